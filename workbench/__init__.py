@@ -1,0 +1,1 @@
+"""The workbench: how kernel variants are built, checked, measured, recorded and explained."""

@@ -1,0 +1,330 @@
+"""The words in which operations and variants are declared.
+
+This is the vocabulary that `kernel_variants/` (and anybody's own kernel folder) is written in, and the
+only module of the workbench that a kernel folder imports. It is data: nothing here runs, builds or times
+anything, and importing it costs no numpy and no torch.
+
+An *operation* says what is computed, a *variant* one way to compute it. A variant's `plan` turns a shape
+and chosen settings into the exact steps: kernel launches, host functions and library calls, in order. The
+same plan is compiled by `build`, run by `execute` on a GPU, on the CPU or under emulation, counted by
+`analyse`, and shown in the dashboard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Arrays = Mapping[str, NDArray[Any]]
+
+DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8, "int32": 4, "int64": 8, "uint32": 4, "uint8": 1}
+
+Setting = int | str
+Settings = Mapping[str, Setting]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The size of one problem: an integer for each axis of its operation, and the dtype that crosses memory."""
+
+    axes: tuple[tuple[str, int], ...]
+    dtype: str = "float32"
+
+    @classmethod
+    def of(cls, dtype: str = "float32", **axes: int) -> Shape:
+        return cls(tuple(axes.items()), dtype)
+
+    def __getitem__(self, axis: str) -> int:
+        for name, size in self.axes:
+            if name == axis:
+                return size
+        raise KeyError(f"shape {self} has no axis {axis}")
+
+    @property
+    def element_bytes(self) -> int:
+        """Bytes of one element of `dtype`: E in the equations of traffic."""
+        return DTYPE_BYTES[self.dtype]
+
+    def as_dict(self) -> dict[str, int]:
+        return dict(self.axes)
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}={size}" for name, size in self.axes) + f" {self.dtype}"
+
+
+Role = Literal["input", "output", "scratch"]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One contiguous row-major array that a plan reads or writes."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    role: Role = "input"
+    optional: bool = False
+    """An optional input may be absent: kernels then get a null pointer, torch functions None."""
+
+    @property
+    def elements(self) -> int:
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+    @property
+    def nbytes(self) -> int:
+        return self.elements * DTYPE_BYTES[self.dtype]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a computation moves and does. All counts are totals over the whole shape."""
+
+    bytes: int
+    """Bytes read plus written in DRAM, caches assumed ideal within what the variant claims."""
+    flops: int = 0
+    """Floating-point operations on the ordinary pipes; a fused multiply-add is two."""
+    matrix_flops: int = 0
+    """Floating-point operations of matrix products; a multiply-add is two."""
+    special: int = 0
+    """Special-function evaluations (exp, log, reciprocal…): MUFU instructions a thread on a GPU."""
+    launches: int = 0
+    """Kernel launches (library calls count what they are expected to launch); 0 for host functions."""
+    serial_steps: int = 0
+    """Length of the longest chain of dependent steps: T for a serial scan, about log2 T for a tree."""
+
+    def __add__(self, other: Cost) -> Cost:
+        """The cost of one computation after the other."""
+        return Cost(
+            self.bytes + other.bytes,
+            self.flops + other.flops,
+            self.matrix_flops + other.matrix_flops,
+            self.special + other.special,
+            self.launches + other.launches,
+            self.serial_steps + other.serial_steps,
+        )
+
+
+# ---------------------------------------------------------------------------------------------- steps of a plan
+
+
+@dataclass(frozen=True)
+class At:
+    """The address of one element of a tensor: `offset` elements behind its first."""
+
+    tensor: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class I32:
+    """A 32-bit integer argument (a plain Python int is passed as 64 bits: sizes and offsets)."""
+
+    value: int
+
+
+Argument = str | At | I32 | int | float
+"""A tensor's name (its address is passed), an address inside it, int64, int32 or (a Python float) float32."""
+
+Dim3 = tuple[int, int, int]
+Defines = tuple[tuple[str, Setting], ...]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One launch of an `extern "C" __global__` function of a CUDA source.
+
+    The source is compiled with `-DIO_FLOAT32` or `-DIO_BFLOAT16` (after the shape's dtype) and `defines`,
+    with its own folder and the `include/` folder beside it on the include path.
+    """
+
+    source: Path
+    function: str
+    grid: Dim3
+    block: Dim3
+    arguments: tuple[Argument, ...]
+    shared_bytes: int = 0
+    """Dynamic shared memory a block."""
+    defines: Defines = ()
+
+
+@dataclass(frozen=True)
+class Host:
+    """One call of an `extern "C" void` function of a C++ source, on the CPU. Compiled like a Kernel's."""
+
+    source: Path
+    function: str
+    arguments: tuple[Argument, ...]
+    defines: Defines = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a Python function over torch tensors (a library product, an eager baseline).
+
+    `function(*inputs)` receives the tensors named in `inputs`, an absent optional one as None. If it returns
+    tensors they become `outputs`, in order, with no copy unless a later kernel needs them in place; if it returns
+    None it has written the tensors it was given.
+    """
+
+    function: Callable[..., Any]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Clear:
+    """Sets every byte of a tensor to zero (a look-back's flags before each run)."""
+
+    tensor: str
+
+
+Step = Kernel | Host | Call | Clear
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that one evaluation of a variant does, in order, and the scratch memory it needs."""
+
+    steps: tuple[Step, ...]
+    scratch: tuple[Tensor, ...] = ()
+    graph: bool = False
+    """Capture the steps into one CUDA graph and replay that (on a GPU; elsewhere the steps run one by one)."""
+
+    def kernels(self) -> Iterator[Kernel]:
+        return (step for step in self.steps if isinstance(step, Kernel))
+
+    def renamed(self, names: Mapping[str, str]) -> Plan:
+        """The same plan over tensors of other names, to chain it with another."""
+
+        def tensor(name: str) -> str:
+            return names.get(name, name)
+
+        def argument(value: Argument) -> Argument:
+            if isinstance(value, str):
+                return tensor(value)
+            if isinstance(value, At):
+                return At(tensor(value.tensor), value.offset)
+            return value
+
+        def step(old: Step) -> Step:
+            if isinstance(old, Call):
+                return replace(old, inputs=tuple(map(tensor, old.inputs)), outputs=tuple(map(tensor, old.outputs)))
+            if isinstance(old, Clear):
+                return Clear(tensor(old.tensor))
+            return replace(old, arguments=tuple(map(argument, old.arguments)))
+
+        scratch = tuple(replace(t, name=tensor(t.name)) for t in self.scratch)
+        return Plan(tuple(map(step, self.steps)), scratch, self.graph)
+
+
+def chain(plans: Iterable[Plan], scratch: Iterable[Tensor] = (), graph: bool = False) -> Plan:
+    """One plan that does the given ones in turn; scratch of the same name is shared and must agree."""
+    steps: list[Step] = []
+    tensors = {t.name: t for t in scratch}
+    for plan in plans:
+        steps += plan.steps
+        for tensor in plan.scratch:
+            if tensors.setdefault(tensor.name, tensor) != tensor:
+                raise ValueError(f"chained plans disagree about scratch tensor {tensor.name}")
+    return Plan(tuple(steps), tuple(tensors.values()), graph)
+
+
+# ---------------------------------------------------------------------------------------------- declarations
+
+
+def _no_depth(shape: Shape) -> int:
+    return 1
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What is computed: the equation, its inputs, its float64 reference, its least cost and its tolerance."""
+
+    name: str
+    title: str
+    """One line for a person."""
+    equation: str
+    axes: Mapping[str, int]
+    """Every axis with the size it has where a user names none."""
+    small: Mapping[str, int]
+    """Sizes for a quick check under emulation: odd, not powers of two."""
+    tensors: Callable[[Shape], tuple[Tensor, ...]]
+    """Inputs and outputs with their shapes and dtypes."""
+    make_inputs: Callable[[Shape, str, np.random.Generator], Arrays]
+    """(shape, regime, random generator) → float32 arrays of every input, optional ones too. The caller
+    rounds them to the declared dtypes and hands the rounded values to reference and variant alike."""
+    reference: Callable[[Shape, Arrays], Arrays]
+    """(shape, float64 inputs; absent optional ones are missing) → every output in float64."""
+    least: Callable[[Shape], Cost]
+    """What any algorithm must at least move and do."""
+    baseline: str
+    """The variant that speed-ups are counted against."""
+    tolerance: Mapping[str, float]
+    """dtype → the relative L2 error that an output may have."""
+    regimes: tuple[str, ...] = ("normal",)
+    """Kinds of random input; the first one is timed, all of them are checked."""
+    dtypes: tuple[str, ...] = ("float32", "bfloat16")
+    depth: Callable[[Shape], int] = _no_depth
+    """Length of the longest chain of dependent steps in the equation, in steps."""
+
+
+Device = Literal["cuda", "cpu"]
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A Python package that a variant needs beyond what the workbench installs."""
+
+    module: str
+    install: str
+    """The line that a user types to get it."""
+
+
+def _anything(shape: Shape) -> str | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to compute an operation."""
+
+    name: str
+    """Unique within the operation, in [a-z0-9_]."""
+    operation: str
+    devices: tuple[Device, ...]
+    """Where it runs for real. CUDA kernels are, where there is no GPU, executed under emulation as well."""
+    idea: str
+    """The one idea it adds, in one line."""
+    plan: Callable[[Shape, Settings], Plan]
+    cost: Callable[[Shape, Settings], Cost]
+    """What it declares to move and do."""
+    factors: Mapping[str, str] = field(default_factory=dict)
+    """Where it stands in the catalogue: algorithm, fusion, memory, batching…"""
+    settings: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
+    """Tunables and their values; the first of each is the default."""
+    supports: Callable[[Shape], str | None] = _anything
+    """None, or the reason why this shape cannot be done."""
+    requires: tuple[Requirement, ...] = ()
+    rung: int = 0
+    """Position on the ladder from naive (low) to best (high) within the operation."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.operation}/{self.name}"
+
+    def default_settings(self) -> dict[str, Setting]:
+        return {name: values[0] for name, values in self.settings.items()}
+
+
+def ceil_div(a: int, b: int) -> int:
+    """The least integer not under a / b: blocks that cover `a` items, `b` a block."""
+    return -(-a // b)

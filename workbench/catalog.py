@@ -72,7 +72,7 @@ def load_catalog(kernels: Path | None = None) -> Catalog:
         raise Problem(f"--kernels {root}: no such folder; name one that holds OPERATION/operation.py and variants.py")
     folders = _in_order(root, [p.parent for p in root.glob("*/operation.py")])
     if not folders:
-        raise Problem(f"--kernels {root}: no declarations; each operation is a folder with operation.py and variants.py")
+        raise Problem(f"--kernels {root}: no declarations; an operation is a folder with operation.py and variants.py")
     catalog = Catalog(roots=(root,))
     for folder in folders:
         operation = _declared(_load(root, folder, "operation"), "OPERATION", Operation)
@@ -102,7 +102,7 @@ def _load(root: Path, folder: Path, name: str) -> ModuleType:
         return importlib.import_module(f"{package}.{name}")
     except ModuleNotFoundError as error:
         if error.name == f"{package}.{name}":
-            raise Problem(f"{folder}: no {name}.py; an operation is a folder with operation.py and variants.py") from None
+            raise Problem(f"{folder}: no {name}.py; an operation needs operation.py and variants.py") from None
         raise Problem(f"{folder / (name + '.py')}: {error}") from error
     except Problem:
         raise

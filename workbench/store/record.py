@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -11,7 +11,7 @@ SCHEMA = 1
 """Raised by one whenever a reader of the older form would misread the newer."""
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """How a record ended. Only `ok` has times."""
 
     OK = "ok"
@@ -161,7 +161,7 @@ class Run(Frozen):
     device: str
     environment: dict[str, Any] = Field(default_factory=dict)
     ceilings: dict[str, float] = Field(default_factory=dict)
-    """`copy_bytes_per_s`, `triad_bytes_per_s`, `matmul_flops_per_s`, `exp_per_s`… a suffix names dtype or store kind."""
+    """`copy_bytes_per_s`, `triad_bytes_per_s`, `matmul_flops_per_s`, `exp_per_s`…"""
     noise_floor: float | None = None
     """The A/A spread: the baseline against itself, as a relative half-width."""
     finished: bool = False

@@ -1,0 +1,58 @@
+"""Records made up for tests: the smallest ones that carry what a test is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from workbench.store.record import Bytes, Launches, Record, Status, Time
+
+SHAPE = {"B": 4, "T": 4096, "H": 1024, "dtype": "float32", "regime": "normal"}
+
+
+def timed(
+    variant: str,
+    median_s: float,
+    *,
+    noise: float = 0.01,
+    count: int = 20,
+    seed: int = 0,
+    shape: dict[str, Any] | None = None,
+    timer: str = "cpu_wall",
+    **fields: Any,
+) -> Record:
+    """An `ok` record of the scan whose samples scatter by `noise` around the median."""
+    samples = median_s * (1.0 + noise * np.random.default_rng(seed).standard_normal(count))
+    middle = float(np.median(samples))
+    values = {
+        "key": f"scan.{variant}.{seed}",
+        "operation": "scan",
+        "variant": variant,
+        "shape": shape or SHAPE,
+        "device": "test machine",
+        "backend": "cpu",
+        "status": Status.OK,
+        "time": Time(
+            median_s=middle, low_s=float(np.quantile(samples, 0.4)), high_s=float(np.quantile(samples, 0.6)),
+            minimum_s=float(samples.min()), count=count, timer=timer, cache="rotated", stopped_by="spread",
+        ),
+        "samples_s": samples.tolist(),
+        "bytes": Bytes(declared=200, least=100),
+        "launches": Launches(declared=1),
+    }  # fmt: skip
+    return Record(**{**values, **fields})
+
+
+def failed(variant: str, status: Status, reason: str, **fields: Any) -> Record:
+    values = {
+        "key": f"scan.{variant}.failed",
+        "operation": "scan",
+        "variant": variant,
+        "shape": SHAPE,
+        "device": "test machine",
+        "backend": "cpu",
+        "status": status,
+        "reason": reason,
+    }
+    return Record(**{**values, **fields})

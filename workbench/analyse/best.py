@@ -1,0 +1,27 @@
+"""The best setting of each variant: a ladder has one rung a variant, however many tunables were tried."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+PROBLEM = ("operation", "pass", "shape", "device", "backend")
+"""Columns that say what was computed and where: records that agree in them differ by variant and settings only."""
+
+SEVERITY = ("ok", "incorrect", "crashed", "timeout", "compile_error", "unsupported", "skipped")
+"""Which status stands for a variant that has several: a time first, then what most needs mending."""
+
+
+def best_settings(records: pd.DataFrame, within: tuple[str, ...] = PROBLEM) -> pd.DataFrame:
+    """One row a variant and problem: its fastest correct setting, or, where none is, the gravest failure.
+
+    Adds `settings_tried`, the number of settings it was chosen from.
+    """
+    if records.empty:
+        return records.assign(settings_tried=pd.Series(dtype="int64"))
+    keys = [*within, "variant"]
+    severity = {status: place for place, status in enumerate(SEVERITY)}
+    ordered = records.assign(
+        _severity=records["status"].map(severity).fillna(len(severity)),
+        settings_tried=records.groupby(keys, dropna=False)["key"].transform("size"),
+    ).sort_values(["_severity", "time.median_s"], kind="stable", na_position="last")
+    return ordered.drop_duplicates(keys).drop(columns="_severity").sort_index()

@@ -1,0 +1,89 @@
+"""The floor: the least time that a cost can take, and which resource sets it.
+
+floor = max(bytes / bandwidth, FLOPs / rate, matrix FLOPs / rate, special functions / rate,
+            serial steps x step latency, launches x launch time)
+
+A resource whose rate is not known does not bind: the floor is then a weaker, still true, bound. Nothing adds up,
+because the resources work side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from workbench.declare import Cost
+
+Bound = Literal["bandwidth", "flops", "matrix", "special", "latency", "launches"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a machine can do at most. None: not known, so it does not bind."""
+
+    bytes_per_s: float | None = None
+    """Bytes read plus written in main memory, a second."""
+    flops_per_s: float | None = None
+    """Floating-point operations on the ordinary pipes, a second."""
+    matrix_flops_per_s: float | None = None
+    """Floating-point operations of matrix products in the dtype at hand, a second."""
+    special_per_s: float | None = None
+    """Special-function evaluations, a second."""
+    step_latency_s: float | None = None
+    """Time of one dependent step (a fused multiply-add that waits for the last)."""
+    launch_s: float | None = None
+    """Time that one kernel launch takes at least."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The least time, in seconds, and the resource that sets it."""
+
+    seconds: float
+    bound_by: Bound
+
+
+def resource_times(cost: Cost, limits: Limits) -> dict[Bound, float]:
+    """Seconds that each resource needs for `cost` at least; only resources with a known limit and work to do."""
+    rates: dict[Bound, tuple[int, float | None]] = {
+        "bandwidth": (cost.bytes, limits.bytes_per_s),
+        "flops": (cost.flops, limits.flops_per_s),
+        "matrix": (cost.matrix_flops, limits.matrix_flops_per_s),
+        "special": (cost.special, limits.special_per_s),
+    }
+    delays: dict[Bound, tuple[int, float | None]] = {
+        "latency": (cost.serial_steps, limits.step_latency_s),
+        "launches": (cost.launches, limits.launch_s),
+    }
+    times: dict[Bound, float] = {name: amount / rate for name, (amount, rate) in rates.items() if amount and rate}
+    times |= {name: count * delay for name, (count, delay) in delays.items() if count and delay}
+    return times
+
+
+def floor(cost: Cost, limits: Limits) -> Floor | None:
+    """The floor of `cost` under `limits`; None where no limit that concerns it is known."""
+    times = resource_times(cost, limits)
+    if not times:
+        return None
+    bound_by = max(times, key=lambda name: times[name])
+    return Floor(times[bound_by], bound_by)
+
+
+def limits_of_run(ceilings: Mapping[str, float], dtype: str) -> Limits:
+    """Limits as a run measured them: the best bandwidth of any kind of copy, the rates of the dtype.
+
+    Ceilings are named `WHAT_bytes_per_s`, `matmul_flops_per_s`, `fma_flops_per_s`, `exp_per_s`, `step_latency_s`,
+    `launch_s`; a suffix `_bfloat16` names the dtype it holds for, none means float32. A matrix rate of another
+    dtype is never used; the ordinary pipes and special functions compute in float32 whatever the dtype.
+    """
+    bandwidths = [value for name, value in ceilings.items() if "bytes_per_s" in name]
+    matmul = "matmul_flops_per_s" if dtype == "float32" else f"matmul_flops_per_s_{dtype}"
+    return Limits(
+        bytes_per_s=max(bandwidths, default=None),
+        flops_per_s=ceilings.get("fma_flops_per_s"),
+        matrix_flops_per_s=ceilings.get(matmul),
+        special_per_s=ceilings.get("exp_per_s"),
+        step_latency_s=ceilings.get("step_latency_s"),
+        launch_s=ceilings.get("launch_s"),
+    )

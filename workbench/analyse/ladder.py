@@ -1,0 +1,151 @@
+"""The ladder: the variants of an operation from naive to best, with what each rung moved.
+
+Rows come from records; `modelled.py` has the ladder of a device that was never measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from workbench.analyse.best import PROBLEM, best_settings
+from workbench.analyse.bootstrap import ratio_interval
+from workbench.catalog import Catalog
+from workbench.store.record import Record
+
+COMPARABLE = (*PROBLEM, "time.timer", "time.cache")
+"""Times are compared only where all of these agree; two timers never are."""
+
+LAST = 1_000_000
+"""The rung of a variant that the catalogue does not know: behind all that it knows."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """What the catalogue says of a variant that its records do not."""
+
+    rung: int
+    idea: str
+    baseline: bool
+
+
+def rungs(catalog: Catalog) -> dict[str, Rung]:
+    """`operation/variant` → its place on the ladder."""
+    return {
+        v.key: Rung(v.rung, v.idea, catalog.operations[v.operation].baseline == v.name) for v in catalog
+    }  # fmt: skip
+
+
+def frame_of(records: Iterable[Record]) -> pd.DataFrame:
+    """Records as a frame with the dotted columns of the store; an empty frame still has them all."""
+    from workbench.store.frame import record_to_row
+
+    rows = [record_to_row(record) for record in records]
+    return with_columns(pd.DataFrame(rows))
+
+
+def with_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with every column that a record can have; those it lacked are all missing."""
+    lacking = [name for name in columns() if name not in frame.columns]
+    return frame.assign(**dict.fromkeys(lacking)) if lacking else frame
+
+
+def columns() -> tuple[str, ...]:
+    """Every column of a record's row but the axes of its shape, which differ between operations."""
+    from workbench.store.frame import record_to_row
+
+    blank = Record(key="x", operation="x", variant="x", shape={}, device="x", backend="cpu", status="ok")  # type: ignore[arg-type]
+    return tuple(record_to_row(blank))
+
+
+def ladder(records: pd.DataFrame, known: Mapping[str, Rung]) -> pd.DataFrame:
+    """One row a variant (its best setting), operation by operation, shape by shape, in rung order.
+
+    Adds `rung`, `idea`, `baseline`, the build's facts of the kernel that limits it, and the speed-up over the
+    baseline with its 95 % interval (`speedup_over_baseline`, `speedup.low`, `speedup.high`), which is missing where
+    the baseline has no time by the same timer on the same device.
+    """
+    rows = best_settings(with_columns(records)).copy()
+    names = rows["operation"] + "/" + rows["variant"]
+    places = [known.get(name, Rung(LAST, "", False)) for name in names]
+    rows["rung"] = [place.rung for place in places]
+    rows["idea"] = [place.idea for place in places]
+    rows["baseline"] = [place.baseline for place in places]
+    rows = _with_speedups(rows)
+    facts = pd.DataFrame([build_summary(text) for text in rows["build"]], index=rows.index, columns=BUILD_COLUMNS)
+    rows = pd.concat([rows, facts], axis=1)
+    order = {name: place for place, name in enumerate(dict.fromkeys(key.partition("/")[0] for key in known))}
+    rows["_operation"] = rows["operation"].map(order).fillna(len(order))
+    rows = rows.sort_values(["_operation", "operation", "pass", "shape", "device", "rung", "variant"], kind="stable")
+    return rows.drop(columns="_operation").reset_index(drop=True)
+
+
+def _with_speedups(rows: pd.DataFrame) -> pd.DataFrame:
+    baselines = rows[rows["baseline"] & rows["time.median_s"].notna()].set_index(list(COMPARABLE))
+    found: dict[str, list[float | None]] = {"speedup_over_baseline": [], "speedup.low": [], "speedup.high": []}
+    samples_of = baselines["samples_s"].to_dict()
+    median_of = baselines["time.median_s"].to_dict()
+    for row in rows.to_dict("records"):
+        place = tuple(row[name] for name in COMPARABLE)
+        values: tuple[float | None, float | None, float | None] = (None, None, None)
+        if pd.notna(row["time.median_s"]) and place in median_of:
+            low, high = _ratio(samples_of[place], row["samples_s"])
+            ratio = median_of[place] / row["time.median_s"]
+            values = (ratio, 1 / high if high else None, 1 / low if low else None)
+        for column, value in zip(found, values, strict=True):
+            found[column].append(value)
+    return rows.assign(**{name: pd.array(values, dtype="Float64") for name, values in found.items()})
+
+
+def _ratio(baseline: Any, samples: Any) -> tuple[float | None, float | None]:
+    """Interval of the variant's median over the baseline's, where both kept their samples."""
+    if baseline is None or samples is None or len(baseline) < 2 or len(samples) < 2:
+        return None, None
+    return ratio_interval(baseline, samples)
+
+
+BUILD_COLUMNS = ("arch", "registers", "shared_bytes", "spill_bytes", "occupancy_theoretical", "occupancy_limiter")
+
+
+def build_summary(text: str | None) -> tuple[Any, ...]:
+    """Of a record's build facts, those of the kernel with the lowest theoretical occupancy on its first architecture,
+    in the order of BUILD_COLUMNS; all None where nothing was built."""
+    facts = json.loads(text) if isinstance(text, str) else []
+    if not facts:
+        return (None,) * len(BUILD_COLUMNS)
+    first = [fact for fact in facts if fact["arch"] == facts[0]["arch"]]
+
+    def occupancy(fact: dict[str, Any]) -> float:
+        value = fact.get("occupancy_theoretical")
+        return 2.0 if value is None else float(value)
+
+    worst = min(first, key=occupancy)
+    return tuple(worst.get(name) for name in BUILD_COLUMNS)
+
+
+def add_speedups(records: Iterable[Record], known: Mapping[str, Rung]) -> list[Record]:
+    """The records with `speedup_over_baseline` filled in: against the baseline's fastest setting at the same shape,
+    on the same device and backend, by the same timer. Unchanged where there is none."""
+    records = list(records)
+
+    def place(record: Record) -> tuple[Any, ...]:
+        time = record.time
+        shape = tuple(sorted((name, str(size)) for name, size in record.shape.items()))
+        timer = (time.timer, time.cache) if time else None
+        return (record.operation, record.pass_, shape, record.device, record.backend, timer)
+
+    fastest: dict[tuple[Any, ...], float] = {}
+    for record in records:
+        rung = known.get(f"{record.operation}/{record.variant}")
+        if rung is not None and rung.baseline and record.time is not None:
+            fastest[place(record)] = min(fastest.get(place(record), float("inf")), record.time.median_s)
+    return [
+        record.model_copy(update={"speedup_over_baseline": fastest[place(record)] / record.time.median_s})
+        if record.time is not None and place(record) in fastest
+        else record
+        for record in records
+    ]

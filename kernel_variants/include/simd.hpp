@@ -1,0 +1,168 @@
+// SIMD for the host kernels: float vectors as wide as the machine's, and what moves them to and from memory.
+//
+// Vectors are the compiler's own (GCC and Clang vector extensions): + - * / ?: work lane by lane and compile for
+// AVX-512, AVX2, SSE, NEON or SVE alike. Only what the extensions cannot say is written per machine, each with a
+// plain form: maximum and minimum of one instruction, and non-temporal stores.
+//
+// The unit of work is a line: the channels of one output cache line, 64 bytes of io_t (16 floats or 32 bf16).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+// Sizes and offsets are 64 bits: B*T*H passes 2^31 at sizes that people run.
+typedef long long index_t;
+
+#if defined(IO_BFLOAT16)
+typedef uint16_t io_t;  // the upper half of a float32
+#else
+typedef float io_t;
+#endif
+
+#if defined(__AVX512F__)
+constexpr int LANES = 16;
+#elif defined(__AVX__)
+constexpr int LANES = 8;
+#else
+constexpr int LANES = 4;
+#endif
+typedef float floats __attribute__((vector_size(4 * LANES)));
+typedef int32_t ints __attribute__((vector_size(4 * LANES)));
+typedef uint32_t words __attribute__((vector_size(4 * LANES)));
+typedef uint16_t halves __attribute__((vector_size(2 * LANES)));
+
+constexpr int LINE_BYTES = 64;
+constexpr int LINE = LINE_BYTES / sizeof(io_t);  // channels of a line
+constexpr int VECTORS = LINE / LANES;            // vectors of a line
+
+#define INLINE inline __attribute__((always_inline))
+
+INLINE floats splat(float value) { return floats{} + value; }
+
+INLINE floats load(const float *p) {
+    floats v;
+    std::memcpy(&v, p, sizeof v);  // an unaligned load
+    return v;
+}
+
+INLINE void store(float *p, floats v) { std::memcpy(p, &v, sizeof v); }
+
+// The bits of a vector, seen as another type of the same size.
+template <class To, class From>
+INLINE To bits(From v) {
+    static_assert(sizeof(To) == sizeof(From));
+    return (To)v;
+}
+
+// Both return x where x is NaN: a NaN that comes in must come out.
+INLINE floats at_least(floats x, float bound) {
+#if defined(__AVX512F__)
+    return (floats)_mm512_max_ps((__m512)splat(bound), (__m512)x);
+#elif defined(__AVX__)
+    return (floats)_mm256_max_ps((__m256)splat(bound), (__m256)x);
+#else
+    return x < bound ? splat(bound) : x;
+#endif
+}
+
+INLINE floats at_most(floats x, float bound) {
+#if defined(__AVX512F__)
+    return (floats)_mm512_min_ps((__m512)splat(bound), (__m512)x);
+#elif defined(__AVX__)
+    return (floats)_mm256_min_ps((__m256)splat(bound), (__m256)x);
+#else
+    return x > bound ? splat(bound) : x;
+#endif
+}
+
+// ---------------------------------------------------------------- io_t: float32 as it is, bf16 widened and rounded
+
+INLINE floats widen(halves v) { return bits<floats>(__builtin_convertvector(v, words) << 16); }
+
+// To nearest, ties to even; a NaN stays one (without the test a NaN of all ones would round to zero).
+INLINE halves narrow(floats v) {
+    const words w = bits<words>(v);
+    const words rounded = (w + 0x7fffu + ((w >> 16) & 1u)) >> 16;
+    const words result = v == v ? rounded : ((w >> 16) | 0x40u);
+    return __builtin_convertvector(result, halves);
+}
+
+#if defined(IO_BFLOAT16)
+INLINE floats load_io(const io_t *p) {
+    halves v;
+    std::memcpy(&v, p, sizeof v);
+    return widen(v);
+}
+INLINE void store_io(io_t *p, floats v) {
+    const halves rounded = narrow(v);
+    std::memcpy(p, &rounded, sizeof rounded);
+}
+INLINE float load_io_one(const io_t *p) {
+    const uint32_t w = (uint32_t)*p << 16;
+    float value;
+    std::memcpy(&value, &w, sizeof value);
+    return value;
+}
+INLINE void store_io_one(io_t *p, float value) {
+    uint32_t w;
+    std::memcpy(&w, &value, sizeof w);
+    *p = value == value ? (w + 0x7fffu + ((w >> 16) & 1u)) >> 16 : (w >> 16) | 0x40u;
+}
+#else
+INLINE floats load_io(const io_t *p) { return load(p); }
+INLINE void store_io(io_t *p, floats v) { store(p, v); }
+INLINE float load_io_one(const io_t *p) { return *p; }
+INLINE void store_io_one(io_t *p, float value) { *p = value; }
+#endif
+
+// ---------------------------------------------------------------- lines
+
+// A line of outputs, still float32.
+struct Line {
+    floats v[VECTORS];
+};
+
+INLINE void store_line(io_t *p, const Line &line) {
+    for (int i = 0; i < VECTORS; ++i) store_io(p + i * LANES, line.v[i]);
+}
+
+// A whole, aligned line past the caches: the memory is not read before it is written, and nothing that will be read
+// again is evicted. Every byte of the line must be stored in one go, or the write-combining buffer is flushed half
+// full. On a machine whose compiler knows no such store it is an ordinary one.
+INLINE void stream_line(io_t *p, const Line &line) {
+    alignas(LINE_BYTES) io_t staged[LINE];  // stays in registers: the compiler sees every store and load of it
+    store_line(staged, line);
+#if defined(__AVX512F__)
+    _mm512_stream_si512((__m512i *)p, *(const __m512i *)staged);
+#elif defined(__AVX__)
+    for (int i = 0; i < 2; ++i) _mm256_stream_si256((__m256i *)p + i, ((const __m256i *)staged)[i]);
+#elif defined(__SSE2__)
+    for (int i = 0; i < 4; ++i) _mm_stream_si128((__m128i *)p + i, ((const __m128i *)staged)[i]);
+#elif defined(__clang__)
+    typedef uint64_t whole __attribute__((vector_size(16)));
+    for (int i = 0; i < 4; ++i) __builtin_nontemporal_store(((const whole *)staged)[i], (whole *)p + i);
+#else
+    std::memcpy(p, staged, LINE_BYTES);
+#endif
+}
+
+// Non-temporal stores are weakly ordered: whoever is told that the work is done must see them.
+INLINE void fence_streams() {
+#if defined(__SSE2__)
+    _mm_sfence();
+#else
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+// Elements from p to the next line boundary (0 on one), at most `limit`.
+INLINE index_t to_boundary(const io_t *p, index_t limit) {
+    const index_t bytes = -(intptr_t)p & (LINE_BYTES - 1);
+    const index_t elements = bytes / (index_t)sizeof(io_t);
+    return elements < limit ? elements : limit;
+}

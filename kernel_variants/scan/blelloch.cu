@@ -1,0 +1,105 @@
+// A work-efficient tree in shared memory (Blelloch 1990), a chunk of time after another.
+//
+// Idea: the steps of a chunk are the leaves of a binary tree. The up-sweep composes pairs of neighbours to summaries,
+// level by level, until one map stands for the chunk; the down-sweep gives the root the state that enters the chunk
+// and hands each left child its parent's state, each right child that state with the left summary applied. About
+// 2 CHUNK compositions and 2 log2 CHUNK dependent levels, where the serial walk has CHUNK of each.
+//
+// Moves: inputs once in, h once out; all the rest stays on the chip. What limits it: two barriers a level, half of the
+// threads idle after each level, and, without padding, the banks. Level d touches every 2d-th word, so 32 lanes meet
+// in 32 / (2d) banks: up to 32 passes for one access. One word of padding after every 32 (PAD_SHIFT 5) spreads them
+// over all banks. PAD_SHIFT 31 pads nothing and leaves every instruction as it is: what differs is only the conflicts.
+#include "steps.cuh"
+
+#ifndef CHUNK
+#define CHUNK 128 // steps of a chunk, a power of two
+#endif
+#ifndef CHANNELS
+#define CHANNELS 8 // channels of a block: 8 float32 are one 32-byte sector
+#endif
+#ifndef PAD_SHIFT
+#define PAD_SHIFT 5
+#endif
+
+#define THREADS (CHANNELS * CHUNK / 2)
+#define PITCH (CHUNK + (CHUNK >> PAD_SHIFT))
+
+// in_a, in_b: rows of H channels (steps.cuh); h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32.
+// grid (ceil(H / CHANNELS), B), block THREADS.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    scan_blelloch(const in_t *__restrict__ in_a, const in_t *__restrict__ in_b, const float *__restrict__ h0,
+                  io_t *__restrict__ h, float *__restrict__ h_last, index_t T, index_t H) {
+    __shared__ float decay[CHANNELS * PITCH];
+    __shared__ float input[CHANNELS * PITCH]; // up: the summaries' b. down: the state that enters a node
+    __shared__ float carry[CHANNELS];
+
+    int shift = PAD_SHIFT;
+    asm volatile("" : "+r"(shift)); // not folded, so that both paddings compile to the same instructions
+#define PADDED(n) ((n) + ((n) >> shift))
+
+    // Memory is walked with neighbouring threads on neighbouring channels, the tree with neighbouring threads on
+    // neighbouring pairs of one channel.
+    const int channel = threadIdx.x % CHANNELS, first_row = threadIdx.x / CHANNELS;
+    const int pair = threadIdx.x % (CHUNK / 2), line = (threadIdx.x / (CHUNK / 2)) * PITCH;
+    const index_t sequence = blockIdx.y;
+    const index_t global_channel = blockIdx.x * (index_t)CHANNELS + channel;
+    const bool present = global_channel < H;
+    const index_t row = row_of(H);
+    in_a += sequence * T * row + global_channel;
+    in_b += sequence * T * row + global_channel;
+    h += sequence * T * H + global_channel;
+
+    if (threadIdx.x < CHANNELS)
+        carry[channel] = present && h0 ? h0[sequence * H + global_channel] : 0.0f;
+
+    for (index_t start = 0; start < T; start += CHUNK) {
+        Affine leaf[2];
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+            const int leaf_row = first_row + i * (CHUNK / 2);
+            const index_t t = start + leaf_row;
+            leaf[i] = present && t < T ? step_of(in_a[t * row], in_b[t * row]) : identity();
+            decay[channel * PITCH + PADDED(leaf_row)] = leaf[i].a;
+            input[channel * PITCH + PADDED(leaf_row)] = leaf[i].b;
+        }
+        __syncthreads();
+
+        for (int distance = 1; distance < CHUNK; distance *= 2) {
+            if (pair < CHUNK / (2 * distance)) {
+                const int left = line + PADDED(2 * distance * pair + distance - 1);
+                const int right = line + PADDED(2 * distance * pair + 2 * distance - 1);
+                const Affine both = compose(Affine{decay[right], input[right]}, Affine{decay[left], input[left]});
+                decay[right] = both.a;
+                input[right] = both.b;
+            }
+            __syncthreads();
+        }
+
+        if (pair == 0) input[line + PADDED(CHUNK - 1)] = carry[threadIdx.x / (CHUNK / 2)];
+        __syncthreads();
+
+        for (int distance = CHUNK / 2; distance > 0; distance /= 2) {
+            if (pair < CHUNK / (2 * distance)) {
+                const int left = line + PADDED(2 * distance * pair + distance - 1);
+                const int right = line + PADDED(2 * distance * pair + 2 * distance - 1);
+                const float entering = input[right];
+                input[right] = apply(Affine{decay[left], input[left]}, entering);
+                input[left] = entering;
+            }
+            __syncthreads();
+        }
+
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+            const int leaf_row = first_row + i * (CHUNK / 2);
+            const index_t t = start + leaf_row;
+            const float state = apply(leaf[i], input[channel * PITCH + PADDED(leaf_row)]);
+            if (leaf_row == CHUNK - 1) carry[channel] = state;
+            if (present && t < T) {
+                store_io(h + t * H, state);
+                if (t == T - 1) h_last[sequence * H + global_channel] = state;
+            }
+        }
+        __syncthreads(); // the next chunk's leaves overwrite what this one still reads
+    }
+}

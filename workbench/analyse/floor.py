@@ -87,3 +87,34 @@ def limits_of_run(ceilings: Mapping[str, float], dtype: str) -> Limits:
         step_latency_s=ceilings.get("step_latency_s"),
         launch_s=ceilings.get("launch_s"),
     )
+
+
+STEP_CYCLES = 4
+"""Clocks that one dependent float32 multiply-add takes: CUDA C++ Programming Guide, "Multiprocessor Level" (typically
+4 for arithmetic instructions, compute capability 7.x and later)."""
+
+LAUNCH_S = 0.5e-6
+"""Gap between two kernels of a CUDA graph: 3.4 us a kernel of 2.9 us on a V100, developer.nvidia.com/blog/cuda-graphs.
+The least that is published; a launch from the host costs several times that, so the bound is weak but true."""
+
+
+def limits_of_device(name: str, dtype: str) -> Limits:
+    """Limits of a named device: what somebody measured on one (copy bandwidth, matrix rate), else its datasheet.
+
+    Raises Problem for a device that the data file does not know.
+    """
+    from workbench.devices import device
+
+    known = device(name)
+    measured = limits_of_run(known.measured, dtype)
+    # A float32 product that holds float32's accuracy runs on the ordinary pipes: TF32 keeps 10 bits of 23.
+    matrix = known.fp32_flops_per_s if dtype == "float32" else known.bf16_flops_per_s
+    return Limits(
+        bytes_per_s=measured.bytes_per_s or known.bandwidth_bytes_per_s,
+        flops_per_s=measured.flops_per_s or known.fp32_flops_per_s,
+        matrix_flops_per_s=measured.matrix_flops_per_s or matrix,
+        special_per_s=measured.special_per_s or known.special_per_s,
+        step_latency_s=measured.step_latency_s
+        or (STEP_CYCLES / known.boost_clock_hz if known.boost_clock_hz else None),
+        launch_s=measured.launch_s or LAUNCH_S,
+    )

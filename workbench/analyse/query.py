@@ -1,0 +1,197 @@
+"""Records, counters and rules of selected runs as frames, read by DuckDB and kept until the files change.
+
+Only the files of the runs asked for are opened, and only the columns: samples are left out unless wanted. A run
+that is not finished is read from its records.jsonl. Frames are shared between callers (pandas copies on write).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import duckdb
+import pandas as pd
+
+from workbench.analyse.ladder import columns, frame_of
+from workbench.analyse.runs import RunSummary
+from workbench.analyse.selection import AXES, Choices, Selection
+from workbench.problem import Problem
+from workbench.store.run_folder import open_run
+
+T = TypeVar("T")
+Cursor: TypeAlias = duckdb.DuckDBPyConnection
+
+KEPT_FRAMES = 64
+"""Results kept in memory; the oldest used one goes first."""
+
+_connection = duckdb.connect()
+_cache: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Result:
+    """A frame and what could not be read for it, a sentence each."""
+
+    frame: pd.DataFrame
+    problems: tuple[str, ...] = ()
+
+
+def read_records(runs: Sequence[RunSummary], selection: Selection, samples: bool = False) -> Result:
+    """The records of `runs` that `selection` admits, a row each, with a column `run`.
+
+    Columns are the store's dotted ones, all of them, whatever the files hold; axes as they occur.
+    """
+    readable = tuple(run for run in runs if run.state != "corrupt")
+    key = ("records", tuple((run.path, run.stamp) for run in readable), selection, samples)
+    return _kept(key, lambda: _read_records(readable, selection, samples))
+
+
+def choices(runs: Sequence[RunSummary]) -> Choices:
+    """What occurs in the records of `runs`: the values that a filter can offer."""
+    readable = tuple(run for run in runs if run.state != "corrupt")
+    key = ("choices", tuple((run.path, run.stamp) for run in readable))
+    return _kept(key, lambda: _choices(readable))
+
+
+def read_beside(runs: Sequence[RunSummary], file: str, keys: Sequence[str] | None = None) -> pd.DataFrame:
+    """The table that a profiler left in `file` (`counters.parquet`, `rules.parquet`) of each run, with a column
+    `run`; only rows of the records in `keys`, where given. Empty where no run has one."""
+    paths = tuple(run.path / file for run in runs if run.state != "corrupt" and (run.path / file).is_file())
+    wanted = None if keys is None else tuple(sorted(set(keys)))
+    stamps = tuple((path, path.stat().st_mtime_ns) for path in paths)
+    return _kept(("beside", stamps, wanted), lambda: _read_beside(paths, wanted))
+
+
+# -------------------------------------------------------------------------------------------------------- reading
+
+
+def _read_records(runs: tuple[RunSummary, ...], selection: Selection, samples: bool) -> Result:
+    frames, problems = _each(runs, lambda cursor: _select(cursor, selection, samples))
+    wanted = ["run", *(name for name in columns() if samples or name != "samples_s")]
+    # A frame with no rows has columns of no type, which would spoil the types of those it is joined to.
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        return Result(pd.DataFrame(columns=wanted), problems)
+    joined = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    lacking = [name for name in wanted if name not in joined.columns]
+    return Result(joined.assign(**dict.fromkeys(lacking)), problems)
+
+
+def _each(runs: tuple[RunSummary, ...], query: Callable[[Cursor], T]) -> tuple[list[T], tuple[str, ...]]:
+    """The answers of `query` over a view `records`, and what could not be read.
+
+    Finished runs are asked all at once; where that fails, one by one, so that a broken file costs only itself.
+    """
+    answers: list[T] = []
+    problems: list[str] = []
+    finished = [run for run in runs if run.state == "finished"]
+    try:
+        answers += [query(_over(finished))] if finished else []
+    except duckdb.Error:
+        for run in finished:
+            try:
+                answers.append(query(_over([run])))
+            except duckdb.Error as error:
+                first = str(error).splitlines()[0][:160]
+                problems.append(f"{run.records_file}: corrupt ({first}); restore it or delete the run")
+    for run in runs:
+        if run.state != "unfinished":
+            continue
+        try:
+            frame = frame_of(open_run(run.path).records()).assign(run=run.name)
+        except Problem as problem:
+            problems.append(str(problem))
+            continue
+        if len(frame):
+            cursor = _connection.cursor()
+            cursor.register("records", frame)
+            answers.append(query(cursor))
+    return answers, tuple(problems)
+
+
+def _over(runs: Sequence[RunSummary]) -> Cursor:
+    """A cursor with a view `records` over the runs' Parquet files, the run's folder as column `run`."""
+    cursor = _connection.cursor()
+    cursor.execute(f"CREATE OR REPLACE TEMP VIEW records AS {_from_files([run.records_file for run in runs])}")
+    return cursor
+
+
+def _from_files(files: Sequence[Path]) -> str:
+    quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+    return (
+        "SELECT parse_path(filename)[-2] AS run, * EXCLUDE (filename) "
+        f"FROM read_parquet([{quoted}], union_by_name = true, filename = true)"
+    )
+
+
+def _present(cursor: Cursor) -> set[str]:
+    return {str(row[0]) for row in cursor.execute("DESCRIBE records").fetchall()}
+
+
+def _select(cursor: Cursor, selection: Selection, samples: bool) -> pd.DataFrame:
+    present = _present(cursor)
+    where, parameters = selection.where(present)
+    without = " EXCLUDE (samples_s)" if not samples and "samples_s" in present else ""
+    frame: pd.DataFrame = cursor.execute(f"SELECT *{without} FROM records WHERE {where}", parameters).df()
+    return frame
+
+
+def _choices(runs: tuple[RunSummary, ...]) -> Choices:
+    """Of each column its distinct values: one pass, over narrow columns only."""
+    found: dict[str, set[Any]] = {}
+    answers, _ = _each(runs, _distinct)
+    for answer in answers:
+        for column, values in answer.items():
+            found.setdefault(column, set()).update(value for value in values if value is not None)
+
+    def texts(column: str) -> tuple[str, ...]:
+        return tuple(sorted(str(value) for value in found.get(column, ())))
+
+    factors = {f"{name}={value}" for text in texts("factors") for name, value in json.loads(text).items()}
+    return Choices(
+        operations=texts("operation"),
+        variants=texts("variant"),
+        dtypes=texts("shape.dtype"),
+        passes=texts("pass"),
+        backends=texts("backend"),
+        sizes={a: tuple(sorted(int(v) for v in found[f"shape.{a}"])) for a in AXES if found.get(f"shape.{a}")},
+        factors=tuple(sorted(factors)),
+    )
+
+
+def _distinct(cursor: Cursor) -> dict[str, list[Any]]:
+    present = _present(cursor)
+    wanted = ["operation", "variant", "shape.dtype", "pass", "backend", "factors", *(f"shape.{axis}" for axis in AXES)]
+    wanted = [column for column in wanted if column in present]
+    lists = ", ".join(f'list(DISTINCT "{column}")' for column in wanted)
+    row = cursor.execute(f"SELECT {lists} FROM records").fetchone()
+    return {column: values or [] for column, values in zip(wanted, row or (), strict=True)}
+
+
+def _read_beside(paths: tuple[Path, ...], keys: tuple[str, ...] | None) -> pd.DataFrame:
+    if not paths:
+        return pd.DataFrame()
+    cursor = _connection.cursor()
+    where = "TRUE" if keys is None else f"key IN ({', '.join('?' * len(keys)) or 'NULL'})"
+    frame: pd.DataFrame = cursor.execute(f"SELECT * FROM ({_from_files(paths)}) WHERE {where}", list(keys or ())).df()
+    return frame
+
+
+def _kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:
+    with _lock:
+        if key in _cache:
+            _cache.move_to_end(key)
+            kept: T = _cache[key]
+            return kept
+    value = make()
+    with _lock:
+        _cache[key] = value
+        while len(_cache) > KEPT_FRAMES:
+            _cache.popitem(last=False)
+    return value

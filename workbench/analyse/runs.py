@@ -1,0 +1,83 @@
+"""The runs of a profiles folder: readable ones, ones still going, and broken ones with what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from workbench.problem import Problem
+from workbench.store.run_folder import open_run
+
+State = Literal["finished", "unfinished", "corrupt"]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run folder, without its records."""
+
+    name: str
+    path: Path
+    state: State
+    problem: str = ""
+    """What is wrong with a corrupt one, and what to do."""
+    created: str = ""
+    device: str = ""
+    noise_floor: float | None = None
+    ceilings: dict[str, float] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    counters: bool = False
+    """Whether a profiler's counters were joined to it."""
+
+    @property
+    def records_file(self) -> Path:
+        return self.path / ("records.parquet" if self.state == "finished" else "records.jsonl")
+
+    @property
+    def stamp(self) -> tuple[int, int]:
+        """Changes whenever the run's records do: (time of change in ns, bytes); zeros where there are none yet."""
+        return _stamp(self.records_file)
+
+
+def list_summaries(profiles: Path) -> tuple[RunSummary, ...]:
+    """Every run folder of `profiles`, the newest first, corrupt ones last. Empty for a folder that does not exist."""
+    found = [
+        _summary(file.parent, _stamp(file), (file.parent / "counters.parquet").is_file())
+        for file in profiles.glob("*/run.json")
+    ]
+    found.sort(key=lambda run: (run.state != "corrupt", run.created, run.name), reverse=True)
+    return tuple(found)
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        stat = file.stat()
+    except OSError:
+        return (0, 0)
+    return (stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=10_000)
+def _summary(path: Path, stamp: tuple[int, int], counters: bool) -> RunSummary:
+    """Reads run.json. `stamp` is the cache's key: a file that changed is read again."""
+    try:
+        run = open_run(path).run
+    except Problem as problem:
+        return RunSummary(path.name, path, "corrupt", str(problem))
+    if run.finished and not (path / "records.parquet").is_file():
+        missing = f"{path / 'records.parquet'}: missing from a finished run; restore the file or delete the run"
+        return RunSummary(path.name, path, "corrupt", missing, run.created, run.device)
+    return RunSummary(
+        path.name,
+        path,
+        "finished" if run.finished else "unfinished",
+        created=run.created,
+        device=run.device,
+        noise_floor=run.noise_floor,
+        ceilings=dict(run.ceilings),
+        environment=dict(run.environment),
+        command=tuple(run.command),
+        counters=counters,
+    )

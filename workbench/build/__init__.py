@@ -1,0 +1,29 @@
+"""Sources → binaries, and what the compiler made of them. Needs no GPU and no driver."""
+
+from workbench.build.archs import check_arch, parse_archs, supported_archs
+from workbench.build.compile import build_unit, build_units
+from workbench.build.facts import facts_of, kernels_of, listing_of, listings_of
+from workbench.build.occupancy import Occupancy, OccupancyPoint, occupancy, sweep
+from workbench.build.units import EMULATED, HOST, Binary, CompileFailure, Unit, unit_of
+
+__all__ = [
+    "EMULATED",
+    "HOST",
+    "Binary",
+    "CompileFailure",
+    "Occupancy",
+    "OccupancyPoint",
+    "Unit",
+    "build_unit",
+    "build_units",
+    "check_arch",
+    "facts_of",
+    "kernels_of",
+    "listing_of",
+    "listings_of",
+    "occupancy",
+    "parse_archs",
+    "supported_archs",
+    "sweep",
+    "unit_of",
+]

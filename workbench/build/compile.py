@@ -1,0 +1,195 @@
+"""Compiles units, several at once, each only when the cache does not hold it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.build import cache, toolkit
+from workbench.build.facts import kernels_of
+from workbench.build.headers import SourceReader, included_headers
+from workbench.build.host import HOST_FLAGS, compile_host, compiler_identity, host_compiler
+from workbench.build.nvrtc import Compilation, compile_cuda, options_text
+from workbench.build.units import EMULATED, HOST, Binary, CompileFailure, Unit
+from workbench.build.worker import Worker
+from workbench.problem import Problem
+
+Built = Binary | CompileFailure
+Progress = Callable[[Unit, Built], None]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A unit with everything that goes into its compilation."""
+
+    unit: Unit
+    source: Path
+    text: str
+    flags: tuple[str, ...]
+    include: tuple[Path, ...]
+    target: Path
+
+
+def build_units(units: Iterable[Unit], jobs: int | None = None, progress: Progress | None = None) -> dict[Unit, Built]:
+    """Compiles every unit (each once), `jobs` at a time (default: as many as there are cores).
+
+    A unit that does not compile becomes a CompileFailure and the others go on. `progress` is called in this thread,
+    once a unit, as it is finished. Raises Problem when there is no compiler, a source is missing, or the cache
+    cannot be written. Safe to run in several processes at once: both may compile the same unit, and either's result
+    serves.
+    """
+    reader = SourceReader()
+    results: dict[Unit, Built] = {}
+    tasks: dict[Path, list[_Task]] = {}
+
+    def finished(unit: Unit, built: Built) -> None:
+        results[unit] = built
+        if progress is not None:
+            progress(unit, built)
+
+    for unit in dict.fromkeys(units):
+        task = _task(unit, reader)
+        if task.target.is_file():
+            finished(unit, Binary(task.target, True, _log_path(task.target).read_text()))
+        else:
+            tasks.setdefault(task.target, []).append(task)
+    if not tasks:
+        return results
+
+    workers = min(jobs or _cores(), len(tasks))
+    cuda = sum(1 for group in tasks.values() if _is_cuda(group[0].unit))
+    pool = _Compilers(min(workers, cuda))
+    try:
+        with ThreadPoolExecutor(workers) as threads:
+            futures = {threads.submit(_compile, group[0], pool): group for group in tasks.values()}
+            try:
+                for future in as_completed(futures):
+                    built = future.result()
+                    for task in futures[future]:  # units of the same content share one binary
+                        if isinstance(built, CompileFailure):
+                            finished(task.unit, CompileFailure(task.unit, built.message))
+                        else:
+                            finished(task.unit, built)
+            except BaseException:
+                threads.shutdown(cancel_futures=True)
+                raise
+    finally:
+        pool.close()
+    return results
+
+
+def build_unit(unit: Unit) -> Built:
+    """One unit, in this process."""
+    return build_units([unit], jobs=1)[unit]
+
+
+def _is_cuda(unit: Unit) -> bool:
+    return unit.arch not in (HOST, EMULATED)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Compilers:
+    """Lends NVRTC processes to threads; with one unit at a time, NVRTC is called in this process."""
+
+    def __init__(self, count: int) -> None:
+        self._in_process = count <= 1
+        self._idle: queue.SimpleQueue[Worker | None] = queue.SimpleQueue()
+        self._started: list[Worker] = []
+        for _ in range(count):
+            self._idle.put(None)  # a place for a worker, started when first needed
+
+    def compile(self, task: _Task, target: Path) -> Compilation:
+        include = [str(folder) for folder in task.include]
+        arguments = (str(task.source), task.text, task.unit.arch, task.unit.macros(), include)
+        if self._in_process:
+            made = compile_cuda(*arguments)
+            if made.code is not None:
+                target.write_bytes(made.code)
+            return made
+        worker = self._idle.get()
+        try:
+            if worker is None or not worker.alive:
+                worker = Worker()
+                self._started.append(worker)
+            return worker.compile(*arguments, target)
+        finally:
+            self._idle.put(worker)
+
+    def close(self) -> None:
+        for worker in self._started:
+            worker.close()
+
+
+def _task(unit: Unit, reader: SourceReader) -> _Task:
+    source = unit.source.resolve()
+    if not source.is_file():
+        raise Problem(f"{unit.source}: no such source; its declaration names a file that does not exist")
+    project = unit.project_folders()
+    # By name, not by folder: the same kernels in another checkout are the same content.
+    named = sorted((path.name, reader.text(path)) for path in included_headers(source, project, reader))
+    headers = [part for pair in named for part in pair]
+    if _is_cuda(unit):
+        include = (*project, *toolkit.include_folders())
+        identity = [options_text(unit, include), toolkit.nvrtc_version(), toolkit.header_versions()]
+        flags: tuple[str, ...] = ()
+        suffix = ".cubin"
+    else:
+        if unit.arch == EMULATED:
+            from workbench.emulate.flags import EMULATED_FLAGS, EMULATED_INCLUDE, EMULATED_SOURCES
+
+            # The emulator's headers come first: they stand in for some of the toolkit's.
+            include = (*EMULATED_INCLUDE, *project, *toolkit.include_folders())
+            flags = EMULATED_FLAGS
+            identity = [toolkit.header_versions(), *(reader.text(path).decode() for path in EMULATED_SOURCES)]
+        else:
+            include, flags, identity = tuple(project), HOST_FLAGS, []
+        identity += [unit.arch, repr(flags), repr(unit.macros()), compiler_identity(host_compiler(), flags)]
+        suffix = ".so"
+    text = reader.text(source)
+    key = cache.digest([*identity, text, *headers])
+    return _Task(unit, source, text.decode(errors="replace"), flags, include, cache.entry(key, suffix))
+
+
+def _compile(task: _Task, compilers: _Compilers) -> Built:
+    scratch = cache.scratch_path(task.target)
+    try:
+        made = compilers.compile(task, scratch) if _is_cuda(task.unit) else _compile_host(task, scratch)
+        if made.code is None:
+            return CompileFailure(task.unit, made.log)
+        # The binary last: where it is, its log is.
+        cache.write_atomically(_log_path(task.target), made.log.encode())
+        cache.publish(scratch, task.target)
+        binary = Binary(task.target, False, made.log)
+        if _is_cuda(task.unit):
+            # Here, beside other compilations, disassembling costs the least. A missing tool is no reason not to
+            # build: whoever asks for the facts is told.
+            with contextlib.suppress(Problem):
+                kernels_of(binary)
+        return binary
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _compile_host(task: _Task, scratch: Path) -> Compilation:
+    if task.unit.arch == HOST:
+        return compile_host(task.unit, task.source, task.flags, task.include, scratch)
+    from workbench.emulate.flags import wrap
+
+    wrapper = cache.scratch_path(task.target.with_suffix(".cpp"))
+    try:
+        wrapper.write_text(wrap(task.text, task.source))
+        return compile_host(task.unit, wrapper, task.flags, task.include, scratch)
+    finally:
+        wrapper.unlink(missing_ok=True)
+
+
+def _log_path(binary: Path) -> Path:
+    return binary.with_suffix(".log")

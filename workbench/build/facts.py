@@ -1,0 +1,108 @@
+"""The facts of one launch: what its kernel compiled to, and the occupancy that follows from its launch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from workbench.build import cache
+from workbench.build.occupancy import occupancy
+from workbench.build.resources import Resources, read_resources
+from workbench.build.sass import Listing, parse_listing
+from workbench.build.toolkit import run_tool
+from workbench.build.units import EMULATED, HOST, Binary, Unit
+from workbench.declare import Kernel
+from workbench.problem import Problem, unknown
+from workbench.store.record import BuildFact
+
+
+@dataclass(frozen=True)
+class KernelFacts:
+    """What a kernel compiled to, whatever its launch."""
+
+    resources: Resources
+    code_bytes: int
+    sass_mix: dict[str, int]
+
+
+def kernels_of(binary: Binary) -> dict[str, KernelFacts]:
+    """Kernel name → facts of every kernel of a cubin; worked out once, then read from beside the binary.
+
+    Raises Problem when nvdisasm or cuobjdump is missing.
+    """
+    stored = binary.path.with_suffix(".facts.json")
+    if stored.is_file():
+        return {
+            name: KernelFacts(Resources(**entry["resources"]), entry["code_bytes"], entry["sass_mix"])
+            for name, entry in json.loads(stored.read_text()).items()
+        }
+    listings = listings_of(binary)
+    found = {
+        name: KernelFacts(resources, listings[name].code_bytes, listings[name].mix())
+        for name, resources in read_resources(binary.path, binary.log).items()
+        if name in listings
+    }
+    cache.write_atomically(stored, json.dumps({name: asdict(entry) for name, entry in found.items()}).encode())
+    return found
+
+
+def listings_of(binary: Binary) -> dict[str, Listing]:
+    """Kernel name → machine code of every kernel of a cubin; disassembled once, then read from beside the binary."""
+    stored = binary.path.with_suffix(".sass")
+    if not stored.is_file():
+        text = run_tool("nvdisasm", "-c", "-ndf", str(binary.path))
+        cache.write_atomically(stored, text.encode())
+    return parse_listing(stored.read_text())
+
+
+def listing_of(binary: Binary, kernel: str) -> Listing:
+    """One kernel's machine code. Raises Problem, naming those there are, when the cubin has no such kernel."""
+    listings = listings_of(binary)
+    if kernel not in listings:
+        raise unknown("kernel", kernel, listings)
+    return listings[kernel]
+
+
+def facts_of(unit: Unit, binary: Binary, kernel: Kernel) -> BuildFact:
+    """What `kernel` compiled to for the unit's architecture, and its theoretical occupancy at its block and shared
+    memory. For a unit of the host only the names are known: registers and occupancy are a GPU's.
+
+    Raises Problem when the source has no such function or a tool is missing.
+    """
+    threads = kernel.block[0] * kernel.block[1] * kernel.block[2]
+    if unit.arch in (HOST, EMULATED):
+        return BuildFact(arch=unit.arch, kernel=kernel.function, source=str(unit.source.name), block_threads=threads)
+    kernels = kernels_of(binary)
+    if kernel.function not in kernels:
+        raise Problem(
+            f"{unit.source}: no kernel {kernel.function}; it holds {', '.join(sorted(kernels))} "
+            '(is the function extern "C" __global__?)'
+        )
+    facts = kernels[kernel.function]
+    resources = facts.resources
+    shared = resources.shared_bytes + kernel.shared_bytes
+    resident = occupancy(unit.arch, threads, resources.registers, shared, resources.barriers or 0)
+    spills = None
+    if resources.spill_store_bytes is not None and resources.spill_load_bytes is not None:
+        spills = resources.spill_store_bytes + resources.spill_load_bytes
+    return BuildFact(
+        arch=unit.arch,
+        kernel=kernel.function,
+        source=str(unit.source.name),
+        registers=resources.registers,
+        shared_bytes=shared,
+        stack_bytes=resources.stack_bytes,
+        spill_bytes=spills,
+        code_bytes=facts.code_bytes,
+        block_threads=threads,
+        occupancy_theoretical=resident.fraction,
+        occupancy_limiter=resident.limiter,
+        sass_mix=facts.sass_mix,
+    )
+
+
+def sass_path(binary: Binary) -> Path:
+    """Where the disassembly of a cubin is kept."""
+    listings_of(binary)
+    return binary.path.with_suffix(".sass")

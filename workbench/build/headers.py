@@ -1,0 +1,50 @@
+"""Which project headers a source includes, whatever path leads to them: what a change must rebuild."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">]', re.MULTILINE)
+
+
+class SourceReader:
+    """Reads each file once: a build looks at the same headers for every unit."""
+
+    def __init__(self) -> None:
+        self._texts: dict[Path, bytes] = {}
+        self._includes: dict[Path, tuple[str, ...]] = {}
+
+    def text(self, path: Path) -> bytes:
+        if path not in self._texts:
+            self._texts[path] = path.read_bytes()
+        return self._texts[path]
+
+    def includes(self, path: Path) -> tuple[str, ...]:
+        """The names in its `#include` lines. Lines inside `#if` count too: rebuilding once too often does no harm."""
+        if path not in self._includes:
+            self._includes[path] = tuple(name.decode() for name in INCLUDE.findall(self.text(path)))
+        return self._includes[path]
+
+
+def included_headers(source: Path, folders: Iterable[Path], reader: SourceReader) -> list[Path]:
+    """Every header that `source` includes, directly or through another, and that is found beside the file that
+    names it or in `folders`. Headers found nowhere there are the toolkit's; its version stands for them.
+
+    An include whose name is a macro is not followed.
+    """
+    searched = list(folders)
+    found: dict[Path, None] = {}
+    waiting = [source]
+    while waiting:
+        file = waiting.pop()
+        for name in reader.includes(file):
+            for folder in (file.parent, *searched):
+                header = (folder / name).resolve()
+                if header.is_file():
+                    if header not in found:
+                        found[header] = None
+                        waiting.append(header)
+                    break
+    return sorted(found)

@@ -1,0 +1,149 @@
+"""Limits of architectures and figures of named devices, from the data file beside this module.
+
+Every figure names its source there; one that could not be confirmed is null and stays None here.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from workbench.problem import Problem, unknown
+
+DATA = Path(__file__).with_name("devices.json")
+
+
+class ArchLimits(BaseModel):
+    """What one SM of an architecture holds. Sizes in bytes, registers of 32 bits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    arch: str
+    max_threads_per_block: int
+    max_threads_per_sm: int
+    max_blocks_per_sm: int
+    registers_per_sm: int
+    registers_per_block: int
+    registers_per_thread: int
+    shared_bytes_per_sm: int
+    shared_bytes_per_block: int
+    """The most that a launch which opts in may have, static and dynamic together."""
+    shared_bytes_default: int
+    """The most without opting in."""
+    shared_bytes_reserved: int
+    """What the driver takes of every block's shared memory."""
+    special_per_sm_clock: int | None = None
+    """Special-function results (MUFU) an SM gives in a clock."""
+    source: str
+
+    @property
+    def max_warps_per_sm(self) -> int:
+        return self.max_threads_per_sm // 32
+
+    @property
+    def major(self) -> int:
+        return int(self.arch[3:]) // 10
+
+    @property
+    def minor(self) -> int:
+        return int(self.arch[3:]) % 10
+
+
+class Device(BaseModel):
+    """One GPU by name: sizes, and rates in SI units, each with its source. None is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    arch: str
+    sms: int
+    l2_bytes: int | None = None
+    memory_bytes: int | None = None
+    boost_clock_hz: float | None = None
+    bandwidth_bytes_per_s: float | None = None
+    """DRAM bandwidth of the datasheet, one way."""
+    fp32_flops_per_s: float | None = None
+    """Ordinary float32; a fused multiply-add is two."""
+    tf32_flops_per_s: float | None = None
+    """Tensor cores, dense."""
+    bf16_flops_per_s: float | None = None
+    """Tensor cores with float32 accumulation, dense."""
+    measured: dict[str, float] = {}
+    """Ceilings that somebody measured on one such device: the keys of a run's ceilings."""
+    sources: dict[str, str]
+    """Field → where its figure comes from."""
+
+    @property
+    def limits(self) -> ArchLimits:
+        return arch_limits(self.arch)
+
+    @property
+    def special_per_s(self) -> float | None:
+        """Special-function results a second, derived: results a clock and SM × SMs × boost clock."""
+        rate = self.limits.special_per_sm_clock
+        if rate is None or self.boost_clock_hz is None:
+            return None
+        return rate * self.sms * self.boost_clock_hz
+
+
+@functools.cache
+def _data() -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(DATA.read_text())
+    return data
+
+
+@functools.cache
+def archs() -> dict[str, ArchLimits]:
+    """Every architecture of the data file by name."""
+    common = _data()["common"]
+    return {name: ArchLimits(arch=name, **{**common, **entry}) for name, entry in _data()["archs"].items()}
+
+
+def arch_limits(arch: str) -> ArchLimits:
+    """Limits of `sm_90`, also for `sm_90a` and its like. Raises Problem for one that the data file does not hold."""
+    base = re.sub(r"(?<=\d)[af]$", "", arch)
+    if base not in archs():
+        raise unknown("architecture", arch, archs())
+    return archs()[base]
+
+
+@functools.cache
+def devices() -> dict[str, Device]:
+    """Every named device, in the order of the data file."""
+    return {name: Device(name=name, **entry) for name, entry in _data()["devices"].items()}
+
+
+def device(name: str) -> Device:
+    """The device of a name such as `h200` or `RTX 4090`. Raises Problem naming the nearest."""
+    word = _squeezed(name)
+    for known in devices().values():
+        if word in (_squeezed(known.name), _squeezed(known.title)):
+            return known
+    # What a driver calls itself is longer: "NVIDIA H100 80GB HBM3", "NVIDIA GeForce RTX 4090".
+    longest = max((d for d in devices().values() if _squeezed(d.name) in word), key=lambda d: len(d.name), default=None)
+    if longest is not None and name.upper().startswith("NVIDIA"):
+        return longest
+    raise unknown("device", name, devices())
+
+
+def for_arch(arch: str) -> list[Device]:
+    """The named devices of an architecture; none for an architecture that only embedded parts have."""
+    limits = arch_limits(arch)
+    return [known for known in devices().values() if known.arch == limits.arch]
+
+
+def _squeezed(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def require(value: float | None, device: Device, field: str) -> float:
+    """A figure that must be known. Raises Problem where the data file has none."""
+    if value is None:
+        raise Problem(f"device {device.name}: {field} is not known; add it, with its source, to {DATA}")
+    return value

@@ -11,12 +11,13 @@ from __future__ import annotations
 import numpy as np
 
 from kernel_variants import equations
+from kernel_variants.scan.streams import FLOPS_PER_GATE_PAIR, SPECIAL_PER_GATE_PAIR
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 
-GATE_SPECIAL = 4
-"""Special functions an element: an exponential and a reciprocal for k, which give a and z both, and two for g(v)."""
-GATE_FLOPS = 8
-"""Other operations an element: two biases, two sums under a fraction, two products with it, v + 1/2, and z c."""
+GATE_SPECIAL = SPECIAL_PER_GATE_PAIR
+"""Special functions an element, as include/gates.cuh computes both gates together."""
+GATE_FLOPS = FLOPS_PER_GATE_PAIR + 2
+"""Other operations an element, with the two biases."""
 
 BIAS_SPREAD = 0.2
 """Standard deviation of random biases: part of the unit variance of a pre-activation, and enough to see one missed."""

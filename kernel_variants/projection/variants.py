@@ -1,4 +1,7 @@
-"""The projection's ladder: a product a time step, and one for all steps."""
+"""The projection's ladder: a product a time step, and one for all steps.
+
+Weights count once in the declared bytes of DRAM: those of one step's product stay in the L2 cache for the next.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from kernel_variants.gate import products
+from kernel_variants.gate.per_step import warps
 from kernel_variants.projection.operation import projection_bytes
-from workbench.declare import Call, Cost, Plan, Settings, Shape, Variant
+from workbench.declare import Call, Cost, Kernel, Plan, Settings, Shape, Variant
 
 HERE = Path(__file__).parent
 TENSORS = ("h", "w_out", "bias_out", "y")
 
 
-def cost(shape: Shape, launches: int) -> Cost:
-    """Weights are read from DRAM once: those of a step's product stay in the L2 cache (60 MB) until the next."""
+def cost(shape: Shape, launches: int, serial_steps: int = 0) -> Cost:
     outputs = shape["B"] * shape["T"] * shape["O"]
-    return Cost(bytes=projection_bytes(shape), flops=outputs, matrix_flops=2 * shape["H"] * outputs, launches=launches)
+    return Cost(
+        bytes=projection_bytes(shape),
+        flops=outputs,
+        matrix_flops=2 * shape["H"] * outputs,
+        launches=launches,
+        serial_steps=serial_steps,
+    )
 
 
 def eager_steps(h: Any, w_out: Any, bias_out: Any) -> Any:
@@ -35,8 +44,29 @@ def eager(shape: Shape, settings: Settings) -> Plan:
 
 def eager_cost(shape: Shape, settings: Settings) -> Cost:
     """The stack reads every output and writes it once more."""
-    once = cost(shape, shape["T"] + 1)
+    once = cost(shape, shape["T"] + 1, shape["T"])
     return replace(once, bytes=once.bytes + 2 * shape["B"] * shape["T"] * shape["O"] * shape.element_bytes)
+
+
+def step(shape: Shape, settings: Settings, t: int) -> Kernel:
+    """h[:, t] → y[:, t], a warp an output."""
+    B, T, H, O = (shape[axis] for axis in "BTHO")
+    block = int(settings["block"])
+    return Kernel(
+        HERE / "per_step.cu", "projection_step", warps(B * O, block), (block, 1, 1), (*TENSORS, t, B, T, H, O)
+    )
+
+
+def per_step(shape: Shape, settings: Settings) -> Plan:
+    return Plan(tuple(step(shape, settings, t) for t in range(shape["T"])))
+
+
+def per_step_graph(shape: Shape, settings: Settings) -> Plan:
+    return replace(per_step(shape, settings), graph=True)
+
+
+def per_step_cost(shape: Shape, settings: Settings) -> Cost:
+    return cost(shape, shape["T"], shape["T"])
 
 
 def batched(shape: Shape, settings: Settings) -> Plan:
@@ -57,6 +87,28 @@ VARIANTS = (
         cost=eager_cost,
         factors={"batching": "per step", "source": "torch"},
         rung=0,
+    ),
+    Variant(
+        name="per_step",
+        operation="projection",
+        devices=("cuda",),
+        idea="a launch a step",
+        plan=per_step,
+        cost=per_step_cost,
+        factors={"batching": "per step", "source": "cuda"},
+        settings={"block": (128, 256)},
+        rung=10,
+    ),
+    Variant(
+        name="per_step_graph",
+        operation="projection",
+        devices=("cuda",),
+        idea="the same launches replayed from one CUDA graph",
+        plan=per_step_graph,
+        cost=per_step_cost,
+        factors={"batching": "per step, graph", "source": "cuda"},
+        settings={"block": (128, 256)},
+        rung=11,
     ),
     Variant(
         name="batched",

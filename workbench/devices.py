@@ -38,8 +38,9 @@ class ArchLimits(BaseModel):
     shared_bytes_reserved: int
     """What the driver takes of every block's shared memory."""
     special_per_sm_clock: int | None = None
-    """Special-function results (MUFU) an SM gives in a clock."""
+    """Special-function results (MUFU) an SM gives in a clock; None where no source was found."""
     source: str
+    special_source: str | None = None
 
     @property
     def max_warps_per_sm(self) -> int:
@@ -61,6 +62,8 @@ class Device(BaseModel):
 
     name: str
     title: str
+    driver_names: tuple[str, ...]
+    """What a driver calls it. Other models of the family (PCIe, Ti, Laptop) have other figures and other names."""
     arch: str
     sms: int
     l2_bytes: int | None = None
@@ -120,15 +123,12 @@ def devices() -> dict[str, Device]:
 
 
 def device(name: str) -> Device:
-    """The device of a name such as `h200` or `RTX 4090`. Raises Problem naming the nearest."""
+    """The device of a name such as `h200` or `RTX 4090`, or as a driver reports it (`NVIDIA H100 80GB HBM3`). Raises
+    Problem naming the nearest."""
     word = _squeezed(name)
     for known in devices().values():
-        if word in (_squeezed(known.name), _squeezed(known.title)):
+        if word in map(_squeezed, (known.name, known.title, *known.driver_names)):
             return known
-    # What a driver calls itself is longer: "NVIDIA H100 80GB HBM3", "NVIDIA GeForce RTX 4090".
-    longest = max((d for d in devices().values() if _squeezed(d.name) in word), key=lambda d: len(d.name), default=None)
-    if longest is not None and name.upper().startswith("NVIDIA"):
-        return longest
     raise unknown("device", name, devices())
 
 

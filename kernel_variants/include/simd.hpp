@@ -26,7 +26,7 @@ typedef float io_t;
 
 #if defined(__AVX512F__)
 constexpr int LANES = 16;
-#elif defined(__AVX__)
+#elif defined(__AVX2__)
 constexpr int LANES = 8;
 #else
 constexpr int LANES = 4;
@@ -63,7 +63,7 @@ INLINE To bits(From v) {
 INLINE floats at_least(floats x, float bound) {
 #if defined(__AVX512F__)
     return (floats)_mm512_max_ps((__m512)splat(bound), (__m512)x);
-#elif defined(__AVX__)
+#elif defined(__AVX2__)
     return (floats)_mm256_max_ps((__m256)splat(bound), (__m256)x);
 #else
     return x < bound ? splat(bound) : x;
@@ -73,7 +73,7 @@ INLINE floats at_least(floats x, float bound) {
 INLINE floats at_most(floats x, float bound) {
 #if defined(__AVX512F__)
     return (floats)_mm512_min_ps((__m512)splat(bound), (__m512)x);
-#elif defined(__AVX__)
+#elif defined(__AVX2__)
     return (floats)_mm256_min_ps((__m256)splat(bound), (__m256)x);
 #else
     return x > bound ? splat(bound) : x;
@@ -84,13 +84,14 @@ INLINE floats at_most(floats x, float bound) {
 
 INLINE floats widen(halves v) { return bits<floats>(__builtin_convertvector(v, words) << 16); }
 
-// To nearest, ties to even; a NaN stays one (without the test a NaN of all ones would round to zero).
-INLINE halves narrow(floats v) {
-    const words w = bits<words>(v);
-    const words rounded = (w + 0x7fffu + ((w >> 16) & 1u)) >> 16;
-    const words result = v == v ? rounded : ((w >> 16) | 0x40u);
-    return __builtin_convertvector(result, halves);
+// To nearest, ties to even, in the lower half of each word; a NaN stays one (without the test a NaN of all ones would
+// round to zero).
+INLINE words round_to_half(floats v) {
+    const words w = bits<words>(v), upper = w >> 16;
+    const words rounded = (w + 0x7fffu + (upper & 1u)) >> 16;
+    return v == v ? rounded : (upper | 0x40u);
 }
+INLINE halves narrow(floats v) { return __builtin_convertvector(round_to_half(v), halves); }
 
 #if defined(IO_BFLOAT16)
 INLINE floats load_io(const io_t *p) {
@@ -132,22 +133,33 @@ INLINE void store_line(io_t *p, const Line &line) {
 }
 
 // A whole, aligned line past the caches: the memory is not read before it is written, and nothing that will be read
-// again is evicted. Every byte of the line must be stored in one go, or the write-combining buffer is flushed half
-// full. On a machine whose compiler knows no such store it is an ordinary one.
+// again is evicted. The line is stored in one go: a write-combining buffer that is flushed half full costs a read.
+// On a machine whose compiler knows no such store it is an ordinary one.
 INLINE void stream_line(io_t *p, const Line &line) {
-    alignas(LINE_BYTES) io_t staged[LINE];  // stays in registers: the compiler sees every store and load of it
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    for (int i = 0; i < 2; ++i) {
+#if defined(IO_BFLOAT16)
+        // The pack interleaves 128-bit lanes of its two operands; the permutation puts the quarters in order.
+        const __m256i packed = _mm256_packus_epi32((__m256i)round_to_half(line.v[2 * i]),
+                                                   (__m256i)round_to_half(line.v[2 * i + 1]));
+        _mm256_stream_si256((__m256i *)p + i, _mm256_permute4x64_epi64(packed, 0xd8));
+#else
+        _mm256_stream_ps(p + i * LANES, (__m256)line.v[i]);
+#endif
+    }
+#else
+    alignas(LINE_BYTES) io_t staged[LINE];
     store_line(staged, line);
 #if defined(__AVX512F__)
     _mm512_stream_si512((__m512i *)p, *(const __m512i *)staged);
-#elif defined(__AVX__)
-    for (int i = 0; i < 2; ++i) _mm256_stream_si256((__m256i *)p + i, ((const __m256i *)staged)[i]);
 #elif defined(__SSE2__)
     for (int i = 0; i < 4; ++i) _mm_stream_si128((__m128i *)p + i, ((const __m128i *)staged)[i]);
 #elif defined(__clang__)
-    typedef uint64_t whole __attribute__((vector_size(16)));
-    for (int i = 0; i < 4; ++i) __builtin_nontemporal_store(((const whole *)staged)[i], (whole *)p + i);
+    typedef uint64_t pair __attribute__((vector_size(16)));
+    for (int i = 0; i < 4; ++i) __builtin_nontemporal_store(((const pair *)staged)[i], (pair *)p + i);
 #else
     std::memcpy(p, staged, LINE_BYTES);
+#endif
 #endif
 }
 

@@ -51,8 +51,5 @@ INLINE void load_state(float *state, const float *h0, index_t at, index_t width)
         std::memset(state, 0, width * sizeof(float));
 }
 
-// A distance in a slice's stream, in whole rows (at least one, unless the distance is 0).
-inline index_t rows_of_prefetch(index_t bytes, index_t width) {
-    const index_t row = width * (index_t)sizeof(float);
-    return (bytes + row - 1) / row;
-}
+// A prefetch distance in whole rows of a slice (at least one, unless it is 0): the same channels of a later step.
+INLINE index_t rows_of_prefetch(index_t bytes, index_t row_bytes) { return (bytes + row_bytes - 1) / row_bytes; }

@@ -1,0 +1,178 @@
+"""What each figure is called, where it comes from and in which unit it is shown: once, for every table and axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+Kind = Literal["measured", "derived", "modelled", ""]
+"""measured: by a clock, a counter or the compiler. derived: from measured ones. modelled: from what is declared."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """How one column is shown."""
+
+    label: str
+    kind: Kind = ""
+    unit: str = ""
+    """`s`, `B`, `B/s`, `FLOP/s`, `FLOP` (shown with a prefix), `%` (a share of 1, shown in percent), `x` or none."""
+    help: str = ""
+
+
+FIGURES: dict[str, Figure] = {
+    "run": Figure("run"),
+    "operation": Figure("operation"),
+    "variant": Figure("variant"),
+    "rung": Figure("rung", help="position on the ladder, naive to best"),
+    "idea": Figure("idea"),
+    "shape": Figure("shape"),
+    "problem": Figure("shape"),
+    "device": Figure("device"),
+    "backend": Figure("backend", help="cuda: a GPU; cpu: timed here; emulated: executed for correctness, never timed"),
+    "settings": Figure("settings", help="the tunables that were fastest"),
+    "status": Figure("status"),
+    "reason": Figure("reason"),
+    "time.median_s": Figure("time", "measured", "s", "median of the samples"),
+    "time.low_s": Figure("low", "measured", "s", "lower end of the median's 95 % interval"),
+    "time.high_s": Figure("high", "measured", "s", "upper end of the median's 95 % interval"),
+    "time.count": Figure("samples", "measured"),
+    "time.timer": Figure("timer", help="two timers are never compared"),
+    "time.cache": Figure("cache", help="rotated inputs, cold (L2 flushed) or hot"),
+    "error.relative_l2": Figure("error", "measured", "", "worst relative L2 error against float64"),
+    "speedup_over_baseline": Figure("speed-up", "derived", "x", "the baseline's time over this one's"),
+    "speedup.low": Figure("speed-up low", "derived", "x", "of its 95 % interval"),
+    "speedup.high": Figure("speed-up high", "derived", "x", "of its 95 % interval"),
+    "share_of_floor": Figure("of floor", "derived", "%", "the least time for what the variant declares, over its time"),
+    "share_of_limit": Figure("of limit", "derived", "%", "the least time for any algorithm, over this time"),
+    "share_of_ceiling": Figure("of ceiling", "derived", "%", "rate of the busiest resource over its measured ceiling"),
+    "bandwidth_bytes_per_s": Figure("bandwidth", "derived", "B/s", "declared bytes over the median time"),
+    "flops_per_s": Figure("rate", "derived", "FLOP/s", "declared FLOPs over the median time"),
+    "floor_s": Figure("floor", "modelled", "s", "declared work at this run's ceilings"),
+    "floor_bound_by": Figure("bound by", "modelled", "", "the resource that sets the floor"),
+    "limit_s": Figure("limit", "modelled", "s", "least work of any algorithm at this run's ceilings"),
+    "modelled_s": Figure("time", "modelled", "s", "the floor of what the variant declares on that device"),
+    "modelled_share_of_limit": Figure("of limit", "modelled", "%", "the limit over the modelled time"),
+    "bytes": Figure("bytes", "modelled", "B", "declared"),
+    "bytes.declared": Figure("bytes declared", "modelled", "B", "what the variant says it moves"),
+    "bytes.least": Figure("bytes least", "modelled", "B", "what any algorithm must move"),
+    "bytes.counted": Figure("bytes counted", "measured", "B", "DRAM bytes that the counters saw"),
+    "launches": Figure("launches", "modelled", "", "declared"),
+    "launches.declared": Figure("launches declared", "modelled"),
+    "launches.counted": Figure("launches counted", "measured"),
+    "serial_steps": Figure("serial steps", "modelled"),
+    "arch": Figure("architecture"),
+    "registers": Figure("registers", "measured", "", "a thread, from the compiler"),
+    "shared_bytes": Figure("shared", "measured", "B", "static and dynamic shared memory a block"),
+    "spill_bytes": Figure("spills", "measured", "B", "from the compiler"),
+    "occupancy_theoretical": Figure(
+        "occupancy", "modelled", "%", "theoretical: resident warps over the most an SM holds"
+    ),
+    "occupancy_achieved": Figure("achieved", "measured", "%", "warps active on average over the most an SM holds"),
+    "occupancy_limiter": Figure("limited by", "modelled"),
+    "exponent": Figure("exponent", "derived", "", "of the fitted power law: 1 is linear"),
+    "ratio": Figure("ratio", "derived", "x", "B's median over A's: over 1 where B is slower"),
+    "low": Figure("low", "derived", "x", "of the ratio's 95 % interval"),
+    "high": Figure("high", "derived", "x", "of the ratio's 95 % interval"),
+    "median_a_s": Figure("time A", "measured", "s"),
+    "median_b_s": Figure("time B", "measured", "s"),
+}
+
+PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+PREFIXED = ("s", "B", "B/s", "FLOP/s", "FLOP")
+LARGEST = {"s": 1.0}
+"""Seconds take no prefix above one: nobody says kiloseconds."""
+
+
+def figure(column: str) -> Figure:
+    """How a column is shown; a column without an entry by its own name."""
+    return FIGURES.get(column, Figure(column.replace("_", " ")))
+
+
+def prefix_of(values: Sequence[float], unit: str) -> tuple[float, str]:
+    """The factor and prefix in which most of `values` are numbers between 1 and 1,000: by their median."""
+    known = sorted(abs(v) for v in values if v and math.isfinite(v))
+    if not known or unit not in PREFIXED:
+        return 1.0, ""
+    middle = known[len(known) // 2]
+    for factor, prefix in PREFIXES:
+        if factor <= LARGEST.get(unit, math.inf) and middle >= factor:
+            return factor, prefix
+    return PREFIXES[-1]
+
+
+def quantity(value: float | None, unit: str, digits: int = 3) -> str:
+    """One figure for a person: `47.2 µs`, `4.13 TB/s`, `69 %`, `2.41x`; `–` where it is missing."""
+    if value is None or pd.isna(value):
+        return "–"
+    if unit == "%":
+        return f"{100 * value:.3g} %"
+    if unit == "x":
+        return f"{value:.3g}x"
+    factor, prefix = prefix_of([value], unit)
+    number = f"{value / factor:.{digits}g}"
+    if "e" in number and 1e3 <= abs(value / factor) < 1e6:
+        number = f"{value / factor:,.0f}"
+    return f"{number} {prefix}{unit}".strip()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table that is ready to be shown."""
+
+    name: str
+    heading: str
+    help: str
+    digits: int | None
+    """Digits behind the point; None for text."""
+    percent: bool = False
+
+
+def table(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, list[Column]]:
+    """The named columns in the unit that suits them, under headings such as `time µs · measured`.
+
+    Columns that a frame lacks, or in which all is missing, are left out: a missing figure is no column of zeros.
+    """
+    shown: dict[str, Any] = {}
+    described: list[Column] = []
+    for name in columns:
+        if name not in frame.columns or (len(frame) and frame[name].isna().all()):
+            continue
+        entry = figure(name)
+        values = frame[name]
+        if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+            numbers = pd.to_numeric(values, errors="coerce") if entry.unit else values
+            if numbers.isna().sum() != values.isna().sum() or not entry.unit:
+                shown[name] = values.astype("object").where(values.notna(), None)
+                described.append(Column(name, entry.label, _help(entry), None))
+                continue
+            values = numbers
+        values = values.astype("float64")
+        unit, factor = entry.unit, 1.0
+        if entry.unit == "%":
+            factor = 0.01
+        elif entry.unit in PREFIXED:
+            factor, prefix = prefix_of(list(values.dropna()), entry.unit)
+            unit = prefix + entry.unit
+        shown[name] = values / factor
+        heading = " · ".join(filter(None, (f"{entry.label} {unit}".strip(), entry.kind)))
+        digits = _digits(shown[name])
+        described.append(Column(name, heading, _help(entry), digits, entry.unit == "%"))
+    return pd.DataFrame(shown, index=frame.index), described
+
+
+def _help(entry: Figure) -> str:
+    return "; ".join(filter(None, (entry.kind, entry.help)))
+
+
+def _digits(values: pd.Series[Any]) -> int:
+    """Digits behind the point that keep three figures of the median; none for whole numbers."""
+    known = values.dropna().abs()
+    if known.empty or (known == known.round()).all():
+        return 0
+    middle = float(known.median())
+    return 0 if middle >= 100 else 1 if middle >= 10 else 2 if middle >= 1 else 3 if middle >= 0.1 else 6

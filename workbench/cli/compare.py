@@ -1,0 +1,93 @@
+"""`workbench compare`: two runs or two variants, a verdict for each problem that both solve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from workbench.cli.options import Json, Profiles
+from workbench.problem import Problem
+
+if TYPE_CHECKING:
+    from workbench.analyse.compare import Comparison
+
+STYLE = {"slower": "bold red", "faster": "green", "same": "", "undecided": "yellow"}
+
+
+def command(
+    a: Annotated[str, typer.Argument(metavar="A", help="RUN, RUN:OPERATION/VARIANT or OPERATION/VARIANT.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="What is judged against A, named the same way.")],
+    run: Annotated[str, typer.Option(help="The run of a variant named without one; the newest by default.")] = "",
+    fail_over: Annotated[str, typer.Option(help="Let slowdowns up to this pass, as in 5%.")] = "",
+    across_devices: Annotated[bool, typer.Option("--across-devices", help="Compare times of two devices.")] = False,
+    across_timers: Annotated[bool, typer.Option("--across-timers", help="Compare times of two timers.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a table for a pull request.")] = False,
+    profiles: Profiles = Path("profiles"),
+    as_json: Json = False,
+) -> None:
+    """Is B faster or slower than A? Verdicts from the interval of the ratio against the recorded noise floor.
+
+    Exit status: 0 none slower, 1 some slower, 2 undecided or nothing comparable.
+    """
+    from workbench.analyse.compare import compare
+    from workbench.analyse.compare_text import as_json as plain
+    from workbench.analyse.compare_text import as_markdown
+    from workbench.analyse.sides import parse_side
+
+    margin = parse_share(fail_over) if fail_over else None
+    side_a = parse_side(a, profiles, run or None)
+    side_b = parse_side(b, profiles, run or None)
+    result = compare(
+        side_a.records(),
+        side_b.records(),
+        {side.run.name: side.run.noise_floor for side in (side_a, side_b)},
+        same_variant=not (side_a.variant and side_b.variant),
+        across_devices=across_devices,
+        across_timers=across_timers,
+        fail_over=margin,
+    )
+    if as_json:
+        import json
+
+        print(json.dumps(plain(result), indent=2))
+    elif markdown:
+        print(as_markdown(result, a, b))
+    else:
+        _print(result, a, b)
+    raise typer.Exit(result.exit_status)
+
+
+def parse_share(text: str) -> float:
+    """`5%` or `0.05` → 0.05. Problem for anything else, and for what is negative."""
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 100:
+        raise Problem(f"--fail-over {text}: write a share such as 5% or 0.05", exit_status=2)
+    return share
+
+
+def _print(result: Comparison, a: str, b: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from workbench.analyse.compare_text import HEADINGS, rows, summary
+
+    console = Console()
+    if result.pairs:
+        table = Table(box=None, pad_edge=False, title=f"B = {b}  against  A = {a}", title_justify="left")
+        for heading in HEADINGS:
+            justify: Literal["left", "right"] = "right" if heading in HEADINGS[3:6] else "left"
+            table.add_column(heading, justify=justify, overflow="fold", no_wrap=heading in HEADINGS[3:])
+        for pair, cells in zip(result.pairs, rows(result), strict=True):
+            style = STYLE[pair.verdict]
+            table.add_row(*cells[:-1], f"[{style}]{cells[-1]}[/]" if style else cells[-1])
+            if pair.reason:
+                table.add_row("", "", "", "", "", "", f"[dim]{pair.reason}[/]")
+        console.print(table)
+    for note in result.notes:
+        console.print(f"note: {note}", highlight=False, markup=False)
+    console.print(summary(result), highlight=False)

@@ -1,0 +1,44 @@
+"""`workbench import`: reports made anywhere become runs, or counters beside the records of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.options import Json, Kernels, Profiles
+
+
+def command(
+    files: Annotated[
+        list[Path], typer.Argument(help="Reports (.ncu-rep) or pages of ncu --csv --page raw.", metavar="FILE…")
+    ],
+    run: Annotated[str, typer.Option(help="Join the launches to the records of this run, by their ranges.")] = "",
+    profiles: Profiles = Path("profiles"),
+    kernels: Kernels = None,
+    as_json: Json = False,
+) -> None:
+    """Import Nsight Compute reports from anywhere; needs no GPU and no ncu.
+
+    A report that knows nothing of this workbench becomes a run of its own: a record a kernel, with all its
+    metrics and rules. With --run, launches join that run's records by the NVTX ranges around them.
+    """
+    from workbench.catalog import load_catalog
+    from workbench.profile.import_report import import_as_run, import_into_run
+    from workbench.profile.show import as_json as rows_of
+    from workbench.profile.show import print_imported
+    from workbench.store.run_folder import find_run
+
+    catalog = load_catalog(kernels)
+    printed = []
+    for file in files:
+        imported = import_into_run(file, find_run(profiles, run)) if run else import_as_run(file, profiles)
+        if as_json:
+            printed.append({"file": str(file), "run": str(imported.run), "records": rows_of(imported, catalog)})
+        else:
+            print_imported(str(file), imported, catalog)
+    if as_json:
+        import json
+
+        print(json.dumps(printed, indent=2))

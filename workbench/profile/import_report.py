@@ -1,0 +1,203 @@
+"""Lays a report into `profiles/`: as a run of its own, or beside the records of the run that it was made from."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from workbench.problem import Problem
+from workbench.profile.derived import occupancy_limiter
+from workbench.profile.metrics import combined
+from workbench.profile.ranges import KEY
+from workbench.profile.read import read_launches
+from workbench.store.counters import CounterTable
+from workbench.store.launch import Launch
+from workbench.store.record import BuildFact, Bytes, Launches, Record, Run, Status
+from workbench.store.run_folder import RunFolder, create_run, open_run
+
+UNNAMED = "unnamed"
+"""The operation of kernels that nothing here declares."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import brought, for the person who asked for it."""
+
+    run: Path
+    launches: dict[str, list[Launch]] = field(default_factory=dict)
+    """By the key of their record."""
+    records: list[Record] = field(default_factory=list)
+    outside: int = 0
+    """Launches that lie in no range of the run, and were left out."""
+    unknown_ranges: tuple[str, ...] = ()
+    """Ranges of the workbench's domain that name no record of the run."""
+
+
+# ----------------------------------------------------------------------------------------- a run of its own
+
+
+def import_as_run(report: Path, profiles: Path) -> Imported:
+    """A new run in `profiles`, a record for each range of the workbench, and for each kernel outside of one.
+
+    Launches of one kernel with one grid and block make one record. Raises Problem where the report cannot be
+    read; nothing is left behind then.
+    """
+    by_key: dict[str, list[Launch]] = {}
+    table = CounterTable()
+    for launch in read_launches(report):
+        key = _key(launch)
+        by_key.setdefault(key, []).append(launch)
+        table.append(key, launch)
+    records = [_record(key, launches) for key, launches in by_key.items()]
+    run = Run(
+        name=_free_name(profiles, report),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=["workbench", *sys.argv[1:]],
+        device=next(iter(by_key.values()))[0].device,
+        environment={"imported_from": report.name},
+        selection={},
+    )
+    folder = create_run(profiles, run)
+    try:
+        for record in records:
+            folder.append(record)
+        table.write(folder.path, [report])
+        folder.finish()
+    except BaseException:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+    return Imported(folder.path, by_key, records)
+
+
+def _key(launch: Launch) -> str:
+    """The innermost range; for a kernel outside of all ranges its name, grid and block."""
+    if launch.ranges:
+        return launch.ranges[-1]
+    grid, block = launch.number("launch__grid_size"), launch.number("launch__block_size")
+    size = "" if grid is None or block is None else f".g{int(grid)}-t{int(block)}"
+    return f"{UNNAMED}.{slug(launch.kernel)}{size}.cuda"
+
+
+def slug(kernel: str) -> str:
+    """A kernel's name in [a-z0-9_], without return type, template arguments and parameters."""
+    name = kernel.strip().removeprefix("void ")
+    name = re.sub(r"\(anonymous namespace\)::|<unnamed>::", "", name)
+    name = re.split(r"[<(]", name, maxsplit=1)[0] or name
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:80] or "kernel"
+
+
+def _record(key: str, launches: list[Launch]) -> Record:
+    operation, variant = UNNAMED, slug(launches[0].kernel)
+    parts = key.split(".")
+    if launches[0].ranges and len(parts) >= 3:
+        operation, variant = parts[0], parts[1]
+    figures = combined(launches)
+    size = {axis: int(figures[name]) for axis, name in (("blocks", "grid_blocks"), ("threads", "block_threads"))
+            if name in figures}  # fmt: skip
+    counted = [figures.get("dram_read_bytes"), figures.get("dram_write_bytes")]
+    known = [value for value in counted if value is not None]
+    return Record.model_validate(
+        {
+            "key": key,
+            "operation": operation,
+            "variant": variant,
+            "pass": "forward",
+            "shape": {**size, "dtype": "unknown", "regime": "unknown"},
+            "device": launches[0].device,
+            "backend": "cuda",
+            "status": Status.OK,
+            "bytes": Bytes(counted=sum(known) if len(known) == len(counted) else None),
+            "launches": Launches(counted=len(launches)),
+            "build": _build_facts(launches),
+        }
+    )
+
+
+def _build_facts(launches: Iterable[Launch]) -> list[BuildFact]:
+    """What the launch statistics say of each kernel's build, once a kernel."""
+    facts: dict[str, BuildFact] = {}
+    for launch in launches:
+        if launch.kernel in facts:
+            continue
+        figures = combined([launch])
+        shared = [figures[name] for name in ("shared_static_bytes", "shared_dynamic_bytes") if name in figures]
+        facts[launch.kernel] = BuildFact(
+            arch=launch.arch or "unknown",
+            kernel=launch.kernel,
+            registers=_integer(figures.get("registers")),
+            shared_bytes=_integer(sum(shared)) if len(shared) == 2 else None,
+            block_threads=_integer(figures.get("block_threads")),
+            occupancy_theoretical=figures.get("occupancy_theoretical"),
+            occupancy_limiter=occupancy_limiter(figures),
+        )
+    return list(facts.values())
+
+
+def _integer(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _free_name(profiles: Path, report: Path) -> str:
+    """`imported-REPORT`, with a number behind it where that run exists."""
+    base = "imported-" + (re.sub(r"[^a-z0-9]+", "-", report.stem.lower()).strip("-") or "report")
+    name, number = base, 2
+    while (profiles / name).exists():
+        name, number = f"{base}-{number}", number + 1
+    return name
+
+
+# -------------------------------------------------------------------------------------------- beside a run
+
+
+def import_into_run(report: Path, folder: RunFolder) -> Imported:
+    """Counters of the run's records, each launch joined by the range it lies in.
+
+    Raises Problem where no launch lies in a range of this run; the run is then as it was.
+    """
+    known = {record.key: record for record in folder.records()}
+    by_key: dict[str, list[Launch]] = {}
+    table = CounterTable()
+    outside = 0
+    strangers: set[str] = set()
+    for launch in read_launches(report):
+        key = next((name for name in reversed(launch.ranges) if name in known), None)
+        if key is None:
+            outside += 1
+            strangers.update(launch.ranges)
+            continue
+        by_key.setdefault(key, []).append(launch)
+        table.append(key, launch)
+    if not by_key:
+        raise Problem(_nothing_joined(report, folder, outside, strangers))
+    table.write(folder.path, [report])
+    return Imported(folder.path, by_key, [known[key] for key in by_key], outside, tuple(sorted(strangers)))
+
+
+def _nothing_joined(report: Path, folder: RunFolder, launches: int, strangers: set[str]) -> str:
+    if not strangers:
+        return (
+            f"{report}: none of its {launches} launches lies in a range of the workbench (was it profiled with "
+            "--nvtx?); import it without --run as a run of its own"
+        )
+    home = next((name for name in runs_with(folder.path.parent, strangers) if name != folder.path.name), None)
+    hint = f"its ranges are those of run {home}: --run {home}" if home else "import it without --run"
+    return f"{report}: its ranges name no record of run {folder.path.name}; {hint}"
+
+
+def runs_with(profiles: Path, keys: Iterable[str]) -> list[str]:
+    """Names of the runs whose records have one of these keys."""
+    wanted = {key for key in keys if KEY.fullmatch(key)}
+    found = []
+    for file in sorted(profiles.glob("*/run.json")):
+        try:
+            records = open_run(file.parent).records()
+        except Problem:
+            continue
+        if any(record.key in wanted for record in records):
+            found.append(file.parent.name)
+    return found

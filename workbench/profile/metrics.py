@@ -1,0 +1,140 @@
+"""The figures of a profile: metrics.json as objects, and their values for launches.
+
+Each figure names its metrics with the alternatives that other versions of ncu use. A figure whose metrics a
+report lacks is absent from the result and named by `missing_figures`: missing is never zero.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from workbench.store.launch import Launch
+
+FILE = Path(__file__).with_name("metrics.json")
+Combine = Literal["sum", "time_mean", "max", "min"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of a launch, and what it means."""
+
+    name: str
+    title: str
+    group: str
+    unit: str
+    """SI base units; `share` is 0 to 1."""
+    combine: Combine
+    """How several launches of one record make one figure; `time_mean` weighs by duration."""
+    meaning: str
+    good: str
+    metrics: tuple[tuple[str, float], ...] = ()
+    """Alternatives, the first one present counts, each with the factor that brings it to `unit`."""
+    terms: tuple[tuple[str, float], ...] = ()
+    """Instead of `metrics`: a weighted sum of metrics, all of which must be there…"""
+    times: str | None = None
+    """…times this metric…"""
+    over: str | None = None
+    """…or over this one."""
+
+    def of(self, launch: Launch) -> float | None:
+        """The figure of one launch, or None where its metrics are missing."""
+        for metric, factor in self.metrics:
+            value = launch.number(metric)
+            if value is not None:
+                return value * factor
+        if not self.terms:
+            return None
+        parts = [(launch.number(metric), weight) for metric, weight in self.terms]
+        times = launch.number(self.times) if self.times else 1.0
+        over = launch.number(self.over) if self.over else 1.0
+        if times is None or not over or any(value is None for value, _ in parts):
+            return None
+        return sum(value * weight for value, weight in parts if value is not None) * times / over
+
+    def names(self) -> list[str]:
+        """The metrics that it is made of, as a report names them."""
+        return [name for name, _ in (*self.metrics, *self.terms)] + [name for name in (self.times, self.over) if name]
+
+
+@functools.cache
+def figures() -> dict[str, Figure]:
+    """Every figure by name, in the order of the file (grouped)."""
+    return {entry["name"]: _figure(entry) for entry in json.loads(FILE.read_text())["figures"]}
+
+
+def _figure(entry: dict[str, Any]) -> Figure:
+    scale = entry.pop("scale", 1.0)
+    metrics = tuple((m, scale) if isinstance(m, str) else (m[0], m[1] * scale) for m in entry.pop("metrics"))
+    terms = tuple((metric, weight * scale) for metric, weight in entry.pop("terms", ()))
+    return Figure(metrics=metrics, terms=terms, **entry)
+
+
+def figures_of(launch: Launch) -> dict[str, float]:
+    """The figures of one launch; those it lacks are absent."""
+    values = ((name, figure.of(launch)) for name, figure in figures().items())
+    return {name: value for name, value in values if value is not None}
+
+
+def combined(launches: Sequence[Launch]) -> dict[str, float]:
+    """The figures of all launches of one record together. A figure that any of them lacks is absent: a sum
+    over some of the launches would pass for the whole."""
+    each = [figures_of(launch) for launch in launches]
+    weights = [one.get("duration_s") for one in each]
+    together = {}
+    for name, figure in figures().items():
+        values = [one[name] for one in each if name in one]
+        if values and len(values) == len(each):
+            together[name] = _combine(figure.combine, values, weights)
+    return together
+
+
+def _combine(how: Combine, values: Sequence[float], weights: Iterable[float | None]) -> float:
+    if how == "sum":
+        return sum(values)
+    if how == "max":
+        return max(values)
+    if how == "min":
+        return min(values)
+    known = [weight for weight in weights if weight is not None]
+    if len(known) < len(values) or sum(known) == 0:
+        return sum(values) / len(values)
+    return sum(value * weight for value, weight in zip(values, known, strict=True)) / sum(known)
+
+
+def missing_figures(launches: Sequence[Launch]) -> dict[str, list[str]]:
+    """Figures that these launches do not give, with the metrics that would."""
+    present = combined(launches)
+    return {name: figure.names() for name, figure in figures().items() if name not in present}
+
+
+def text(name: str, value: float) -> str:
+    """A figure for a person: `48.4 %`, `1.21 GB`, `6.19 ms`, `64`."""
+    unit = figures()[name].unit
+    if unit == "share":
+        return f"{100 * value:.1f} %"
+    return with_unit(value, unit)
+
+
+def with_unit(value: float, unit: str) -> str:
+    """A value with a decimal prefix where its unit takes one."""
+    short = {"byte": "B", "byte/s": "B/s", "hz": "Hz", "flop/s": "FLOP/s", "s": "s"}.get(unit)
+    if short is None:
+        number = f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
+        return f"{number} {unit}".rstrip()
+    for limit, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ")):
+        if abs(value) >= limit:
+            return f"{value / limit:.3g} {prefix}{short}"
+    return f"{value / 1e-9:.3g} n{short}" if value and unit == "s" else f"{value:.3g} {short}"
+
+
+def groups() -> Mapping[str, list[Figure]]:
+    """Figures by group, in the order of the file."""
+    by_group: dict[str, list[Figure]] = {}
+    for figure in figures().values():
+        by_group.setdefault(figure.group, []).append(figure)
+    return by_group

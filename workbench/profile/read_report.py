@@ -1,0 +1,150 @@
+"""Reads `.ncu-rep` files with NVIDIA's own reader (the `ncu_report` wheel: no GPU, no driver, no ncu)."""
+
+from __future__ import annotations
+
+import math
+import re
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from workbench.problem import Problem
+from workbench.profile.ranges import DOMAIN
+from workbench.profile.report_blocks import Blocks, read_blocks
+from workbench.profile.units import base_unit
+from workbench.store.launch import Launch, Rule, Value
+
+PIECE = 40
+"""Launches read at a time. NVIDIA's reader keeps all it touched, up to 4 MB a launch, until the file is closed."""
+
+MESSAGE_KINDS = {0: "none", 1: "ok", 2: "optimization", 3: "warning", 4: "error"}
+SPEEDUP_TYPES = {1: "local", 2: "global"}
+LINKS = (re.compile(r"@url:([^:@]*):[^@]*@"), re.compile(r"@(?:section|source|sass):[^@]*:([^:@]*)@"))
+ZSTD = b"\x28\xb5\x2f\xfd"
+"""How a `.ncu-repz` starts: a report under Zstandard, which NVIDIA's reader takes as a whole."""
+
+
+def read_report(path: Path, processes: int = 2) -> Iterator[Launch]:
+    """The launches of a report, in order.
+
+    A report of many launches is read in pieces by `processes` processes, so that memory stays bounded.
+    Raises Problem where the file is no report, is cut short, or holds no launch.
+    """
+    try:
+        import ncu_report
+    except ImportError as error:
+        raise Problem(f"{path}: NVIDIA's report reader is missing ({error}); pip install ncu-report") from None
+    with path.open("rb") as file:
+        compressed = file.read(len(ZSTD)) == ZSTD
+    if compressed:
+        yield from launches_of(ncu_report, path)
+        return
+    blocks = read_blocks(path)
+    if blocks.launches == 0:
+        raise Problem(f"{path}: a report with no kernel in it; nothing ran inside the profiled ranges, profile again")
+    if blocks.launches <= PIECE:
+        yield from launches_of(ncu_report, path)
+    else:
+        yield from _in_pieces(blocks, processes)
+
+
+def _in_pieces(blocks: Blocks, processes: int) -> Iterator[Launch]:
+    with (
+        tempfile.TemporaryDirectory(prefix="workbench-report-") as folder,
+        ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,
+    ):
+        arguments = [(blocks, first, last, Path(folder)) for first, last in blocks.pieces(PIECE)]
+        for launches in pool.map(_read_piece, arguments):
+            yield from launches
+
+
+def _read_piece(argument: tuple[Blocks, int, int, Path]) -> list[Launch]:
+    import ncu_report
+
+    blocks, first, last, folder = argument
+    piece = folder / f"{first}.ncu-rep"
+    blocks.write_piece(first, last, piece)
+    try:
+        return list(launches_of(ncu_report, piece))
+    finally:
+        piece.unlink()
+
+
+def launches_of(reader: Any, path: Path) -> Iterator[Launch]:
+    """The launches of a file that is known to be whole. `reader` is the module `ncu_report`, or one of its shape."""
+    context = reader.load_report(str(path))
+    if context.num_ranges() is None:
+        raise Problem(f"{path}: NVIDIA's reader does not take it; is it an Nsight Compute report?")
+    factors: dict[str, float] = {}
+    units: dict[str, str] = {}
+    for r in range(context.num_ranges()):
+        actions = context.range_by_idx(r)
+        for k in range(actions.num_actions()):
+            yield _launch(reader, actions.action_by_idx(k), factors, units)
+
+
+def _launch(reader: Any, action: Any, factors: dict[str, float], units: dict[str, str]) -> Launch:
+    """One launch. A metric has the same unit in every launch of a report, so that it is asked for once."""
+    text = reader.IMetric.ValueKind_STRING
+    metrics: dict[str, Value] = {}
+    missing = []
+    for name in action.metric_names():
+        metric = action.metric_by_name(name)
+        if metric is None or not metric.has_value():
+            missing.append(name)
+            continue
+        if name not in factors:
+            factors[name], units[name] = base_unit(metric.unit() or "")
+        if metric.kind() == text:
+            metrics[name] = metric.as_string()
+            continue
+        value = metric.as_double()
+        if math.isfinite(value):
+            metrics[name] = value * factors[name]
+        else:
+            missing.append(name)
+    return Launch(
+        kernel=action.name(),
+        metrics=metrics,
+        units=units,
+        ranges=_ranges(action.nvtx_state()),
+        rules=tuple(_rule(result) for result in action.rule_results()),
+        missing=tuple(missing),
+    )
+
+
+def _ranges(state: Any) -> tuple[str, ...]:
+    """Names of the workbench's ranges; of several nested ones the innermost is last."""
+    if state is None:
+        return ()
+    names: list[str] = []
+    for number in state.domains():
+        domain = state.domain_by_id(number)
+        if domain is not None and domain.name() == DOMAIN:
+            names += domain.start_end_ranges()
+            names += domain.push_pop_ranges()
+    return tuple(names)
+
+
+def _rule(result: Any) -> Rule:
+    message = result.rule_message() if result.has_rule_message() else {}
+    speedup = result.speedup_estimation() if result.has_speedup_estimation() else {}
+    return Rule(
+        rule=result.rule_identifier(),
+        title=message.get("title") or result.name(),
+        section=result.section_identifier(),
+        message=plain_text(message.get("message") or ""),
+        kind=MESSAGE_KINDS.get(message.get("type", 0), "none"),
+        speedup_type=SPEEDUP_TYPES.get(speedup.get("type", 0)),
+        estimated_speedup_percent=speedup.get("speedup"),
+    )
+
+
+def plain_text(message: str) -> str:
+    """NVIDIA's message with its links reduced to their words."""
+    for link in LINKS:
+        message = link.sub(r"\1", message)
+    return message

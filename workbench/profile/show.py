@@ -1,0 +1,162 @@
+"""Tables and sentences of a profile, for the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from workbench.catalog import Catalog
+from workbench.profile.advice import advise
+from workbench.profile.derived import Derived, derive
+from workbench.profile.import_report import Imported
+from workbench.profile.metrics import with_unit
+from workbench.store.launch import Launch, Rule
+from workbench.store.record import Record
+from workbench.store.run_folder import open_run
+
+ADVICE_SHOWN = 3
+"""Results of NVIDIA's rules shown for each record, its first sentences; all of them are kept in the run."""
+RECORDS_SHOWN = 20
+"""Records shown, those that took longest; all of them are kept in the run."""
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+
+
+def profile_table(records: Sequence[Record], derived: Mapping[str, Derived]) -> Table:
+    """A row a record: what ran, how full the chip was, what crossed DRAM, and the first two stalls."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("kernel", "launches", "time under ncu", "registers", "occupancy", "DRAM", "bandwidth", "stalls"):
+        table.add_column(title, overflow="fold")
+    for record in records:
+        one = derived[record.key]
+        table.add_row(
+            Text(record.variant if record.operation == "unnamed" else f"{record.operation}/{record.variant}"),
+            _launches(one),
+            _figure(one, "duration_s", "s"),
+            _figure(one, "registers", ""),
+            _occupancy(one),
+            _traffic(one),
+            _bandwidth(one),
+            ", ".join(f"{reason} {100 * share:.0f} %" for reason, share in leading_stalls(one)) or "missing",
+        )
+    return table
+
+
+def leading_stalls(one: Derived, count: int = 2) -> list[tuple[str, float]]:
+    """The greatest reasons why warps wait (to issue is no waiting)."""
+    return [(reason, share) for reason, share in one.stalls if reason not in ("selected", "not selected")][:count]
+
+
+def _figure(one: Derived, name: str, unit: str) -> str:
+    value = one.figures.get(name)
+    return "missing" if value is None else with_unit(value, unit)
+
+
+def _launches(one: Derived) -> str:
+    if one.launches_declared is None:
+        return f"{one.launches_counted:,}"
+    return f"{one.launches_counted:,} of {one.launches_declared:,} declared"
+
+
+def _occupancy(one: Derived) -> str:
+    if one.occupancy_achieved is None or one.occupancy_theoretical is None:
+        return "missing"
+    limiter = f" ({one.occupancy_limiter})" if one.occupancy_limiter else ""
+    return f"{100 * one.occupancy_achieved:.0f} of {100 * one.occupancy_theoretical:.0f} %{limiter}"
+
+
+def _traffic(one: Derived) -> str:
+    if one.dram_bytes is None:
+        return "missing"
+    ratio = f", {one.bytes_over_declared:.2f} × declared" if one.bytes_over_declared is not None else ""
+    least = f", {one.bytes_over_least:.2f} × least" if one.bytes_over_least is not None else ""
+    return with_unit(one.dram_bytes, "byte") + ratio + least
+
+
+def _bandwidth(one: Derived) -> str:
+    if one.bandwidth_bytes_per_s is None:
+        return "missing"
+    share = "" if one.share_of_ceiling is None else f", {100 * one.share_of_ceiling:.0f} % of {one.ceiling_from}"
+    return with_unit(one.bandwidth_bytes_per_s, "byte/s") + share
+
+
+def leading_rules(launches: Sequence[Launch], count: int = ADVICE_SHOWN) -> list[Rule]:
+    """NVIDIA's advice on these launches, each rule once, the greatest estimated speed-up first."""
+    first: dict[tuple[str, str], Rule] = {}
+    for launch in launches:
+        for rule in launch.rules:
+            if rule.kind in ("optimization", "warning", "error"):
+                known = first.setdefault((rule.rule, rule.title), rule)
+                if (rule.estimated_speedup_percent or 0) > (known.estimated_speedup_percent or 0):
+                    first[rule.rule, rule.title] = rule
+    return sorted(first.values(), key=lambda rule: rule.estimated_speedup_percent or 0, reverse=True)[:count]
+
+
+def rule_line(rule: Rule) -> str:
+    """`NVIDIA, up to 25 % (local): title. What is wrong.`"""
+    gain = "" if rule.estimated_speedup_percent is None else f", up to {rule.estimated_speedup_percent:.0f} %"
+    scope = f" ({rule.speedup_type})" if gain and rule.speedup_type else ""
+    title = f"{rule.title}. " if rule.title else ""
+    sentences = SENTENCE.split(" ".join(rule.message.split()))
+    return f"NVIDIA{gain}{scope}: {title}{sentences[0]}"
+
+
+def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
+    """What an import brought: the table, then for each record its contradictions, the workbench's advice and
+    NVIDIA's; then what is missing and what was left out."""
+    console = Console(highlight=False)
+    everything = [launch for launches in imported.launches.values() for launch in launches]
+    metrics = {name for launch in everything for name in launch.metrics}
+    heading = f"{source}: {len(everything):,} launches in {len(imported.records):,} records on {everything[0].device}"
+    console.print(Text(f"{heading}, {len(metrics):,} metrics\n"))
+    ceilings = open_run(imported.run).run.ceilings
+    derived = {r.key: derive(r, imported.launches[r.key], ceilings) for r in imported.records}
+    longest = sorted(imported.records, key=lambda r: derived[r.key].figures.get("duration_s", 0.0), reverse=True)
+    keys = {record.key for record in longest[:RECORDS_SHOWN]}
+    shown = [record for record in imported.records if record.key in keys]
+    console.print(profile_table(shown, derived))
+    if len(shown) < len(imported.records):
+        console.print(f"… and {len(imported.records) - len(shown):,} records that took less time")
+    for record in shown:
+        launches = imported.launches[record.key]
+        lines = [f"declaration contradicted: {line}" for line in derived[record.key].contradictions]
+        lines += advise(record, launches, ceilings, catalog)
+        lines += [rule_line(rule) for rule in leading_rules(launches)]
+        if lines:
+            console.print(Text(f"\n{record.key}", style="bold"))
+        for line in lines:
+            console.print(Text(f"  {line}"))
+    _print_missing(console, derived.values())
+    if imported.outside:
+        console.print(f"\n{imported.outside:,} launches lie in no range of a record of this run and were left out")
+    console.print(Text(f"\nkept in {imported.run}; look at it with: workbench dashboard"))
+
+
+def _print_missing(console: Console, derived: Iterable[Derived]) -> None:
+    missing = {name: names[0] for one in derived for name, names in one.missing.items()}
+    if missing:
+        named = "; ".join(f"{name} ({metric})" for name, metric in sorted(missing.items()))
+        console.print(Text(f"\nmissing in this report: {named}"))
+
+
+def as_json(imported: Imported, catalog: Catalog) -> list[dict[str, Any]]:
+    """The same for a program, a dictionary a record."""
+    ceilings = open_run(imported.run).run.ceilings
+    rows = []
+    for record in imported.records:
+        launches = imported.launches[record.key]
+        rows.append(
+            {
+                "key": record.key,
+                "kernels": [launch.kernel for launch in launches],
+                **asdict(derive(record, launches, ceilings)),
+                "advice": advise(record, launches, ceilings, catalog),
+                "rules": [{"launch": n, **asdict(rule)} for n, launch in enumerate(launches) for rule in launch.rules],
+            }
+        )
+    return rows

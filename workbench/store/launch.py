@@ -1,0 +1,57 @@
+"""One kernel launch as a profiler saw it: what every reader of reports returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Value = float | str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One result of NVIDIA's own analysis of a launch."""
+
+    rule: str
+    """Its identifier, such as `SOLBottleneck`."""
+    title: str
+    section: str
+    message: str
+    """Plain text; links to the sections of NVIDIA's window are reduced to their words."""
+    kind: str
+    """`ok`, `optimization`, `warning`, `error` or `none`."""
+    speedup_type: str | None = None
+    """`global` (of the kernel) or `local` (of the part that the rule looks at)."""
+    estimated_speedup_percent: float | None = None
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch: its kernel, its metrics in base units, and the workbench's ranges it lies in."""
+
+    kernel: str
+    metrics: Mapping[str, Value]
+    """Only what was measured: a metric without a value, and NaN, is absent here and named in `missing`."""
+    units: Mapping[str, str]
+    """Base unit of every metric; launches of one report share it."""
+    ranges: tuple[str, ...] = ()
+    """Names of the ranges of domain `workbench` around it, outermost first."""
+    rules: tuple[Rule, ...] = ()
+    missing: tuple[str, ...] = field(default=())
+
+    def number(self, metric: str) -> float | None:
+        """The metric's value, or None where it is missing or a text."""
+        value = self.metrics.get(metric)
+        return value if isinstance(value, float) else None
+
+    @property
+    def device(self) -> str:
+        """The GPU's name, or `unknown GPU`."""
+        return str(self.metrics.get("device__attribute_display_name", "unknown GPU"))
+
+    @property
+    def arch(self) -> str | None:
+        """`sm_70` and its like."""
+        major = self.number("device__attribute_compute_capability_major")
+        minor = self.number("device__attribute_compute_capability_minor")
+        return None if major is None or minor is None else f"sm_{int(major)}{int(minor)}"

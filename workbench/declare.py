@@ -275,6 +275,8 @@ class Operation:
     regimes: tuple[str, ...] = ("normal",)
     """Kinds of random input; the first one is timed, all of them are checked."""
     dtypes: tuple[str, ...] = ("float32", "bfloat16")
+    presets: Mapping[str, tuple[Mapping[str, int | str], ...]] = field(default_factory=dict)
+    """Shapes that a preset (`quick`, `gpu`) sweeps: sizes of axes that differ from `axes`, and perhaps `dtype`."""
     depth: Callable[[Shape], int] = _no_depth
     """Length of the longest chain of dependent steps in the equation, in steps."""
 
@@ -316,6 +318,9 @@ class Variant:
     supports: Callable[[Shape], str | None] = _anything
     """None, or the reason why this shape cannot be done."""
     requires: tuple[Requirement, ...] = ()
+    known_loss: str = ""
+    """Why it misses the operation's tolerance, where that is its nature and the lesson: it is then still
+    `incorrect` and has no time, but `check` does not fail for it."""
     rung: int = 0
     """Position on the ladder from naive (low) to best (high) within the operation."""
 

@@ -1,0 +1,1 @@
+"""Whether a variant is right: cases with float64 references, and the comparison against them."""

@@ -1,0 +1,54 @@
+"""`workbench list`: what exists, and whether it can run here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench.cli.options import Json, Kernels, Operations
+
+
+def command(operations: Operations = None, kernels: Kernels = None, as_json: Json = False) -> None:
+    """Operations and variants, their factors and tunables, and how each runs on this machine."""
+    from workbench.catalog import load_catalog
+    from workbench.execute.here import backend_here
+
+    catalog = load_catalog(kernels)
+    chosen = catalog.select(operations or ())
+    rows: list[dict[str, Any]] = []
+    for variant in chosen:
+        backend, why = backend_here(variant)
+        rows.append(
+            {
+                "operation": variant.operation,
+                "variant": variant.name,
+                "idea": variant.idea,
+                "factors": dict(variant.factors),
+                "settings": {name: list(values) for name, values in variant.settings.items()},
+                "devices": list(variant.devices),
+                "backend_here": backend,
+                "why": why,
+            }
+        )
+    if as_json:
+        import json
+
+        print(json.dumps(rows, indent=2))
+        return
+    from rich.table import Table
+
+    from workbench.cli.terminal import console as terminal
+
+    console = terminal()
+    for name in dict.fromkeys(v.operation for v in chosen):
+        operation = catalog.operations[name]
+        table = Table(title=f"{name}: {operation.title}   {operation.equation}", title_justify="left", box=None)
+        for column in ("variant", "idea", "factors", "tunables", "here"):
+            table.add_column(column, overflow="fold", no_wrap=column in ("variant", "here"))
+        for row in rows:
+            if row["operation"] == name:
+                factors = " ".join(f"{k}={v}" for k, v in row["factors"].items())
+                settings = " ".join(f"{k}={','.join(map(str, v))}" for k, v in row["settings"].items())
+                here = str(row["backend_here"] or row["why"])
+                table.add_row(str(row["variant"]), str(row["idea"]), factors, settings, here)
+        console.print(table)
+        console.print()

@@ -1,0 +1,51 @@
+"""Options that several commands share, and the free `--AXIS values` ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.axes import parse_axis
+from workbench.problem import Problem
+
+AXES = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Context settings of a command that takes `--T 1024:65536:x2` for whatever axes the operations have."""
+
+Operations = Annotated[
+    list[str] | None, typer.Argument(help="Operations; all where none is named.", metavar="OPERATION")
+]
+Variants = Annotated[str, typer.Option(help="Variants, by name or operation/name, comma-separated.")]
+Kernels = Annotated[Path | None, typer.Option(help="A folder of your own with operations and variants.")]
+Profiles = Annotated[Path, typer.Option(help="Where runs are kept.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Dtype = Annotated[str, typer.Option(help="float32, bfloat16, comma-separated.")]
+Device = Annotated[str, typer.Option(help="cuda, cpu, comma-separated; the GPU where there is one, else the CPU.")]
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The parts of a comma-separated list."""
+    return tuple(word for word in text.split(",") if word)
+
+
+def split_axes(words_given: list[str] | None) -> tuple[tuple[str, ...], tuple[tuple[str, tuple[int, ...]], ...]]:
+    """Operations, and sizes by axis, out of what typer left over: `scan --T 1,2 --H=64`.
+
+    Options that typer does not know land among the arguments, with their values, in the order written.
+    """
+    operations: list[str] = []
+    axes: dict[str, tuple[int, ...]] = {}
+    rest = list(words_given or ())
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-"):
+            operations.append(word)
+            continue
+        name, equals, value = word.lstrip("-").partition("=")
+        if not equals:
+            if not rest:
+                raise Problem(f"{word}: takes sizes, as in {word} 1024 or {word} 64:4096:x2", exit_status=2)
+            value = rest.pop(0)
+        axes[name] = parse_axis(name, value)
+    return tuple(operations), tuple(axes.items())

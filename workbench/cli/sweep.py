@@ -1,0 +1,98 @@
+"""`workbench sweep`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.options import AXES, Device, Dtype, Json, Kernels, Operations, Profiles, Variants, split_axes, words
+from workbench.problem import Problem, unknown
+
+SETTINGS = AXES
+
+
+def command(
+    operations: Operations = None,
+    variants: Variants = "",
+    preset: Annotated[str, typer.Option(help="quick, standard or gpu: shapes and patience.")] = "quick",
+    dtype: Dtype = "",
+    device: Device = "",
+    arch: Annotated[str, typer.Option(help="Architectures to compile CUDA variants for.")] = "sm_90,sm_89",
+    pass_: Annotated[str, typer.Option("--pass", help="forward.")] = "forward",
+    resume: Annotated[str, typer.Option(metavar="RUN", help="Continue a run that was cut off.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the run; date and device where none is given.")] = "",
+    model: Annotated[bool, typer.Option("--model", help="Print the modelled ladder of --device; run nothing.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds that one variant may take to answer.")] = 120.0,
+    seed: Annotated[int, typer.Option(help="Seed of the interleaving.")] = 0,
+    kernels: Kernels = None,
+    profiles: Profiles = Path("profiles"),
+    as_json: Json = False,
+) -> None:
+    """Compile, check, time and record variants side by side, then print the ladder.
+
+    Axes of the operations are options too: --T 1024:65536:x2 --B 1,8 --H 256:1024:+256
+    """
+    from workbench.catalog import BUILTIN
+    from workbench.sweep.selection import Selection
+
+    if pass_ != "forward":
+        raise unknown("pass", pass_, ("forward",))
+    if timeout <= 0:
+        raise Problem(f"--timeout {timeout:g}: seconds must be positive", exit_status=2)
+    chosen, axes = split_axes(operations)
+    selection = Selection(
+        operations=chosen,
+        variants=words(variants),
+        axes=axes,
+        dtypes=words(dtype),
+        preset=preset,
+        kernels=str(kernels.resolve() if kernels else BUILTIN),
+        devices=() if model else words(device),
+        archs=words(arch),
+        timeout_s=timeout,
+        seed=seed,
+    )
+    if model:
+        _modelled(selection, device, as_json)
+    else:
+        _sweep(selection, profiles, name, resume, as_json)
+
+
+def _sweep(selection: object, profiles: Path, name: str, resume: str, as_json: bool) -> None:
+    from workbench.cli.ladder_table import print_ladder, print_ladder_json
+    from workbench.cli.progress import BarWatch
+    from workbench.store.run_folder import find_run
+    from workbench.sweep.selection import Selection
+    from workbench.sweep.session import continue_run, start_run
+
+    assert isinstance(selection, Selection)
+    folder = find_run(profiles, resume) if resume else start_run(selection, profiles, name or None)
+    with BarWatch() as watch:
+        try:
+            continue_run(folder, watch)
+        except KeyboardInterrupt:
+            raise Problem(
+                f"interrupted; workbench sweep --resume {folder.run.name} goes on from here", exit_status=130
+            ) from None
+    if as_json:
+        print_ladder_json(folder)
+    else:
+        print_ladder(folder)
+    if all(r.status.value in ("incorrect", "crashed", "timeout", "compile_error") for r in folder.records()):
+        raise Problem(f"no variant of {folder.run.name} came through; the reasons stand in the table")
+
+
+def _modelled(selection: object, device: str, as_json: bool) -> None:
+    from workbench.analyse.modelled import modelled_ladder
+    from workbench.catalog import load_catalog
+    from workbench.cli.ladder_table import print_modelled
+    from workbench.sweep.selection import Selection, cases_of
+
+    assert isinstance(selection, Selection)
+    if not device:
+        raise Problem("--model: name the device to model with --device, such as --device h200", exit_status=2)
+    catalog = load_catalog(Path(selection.kernels))
+    frame = modelled_ladder(catalog, device, [(c.operation.name, c.shape) for c in cases_of(selection, catalog)])
+    print_modelled(frame, device, as_json)

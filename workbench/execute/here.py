@@ -1,0 +1,92 @@
+"""What this machine can run, found out without importing torch."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.util
+import os
+import platform
+from pathlib import Path
+
+from workbench.declare import Shape, Variant
+
+
+@functools.cache
+def _gpu() -> tuple[str, str] | None:
+    """Name and architecture of the first NVIDIA GPU from the driver, or None where there is no driver or no GPU."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None
+    device, count, major, minor = (ctypes.c_int() for _ in range(4))
+    name = ctypes.create_string_buffer(256)
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or count.value == 0:
+        return None
+    if driver.cuDeviceGet(ctypes.byref(device), 0) or driver.cuDeviceGetName(name, 256, device):
+        return None
+    # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
+    if driver.cuDeviceGetAttribute(ctypes.byref(major), 75, device):
+        return None
+    if driver.cuDeviceGetAttribute(ctypes.byref(minor), 76, device):
+        return None
+    return name.value.decode(), f"sm_{major.value}{minor.value}"
+
+
+def gpu_name() -> str | None:
+    """The GPU's name, or None where there is none."""
+    found = _gpu()
+    return found[0] if found else None
+
+
+def gpu_arch() -> str | None:
+    """The GPU's architecture, such as `sm_90`, or None where there is none."""
+    found = _gpu()
+    return found[1] if found else None
+
+
+@functools.cache
+def cpu_name() -> str:
+    """The processor's model name and how many of its cores this process may use."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.lower().startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+
+
+def device_name(device: str) -> str:
+    """The name that records carry for `cuda` or `cpu`."""
+    return (gpu_name() or "no GPU") if device == "cuda" else cpu_name()
+
+
+def default_devices() -> tuple[str, ...]:
+    return ("cuda",) if gpu_name() else ("cpu",)
+
+
+def backend_here(variant: Variant) -> tuple[str | None, str]:
+    """How a variant runs here: `cuda`, `cpu`, `emulated` or not at all; and a word on why."""
+    missing = missing_requirement(variant)
+    if missing is not None:
+        return None, missing
+    if "cuda" in variant.devices and gpu_name():
+        return "cuda", "timed on the GPU"
+    if "cpu" in variant.devices:
+        return "cpu", "timed on the CPU"
+    return "emulated", "no GPU here: executed under emulation, not timed"
+
+
+def missing_requirement(variant: Variant) -> str | None:
+    """The line that installs what a variant needs and this machine lacks, or None."""
+    for requirement in variant.requires:
+        if importlib.util.find_spec(requirement.module) is None:
+            return f"needs {requirement.module}: {requirement.install}"
+    return None
+
+
+def why_unsupported(variant: Variant, shape: Shape) -> str | None:
+    """The reason why a variant cannot take part at a shape here, or None."""
+    return missing_requirement(variant) or variant.supports(shape)

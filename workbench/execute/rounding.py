@@ -1,0 +1,22 @@
+"""Inputs as they cross memory: rounded to their declared dtypes before anybody sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from workbench.declare import Arrays, Tensor
+from workbench.execute.dtypes import numpy_dtype
+
+
+def round_inputs(tensors: Sequence[Tensor], values: Arrays) -> dict[str, Any]:
+    """The input arrays in their declared shapes and dtypes. An optional one that `values` lacks stays missing."""
+    rounded = {}
+    for tensor in tensors:
+        if tensor.role != "input" or (tensor.optional and tensor.name not in values):
+            continue
+        array = np.ascontiguousarray(values[tensor.name], dtype=np.float32).astype(numpy_dtype(tensor.dtype))
+        rounded[tensor.name] = array.reshape(tensor.shape)
+    return rounded

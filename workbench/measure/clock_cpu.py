@@ -1,0 +1,64 @@
+"""Wall-clock samples of a plan on the CPU."""
+
+from __future__ import annotations
+
+import time
+
+from workbench.execute.bound import Bound
+
+SHORTEST_SAMPLE_S = 200e-6
+"""Evaluations under this are timed several to a sample: the clock and the loop cost about 100 ns."""
+
+
+class CpuClock:
+    """Times evaluations of `bound`, rotating over its sets of inputs so that no run finds its own data in a cache
+    that the run before has filled with it."""
+
+    timer = "cpu_wall"
+    cache = "rotated"
+
+    def __init__(self, bound: Bound) -> None:
+        self._bound = bound
+        self._next = 0
+        self._repeats = 1
+
+    def warm_up(self, seconds: float) -> float:
+        """Runs for `seconds` (at least twice), fixes how many evaluations make a sample; returns one's time."""
+        end = time.perf_counter() + seconds
+        fastest = float("inf")
+        runs = 0
+        while runs < 2 or time.perf_counter() < end:
+            fastest = min(fastest, self._once())
+            runs += 1
+        self._repeats = max(1, round(SHORTEST_SAMPLE_S / max(fastest, 1e-9)))
+        return fastest
+
+    def samples(self, seconds: float) -> list[float]:
+        """At least one sample, and more until `seconds` are over: seconds an evaluation, each."""
+        end = time.perf_counter() + seconds
+        taken: list[float] = []
+        while not taken or time.perf_counter() < end:
+            spent = 0.0
+            for _ in range(self._repeats):
+                spent += self._once()
+            taken.append(spent / self._repeats)
+        return taken
+
+    def settle(self) -> None:
+        """One evaluation that nobody times, where it is short: another process has just had the caches."""
+        start = time.perf_counter()
+        while True:
+            once = self._once()
+            if once > 2e-3 or time.perf_counter() - start > 2e-3:
+                return
+
+    def clock_hz(self) -> float | None:
+        """CPUs are not stamped."""
+        return None
+
+    def _once(self) -> float:
+        index = self._next
+        self._next = (index + 1) % self._bound.sets
+        start = time.perf_counter_ns()
+        self._bound.run(index)
+        return (time.perf_counter_ns() - start) * 1e-9

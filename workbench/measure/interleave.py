@@ -1,0 +1,74 @@
+"""Times several variants against each other: short blocks of each in turn, in random order and back again.
+
+Machines drift (heat, neighbours, page placement). Variants timed one after the other meet different machines;
+interleaved in ABBA order they meet the same one, and the drift cancels in their ratios.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from workbench.execute.host_memory import GuardBroken
+from workbench.execute.worker import WorkerCrashed, WorkerTimeout
+from workbench.measure.stopping import StopRule
+from workbench.problem import Problem
+
+
+class Sampler(Protocol):
+    """Whatever yields a block of samples when asked: a worker's station."""
+
+    def samples(self, seconds: float) -> list[float]: ...
+
+
+@dataclass
+class Contender:
+    """One variant being timed."""
+
+    name: str
+    sampler: Sampler
+    samples_s: list[float] = field(default_factory=list)
+    stopped_by: str | None = None
+    failure: Exception | None = None
+    opponent: bool = False
+    """Goes on for as long as anybody does: the baseline, which all are compared with."""
+
+    @property
+    def running(self) -> bool:
+        return self.stopped_by is None and self.failure is None
+
+
+def interleave(
+    contenders: list[Contender],
+    rule: StopRule,
+    block_s: float = 0.02,
+    seed: int = 0,
+    on_block: Callable[[Contender, list[float]], None] | None = None,
+) -> None:
+    """Samples every contender until its rule fires; failures are kept with the contender and end only it.
+
+    `on_block` is told of every block as it comes, so that a crash of the coordinator loses at most one.
+    """
+    order = random.Random(seed)
+    for contender in contenders:
+        contender.stopped_by = rule.verdict(contender.samples_s) if contender.samples_s else None
+    while any(c.running and not c.opponent for c in contenders) or any(c.running for c in contenders):
+        others_running = any(c.running and not c.opponent for c in contenders)
+        turn = [c for c in contenders if c.failure is None and (c.running or (c.opponent and others_running))]
+        order.shuffle(turn)
+        for contender in (*turn, *reversed(turn)):
+            if contender.failure is not None:
+                continue
+            if contender.stopped_by == "time_cap" and contender.opponent and len(contender.samples_s) >= 30:
+                continue
+            try:
+                block = contender.sampler.samples(block_s)
+            except (WorkerCrashed, WorkerTimeout, GuardBroken, Problem) as failure:
+                contender.failure = failure
+                continue
+            contender.samples_s += block
+            if on_block is not None:
+                on_block(contender, block)
+            contender.stopped_by = contender.stopped_by or rule.verdict(contender.samples_s)

@@ -1,0 +1,79 @@
+"""The first stage: everything that the selection needs is compiled, side by side; what does not compile is noted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from workbench.build import Binary, CompileFailure, Unit, build_units, facts_of, unit_of
+from workbench.declare import Host, Kernel, Shape, Step, Variant
+from workbench.store.record import BuildFact
+from workbench.sweep.watch import Watch
+
+
+@dataclass
+class Built:
+    """What came of the sources of each variant."""
+
+    binaries: dict[Unit, Binary | CompileFailure] = field(default_factory=dict)
+
+    def failure(self, units: Iterable[Unit]) -> CompileFailure | None:
+        """The first of these units that does not compile."""
+        for unit in units:
+            outcome = self.binaries.get(unit)
+            if isinstance(outcome, CompileFailure):
+                return outcome
+        return None
+
+    def facts(self, variant: Variant, shape: Shape, archs: Iterable[str]) -> list[BuildFact]:
+        """Registers, shared memory, spills, occupancy and SASS mix of every kernel, for every architecture."""
+        found = []
+        for kernel in distinct_kernels(variant, shape):
+            for arch in archs:
+                unit = unit_of(kernel, shape.dtype, arch)
+                binary = self.binaries.get(unit)
+                if isinstance(binary, Binary):
+                    found.append(facts_of(unit, binary, kernel))
+        return found
+
+
+def compiled_steps(variant: Variant, shape: Shape) -> list[Kernel | Host]:
+    """The plan's compiled steps with the default settings, each distinct one once. A plan of one launch a time step
+    holds thousands of the same, so the smallest shape would do, but block sizes may follow the shape."""
+    distinct: dict[tuple[object, ...], Kernel | Host] = {}
+    steps: tuple[Step, ...] = variant.plan(shape, variant.default_settings()).steps
+    for step in steps:
+        if isinstance(step, Kernel):
+            distinct.setdefault((step.source, step.function, step.defines, step.block, step.shared_bytes), step)
+        elif isinstance(step, Host):
+            distinct.setdefault((step.source, step.function, step.defines), step)
+    return list(distinct.values())
+
+
+def distinct_kernels(variant: Variant, shape: Shape) -> list[Kernel]:
+    return [step for step in compiled_steps(variant, shape) if isinstance(step, Kernel)]
+
+
+def units_for(variant: Variant, shape: Shape, archs: Iterable[str], emulated: bool) -> list[Unit]:
+    """Everything to compile for a variant: kernels for each architecture (and for emulation), host functions."""
+    units: list[Unit] = []
+    targets = [*archs, *(["emulated"] if emulated else [])]
+    for step in compiled_steps(variant, shape):
+        if isinstance(step, Kernel):
+            units += [unit_of(step, shape.dtype, arch) for arch in targets]
+        else:
+            units.append(unit_of(step, shape.dtype, "host"))
+    return list(dict.fromkeys(units))
+
+
+def build_all(wanted: Iterable[Unit], watch: Watch) -> Built:
+    """Compiles the units, several at once; those in the cache cost nothing."""
+    units = list(dict.fromkeys(wanted))
+    watch.stage("build", len(units))
+    binaries = build_units(
+        units, progress=lambda unit, outcome: watch.step(f"{unit.source.parent.name}/{unit.source.name} {unit.arch}")
+    )
+    for unit, outcome in binaries.items():
+        if isinstance(outcome, CompileFailure):
+            watch.note(f"{unit.source}: does not compile for {unit.arch}: {outcome.message}")
+    return Built(dict(binaries))

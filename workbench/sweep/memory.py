@@ -1,0 +1,46 @@
+"""Whether a case fits, found out before anything is allocated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import psutil
+
+from workbench.check.case import case_bytes, checked_draws, timed_draws
+from workbench.declare import Operation, Shape, Variant
+from workbench.problem import Problem
+
+USABLE = 0.8
+"""Share of the free memory that a sweep may take: the rest is for the reference's own intermediates and the system."""
+
+
+def bytes_of_variant(variant: Variant, operation: Operation, shape: Shape, sets: int) -> int:
+    """What a worker holds for one variant: every set's tensors, and its scratch, in bytes."""
+    tensors = sum(t.nbytes for t in operation.tensors(shape))
+    scratch = sum(t.nbytes for t in variant.plan(shape, variant.default_settings()).scratch)
+    return sets * (tensors + scratch)
+
+
+def require_fit(operation: Operation, shape: Shape) -> None:
+    """Problem where the case cannot be had at all: the files of inputs and references, one variant, and the
+    float64 copies that the reference works on."""
+    tensors = operation.tensors(shape)
+    sets = len(timed_draws(operation, shape))
+    needed = case_bytes(operation, shape, sets + len(checked_draws(operation)))
+    needed += sets * sum(t.nbytes for t in tensors) + 8 * sum(t.elements for t in tensors)
+    free = psutil.virtual_memory().available
+    if needed > USABLE * free:
+        raise Problem(
+            f"{operation.name} at {shape} needs {gigabytes(needed)} of memory and {gigabytes(int(USABLE * free))} "
+            f"may be used here ({gigabytes(free)} are free); take smaller sizes"
+        )
+
+
+def group_size(variants: Sequence[Variant], operation: Operation, shape: Shape, sets: int, free: int) -> int:
+    """How many variants can be held at once, at least two: those that are timed against each other."""
+    largest = max(bytes_of_variant(v, operation, shape, sets) for v in variants)
+    return max(2, int(USABLE * free / max(largest, 1)))
+
+
+def gigabytes(count: int) -> str:
+    return f"{count / 1e9:.2f} GB"

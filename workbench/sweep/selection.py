@@ -1,0 +1,105 @@
+"""What is asked for: operations, variants, shapes, dtypes, devices. Stored with the run, so that it can go on."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from workbench.catalog import BUILTIN, Catalog
+from workbench.declare import Operation, Shape, Variant
+from workbench.problem import Problem, unknown
+from workbench.sweep.presets import PRESETS, Effort
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A sweep as the user asked for it; plain data."""
+
+    operations: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    axes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """Sizes by axis; axes that an operation lacks do not concern it."""
+    dtypes: tuple[str, ...] = ()
+    preset: str = "quick"
+    kernels: str = str(BUILTIN)
+    devices: tuple[str, ...] = ()
+    """`cuda`, `cpu`: where to time; empty: the GPU where there is one, else the CPU."""
+    archs: tuple[str, ...] = ("sm_90", "sm_89")
+    timeout_s: float = 120.0
+    seed: int = 0
+
+    def effort(self) -> Effort:
+        return PRESETS[self.preset]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Selection:
+        """Reads back what `as_dict` wrote, through JSON. Problem where it is something else."""
+        try:
+            plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+            plain["axes"] = tuple((name, tuple(sizes)) for name, sizes in data["axes"])
+            return cls(**plain)
+        except (TypeError, KeyError, ValueError):
+            raise Problem(
+                "this run holds no selection of a sweep; only runs of `workbench sweep` can be resumed"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One operation at one shape, and the variants that compete there."""
+
+    operation: Operation
+    shape: Shape
+    variants: tuple[Variant, ...]
+
+
+def cases_of(selection: Selection, catalog: Catalog) -> list[Case]:
+    """Every case of the selection. Problem for an unknown operation, variant, axis, dtype or preset."""
+    if selection.preset not in PRESETS:
+        raise unknown("preset", selection.preset, PRESETS)
+    variants = catalog.select(selection.operations, selection.variants)
+    operations = [op for op in catalog.operations.values() if any(v.operation == op.name for v in variants)]
+    known_axes = {axis for op in operations for axis in op.axes}
+    for axis, _ in selection.axes:
+        if axis not in known_axes:
+            raise unknown("axis", f"--{axis}", [f"--{known}" for known in known_axes])
+    for dtype in selection.dtypes:
+        known_dtypes = {d for op in operations for d in op.dtypes}
+        if dtype not in known_dtypes:
+            raise unknown("dtype", dtype, known_dtypes)
+    cases = []
+    for operation in operations:
+        chosen = tuple(v for v in variants if v.operation == operation.name)
+        cases += [Case(operation, shape, chosen) for shape in _shapes(selection, operation)]
+    return cases
+
+
+def _shapes(selection: Selection, operation: Operation) -> list[Shape]:
+    """The preset's shapes with the user's sizes in their place, each dtype asked for, each shape once."""
+    asked = {axis: sizes for axis, sizes in selection.axes if axis in operation.axes}
+    found: dict[Shape, None] = {}
+    presets = (operation.small,) if selection.preset == "small" else operation.presets.get(selection.preset, ({},))
+    for preset in presets:
+        sizes = {axis: asked.get(axis, (int(preset.get(axis, default)),)) for axis, default in operation.axes.items()}
+        dtypes = selection.dtypes or (str(preset.get("dtype", operation.dtypes[0])),)
+        for dtype in dtypes:
+            if dtype not in operation.dtypes:
+                continue
+            for combination in itertools.product(*sizes.values()):
+                found[Shape(tuple(zip(sizes, combination, strict=True)), dtype)] = None
+    return list(found)
+
+
+def small_shape(operation: Operation, dtype: str) -> Shape:
+    """The shape at which CUDA kernels are executed under emulation."""
+    return Shape(tuple((axis, operation.small[axis]) for axis in operation.axes), dtype)
+
+
+def dtypes_of(cases: Sequence[Case], operation: str) -> list[str]:
+    """The dtypes in which an operation takes part in the cases."""
+    return list(dict.fromkeys(c.shape.dtype for c in cases if c.operation.name == operation))

@@ -1,0 +1,225 @@
+"""One sweep from start to finish, or from where it was cut off to finish."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import sys
+from pathlib import Path
+
+from workbench.analyse.derive import derive
+from workbench.analyse.floor import limits_of_run
+from workbench.analyse.ladder import add_speedups, rungs
+from workbench.build import check_arch
+from workbench.catalog import Catalog, load_catalog
+from workbench.declare import Device, Shape, Variant
+from workbench.execute.here import default_devices, device_name, gpu_arch, gpu_name, why_unsupported
+from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout, start_server
+from workbench.problem import Problem, unknown
+from workbench.store.record import Record, Run, Status
+from workbench.store.run_folder import RunFolder, create_run
+from workbench.sweep.building import Built, build_all, units_for
+from workbench.sweep.checking import CheckJob, run_checks
+from workbench.sweep.environment import environment
+from workbench.sweep.memory import require_fit
+from workbench.sweep.records import record_key
+from workbench.sweep.selection import Case, Selection, cases_of, dtypes_of, small_shape
+from workbench.sweep.timing import CaseTimer
+from workbench.sweep.watch import Watch
+
+
+def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFolder:
+    """A new run for a selection, after everything that a user can get wrong in it has been looked at."""
+    _validate(selection)
+    devices = selection.devices or default_devices()
+    now = datetime.datetime.now(datetime.UTC)
+    device = device_name(devices[0])
+    run = Run(
+        name=name or f"{now:%Y%m%d-%H%M%S}-{_slug(device)}",
+        created=now.isoformat(timespec="seconds"),
+        command=["workbench", *sys.argv[1:]],
+        device=device,
+        environment=environment(),
+        selection=selection.as_dict(),
+    )
+    return create_run(profiles, run)
+
+
+def _validate(selection: Selection) -> None:
+    for case in cases_of(selection, load_catalog(Path(selection.kernels))):
+        require_fit(case.operation, case.shape)
+    for arch in selection.archs:
+        check_arch(arch)
+    for device in selection.devices:
+        if device not in ("cuda", "cpu"):
+            raise unknown("device", device, ("cuda", "cpu"))
+        if device == "cuda" and gpu_name() is None:
+            raise Problem("--device cuda: this machine has no NVIDIA GPU or no driver; workbench doctor says which")
+
+
+def continue_run(folder: RunFolder, watch: Watch) -> RunFolder:
+    """Does what is still missing of a run: all of a new one, nothing of a finished one."""
+    if folder.run.finished:
+        watch.note(f"{folder.run.name} is finished; nothing to do")
+        return folder
+    _Sweep(folder, watch).run()
+    return folder
+
+
+class _Sweep:
+    """The stages in their order: build, ceilings, emulation, timing, finish."""
+
+    def __init__(self, folder: RunFolder, watch: Watch) -> None:
+        self.folder = folder
+        self.watch = watch
+        self.selection = Selection.from_dict(folder.run.selection)
+        self.kernels = Path(self.selection.kernels)
+        self.catalog: Catalog = load_catalog(self.kernels)
+        self.cases: list[Case] = cases_of(self.selection, self.catalog)
+        self.devices: tuple[str, ...] = self.selection.devices or default_devices()
+        self.rungs = rungs(self.catalog)
+        self.done = {record.key: record for record in folder.records()}
+
+    def run(self) -> None:
+        start_server()
+        built = self._build()
+        self._measure_ceilings()
+        self._emulate(built)
+        self._time(built)
+        self.folder.finish()
+
+    # --------------------------------------------------------------------------------------------------- stages
+
+    def _build(self) -> Built:
+        wanted = []
+        for variant, shape in self._small_shapes():
+            wanted += units_for(variant, shape, self._archs(variant), emulated=self._is_emulated(variant))
+        for case in self.cases:
+            for variant in case.variants:
+                if why_unsupported(variant, case.shape) is None and "cuda" not in variant.devices:
+                    wanted += units_for(variant, case.shape, (), emulated=False)
+        return build_all(wanted, self.watch)
+
+    def _measure_ceilings(self) -> None:
+        if self.folder.run.ceilings:
+            return
+        self.watch.stage("ceilings", 1)
+        worker = Worker("workbench.sweep.ceilings:Ceilings", self.devices[0])
+        try:
+            found = worker.call("measure", timeout_s=max(120.0, self.selection.timeout_s))
+            self.folder.update(ceilings=found)
+        except (WorkerCrashed, WorkerTimeout, Problem) as failure:
+            self.watch.note(f"ceilings could not be measured ({failure}); shares and floors will be missing")
+        finally:
+            worker.close()
+        self.watch.step("ceilings")
+
+    def _emulate(self, built: Built) -> None:
+        jobs = []
+        for variant, shape in self._small_shapes():
+            if not self._is_emulated(variant) or self._key(variant, shape, "emulated") in self.done:
+                continue
+            facts = built.facts(variant, shape, self._archs(variant))
+            job = CheckJob(variant, self.catalog.operation(variant.operation), shape, "emulated", tuple(facts))
+            broken = built.failure(units_for(variant, shape, self._archs(variant), emulated=True))
+            if broken is not None:
+                self._append(job.record(Status.COMPILE_ERROR, reason=broken.message))
+            else:
+                jobs.append(job)
+        if jobs:
+            self.watch.stage("emulate", len(jobs))
+            run_checks(jobs, self.kernels, self.selection.timeout_s, self._emulated)
+
+    def _time(self, built: Built) -> None:
+        pairs = [(case, device) for device in self.devices for case in self.cases]
+        count = sum(device in v.devices for case, device in pairs for v in case.variants)
+        self.watch.stage("time", count)
+        earlier = self._journal()
+        noise = self.folder.run.noise_floor
+        for case, device in pairs:
+            timer = CaseTimer(
+                case=case,
+                device=_device(device),
+                kernels=self.kernels,
+                effort=self.selection.effort(),
+                timeout_s=self.selection.timeout_s,
+                seed=self.selection.seed,
+                watch=self.watch,
+                journal=self.folder.journal,
+                earlier=earlier,
+                facts={v.name: built.facts(v, case.shape, self._archs(v)) for v in self._runnable(case)},
+            )
+            records, spread = timer.run(set(self.done))
+            records = self._with_speedups(records)
+            for record in records:
+                self._append(record)
+            if spread is not None:
+                noise = max(noise or 0.0, spread)
+                self.folder.update(noise_floor=noise)
+
+    # ---------------------------------------------------------------------------------------------------- parts
+
+    def _runnable(self, case: Case) -> list[Variant]:
+        return [v for v in case.variants if "cuda" in v.devices and why_unsupported(v, case.shape) is None]
+
+    def _small_shapes(self) -> list[tuple[Variant, Shape]]:
+        """Every CUDA variant at its operation's small shape, in each dtype asked for."""
+        found = []
+        for variant in {v.key: v for case in self.cases for v in case.variants}.values():
+            operation = self.catalog.operation(variant.operation)
+            for dtype in dtypes_of(self.cases, operation.name):
+                shape = small_shape(operation, dtype)
+                if "cuda" in variant.devices and why_unsupported(variant, shape) is None:
+                    found.append((variant, shape))
+        return found
+
+    def _archs(self, variant: Variant) -> tuple[str, ...]:
+        if "cuda" not in variant.devices:
+            return ()
+        if "cuda" in self.devices:
+            return tuple(dict.fromkeys((*filter(None, [gpu_arch()]), *self.selection.archs)))
+        return self.selection.archs
+
+    def _is_emulated(self, variant: Variant) -> bool:
+        """Where there is no GPU, variants that run nowhere else here are executed under emulation."""
+        return "cuda" not in self.devices and "cuda" in variant.devices and "cpu" not in variant.devices
+
+    def _key(self, variant: Variant, shape: Shape, backend: str) -> str:
+        return record_key(variant, shape, self.catalog.operation(variant.operation).regimes[0], backend)
+
+    def _journal(self) -> dict[str, dict[str, object]]:
+        """Samples of records that an interruption left unfinished, by key."""
+        found: dict[str, dict[str, object]] = {}
+        for entry in self.folder.journal_entries():
+            known = found.setdefault(entry["key"], {"settings": entry["settings"], "samples_s": []})
+            known["samples_s"] += entry["samples_s"]
+        return found
+
+    def _emulated(self, record: Record) -> None:
+        self.watch.step(f"{record.operation}/{record.variant}: {record.status.value}")
+        self._append(record)
+
+    def _append(self, record: Record) -> None:
+        variant = self.catalog.variant(f"{record.operation}/{record.variant}")
+        operation = self.catalog.operation(record.operation)
+        axes = {axis: int(record.shape[axis]) for axis in operation.axes}
+        shape = Shape.of(str(record.shape["dtype"]), **axes)
+        if record.backend != "emulated" and record.bytes.declared is not None:
+            limits = limits_of_run(self.folder.run.ceilings, shape.dtype)
+            record = derive(record, variant.cost(shape, record.settings), operation.least(shape), limits)
+        self.folder.append(record)
+        self.done[record.key] = record
+
+    def _with_speedups(self, records: list[Record]) -> list[Record]:
+        """Against the baseline, which an interrupted run may have recorded before."""
+        fresh = {record.key for record in records}
+        together = [r for key, r in self.done.items() if key not in fresh] + records
+        return [r for r in add_speedups(together, self.rungs) if r.key in fresh]
+
+
+def _device(name: str) -> Device:
+    return "cuda" if name == "cuda" else "cpu"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40]

@@ -1,0 +1,188 @@
+// What a CPU gives at most: bytes through its memory with ordinary and with non-temporal stores, exponentials and
+// multiply-adds through its vector units. Every core of OpenMP's takes part; ceilings_cpu.py holds the clock.
+//
+// Plain loops where the compiler vectorises them, its vector extensions where not; only non-temporal stores are
+// intrinsics.
+#include <cstdint>
+#include <cstring>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+typedef long long index_t;
+
+namespace {
+
+constexpr index_t LINE = 64 / sizeof(float);  // floats of a cache line
+
+// The slice of n floats that this thread takes, in whole lines; the last one takes what is left.
+struct Slice {
+    index_t first, last;
+};
+
+// A thread's number and their count, without <omp.h>: each iteration of the static loop below is one thread's.
+template <class Body>
+void in_slices(index_t n, index_t threads, const Body &body) {
+    const index_t lines = n / LINE;
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+    for (index_t thread = 0; thread < threads; ++thread)
+        body(Slice{lines * thread / threads * LINE, thread + 1 == threads ? n : lines * (thread + 1) / threads * LINE});
+}
+
+// 64 bytes past the caches: p is a line's start.
+inline void stream_line(float *p, const float *line) {
+#if defined(__AVX512F__)
+    _mm512_stream_ps(p, _mm512_loadu_ps(line));
+#elif defined(__AVX__)
+    _mm256_stream_ps(p, _mm256_loadu_ps(line));
+    _mm256_stream_ps(p + 8, _mm256_loadu_ps(line + 8));
+#elif defined(__SSE2__)
+    for (int i = 0; i < 4; ++i) _mm_stream_ps(p + 4 * i, _mm_loadu_ps(line + 4 * i));
+#else
+    std::memcpy(p, line, LINE * sizeof(float));  // the compiler knows no such store: an ordinary one
+#endif
+}
+
+inline void fence() {
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
+
+#if defined(__AVX512F__)
+constexpr int VECTOR_BYTES = 64;
+#elif defined(__AVX__)
+constexpr int VECTOR_BYTES = 32;
+#else
+constexpr int VECTOR_BYTES = 16;
+#endif
+typedef float vector __attribute__((vector_size(VECTOR_BYTES)));
+typedef int32_t integers __attribute__((vector_size(VECTOR_BYTES)));
+constexpr index_t LANES = VECTOR_BYTES / sizeof(float);
+constexpr int CHAINS = 10;  // two multiply-adds a cycle of four or five cycles each; with two constants, 12 registers
+
+// e^x in float32 over all of its range, to about one unit in the last place: x log2 e = n + f with log2 e in two parts,
+// 2^f a polynomial of degree 6 (|f| <= 1/2, relative error 1.6e-8). No call, no table: what vector units can do.
+inline vector exponential(vector x) {
+    constexpr float SHIFT = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+    const vector least = vector{} - 87.0f, most = vector{} + 88.0f;
+    x = x < least ? least : x;
+    x = x > most ? most : x;
+    const vector shifted = x * 1.44269502f + SHIFT;
+    const vector f = (x * 1.44269502f - (shifted - SHIFT)) + x * 1.92596303e-8f;
+    vector p = f * 1.53533620e-4f + 1.33988750e-3f;
+    p = p * f + 9.61843692e-3f;
+    p = p * f + 5.55033237e-2f;
+    p = p * f + 2.40226477e-1f;
+    p = p * f + 6.93147182e-1f;
+    p = p * f + 1.0f;
+    return (vector)((integers)p + ((integers)shifted << 23));
+}
+
+constexpr index_t RESIDENT = 2048;  // floats in and out together are 16 KiB: they stay in any L1
+
+}  // namespace
+
+// Every array below has n floats and starts on a cache line.
+extern "C" void fill(float *x, float value, index_t n, index_t threads) {
+    in_slices(n, threads, [=](Slice s) {
+        for (index_t i = s.first; i < s.last; ++i) x[i] = value;
+    });
+}
+
+extern "C" void copy(const float *__restrict__ from, float *__restrict__ to, index_t n, index_t threads) {
+    in_slices(n, threads, [=](Slice s) {
+        // Not memcpy, which takes non-temporal stores on its own for a size like this.
+        for (index_t i = s.first; i + LINE <= s.last; i += LINE) {
+#pragma omp simd
+            for (index_t j = 0; j < LINE; ++j) to[i + j] = from[i + j];
+            asm volatile("" ::: "memory");
+        }
+    });
+}
+
+extern "C" void copy_nt(const float *__restrict__ from, float *__restrict__ to, index_t n, index_t threads) {
+    in_slices(n, threads, [=](Slice s) {
+        for (index_t i = s.first; i + LINE <= s.last; i += LINE) stream_line(to + i, from + i);
+        fence();
+    });
+}
+
+extern "C" void triad(const float *__restrict__ b, const float *__restrict__ c, float *__restrict__ a, index_t n,
+                      index_t threads) {
+    in_slices(n, threads, [=](Slice s) {
+#pragma omp simd
+        for (index_t i = s.first; i < s.last; ++i) a[i] = b[i] + 3.0f * c[i];
+    });
+}
+
+extern "C" void triad_nt(const float *__restrict__ b, const float *__restrict__ c, float *__restrict__ a, index_t n,
+                         index_t threads) {
+    in_slices(n, threads, [=](Slice s) {
+        for (index_t i = s.first; i + LINE <= s.last; i += LINE) {
+            alignas(64) float line[LINE];
+#pragma omp simd
+            for (index_t j = 0; j < LINE; ++j) line[j] = b[i + j] + 3.0f * c[i + j];
+            stream_line(a + i, line);
+        }
+        fence();
+    });
+}
+
+// `rounds` times RESIDENT exponentials a thread, of arguments in [-8, 0).
+extern "C" void exponentials(index_t rounds, index_t threads) {
+    in_slices(threads * LINE, threads, [=](Slice) {
+        alignas(64) float x[RESIDENT], y[RESIDENT];
+        for (index_t i = 0; i < RESIDENT; ++i) x[i] = -8.0f + 8.0f * (float)i / RESIDENT;
+        for (index_t round = 0; round < rounds; ++round) {
+            for (index_t i = 0; i < RESIDENT; i += LANES) {
+                vector v;
+                std::memcpy(&v, x + i, sizeof v);
+                v = exponential(v);
+                std::memcpy(y + i, &v, sizeof v);
+            }
+            asm volatile("" : : "r"(y) : "memory");  // every round's results are wanted
+        }
+    });
+}
+
+// The same by the C library's vector expf (glibc's libmvec: at most 4 units in the last place). Returns 0 where there is
+// none.
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
+#pragma omp declare simd notinbranch
+extern "C" float expf(float) noexcept;
+extern "C" int exponentials_libm(index_t rounds, index_t threads) {
+    in_slices(threads * LINE, threads, [=](Slice) {
+        alignas(64) float x[RESIDENT], y[RESIDENT];
+        for (index_t i = 0; i < RESIDENT; ++i) x[i] = -8.0f + 8.0f * (float)i / RESIDENT;
+        for (index_t round = 0; round < rounds; ++round) {
+#pragma omp simd
+            for (index_t i = 0; i < RESIDENT; ++i) y[i] = expf(x[i]);
+            asm volatile("" : : "r"(y) : "memory");
+        }
+    });
+    return 1;
+}
+#else
+extern "C" int exponentials_libm(index_t, index_t) { return 0; }
+#endif
+
+// Independent chains of multiply-adds, enough of them to hide their latency.
+extern "C" void multiply_adds(index_t rounds, index_t threads) {
+    in_slices(threads * LINE, threads, [=](Slice) {
+        vector chain[CHAINS] = {};
+        const vector factor = vector{} + 0.5f, term = vector{} + 1.0f;
+        for (index_t round = 0; round < rounds; ++round)
+            for (int i = 0; i < CHAINS; ++i) chain[i] = chain[i] * factor + term;
+        vector sum = {};
+        for (int i = 0; i < CHAINS; ++i) sum += chain[i];
+        asm volatile("" : : "m"(sum));  // the chains are wanted
+    });
+}
+
+extern "C" index_t exponentials_a_round() { return RESIDENT; }
+extern "C" index_t flops_a_round() { return 2 * CHAINS * (VECTOR_BYTES / (index_t)sizeof(float)); }
+
+// One value of it, for the tests.
+extern "C" float exponential_of(float x) { return exponential(vector{} + x)[0]; }

@@ -82,10 +82,7 @@ def facts_of(unit: Unit, binary: Binary, kernel: Kernel) -> BuildFact:
     facts = kernels[kernel.function]
     resources = facts.resources
     shared = resources.shared_bytes + kernel.shared_bytes
-    resident = occupancy(unit.arch, threads, resources.registers, shared, resources.barriers or 0)
-    spills = None
-    if resources.spill_store_bytes is not None and resources.spill_load_bytes is not None:
-        spills = resources.spill_store_bytes + resources.spill_load_bytes
+    resident = occupancy(unit.arch, threads, resources.registers, shared, resources.barriers)
     return BuildFact(
         arch=unit.arch,
         kernel=kernel.function,
@@ -93,7 +90,7 @@ def facts_of(unit: Unit, binary: Binary, kernel: Kernel) -> BuildFact:
         registers=resources.registers,
         shared_bytes=shared,
         stack_bytes=resources.stack_bytes,
-        spill_bytes=spills,
+        spill_bytes=resources.spill_store_bytes + resources.spill_load_bytes,
         code_bytes=facts.code_bytes,
         block_threads=threads,
         occupancy_theoretical=resident.fraction,

@@ -35,7 +35,7 @@ def compile_cuda(
         std=STANDARD,
         lineinfo=True,
         include_path=list(include),
-        define_macro=[tuple(macro) for macro in macros],
+        define_macro=[tuple(macro) for macro in macros] or None,
         ptxas_options=list(PTXAS_OPTIONS),
     )
     log = io.StringIO()

@@ -1,0 +1,152 @@
+"""Everything a catalogue compiles to: each kernel of each variant, for every dtype and architecture asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.build.compile import Progress, build_units
+from workbench.build.facts import facts_of
+from workbench.build.units import Binary, CompileFailure, Unit, unit_of
+from workbench.catalog import Catalog
+from workbench.declare import Host, Kernel, Operation, Shape, Variant
+from workbench.problem import Problem, unknown
+from workbench.store.record import BuildFact
+
+MANY_LAUNCHES = 64
+
+
+@dataclass(frozen=True)
+class BuildRow:
+    """One kernel of one variant, compiled for one dtype and architecture: its facts, or why there are none."""
+
+    variant: str
+    """operation/name."""
+    rung: int
+    dtype: str
+    step: Kernel | Host | None
+    unit: Unit | None
+    binary: Binary | None = None
+    fact: BuildFact | None = None
+    status: str = "ok"
+    """`ok`, `compile_error`, `unsupported` (the shape or dtype cannot be done) or `no_kernel` (library calls only)."""
+    reason: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row as JSON has it."""
+        return {
+            "variant": self.variant,
+            "dtype": self.dtype,
+            "arch": self.unit.arch if self.unit else None,
+            "kernel": self.step.function if self.step else None,
+            "source": str(self.unit.source) if self.unit else None,
+            "defines": dict(self.step.defines) if self.step else {},
+            "status": self.status,
+            "reason": self.reason,
+            "fact": self.fact.model_dump(mode="json") if self.fact else None,
+        }
+
+
+def survey_shape(operation: Operation, variant: Variant, dtype: str) -> Shape:
+    """The shape at which a variant's kernels are listed: the operation's default sizes.
+
+    A variant that launches once a step would list thousands of equal launches; the axis that they grow with is taken
+    at the operation's small size, the others (which block and shared sizes follow) stay at their defaults.
+    """
+    settings = variant.default_settings()
+    shape = Shape.of(dtype, **operation.axes)
+    if variant.supports(shape) is not None:
+        return shape
+    launches = variant.cost(shape, settings).launches
+    for axis in operation.axes:
+        if launches <= MANY_LAUNCHES:
+            break
+        smaller = Shape.of(dtype, **{**shape.as_dict(), axis: operation.small[axis]})
+        if variant.supports(smaller) is None and variant.cost(smaller, settings).launches * 2 <= launches:
+            shape, launches = smaller, variant.cost(smaller, settings).launches
+    return shape
+
+
+def steps_of(operation: Operation, variant: Variant, dtype: str) -> list[Kernel | Host]:
+    """The different kernels and host functions of a variant at its survey shape and default settings, in order.
+
+    Launches that differ in grid or arguments alone are one; those of another block or shared size are another.
+    """
+    plan = variant.plan(survey_shape(operation, variant, dtype), variant.default_settings())
+    found: dict[tuple[object, ...], Kernel | Host] = {}
+    for step in plan.steps:
+        if isinstance(step, Kernel):
+            key: tuple[object, ...] = (step.source, step.function, step.defines, step.block, step.shared_bytes)
+        elif isinstance(step, Host):
+            key = (step.source, step.function, step.defines)
+        else:
+            continue
+        found.setdefault(key, step)
+    return list(found.values())
+
+
+def build_catalogue(
+    catalog: Catalog,
+    variants: Iterable[Variant],
+    archs: Iterable[str],
+    dtypes: Iterable[str],
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    starting: Callable[[int], None] | None = None,
+) -> list[BuildRow]:
+    """Compiles every kernel of the variants, side by side: a row a kernel, dtype and architecture, in ladder order.
+
+    Host functions (C++ sources) have one row a dtype, of architecture `host`. `starting` is told how many units there
+    are, `progress` each that is finished. What does not compile is a row with the compiler's message; the others go
+    on. Raises Problem for a dtype that no operation has, or when a compiler is missing.
+    """
+    archs, chosen = list(archs), list(variants)
+    rows: list[BuildRow] = []
+    for dtype in dtypes:
+        if not any(dtype in catalog.operations[v.operation].dtypes for v in chosen):
+            raise unknown("dtype", dtype, {d for o in catalog.operations.values() for d in o.dtypes})
+    for variant in chosen:
+        operation = catalog.operations[variant.operation]
+        for dtype in dtypes:
+            if dtype in operation.dtypes:
+                rows += _rows(operation, variant, dtype, archs)
+    units = list(dict.fromkeys(row.unit for row in rows if row.unit is not None))
+    if starting is not None:
+        starting(len(units))
+    built = build_units(units, jobs, progress)
+    return [_with_result(row, built) for row in rows]
+
+
+def _rows(operation: Operation, variant: Variant, dtype: str, archs: list[str]) -> list[BuildRow]:
+    reason = variant.supports(survey_shape(operation, variant, dtype))
+    if reason is not None:
+        return [BuildRow(variant.key, variant.rung, dtype, None, None, status="unsupported", reason=reason)]
+    steps = steps_of(operation, variant, dtype)
+    if not steps:
+        why = "library calls only: nothing of its own is compiled"
+        return [BuildRow(variant.key, variant.rung, dtype, None, None, status="no_kernel", reason=why)]
+    return [
+        BuildRow(variant.key, variant.rung, dtype, step, unit_of(step, dtype, arch))
+        for step in steps
+        for arch in (archs if isinstance(step, Kernel) else archs[:1])
+    ]
+
+
+def _with_result(row: BuildRow, built: dict[Unit, Binary | CompileFailure]) -> BuildRow:
+    if row.unit is None or row.step is None:
+        return row
+    result = built[row.unit]
+    if isinstance(result, CompileFailure):
+        return BuildRow(
+            row.variant, row.rung, row.dtype, row.step, row.unit, status="compile_error", reason=result.message
+        )
+    fact = None
+    if isinstance(row.step, Kernel):
+        try:
+            fact = facts_of(row.unit, result, row.step)
+        except Problem as problem:
+            return BuildRow(
+                row.variant, row.rung, row.dtype, row.step, row.unit, result, None, "compile_error", str(problem)
+            )
+    return BuildRow(row.variant, row.rung, row.dtype, row.step, row.unit, result, fact)

@@ -1,0 +1,85 @@
+"""`workbench build`: the catalogue compiled side by side, and what the compiler made of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workbench.cli.options import Json, Kernels, Operations, Variants, words
+
+if TYPE_CHECKING:
+    from workbench.build.catalogue import BuildRow
+
+
+def command(
+    operations: Operations = None,
+    variants: Variants = "",
+    arch: Annotated[str, typer.Option(help="sm_90, sm_89…, comma-separated; all: every one from sm_80 on.")] = "sm_90",
+    all_archs: Annotated[bool, typer.Option("--all-archs", help="The same as --arch all.")] = False,
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16, comma-separated.")] = "float32,bfloat16",
+    diff: Annotated[
+        tuple[str, str] | None, typer.Option(help="Two variants side by side, as in scan/serial scan/blelloch.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Compilations at a time; as many as cores where not given.")
+    ] = None,
+    kernels: Kernels = None,
+    as_json: Json = False,
+) -> None:
+    """Compile kernels and show registers, shared memory, spills, occupancy and instructions. Needs no GPU."""
+    from workbench.build.archs import parse_archs
+    from workbench.build.catalogue import build_catalogue
+    from workbench.catalog import load_catalog
+    from workbench.cli.build_table import BuildBar, print_difference, print_rows
+    from workbench.problem import Problem
+
+    catalog = load_catalog(kernels)
+    archs, dtypes = parse_archs("all" if all_archs else arch), words(dtype)
+    if not dtypes:
+        raise Problem("--dtype: names no dtype; give float32, bfloat16 or both", exit_status=2)
+    if diff is not None:
+        chosen = [catalog.variant(_key(name, operations)) for name in diff]
+        archs, dtypes = archs[:1], dtypes[:1]
+    else:
+        chosen = catalog.select(operations or (), words(variants))
+    with BuildBar(silent=as_json) as bar:
+        rows = build_catalogue(catalog, chosen, archs, dtypes, jobs, bar.finished, bar.start)
+    if diff is not None:
+        from workbench.build.difference import difference
+
+        sides = [[row for row in rows if row.variant == variant.key] for variant in chosen]
+        found = difference(sides[0], sides[1])
+        if as_json:
+            _print_json(found.as_dict())
+        else:
+            print_difference(found)
+        return
+    if as_json:
+        _print_json([row.as_dict() for row in rows])
+    else:
+        print_rows(rows, bar)
+    failed = _failures(rows)
+    if failed:
+        raise Problem(f"{failed} of {len(rows)} kernels did not compile; the messages stand above")
+
+
+def _key(name: str, operations: list[str] | None) -> str:
+    """`serial` within the one operation named is `OPERATION/serial`."""
+    from workbench.problem import Problem
+
+    if "/" in name:
+        return name
+    if operations and len(operations) == 1:
+        return f"{operations[0]}/{name}"
+    raise Problem(f"--diff {name}: of which operation? write OPERATION/{name}", exit_status=2)
+
+
+def _failures(rows: list[BuildRow]) -> int:
+    return sum(row.status == "compile_error" for row in rows)
+
+
+def _print_json(value: object) -> None:
+    import json
+
+    print(json.dumps(value, indent=2))

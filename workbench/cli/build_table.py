@@ -1,0 +1,185 @@
+"""What `workbench build` prints: the table of kernels, two variants side by side, and the progress bar."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.syntax import Syntax
+from rich.table import Table
+
+from workbench.build.catalogue import BuildRow
+from workbench.build.difference import Difference
+from workbench.build.units import Binary, CompileFailure, Unit
+from workbench.cli.quantity import MISSING, percent
+from workbench.cli.terminal import console as terminal
+from workbench.store.record import BuildFact
+
+SHOWN = ("mufu", "hmma", "hgmma", "async_copy", "shuffle", "barrier", "atomic", "ffma")
+"""SASS classes that the table has room for, in this order; --json has all of them."""
+
+
+class BuildBar:
+    """Progress on stderr, and what it took."""
+
+    def __init__(self, silent: bool) -> None:
+        self._progress = Progress(
+            TextColumn("compiling"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[unit]}"),
+            console=Console(stderr=True),
+            transient=True,
+            disable=silent or not sys.stderr.isatty(),
+        )
+        self._task: TaskID | None = None
+        self._began = time.perf_counter()
+        self.compiled = self.cached = self.failed = 0
+        self.seconds = 0.0
+
+    def __enter__(self) -> BuildBar:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+        self.seconds = time.perf_counter() - self._began
+
+    def start(self, units: int) -> None:
+        self._task = self._progress.add_task("", total=units, unit="")
+
+    def finished(self, unit: Unit, built: Binary | CompileFailure) -> None:
+        if isinstance(built, CompileFailure):
+            self.failed += 1
+        elif built.cached:
+            self.cached += 1
+        else:
+            self.compiled += 1
+        if self._task is not None:
+            self._progress.update(self._task, advance=1, unit=str(unit))
+
+
+def print_rows(rows: list[BuildRow], bar: BuildBar) -> None:
+    """One table an operation and architecture; then what did not compile, with the compiler's messages."""
+    console = terminal()
+    groups: dict[tuple[str, str], list[BuildRow]] = {}
+    for row in rows:
+        if row.unit is not None and row.status == "ok":
+            groups.setdefault((row.variant.partition("/")[0], row.unit.arch), []).append(row)
+    for (operation, arch), group in groups.items():
+        console.print(_table(f"{operation}, {arch}", group) if arch != "host" else _host_table(operation, group))
+        console.print()
+    for variant, reason in dict.fromkeys((r.variant, r.reason) for r in rows if r.status == "no_kernel"):
+        console.print(f"{variant}: {reason}", style="dim", highlight=False)
+    for row in rows:
+        if row.status == "unsupported":
+            console.print(f"{row.variant} {row.dtype}: unsupported: {row.reason}", style="dim", highlight=False)
+    for unit, reason in dict.fromkeys((r.unit, r.reason) for r in rows if r.status == "compile_error"):
+        console.print(f"\n[bold red]does not compile[/]: {unit}", highlight=False)
+        console.print(reason or "", markup=False, highlight=False)
+    failed = f", {bar.failed} failed" if bar.failed else ""
+    console.print(
+        f"{bar.compiled} compiled, {bar.cached} from the cache{failed}, in {bar.seconds:.1f} s", highlight=False
+    )
+
+
+def _table(title: str, rows: list[BuildRow]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    table.add_column("variant", no_wrap=True)
+    table.add_column("kernel", overflow="fold")
+    table.add_column("io")
+    for column in ("regs", "shared", "spill", "stack", "block", "occ."):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("limiter")
+    for column in ("code", "instr."):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("of these", overflow="fold")
+    before = ""
+    for row in rows:
+        name = row.variant.partition("/")[2]
+        fact = row.fact
+        assert fact is not None and row.step is not None
+        table.add_row(
+            name if name != before else "",
+            row.step.function + "".join(f" {key}={value}" for key, value in row.step.defines),
+            {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}.get(row.dtype, row.dtype),
+            _integer(fact.registers),
+            _integer(fact.shared_bytes),
+            f"[red]{fact.spill_bytes}[/]" if fact.spill_bytes else _integer(fact.spill_bytes),
+            _integer(fact.stack_bytes),
+            _integer(fact.block_threads),
+            percent(fact.occupancy_theoretical),
+            fact.occupancy_limiter or MISSING,
+            _integer(fact.code_bytes),
+            _integer(fact.sass_mix.get("total")),
+            sass_summary(fact),
+        )
+        before = name
+    return table
+
+
+def _host_table(operation: str, rows: list[BuildRow]) -> Table:
+    table = Table("variant", "function", "io", "source", title=f"{operation}, host", title_justify="left", box=None)
+    for row in rows:
+        assert row.step is not None and row.unit is not None
+        table.add_row(row.variant.partition("/")[2], row.step.function, row.dtype, row.unit.source.name)
+    return table
+
+
+def sass_summary(fact: BuildFact) -> str:
+    """Global loads and stores by width, then the classes that tell most: `ld 8x128 st 4x128 mufu 12`."""
+    words = []
+    for short, prefix in (("ld", "global_load_"), ("st", "global_store_")):
+        widths = {int(k.removeprefix(prefix)): n for k, n in fact.sass_mix.items() if k.startswith(prefix)}
+        if widths:
+            words.append(f"{short} " + "+".join(f"{widths[bits]}x{bits}" for bits in sorted(widths, reverse=True)))
+    if "shared_load" in fact.sass_mix or "shared_store" in fact.sass_mix:
+        words.append(f"shared {fact.sass_mix.get('shared_load', 0)}/{fact.sass_mix.get('shared_store', 0)}")
+    if "local_load" in fact.sass_mix or "local_store" in fact.sass_mix:
+        words.append(f"local {fact.sass_mix.get('local_load', 0)}/{fact.sass_mix.get('local_store', 0)}")
+    words += [f"{name} {fact.sass_mix[name]}" for name in SHOWN if name in fact.sass_mix]
+    return ", ".join(words)
+
+
+def print_difference(found: Difference) -> None:
+    """Resources, then the SASS mix, then the sources."""
+    console = terminal()
+    table = Table(title=f"{found.dtype}, {found.arch}", title_justify="left", box=None)
+    table.add_column("")
+    sides = [(found.a, found.kernels_a), (found.b, found.kernels_b)]
+    for variant, kernels in sides:
+        for kernel in kernels:
+            table.add_column(f"{variant}\n{kernel['kernel']}", justify="right", overflow="fold")
+    for name in [key for key in found.kernels_a[0] if key not in ("kernel", "defines")]:
+        cells = [kernel[name] for _, kernels in sides for kernel in kernels]
+        table.add_row(name, *(percent(c) if name == "occupancy_theoretical" else _cell(c) for c in cells))
+    console.print(table)
+    console.print()
+    mix = Table("instructions", title="SASS, static count", title_justify="left", box=None)
+    for variant in (found.a, found.b, "difference"):
+        mix.add_column(variant, justify="right")
+    for name, (a, b) in found.sass.items():
+        mix.add_row(name, str(a), str(b), f"{b - a:+d}" if a != b else "", style=None if a != b else "dim")
+    console.print(mix)
+    console.print()
+    if found.source:
+        console.print(Syntax(found.source, "diff", background_color="default", word_wrap=True))
+    else:
+        console.print("the sources are the same; the variants differ in defines or launch")
+        for variant, kernels in sides:
+            for kernel in kernels:
+                console.print(f"  {variant} {kernel['kernel']}: {kernel['defines'] or 'no defines'}", markup=False)
+
+
+def _integer(value: int | None) -> str:
+    return MISSING if value is None else f"{value:,}"
+
+
+def _cell(value: object) -> str:
+    return MISSING if value is None else f"{value:,}" if isinstance(value, int) else str(value)

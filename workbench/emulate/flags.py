@@ -110,7 +110,8 @@ def _with_headers(text: str, path: Path, folders: tuple[Path, ...], within: tupl
         guard = "WORKBENCH_INCLUDED_" + re.sub(r"\W", "_", str(header))
         body = re.sub(r"^[ \t]*#[ \t]*pragma[ \t]+once", "", header.read_text(encoding="utf-8"), flags=re.M)
         line = text.count("\n", 0, match.start()) + 2
-        return f'#ifndef {guard}\n#define {guard}\n{_rewritten(body, header, folders, within)}\n#endif\n#line {line} "{path}"'
+        body = _rewritten(body, header, folders, within)
+        return f'#ifndef {guard}\n#define {guard}\n{body}\n#endif\n#line {line} "{path}"'
 
     return _INCLUDE.sub(replace, text)
 

@@ -1,0 +1,142 @@
+"""One launch of a kernel on the host."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+
+from workbench.declare import I32, Argument, At, Kernel
+from workbench.emulate.fault import EmulationFault
+from workbench.emulate.memory import Memory
+from workbench.emulate.place import source_place
+from workbench.emulate.runtime import Entry, Report, Request, kernel_library, launching, runtime
+
+ORDERS = ("forward", "reversed", "shuffled")
+RESIDENT_BLOCKS = {"forward": 4, "reversed": 2, "shuffled": 3}
+"""Blocks on the machine at once where the caller does not say: few, so that a look-back meets tiles yet to start."""
+
+_WORDS = {"float32": "f32", "float64": "f64", "bfloat16": "bf16", "float16": "f16", "uint8": "u8"}
+_WORDS |= {"int32": "i32", "uint32": "u32", "int64": "i64", "uint64": "u64", "int8": "i8", "int16": "i16"}
+
+
+def launch(
+    library: Path,
+    kernel: Kernel,
+    memory: Memory,
+    order: str = "forward",
+    seed: int = 0,
+    resident_blocks: int | None = None,
+) -> None:
+    """Runs `kernel` from `library` (its source compiled for emulation) over the buffers of `memory`.
+
+    order is that in which threads of a block, and blocks, go on when several could: "forward", "reversed" or
+    "shuffled" (by `seed`). At most `resident_blocks` blocks are begun and not finished at any time. Raises
+    EmulationFault; the outputs are then half-written.
+    """
+    if order not in ORDERS:
+        raise ValueError(f"unknown order {order}: one of {', '.join(ORDERS)}")
+    entry = _entry(Path(library), kernel.function)
+    values, cells = _arguments(entry, kernel, memory)
+    request = Request(
+        ctypes.pointer(entry),
+        cells,
+        kernel.grid,
+        kernel.block,
+        kernel.shared_bytes,
+        ORDERS.index(order),
+        resident_blocks or RESIDENT_BLOCKS[order],
+        seed & (2**64 - 1),
+    )
+    report = Report()
+    with launching:
+        failed = runtime().emulator_launch(request, report)
+    del values
+    if failed:
+        raise _fault(report, kernel, Path(library))
+    memory.check(kernel.function)
+
+
+@cache
+def _entry(library: Path, function: str) -> Entry:
+    try:
+        return Entry.in_dll(kernel_library(library), f"emulated_entry_{function}")
+    except ValueError:
+        text = f'no extern "C" __global__ function of this name in {library.name}'
+        raise EmulationFault("unknown_kernel", function, None, None, text) from None
+
+
+@cache
+def _signature(library_entry: int) -> tuple[str, ...]:
+    entry = Entry.from_address(library_entry)
+    words = (entry.parameters[i] for i in range(entry.count))
+    return tuple(("*" if p.pointer else "") + p.word.decode() for p in words)
+
+
+def _arguments(entry: Entry, kernel: Kernel, memory: Memory) -> tuple[list[object], ctypes.Array[ctypes.c_void_p]]:
+    """The values, and an array of their addresses; raises where they are not what the kernel takes."""
+    signature = _signature(ctypes.addressof(entry))
+    if len(signature) != len(kernel.arguments):
+        text = f"{len(kernel.arguments)} arguments for {len(signature)} parameters ({', '.join(signature)})"
+        raise EmulationFault("arguments", kernel.function, None, None, text)
+    values: list[object] = []
+    cells = (ctypes.c_void_p * max(1, len(signature)))()
+    for index, (argument, word) in enumerate(zip(kernel.arguments, signature, strict=True)):
+        value = _value(argument, memory)
+        given = _word(argument, memory)
+        if not _fits(given, word):
+            text = f"argument {index + 1} ({argument!r}) is {given}, the kernel takes {word}"
+            raise EmulationFault("arguments", kernel.function, None, None, text)
+        values.append(value)
+        cells[index] = ctypes.addressof(value)
+    return values, cells
+
+
+def _value(argument: Argument, memory: Memory) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_int32 | ctypes.c_float:
+    if isinstance(argument, str):
+        array = memory.get(argument)
+        return ctypes.c_void_p(None if array is None else array.ctypes.data)
+    if isinstance(argument, At):
+        array = memory.array(argument.tensor)
+        return ctypes.c_void_p(array.ctypes.data + argument.offset * array.itemsize)
+    if isinstance(argument, I32):
+        return ctypes.c_int32(argument.value)
+    if isinstance(argument, float):
+        return ctypes.c_float(argument)
+    return ctypes.c_int64(argument)
+
+
+def _word(argument: Argument, memory: Memory) -> str:
+    """The type of an argument in the words of a kernel's signature; "*" alone for an absent tensor."""
+    if isinstance(argument, (str, At)):
+        array = memory.get(argument if isinstance(argument, str) else argument.tensor)
+        return "*" if array is None else "*" + _WORDS.get(array.dtype.name, "?")
+    if isinstance(argument, I32):
+        return "i32"
+    return "f32" if isinstance(argument, float) else "i64"
+
+
+def _fits(given: str, taken: str) -> bool:
+    """Same type, signedness apart; a pointer to bytes, to a structure or to void fits any pointer."""
+    if given.startswith("*"):
+        loose = ("*", "*?", "*u8", "*i8")
+        return taken.startswith("*") and (
+            given in loose or taken in loose or given.lstrip("*ui") == taken.lstrip("*ui")
+        )
+    return given.lstrip("ui") == taken.lstrip("ui")
+
+
+def _fault(report: Report, kernel: Kernel, library: Path) -> EmulationFault:
+    text = report.text.decode(errors="replace")
+    place = f"{report.file.decode()}:{report.line}" if report.line else ""
+    if not place and report.instruction:
+        place = source_place(library, report.instruction)
+    block: tuple[int, int, int] = tuple(report.block)
+    thread: tuple[int, int, int] = tuple(report.thread)
+    return EmulationFault(
+        report.kind.decode(),
+        kernel.function,
+        block if report.has_block else None,
+        thread if report.has_thread else None,
+        f"{text}, at {place}" if place else text,
+    )

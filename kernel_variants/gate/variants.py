@@ -21,7 +21,8 @@ from kernel_variants.gate.operation import (
     product_flops,
     weight_elements,
 )
-from workbench.declare import Call, Cost, Kernel, Plan, Settings, Shape, Tensor, Variant, ceil_div
+from kernel_variants.scan.cpu import EXPONENTIALS_OF_GATES, FLOPS_OF_GATES
+from workbench.declare import Call, Cost, Host, Kernel, Plan, Settings, Shape, Tensor, Variant, ceil_div
 
 HERE = Path(__file__).parent
 
@@ -143,6 +144,37 @@ def batched_cost(shape: Shape, settings: Settings) -> Cost:
     return cost(shape, gate_bytes(shape) + 4 * shape.element_bytes * elements(shape), 2)
 
 
+def batched_vector(shape: Shape, settings: Settings) -> Plan:
+    B, T, H = shape["B"], shape["T"], shape["H"]
+    block, vector = int(settings["block"]), 16 // shape.element_bytes
+    grid = (ceil_div(B * T * ceil_div(H, vector), block), 1, 1)
+    arguments = ("kv", "bias", "a", "b", B * T, H)
+    return Plan(
+        (
+            Call(products.multiply, ("x", "w", "kv")),
+            Kernel(HERE / "elementwise_vector.cu", "gate_elementwise_vector", grid, (block, 1, 1), arguments),
+        ),
+        (Tensor("kv", (B, T, 2, H), shape.dtype, "scratch"),),
+    )
+
+
+def batched_cpu(shape: Shape, settings: Settings) -> Plan:
+    B, T, H = shape["B"], shape["T"], shape["H"]
+    return Plan(
+        (
+            Call(products.multiply_add, ("x", "w", "bias", "kv")),
+            Host(HERE / "elementwise.cpp", "gate_elementwise", ("kv", "a", "b", B * T, H)),
+        ),
+        (Tensor("kv", (B, T, 2, H), "float32", "scratch"),),
+    )
+
+
+def batched_cpu_cost(shape: Shape, settings: Settings) -> Cost:
+    """kv in float32 (on a CPU the product is computed so anyway), written and read; a and b read before written."""
+    moved = gate_bytes(shape) + (4 * 4 + 2 * 4) * elements(shape)
+    return replace(cost(shape, moved, 0, special=EXPONENTIALS_OF_GATES), flops=(FLOPS_OF_GATES + 2) * elements(shape))
+
+
 def enough_blocks(shape: Shape) -> str | None:
     """Rungs that give every element of (B, T, H) a warp, four of them a block."""
     blocks = ceil_div(elements(shape), 4)
@@ -238,5 +270,26 @@ VARIANTS = (
         factors={"fusion": "elementwise", "batching": "all steps", "source": "library, cuda"},
         settings={"block": (256, 128)},
         rung=30,
+    ),
+    Variant(
+        name="batched_vector",
+        operation="gate",
+        devices=("cuda",),
+        idea="the elementwise kernel with 128-bit loads and stores",
+        plan=batched_vector,
+        cost=batched_cost,
+        factors={"fusion": "elementwise", "batching": "all steps", "memory": "vector", "source": "library, cuda"},
+        settings={"block": (256, 128)},
+        rung=31,
+    ),
+    Variant(
+        name="batched_cpu",
+        operation="gate",
+        devices=("cpu",),
+        idea="one library product, then one pass of SIMD over its output",
+        plan=batched_cpu,
+        cost=batched_cpu_cost,
+        factors={"fusion": "elementwise", "batching": "all steps", "source": "library, c++"},
+        rung=32,
     ),
 )

@@ -168,4 +168,13 @@ VARIANTS = (
         rung=40,
         tuned=1,
     ),
+    chained(
+        "batched_streaming",
+        (PRODUCT, part("gated_scan", "streaming"), part("projection", "batched")),
+        between=("kv", "h"),
+        idea="on a CPU: library products, and between them one pass with the gates inside",
+        factors={"gate": "in the scan", "scan": "serial", "projection": "batched", "source": "library, c++"},
+        rung=41,
+        tuned=1,
+    ),
 )

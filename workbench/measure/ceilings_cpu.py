@@ -18,6 +18,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from workbench.problem import Problem
@@ -162,16 +163,13 @@ def _arithmetic(library: ctypes.CDLL, threads: int) -> dict[str, _Kind]:
 
 
 def _repeated(function: Callable[..., object], amount: int, threads: int) -> _Kind:
-    """A call of enough rounds to last ARITHMETIC_SECONDS."""
-    workers = ctypes.c_longlong(threads)
+    """A call of enough rounds to last ARITHMETIC_SECONDS, found with one thread: nothing then waits for another."""
     rounds = 64
-
-    def action() -> None:
-        function(ctypes.c_longlong(rounds), workers)
-
-    while min(_seconds(action) for _ in range(3)) < ARITHMETIC_SECONDS:
+    alone = ctypes.c_longlong(1)
+    while min(_seconds(partial(function, ctypes.c_longlong(rounds), alone)) for _ in range(5)) < ARITHMETIC_SECONDS:
         rounds *= 2
-    return action, float(amount * rounds * threads)
+    n, workers = ctypes.c_longlong(rounds), ctypes.c_longlong(threads)
+    return partial(function, n, workers), float(amount * rounds * threads)
 
 
 def _seconds(action: Callable[[], object]) -> float:

@@ -1,14 +1,23 @@
-"""The ladder of the scan with its gates: how much of the traffic between gates and scan is left."""
+"""The ladder of the scan with its gates: first the traffic between gates and scan goes, then as in `scan`."""
 
 from __future__ import annotations
 
+from kernel_variants.gated_scan import apart
 from kernel_variants.gated_scan.cpu import CPU_VARIANTS
 from kernel_variants.gated_scan.torch_rungs import EAGER
-from kernel_variants.scan import cuda_rungs
 from kernel_variants.scan.streams import GATED_SCAN
+from kernel_variants.scan.tiles import look_back, three_phase
+from kernel_variants.scan.walks import prefetch, ring, serial, vector
 
 VARIANTS = (
     EAGER,
-    cuda_rungs.serial(GATED_SCAN, "serial_gated"),
+    *apart.RUNGS,
+    serial(GATED_SCAN),
+    vector(GATED_SCAN),
+    prefetch(GATED_SCAN),
+    three_phase(GATED_SCAN),
+    ring(GATED_SCAN),
+    look_back(GATED_SCAN, fixed_order=False),
+    look_back(GATED_SCAN, fixed_order=True),
     *CPU_VARIANTS,
 )

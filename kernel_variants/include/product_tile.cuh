@@ -9,7 +9,7 @@
 // four floats keeps rows 16-byte aligned and, with the order in which threads load (8 features x 4 rows a warp, whole
 // 32-byte sectors of float32), lets the transposing stores of a warp hit 32 different banks.
 #pragma once
-#include "io.cuh"
+#include "vector.cuh"
 
 #ifndef TILE_ROWS
 #define TILE_ROWS 128
@@ -59,37 +59,30 @@ __device__ __forceinline__ void load_transposed(float (&tile)[TILE_DEPTH][ROWS +
     for (; row < ROWS; row += STRIDE, from += STRIDE * D) tile[d][row] = row < last ? load_io(from) : 0.0f;
 }
 
-// Four consecutive floats of shared memory at a 16-byte boundary, in one load.
-__device__ __forceinline__ void read_four(float *to, const float *from) {
-    const float4 four = *reinterpret_cast<const float4 *>(from);
-    to[0] = four.x, to[1] = four.y, to[2] = four.z, to[3] = four.w;
-}
-
-// Four values to row[channel...], as one 128-bit store where every row starts at a 16-byte boundary.
-__device__ __forceinline__ void write_four(float *row, index_t channel, index_t H, const float *values) {
-    if (H % 4 == 0) {
-        if (channel < H)
-            *reinterpret_cast<float4 *>(row + channel) = make_float4(values[0], values[1], values[2], values[3]);
-    } else {
-        for (int j = 0; j < 4; ++j)
-            if (channel + j < H) row[channel + j] = values[j];
+// This thread's channels of one row to row[channel ...], in one access where rows are aligned for it.
+template <typename T>
+__device__ __forceinline__ void store_channels(T *row, index_t channel, index_t H,
+                                               const Pack<T, THREAD_CHANNELS> &values) {
+    if (packs_fit<THREAD_CHANNELS>(row, H)) {
+        if (channel < H) store_pack(row + channel, values);
+    } else if (channel < H) {
+        const index_t left = H - channel;
+        store_some(row + channel, values, left < THREAD_CHANNELS ? (int)left : THREAD_CHANNELS);
     }
 }
 
 __device__ __forceinline__ void multiply_depth(const ProductTile &tile, ProductSums &sums) {
 #pragma unroll
     for (int d = 0; d < TILE_DEPTH; ++d) {
-        float x[THREAD_ROWS], w_k[THREAD_CHANNELS], w_v[THREAD_CHANNELS];
-#pragma unroll
-        for (int i = 0; i < THREAD_ROWS; i += 4) read_four(x + i, &tile.x[d][thread_row() + i]);
-        read_four(w_k, &tile.w[0][d][thread_channel()]);
-        read_four(w_v, &tile.w[1][d][thread_channel()]);
+        const auto x = load_pack<THREAD_ROWS>(&tile.x[d][thread_row()]);
+        const auto w_k = load_pack<THREAD_CHANNELS>(&tile.w[0][d][thread_channel()]);
+        const auto w_v = load_pack<THREAD_CHANNELS>(&tile.w[1][d][thread_channel()]);
 #pragma unroll
         for (int i = 0; i < THREAD_ROWS; ++i)
 #pragma unroll
             for (int j = 0; j < THREAD_CHANNELS; ++j) {
-                sums.k[i][j] += x[i] * w_k[j];
-                sums.v[i][j] += x[i] * w_v[j];
+                sums.k[i][j] += x.at[i] * w_k.at[j];
+                sums.v[i][j] += x.at[i] * w_v.at[j];
             }
     }
 }

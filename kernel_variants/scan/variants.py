@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from kernel_variants.scan import cuda_rungs, torch_rungs
+from kernel_variants.scan import torch_rungs, trees
 from kernel_variants.scan.cpu import CPU_VARIANTS
 from kernel_variants.scan.streams import SCAN
+from kernel_variants.scan.tiles import look_back, three_phase
+from kernel_variants.scan.walks import prefetch, ring, serial, vector
 
 VARIANTS = (
     *torch_rungs.RUNGS,
-    cuda_rungs.blelloch(SCAN, padded=True),
-    cuda_rungs.serial(SCAN),
-    cuda_rungs.three_phase(SCAN),
+    *trees.RUNGS,
+    serial(SCAN),
+    vector(SCAN),
+    prefetch(SCAN),
+    three_phase(SCAN),
+    ring(SCAN),
+    look_back(SCAN, fixed_order=False),
+    look_back(SCAN, fixed_order=True),
     *CPU_VARIANTS,
 )

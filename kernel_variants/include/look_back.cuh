@@ -1,0 +1,45 @@
+// What tiles tell each other in a single-pass scan (decoupled look-back, Merrill and Garland 2016), for vectors: a tile
+// publishes a value for every channel, and one flag for all of them.
+//
+// A flag only ever rises. The order that makes it safe: the vector is stored, every thread that stored it meets the
+// others (__syncwarp), and one of them releases the flag; a reader acquires the flag, its warp meets, and the vector is
+// there. Which tiles have started is known from tickets: a tile's number is drawn, in order, when a block begins to
+// run, so that a tile waits only for tiles whose blocks are running or done. Were it blockIdx, a block might wait for one
+// that cannot start before it ends.
+#pragma once
+
+#include "backoff.cuh"
+
+enum Progress { NOTHING = 0, SUMMARY = 1, STATE = 2 }; // of a tile: what it does to a state; the state that leaves it
+
+__device__ __forceinline__ unsigned draw_ticket(unsigned *next) { return atomicAdd(next, 1u); }
+
+// By one thread, after its warp's stores and a __syncwarp().
+__device__ __forceinline__ void release(unsigned *flag, unsigned progress) {
+#if defined(__CUDA_ARCH__)
+    asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(flag), "r"(progress) : "memory");
+#else
+    __threadfence();
+    atomicExch(flag, progress);
+#endif
+}
+
+__device__ __forceinline__ unsigned acquire(unsigned *flag) {
+#if defined(__CUDA_ARCH__)
+    unsigned progress;
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(progress) : "l"(flag) : "memory");
+    return progress;
+#else
+    const unsigned progress = *(volatile unsigned *)flag;
+    __threadfence();
+    return progress;
+#endif
+}
+
+// By a whole warp: waits until the tile has come as far as `least`, and says how far it is.
+__device__ __forceinline__ unsigned wait_for(unsigned *flag, unsigned least, int lane) {
+    unsigned progress = NOTHING;
+    if (lane == 0)
+        while ((progress = acquire(flag)) < least) backoff();
+    return __shfl_sync(0xffffffffu, progress, 0); // the shuffle also orders what the other lanes read after it
+}

@@ -1,0 +1,149 @@
+// A scan fed by a ring of asynchronous copies, with specialised warps.
+//
+// Idea: registers bound how much a thread can prefetch, and a thread that loads is a thread that waits. Here one warp
+// does nothing but copy: it keeps STAGES tiles of WARPS * STEPS steps x 32 VECTOR channels on the way into shared memory, by
+// copies that occupy no register. The other warps only compute. Two barriers a stage say "full" and "empty", so that
+// neither side ever waits for the other without need. Within a tile each computing warp takes its own STEPS steps:
+// summaries are exchanged once, every warp learns the state that enters its segment, and replays from registers.
+//
+// Moves: inputs once in, h once out, as the serial scan. What must be seen: bytes in flight, (STAGES - 1) tiles a block,
+// and with them DRAM throughput rise while occupancy *falls*: a few warps an SM are enough.
+#include "async_copy.cuh"
+#include "mbarrier.cuh"
+#include "segment.cuh"
+
+#ifndef STAGES
+#define STAGES 4
+#endif
+#ifndef WARPS
+#define WARPS 4 // that compute; one more copies
+#endif
+#ifndef STEPS
+#define STEPS 8
+#endif
+#ifndef VECTOR
+#define VECTOR 1
+#endif
+
+#define TILE_STEPS (WARPS * STEPS)
+#define TILE_CHANNELS (LANES * VECTOR)
+#define COMPUTING 1 // id of the named barrier of the computing warps; 0 is __syncthreads
+
+struct Stage {
+    in_t a[TILE_STEPS][TILE_CHANNELS];
+    in_t b[TILE_STEPS][TILE_CHANNELS];
+};
+
+struct Shared {
+    Stage stage[STAGES];
+    Affine summaries[2][WARPS * TILE_CHANNELS]; // of alternate tiles: one barrier a tile is then enough
+    Mbarrier full[STAGES], empty[STAGES];
+};
+
+// One stream's `rows` rows to shared memory, by one warp: in pieces of 16 bytes where rows allow it, else value by value.
+__device__ __forceinline__ void copy_rows(in_t (*to)[TILE_CHANNELS], const in_t *from, index_t row, int rows,
+                                          int channels, int lane, bool in_pieces) {
+    if (in_pieces) {
+        constexpr int values = 16 / sizeof(in_t), pieces = TILE_CHANNELS / values;
+        static_assert(LANES % pieces == 0 || pieces % LANES == 0, "a warp copies whole rows, or a row in whole rounds");
+#pragma unroll
+        for (int i = lane; i < TILE_STEPS * pieces; i += LANES) {
+            const int step = i / pieces, channel = i % pieces * values;
+            if (step < rows && channel < channels) copy_async<16>(&to[step][channel], from + step * row + channel);
+        }
+    } else {
+        for (int step = 0; step < rows; ++step)
+            for (int channel = lane; channel < channels; channel += LANES) {
+                if constexpr (sizeof(in_t) >= 4)
+                    copy_async<sizeof(in_t) >= 4 ? sizeof(in_t) : 4>(&to[step][channel], from + step * row + channel);
+                else
+                    to[step][channel] = from[step * row + channel];
+            }
+    }
+}
+
+// in_a, in_b: rows of H channels (steps.cuh); h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32.
+// grid (ceil(H / (32 VECTOR)), B), block 32 (WARPS + 1), dynamic shared memory sizeof(Shared).
+extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1))
+    scan_ring(const in_t *__restrict__ in_a, const in_t *__restrict__ in_b, const float *__restrict__ h0,
+              io_t *__restrict__ h, float *__restrict__ h_last, index_t T, index_t H) {
+    extern __shared__ __align__(16) unsigned char memory[];
+    Shared &shared = *reinterpret_cast<Shared *>(memory);
+
+    const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
+    const index_t sequence = blockIdx.y, first_channel = blockIdx.x * (index_t)TILE_CHANNELS;
+    const index_t row = row_of(H);
+    in_a += sequence * T * row + first_channel;
+    in_b += sequence * T * row + first_channel;
+
+    if (threadIdx.x == 0) {
+        for (int stage = 0; stage < STAGES; ++stage) {
+            shared.full[stage].init(LANES);
+            shared.empty[stage].init(WARPS);
+        }
+    }
+    __syncthreads();
+
+    if (warp == WARPS) { // the warp that copies
+        const int channels = channels_there(first_channel, TILE_CHANNELS, H);
+        constexpr int values = 16 / sizeof(in_t);
+        const bool in_pieces = packs_fit<values>(in_a, H) && packs_fit<values>(in_b, H);
+        int stage = 0;
+        unsigned round = 0;
+        for (index_t start = 0; start < T; start += TILE_STEPS) {
+            shared.empty[stage].wait((round & 1) ^ 1);
+            copy_rows(shared.stage[stage].a, in_a + start * row, row, steps_there(start, TILE_STEPS, T), channels, lane, in_pieces);
+            copy_rows(shared.stage[stage].b, in_b + start * row, row, steps_there(start, TILE_STEPS, T), channels, lane, in_pieces);
+            if (in_pieces || sizeof(in_t) >= 4)
+                shared.full[stage].arrive_when_copied();
+            else
+                shared.full[stage].arrive();
+            if (++stage == STAGES) stage = 0, ++round;
+        }
+        return;
+    }
+
+    const index_t channel = first_channel + lane * VECTOR, at = sequence * H + channel;
+    const int channels = channels_there(channel, VECTOR, H);
+    const bool packs = packs_fit<VECTOR>(h, H);
+    h += sequence * T * H + channel;
+    float carry[VECTOR]; // the state that enters the tile: every warp has it
+#pragma unroll
+    for (int v = 0; v < VECTOR; ++v) carry[v] = h0 && v < channels ? h0[at + v] : 0.0f;
+
+    int stage = 0;
+    unsigned round = 0;
+    for (index_t start = 0; start < T; start += TILE_STEPS) {
+        const index_t first_step = start + warp * STEPS;
+        const int rows = steps_there(first_step, STEPS, T);
+        shared.full[stage].wait(round & 1);
+        Segment<STEPS, VECTOR> segment;
+        segment.read(&shared.stage[stage].a[warp * STEPS][lane * VECTOR], &shared.stage[stage].b[warp * STEPS][lane * VECTOR],
+                     TILE_CHANNELS, rows, VECTOR, true);
+        __syncwarp();
+        if (lane == 0) shared.empty[stage].arrive();
+
+        float state[VECTOR];
+#pragma unroll
+        for (int v = 0; v < VECTOR; ++v) state[v] = carry[v];
+        if (WARPS > 1) {
+            const Summaries<VECTOR> summaries = {shared.summaries[start / TILE_STEPS & 1]};
+            Affine summary[VECTOR];
+            segment.summarise(summary);
+            summaries.write(warp, lane, summary);
+            __barrier_sync_count(COMPUTING, LANES * WARPS);
+            summaries.pass(carry, 0, WARPS, lane);
+            summaries.pass(state, 0, warp, lane);
+        }
+        segment.replay(state, h + first_step * H, H, rows, channels, packs);
+        if (WARPS == 1)
+#pragma unroll
+            for (int v = 0; v < VECTOR; ++v) carry[v] = state[v];
+        if (++stage == STAGES) stage = 0, ++round;
+    }
+    if (warp == 0) {
+#pragma unroll
+        for (int v = 0; v < VECTOR; ++v)
+            if (v < channels) h_last[at + v] = carry[v];
+    }
+}

@@ -1,0 +1,106 @@
+"""Serial in time, parallel over channels: the least work there is, and four ways to keep its memory busy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kernel_variants.scan.geometry import HERE, LANES, RESULTS, few_sequences
+from kernel_variants.scan.streams import Streams
+from workbench.declare import Cost, Defines, Kernel, Plan, Setting, Settings, Shape, Variant, ceil_div
+
+
+def serial(streams: Streams) -> Variant:
+    """Named serial_gated in the gated scan, where plain `serial` would hide which rung it is."""
+    idea = "gates inside the serial scan" if streams.gated else "one thread a channel, the state in a register"
+    name = "serial_gated" if streams.gated else "serial"
+    return _walk(streams, name, "serial", idea, 50, "direct", {"block": (128, 64, 256)})
+
+
+def vector(streams: Streams) -> Variant:
+    widths: tuple[Setting, ...] = (8, 4, 2) if streams.gated else (4, 2, 8)
+    idea = "16-byte loads: several channels a thread"
+    settings = {"vector": widths, "block": (64, 32, 128)}
+    return _walk(streams, "vector", "serial_vector", idea, 52, "vector loads", settings)
+
+
+def prefetch(streams: Streams) -> Variant:
+    settings: dict[str, tuple[Setting, ...]] = {"ahead": (16, 8, 32), "block": (64, 32, 128)}
+    idea = "the next 16 steps always on the way in registers"
+    return _walk(streams, "prefetch", "serial_prefetch", idea, 54, "register prefetch", settings)
+
+
+def _walk(
+    streams: Streams,
+    name: str,
+    source: str,
+    idea: str,
+    rung: int,
+    memory: str,
+    settings: dict[str, tuple[Setting, ...]],
+) -> Variant:
+    """A kernel with a thread for each `vector` channels that walks all of T; `vector` and `ahead` become defines."""
+
+    def plan(shape: Shape, chosen: Settings) -> Plan:
+        B, T, H = shape["B"], shape["T"], shape["H"]
+        block, width = int(chosen["block"]), int(chosen.get("vector", 1))
+        defines: Defines = tuple((n.upper(), chosen[n]) for n in settings if n != "block")
+        arguments = (*streams.arguments(shape), *RESULTS, T, H)
+        grid = (ceil_div(H, width * block), B, 1)
+        step = Kernel(
+            HERE / f"{source}.cu", f"scan_{source}", grid, (block, 1, 1), arguments, 0, (*defines, *streams.defines)
+        )
+        return Plan((step,))
+
+    return Variant(
+        name=name,
+        operation=streams.operation,
+        devices=("cuda",),
+        idea=idea,
+        plan=plan,
+        cost=_walked_once(streams),
+        factors={"algorithm": "serial", "source": "cuda", "memory": memory},
+        settings=settings,
+        supports=few_sequences,
+        rung=rung,
+    )
+
+
+def _walked_once(streams: Streams) -> Callable[[Shape, Settings], Cost]:
+    return lambda shape, settings: streams.cost(shape, launches=1, serial_steps=shape["T"])
+
+
+def ring(streams: Streams) -> Variant:
+    """The asynchronous-copy ring. `warps` compute and one more copies; a stage is `warps` * `steps` steps."""
+    steps = 8
+
+    def plan(shape: Shape, settings: Settings) -> Plan:
+        B, T, H = shape["B"], shape["T"], shape["H"]
+        warps, stages, width = (int(settings[n]) for n in ("warps", "stages", "vector"))
+        channels = LANES * width
+        stage_bytes = 2 * warps * steps * channels * streams.value_bytes(shape)
+        shared = stages * (stage_bytes + 2 * 8) + 2 * warps * channels * 8
+        defines = (("WARPS", warps), ("STEPS", steps), ("STAGES", stages), ("VECTOR", width), *streams.defines)
+        arguments = (*streams.arguments(shape), *RESULTS, T, H)
+        grid, threads = (ceil_div(H, channels), B, 1), (LANES * (warps + 1), 1, 1)
+        return Plan((Kernel(HERE / "ring.cu", "scan_ring", grid, threads, arguments, shared, defines),))
+
+    def cost(shape: Shape, settings: Settings) -> Cost:
+        """Composed once and replayed: 5 operations. A tile is its segment's steps twice and a summary a warp deep."""
+        warps = int(settings["warps"])
+        tiles = ceil_div(shape["T"], warps * steps)
+        if warps == 1:
+            return streams.cost(shape, launches=1, serial_steps=shape["T"])
+        return streams.cost(shape, launches=1, serial_steps=tiles * (2 * steps + warps), flops=5)
+
+    return Variant(
+        name="ring",
+        operation=streams.operation,
+        devices=("cuda",),
+        idea="a ring of asynchronous copies, one warp copies and the others compute",
+        plan=plan,
+        cost=cost,
+        factors={"algorithm": "serial", "source": "cuda", "memory": "asynchronous copies"},
+        settings={"warps": (8, 4, 1) if streams.gated else (4, 8, 1), "stages": (4, 6), "vector": (1, 2)},
+        supports=few_sequences,
+        rung=70,
+    )

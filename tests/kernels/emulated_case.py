@@ -1,0 +1,205 @@
+"""One variant, one small problem, executed on the host and held against the float64 reference.
+
+CUDA kernels run under emulation, torch steps on torch's CPU, C++ steps natively: whatever the plan says. Outputs and
+scratch start poisoned, guards around every buffer are looked at afterwards, and the error is that of the operation's
+own tolerance. Nothing here knows an operation by name.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ml_dtypes import bfloat16
+
+from workbench.build import EMULATED, Binary, Unit, build_units, unit_of
+from workbench.catalog import Catalog, load_catalog
+from workbench.declare import Call, Clear, Setting, Shape, Variant
+from workbench.emulate import Memory, run_plan
+
+ORDERS = ("forward", "reversed", "shuffled")
+NUMPY_DTYPE = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(bfloat16)}
+
+_catalog: list[Catalog] = []
+
+
+def catalog() -> Catalog:
+    """The built-in catalogue, read once."""
+    if not _catalog:
+        _catalog.append(load_catalog())
+    return _catalog[0]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One execution. `absent` names optional inputs that are not given; settings left out take their defaults."""
+
+    variant: str
+    shape: Shape
+    regime: str = "normal"
+    order: str = "forward"
+    absent: tuple[str, ...] = ()
+    settings: tuple[tuple[str, Setting], ...] = ()
+
+    def __str__(self) -> str:
+        sizes = "-".join(f"{axis}{size}" for axis, size in self.shape.axes)
+        parts = [self.variant.replace("/", "."), sizes, self.shape.dtype, self.regime, self.order]
+        parts += [f"no_{name}" for name in self.absent] + [f"{name}={value}" for name, value in self.settings]
+        return "-".join(parts)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an output came to: its values, its relative L2 error, and the error that storing the reference has."""
+
+    value: Any
+    error: float
+    rounding: float
+
+
+def run(case: Case, resident_blocks: int | None = None) -> dict[str, Result]:
+    """Runs the case → each output. The error is infinite where a value is missing or not finite.
+
+    Raises EmulationFault for what the emulator catches, AssertionError for a source that does not compile.
+    """
+    variant = catalog().variant(case.variant)
+    operation = catalog().operation(variant.operation)
+    shape, tensors = case.shape, operation.tensors(case.shape)
+    made = operation.make_inputs(shape, case.regime, np.random.default_rng(len(str(case))))
+    given = {
+        t.name: np.ascontiguousarray(made[t.name]).astype(NUMPY_DTYPE[t.dtype])
+        for t in tensors
+        if t.role == "input" and t.name not in case.absent
+    }
+    reference = operation.reference(shape, {name: array.astype(np.float64) for name, array in given.items()})
+
+    plan = variant.plan(shape, {**variant.default_settings(), **dict(case.settings)})
+    units = {unit_of(step, shape.dtype, EMULATED) for step in plan.steps if not isinstance(step, Call | Clear)}
+    memory = Memory(case.order)
+    try:
+        for tensor in tensors:
+            if tensor.role == "input":
+                memory.put(tensor.name, given.get(tensor.name))
+            else:
+                memory.empty(tensor)
+        for tensor in plan.scratch:
+            memory.empty(tensor)
+        run_plan(plan, shape.dtype, memory, libraries(units), order=case.order, seed=7, resident_blocks=resident_blocks)
+        memory.check()
+        return {t.name: relative_error(memory.array(t.name), reference[t.name]) for t in tensors if t.role == "output"}
+    finally:
+        memory.release()
+
+
+def check(case: Case) -> None:
+    """Asserts that every output of the case is within the operation's tolerance.
+
+    An output of very few elements may be off by what rounding the reference itself costs: up to 2^-8 in bf16.
+    """
+    bound = catalog().operation(case.variant.split("/")[0]).tolerance[case.shape.dtype]
+    found = run(case)
+    wrong = {name: r.error for name, r in found.items() if not r.error <= max(bound, 1.1 * r.rounding)}
+    assert not wrong, f"{case}: relative L2 error {wrong}, bound {bound}"
+
+
+def _result(array: Any, reference: Any) -> Result:
+    value = array.copy()
+    return Result(value, relative_error(value, reference), relative_error(reference.astype(value.dtype), reference))
+
+
+def relative_error(value: Any, reference: Any) -> float:
+    """|value - reference| / |reference| in L2, infinite where anything is not finite."""
+    difference = np.asarray(value).astype(np.float64) - reference
+    if not np.isfinite(difference).all():
+        return float("inf")
+    size = float(np.linalg.norm(reference))
+    return float(np.linalg.norm(difference)) / size if size else float(np.linalg.norm(difference))
+
+
+_libraries: dict[Unit, Binary] = {}
+
+
+def libraries(units: Iterable[Unit]) -> Mapping[Unit, Binary]:
+    """The compiled units, each compiled once a process."""
+    missing = [unit for unit in units if unit not in _libraries]
+    for unit, result in build_units(missing).items() if missing else ():
+        assert isinstance(result, Binary), f"{unit} does not compile:\n{result.message}"
+        _libraries[unit] = result
+    return _libraries
+
+
+# ---------------------------------------------------------------------------------------------- choosing cases
+
+
+def pairwise(factors: Mapping[str, Sequence[Any]], allowed: Any = None, seed: int = 0) -> list[dict[str, Any]]:
+    """Rows that hold every allowed pair of values of every two factors, greedily few.
+
+    `allowed(row)` refuses rows (a problem too large to emulate); a pair that no allowed row holds is left out.
+    """
+    names = list(factors)
+    allow = allowed or (lambda row: True)
+    choose = random.Random(seed)
+    rows = [dict(zip(names, values, strict=True)) for values in itertools.product(*factors.values())]
+    rows = [row for row in rows if allow(row)]
+    choose.shuffle(rows)
+    pairs = {id(row): {((a, row[a]), (b, row[b])) for a, b in itertools.combinations(names, 2)} for row in rows}
+    missing = set().union(*pairs.values()) if rows else set()
+    chosen = []
+    while missing:
+        sample = [row for row in choose.sample(rows, min(len(rows), 300)) if pairs[id(row)] & missing] or rows
+        best = max(sample, key=lambda row: len(pairs[id(row)] & missing))
+        missing -= pairs[id(best)]
+        chosen.append(best)
+    return chosen
+
+
+def covering(
+    variant: Variant,
+    sizes: Mapping[str, Sequence[int]],
+    largest: int,
+    dtypes: Sequence[str] = ("float32", "bfloat16"),
+    seed: int = 0,
+) -> list[Case]:
+    """Cases of a variant at its default settings: every pair of sizes, dtype, regime, thread order and presence of the
+    optional inputs, as far as the product of the sizes stays within `largest`."""
+    operation = catalog().operation(variant.operation)
+    example = operation.tensors(Shape.of(**dict.fromkeys(sizes, 1)))
+    optional = tuple(t.name for t in example if t.optional)
+    factors: dict[str, Sequence[Any]] = {
+        **sizes,
+        "dtype": dtypes,
+        "regime": operation.regimes,
+        "order": ORDERS if _has_kernels(variant, sizes) else ("forward",),
+        "absent": ((), optional) if optional else ((),),
+    }
+
+    def small_enough(row: Mapping[str, Any]) -> bool:
+        elements = 1
+        for axis in sizes:
+            elements *= row[axis]
+        return elements <= largest and variant.supports(_shape(row, sizes)) is None
+
+    rows = pairwise(factors, small_enough, seed)
+    return [Case(variant.key, _shape(r, sizes), r["regime"], r["order"], r["absent"]) for r in rows]
+
+
+def other_settings(variant: Variant, shape: Shape) -> list[Case]:
+    """One case for each value of each setting that is not the default."""
+    return [
+        Case(variant.key, shape, settings=((name, value),))
+        for name, values in variant.settings.items()
+        for value in values[1:]
+    ]
+
+
+def _shape(row: Mapping[str, Any], sizes: Mapping[str, Sequence[int]]) -> Shape:
+    return Shape.of(row["dtype"], **{axis: row[axis] for axis in sizes})
+
+
+def _has_kernels(variant: Variant, sizes: Mapping[str, Sequence[int]]) -> bool:
+    shape = Shape.of(**{axis: values[0] for axis, values in sizes.items()})
+    return any(variant.plan(shape, variant.default_settings()).kernels())

@@ -90,7 +90,7 @@ def run(case: Case, resident_blocks: int | None = None) -> dict[str, Result]:
             memory.empty(tensor)
         run_plan(plan, shape.dtype, memory, libraries(units), order=case.order, seed=7, resident_blocks=resident_blocks)
         memory.check()
-        return {t.name: relative_error(memory.array(t.name), reference[t.name]) for t in tensors if t.role == "output"}
+        return {t.name: _result(memory.array(t.name), reference[t.name]) for t in tensors if t.role == "output"}
     finally:
         memory.release()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from workbench.store.record import ErrorMeasure
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,17 @@ class Comparison:
     where: str
     detail: str = ""
     """What a person needs to find it: the first place that is not a number, or the place of the largest error."""
+
+
+    def measure(self, bound: float) -> ErrorMeasure:
+        """The comparison as a record keeps it."""
+        finite = math.isfinite(self.relative_l2)
+        return ErrorMeasure(relative_l2=self.relative_l2 if finite else None, bound=bound, where=self.where)
+
+    @property
+    def reason(self) -> str:
+        """Why the answer is wrong, in one line."""
+        return f"{self.where}: relative L2 error {self.relative_l2:.2g}; {self.detail}"
 
 
 def compare_outputs(got: Mapping[str, Any], want: Mapping[str, Any]) -> Comparison:

@@ -60,7 +60,7 @@ def evaluate_emulated(
     """One evaluation in one order, on fresh guarded memory with poisoned outputs, against the float64 reference."""
     tensors = operation.tensors(shape)
     inputs, want = make_draw(operation, shape, draw)
-    memory = Memory()
+    memory = Memory(order)
     try:
         for tensor in (*tensors, *plan.scratch):
             if tensor.role == "input":

@@ -60,6 +60,3 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
 
-
-if __name__ == "__main__":
-    main()

@@ -123,7 +123,7 @@ def _emulated_table(console: Console, name: str, shape: str, records: list[Recor
             table.add_column(column, justify="right", no_wrap=True)
     for record in records:
         styled = f"[{STYLE.get(record.status.value, 'red')}]{record.status.value}[/]"
-        error = f"{record.error.relative_l2:.1e}" if record.error else ""
+        error = error_text(record)
         if not record.build:
             table.add_row(record.variant, styled, error, record.reason or "")
             continue
@@ -135,6 +135,13 @@ def _emulated_table(console: Console, name: str, shape: str, records: list[Recor
             table.add_row("", "", "", f"[red]{record.reason}[/]")
     console.print(table)
     console.print()
+
+
+def error_text(record: Record) -> str:
+    """The relative L2 error; "not finite" where an output holds NaN or infinity."""
+    if record.error is None:
+        return ""
+    return "not finite" if record.error.relative_l2 is None else f"{record.error.relative_l2:.1e}"
 
 
 def _fact(fact: BuildFact | None) -> tuple[str, str, str, str]:

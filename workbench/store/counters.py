@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import shutil
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple
@@ -57,6 +58,11 @@ class CounterTable:
         self._rules: list[tuple[Any, ...]] = []
         self.launches: dict[str, int] = {}
         """How many launches each key has so far."""
+
+    @property
+    def metrics(self) -> int:
+        """How many different metrics there are."""
+        return len(self._metric.index)
 
     def append(self, key: str, launch: Launch) -> None:
         number = self.launches.get(key, 0)
@@ -109,7 +115,7 @@ class CounterTable:
                 (run / REPORTS).mkdir(exist_ok=True)
                 temporary = run / REPORTS / f".{report.name}"
                 pending.append((temporary, run / REPORTS / report.name))
-                temporary.write_bytes(report.read_bytes())
+                shutil.copyfile(report, temporary)
             for temporary, final in pending:
                 temporary.replace(final)
         finally:

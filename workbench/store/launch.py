@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 Value = float | str
 
@@ -38,6 +38,10 @@ class Launch:
     """Names of the ranges of domain `workbench` around it, outermost first."""
     rules: tuple[Rule, ...] = ()
     missing: tuple[str, ...] = field(default=())
+
+    def only(self, names: Collection[str]) -> Launch:
+        """The same launch with these metrics alone: a thousand launches of 700 take half a gigabyte."""
+        return replace(self, metrics={name: value for name, value in self.metrics.items() if name in names})
 
     def number(self, metric: str) -> float | None:
         """The metric's value, or None where it is missing or a text."""

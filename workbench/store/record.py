@@ -30,7 +30,8 @@ class Frozen(BaseModel):
 class ErrorMeasure(Frozen):
     """The worst relative L2 error over outputs and regimes, against the float64 reference."""
 
-    relative_l2: float
+    relative_l2: float | None
+    """None: an output holds what is no number."""
     bound: float
     where: str = ""
     """The output and regime that it was found in."""

@@ -17,7 +17,7 @@ from workbench.execute.here import backend_here, device_name, gpu_name, missing_
 from workbench.execute.host_memory import GuardBroken
 from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout, start_server
 from workbench.problem import Problem, unknown
-from workbench.store.record import BuildFact, ErrorMeasure, Record, Status
+from workbench.store.record import BuildFact, Record, Status
 from workbench.sweep.building import build_all, units_for
 from workbench.sweep.records import make_record
 from workbench.sweep.selection import Selection, cases_of
@@ -146,8 +146,8 @@ def _judged(job: CheckJob, found: Comparison) -> Record:
     right = found.relative_l2 <= bound
     return job.record(
         Status.OK if right else Status.INCORRECT,
-        reason=None if right else f"{found.where}: relative L2 error {found.relative_l2:.2g}; {found.detail}",
-        error=ErrorMeasure(relative_l2=found.relative_l2, bound=bound, where=found.where),
+        reason=None if right else found.reason,
+        error=found.measure(bound),
     )
 
 

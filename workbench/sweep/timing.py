@@ -21,7 +21,7 @@ from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout
 from workbench.measure.interleave import Contender, interleave
 from workbench.measure.station import Assignment
 from workbench.problem import Problem
-from workbench.store.record import BuildFact, ErrorMeasure, Record, Status, Time
+from workbench.store.record import BuildFact, Record, Status, Time
 from workbench.sweep.memory import group_size, require_fit
 from workbench.sweep.presets import Effort
 from workbench.sweep.records import make_record, record_key
@@ -175,7 +175,7 @@ class CaseTimer:
             entry.variant,
             Status.OK,
             settings=entry.settings,
-            error=ErrorMeasure(relative_l2=worst.relative_l2, bound=bound, where=worst.where),
+            error=worst.measure(bound),
             time=Time(
                 median_s=median,
                 low_s=low,
@@ -251,8 +251,8 @@ class CaseTimer:
             variant,
             Status.INCORRECT,
             settings=settings,
-            reason=f"{found.where}: relative L2 error {found.relative_l2:.2g}; {found.detail}",
-            error=ErrorMeasure(relative_l2=found.relative_l2, bound=bound, where=found.where),
+            reason=found.reason,
+            error=found.measure(bound),
         )
 
     def _failed(self, variant: Variant, settings: dict[str, Setting], failure: Exception) -> Record:

@@ -1,0 +1,4 @@
+extern "C" __global__ void double_it(const float *x, float *y, long long n) {
+    const long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x;
+    if (i < n) y[i] = 2 * undeclared[i];
+}

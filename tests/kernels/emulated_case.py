@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import itertools
 import random
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from ml_dtypes import bfloat16
 
 from workbench.build import EMULATED, Binary, Unit, build_units, unit_of
 from workbench.catalog import Catalog, load_catalog
-from workbench.declare import Call, Clear, Setting, Shape, Variant
+from workbench.declare import Call, Clear, Host, Kernel, Setting, Shape, Step, Variant
 from workbench.emulate import Memory, run_plan
 
 ORDERS = ("forward", "reversed", "shuffled")
@@ -61,15 +63,20 @@ class Result:
     rounding: float
 
 
-def run(case: Case, resident_blocks: int | None = None) -> dict[str, Result]:
+def run(case: Case, resident_blocks: int | None = None, planted: Path | None = None) -> dict[str, Result]:
     """Runs the case → each output. The error is infinite where a value is missing or not finite.
+
+    `resident_blocks` is how many blocks run at a time (default: the emulator's); `planted` is a folder of changed
+    sources, by name, that take the place of the variant's own: for bugs that a check is to find.
 
     Raises EmulationFault for what the emulator catches, AssertionError for a source that does not compile.
     """
     variant = catalog().variant(case.variant)
     operation = catalog().operation(variant.operation)
     shape, tensors = case.shape, operation.tensors(case.shape)
-    made = operation.make_inputs(shape, case.regime, np.random.default_rng(len(str(case))))
+    made = operation.make_inputs(
+        shape, case.regime, np.random.default_rng(zlib.crc32(f"{shape} {case.regime}".encode()))
+    )
     given = {
         t.name: np.ascontiguousarray(made[t.name]).astype(NUMPY_DTYPE[t.dtype])
         for t in tensors
@@ -78,6 +85,8 @@ def run(case: Case, resident_blocks: int | None = None) -> dict[str, Result]:
     reference = operation.reference(shape, {name: array.astype(np.float64) for name, array in given.items()})
 
     plan = variant.plan(shape, {**variant.default_settings(), **dict(case.settings)})
+    if planted:
+        plan = replace(plan, steps=tuple(_planted(step, planted) for step in plan.steps))
     units = {unit_of(step, shape.dtype, EMULATED) for step in plan.steps if not isinstance(step, Call | Clear)}
     memory = Memory(case.order)
     try:
@@ -104,6 +113,10 @@ def check(case: Case) -> None:
     found = run(case)
     wrong = {name: r.error for name, r in found.items() if not r.error <= max(bound, 1.1 * r.rounding)}
     assert not wrong, f"{case}: relative L2 error {wrong}, bound {bound}"
+
+
+def _planted(step: Step, folder: Path) -> Step:
+    return replace(step, source=folder / step.source.name) if isinstance(step, Kernel) else step
 
 
 def _result(array: Any, reference: Any) -> Result:
@@ -161,6 +174,7 @@ def covering(
     variant: Variant,
     sizes: Mapping[str, Sequence[int]],
     largest: int,
+    orders: Sequence[str] = ORDERS,
     dtypes: Sequence[str] = ("float32", "bfloat16"),
     seed: int = 0,
 ) -> list[Case]:
@@ -173,7 +187,7 @@ def covering(
         **sizes,
         "dtype": dtypes,
         "regime": operation.regimes,
-        "order": ORDERS if _has_kernels(variant, sizes) else ("forward",),
+        "order": orders,
         "absent": ((), optional) if optional else ((),),
     }
 
@@ -196,10 +210,17 @@ def other_settings(variant: Variant, shape: Shape) -> list[Case]:
     ]
 
 
+def of_kind(operation: str, kind: type[Kernel] | type[Host] | type[Call]) -> list[Variant]:
+    """The operation's variants by what does the work in them: CUDA kernels, host functions, or torch alone."""
+    shape = Shape.of(**catalog().operation(operation).small)
+    found = []
+    for variant in catalog().variants[operation]:
+        steps = variant.plan(shape, variant.default_settings()).steps
+        worker = next((k for k in (Kernel, Host, Call) if any(isinstance(step, k) for step in steps)), None)
+        if worker is kind:
+            found.append(variant)
+    return found
+
+
 def _shape(row: Mapping[str, Any], sizes: Mapping[str, Sequence[int]]) -> Shape:
     return Shape.of(row["dtype"], **{axis: row[axis] for axis in sizes})
-
-
-def _has_kernels(variant: Variant, sizes: Mapping[str, Sequence[int]]) -> bool:
-    shape = Shape.of(**{axis: values[0] for axis, values in sizes.items()})
-    return any(variant.plan(shape, variant.default_settings()).kernels())

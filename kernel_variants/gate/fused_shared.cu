@@ -31,13 +31,13 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS, TILE_BLOCKS)
     for (int i = 0; i < THREAD_ROWS; ++i) {
         const index_t row = first_row + thread_row() + i;
         if (row >= rows) break;
-        float row_a[THREAD_CHANNELS], row_b[THREAD_CHANNELS];
+        Pack<float, THREAD_CHANNELS> row_a, row_b;
 #pragma unroll
         for (int j = 0; j < THREAD_CHANNELS; ++j) {
             const Affine gate = gates(sums.k[i][j] + bias_k[j], sums.v[i][j] + bias_v[j]);
-            row_a[j] = gate.a, row_b[j] = gate.b;
+            row_a.at[j] = gate.a, row_b.at[j] = gate.b;
         }
-        write_four(a + row * H, channel, H, row_a);
-        write_four(b + row * H, channel, H, row_b);
+        store_channels(a + row * H, channel, H, row_a);
+        store_channels(b + row * H, channel, H, row_b);
     }
 }

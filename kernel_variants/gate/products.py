@@ -17,7 +17,10 @@ def widened(tensor: Any) -> Any:
 
 
 def multiply(x: Any, w: Any, out: Any) -> None:
-    """out = x w^T. x (B, T, D), w (..., D), out (B, T, ...): one product for all steps, and no bias."""
+    """out = x w^T. x (B, T, D), w (..., D), out (B, T, ...): one product for all steps, and no bias.
+
+    `out` may be float32 for bf16 factors: the sums then leave the product as they are, unrounded.
+    """
     import torch
 
     depth = x.shape[-1]
@@ -25,12 +28,15 @@ def multiply(x: Any, w: Any, out: Any) -> None:
     rows, columns = widened(rows), widened(columns)
     if flat.dtype == rows.dtype:
         torch.mm(rows, columns, out=flat)
+    elif flat.is_cuda:
+        torch.mm(rows, columns, out_dtype=flat.dtype, out=flat)
     else:
         flat.copy_(torch.mm(rows, columns))
 
 
 def multiply_add(x: Any, w: Any, bias: Any, out: Any) -> None:
-    """out = x w^T + bias. Shapes as `multiply`; bias (...) as w without its last axis."""
+    """out = x w^T + bias. Shapes as `multiply`; bias (...) as w without its last axis; out of the dtype of x, or on a
+    CPU float32."""
     import torch
 
     depth = x.shape[-1]

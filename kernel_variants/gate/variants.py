@@ -125,6 +125,11 @@ def fused_shared(shape: Shape, settings: Settings) -> Plan:
     return Plan((Kernel(HERE / "fused_shared.cu", "gate_fused_shared", grid, threads, arguments, defines=defines),))
 
 
+def preactivations(shape: Shape) -> Tensor:
+    """kv between product and gates, float32 whatever the dtype: elementwise.cu says why."""
+    return Tensor("kv", (shape["B"], shape["T"], 2, shape["H"]), "float32", "scratch")
+
+
 def batched(shape: Shape, settings: Settings) -> Plan:
     B, T, H = shape["B"], shape["T"], shape["H"]
     block = int(settings["block"])
@@ -135,18 +140,18 @@ def batched(shape: Shape, settings: Settings) -> Plan:
             Call(products.multiply, ("x", "w", "kv")),
             Kernel(HERE / "elementwise.cu", "gate_elementwise", grid, (block, 1, 1), arguments),
         ),
-        (Tensor("kv", (B, T, 2, H), shape.dtype, "scratch"),),
+        (preactivations(shape),),
     )
 
 
 def batched_cost(shape: Shape, settings: Settings) -> Cost:
-    """kv written by the product and read by the gates."""
-    return cost(shape, gate_bytes(shape) + 4 * shape.element_bytes * elements(shape), 2)
+    """kv written by the product and read by the gates, in float32."""
+    return cost(shape, gate_bytes(shape) + 4 * 4 * elements(shape), 2)
 
 
 def batched_vector(shape: Shape, settings: Settings) -> Plan:
     B, T, H = shape["B"], shape["T"], shape["H"]
-    block, vector = int(settings["block"]), 16 // shape.element_bytes
+    block, vector = int(settings["block"]), 4  # floats in 128 bits
     grid = (ceil_div(B * T * ceil_div(H, vector), block), 1, 1)
     arguments = ("kv", "bias", "a", "b", B * T, H)
     return Plan(
@@ -154,7 +159,7 @@ def batched_vector(shape: Shape, settings: Settings) -> Plan:
             Call(products.multiply, ("x", "w", "kv")),
             Kernel(HERE / "elementwise_vector.cu", "gate_elementwise_vector", grid, (block, 1, 1), arguments),
         ),
-        (Tensor("kv", (B, T, 2, H), shape.dtype, "scratch"),),
+        (preactivations(shape),),
     )
 
 
@@ -165,7 +170,7 @@ def batched_cpu(shape: Shape, settings: Settings) -> Plan:
             Call(products.multiply_add, ("x", "w", "bias", "kv")),
             Host(HERE / "elementwise.cpp", "gate_elementwise", ("kv", "a", "b", B * T, H)),
         ),
-        (Tensor("kv", (B, T, 2, H), "float32", "scratch"),),
+        (preactivations(shape),),
     )
 
 

@@ -101,6 +101,10 @@ OPERATION = Operation(
     equation="k, v = W x + bias; a = sigma(-k), b = sigma(k) g(v)",
     axes={"B": 4, "T": 4096, "D": 1024, "H": 1024},
     small={"B": 2, "T": 35, "D": 19, "H": 33},
+    presets={
+        "quick": ({"B": 4, "T": 1024, "D": 512, "H": 512},),
+        "gpu": ({"B": 8, "T": 4096, "D": 1024, "H": 1024, "dtype": "bfloat16"},),
+    },
     tensors=tensors,
     make_inputs=make_inputs,
     reference=reference,

@@ -47,6 +47,15 @@ OPERATION = Operation(
     equation="h_t = sigma(-k_t) h_{t-1} + sigma(k_t) g(v_t)",
     axes={"B": 4, "T": 4096, "H": 1024},
     small={"B": 2, "T": 67, "H": 33},
+    presets={
+        "quick": ({"B": 4, "T": 1024, "H": 512},),
+        "gpu": (
+            {"B": 8, "T": 16384, "H": 1024, "dtype": "bfloat16"},
+            {"B": 1, "T": 65536, "H": 256, "dtype": "bfloat16"},
+            {"B": 8, "T": 4096, "H": 1024, "dtype": "bfloat16"},
+            {"B": 1, "T": 65536, "H": 1024, "dtype": "bfloat16"},
+        ),
+    },
     tensors=tensors,
     make_inputs=make_inputs,
     reference=reference,

@@ -68,6 +68,10 @@ OPERATION = Operation(
     equation="k, v = W x + bias; h_t = sigma(-k) h_{t-1} + sigma(k) g(v); y = W_o h + bias_o",
     axes={"B": 4, "T": 4096, "D": 1024, "H": 1024, "O": 1024},
     small={"B": 2, "T": 35, "D": 19, "H": 33, "O": 17},
+    presets={
+        "quick": ({"B": 4, "T": 1024, "D": 512, "H": 512, "O": 512},),
+        "gpu": ({"B": 8, "T": 4096, "D": 1024, "H": 1024, "O": 1024, "dtype": "bfloat16"},),
+    },
     tensors=tensors,
     make_inputs=make_inputs,
     reference=reference,

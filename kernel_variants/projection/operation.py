@@ -55,6 +55,10 @@ OPERATION = Operation(
     equation="y = W_o h + bias_o",
     axes={"B": 4, "T": 4096, "H": 1024, "O": 1024},
     small={"B": 2, "T": 35, "H": 33, "O": 17},
+    presets={
+        "quick": ({"B": 4, "T": 1024, "H": 512, "O": 512},),
+        "gpu": ({"B": 8, "T": 4096, "H": 1024, "O": 1024, "dtype": "bfloat16"},),
+    },
     tensors=tensors,
     make_inputs=make_inputs,
     reference=reference,

@@ -52,6 +52,14 @@ OPERATION = Operation(
     equation="h_t = a_t h_{t-1} + b_t",
     axes={"B": 4, "T": 4096, "H": 1024},
     small={"B": 2, "T": 67, "H": 33},
+    presets={
+        "quick": ({"B": 4, "T": 1024, "H": 512},),
+        "gpu": (
+            {"B": 8, "T": 16384, "H": 1024},
+            {"B": 1, "T": 65536, "H": 256},
+            *({"B": 8, "T": T, "H": 1536} for T in (512, 4096, 65536)),
+        ),
+    },
     tensors=tensors,
     make_inputs=make_inputs,
     reference=reference,

@@ -22,7 +22,6 @@ class Comparison:
     detail: str = ""
     """What a person needs to find it: the first place that is not a number, or the place of the largest error."""
 
-
     def measure(self, bound: float) -> ErrorMeasure:
         """The comparison as a record keeps it."""
         finite = math.isfinite(self.relative_l2)

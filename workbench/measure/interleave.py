@@ -7,6 +7,7 @@ interleaved in ABBA order they meet the same one, and the drift cancels in their
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -30,6 +31,8 @@ class Contender:
     name: str
     sampler: Sampler
     samples_s: list[float] = field(default_factory=list)
+    spent_s: float = 0.0
+    """Wall time of all blocks: a sample of a short kernel is a mean of many evaluations, so samples do not add up."""
     stopped_by: str | None = None
     failure: Exception | None = None
     opponent: bool = False
@@ -45,7 +48,7 @@ def interleave(
     rule: StopRule,
     block_s: float = 0.02,
     seed: int = 0,
-    on_block: Callable[[Contender, list[float]], None] | None = None,
+    on_block: Callable[[Contender, list[float], float], None] | None = None,
 ) -> None:
     """Samples every contender until its rule fires; failures are kept with the contender and end only it.
 
@@ -53,7 +56,7 @@ def interleave(
     """
     order = random.Random(seed)
     for contender in contenders:
-        contender.stopped_by = rule.verdict(contender.samples_s) if contender.samples_s else None
+        contender.stopped_by = rule.verdict(contender.samples_s, contender.spent_s) if contender.samples_s else None
     while any(c.running and not c.opponent for c in contenders) or any(c.running for c in contenders):
         others_running = any(c.running and not c.opponent for c in contenders)
         turn = [c for c in contenders if c.failure is None and (c.running or (c.opponent and others_running))]
@@ -63,12 +66,15 @@ def interleave(
                 continue
             if contender.stopped_by == "time_cap" and contender.opponent and len(contender.samples_s) >= 30:
                 continue
+            start = time.perf_counter()
             try:
                 block = contender.sampler.samples(block_s)
             except (WorkerCrashed, WorkerTimeout, GuardBroken, Problem) as failure:
                 contender.failure = failure
                 continue
+            spent = time.perf_counter() - start
             contender.samples_s += block
+            contender.spent_s += spent
             if on_block is not None:
-                on_block(contender, block)
-            contender.stopped_by = contender.stopped_by or rule.verdict(contender.samples_s)
+                on_block(contender, block, spent)
+            contender.stopped_by = contender.stopped_by or rule.verdict(contender.samples_s, contender.spent_s)

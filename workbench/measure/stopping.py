@@ -23,12 +23,10 @@ class StopRule:
     cap_seconds: float = 5.0
     few: int = 3
 
-    def verdict(self, samples_s: Sequence[float], spent_s: float | None = None) -> str | None:
-        """`spread`, `plateau` or `time_cap`, or None to go on. `spent_s`: the time that all samples took, where one
-        sample covers several evaluations."""
-        total = sum(samples_s) if spent_s is None else spent_s
+    def verdict(self, samples_s: Sequence[float], spent_s: float) -> str | None:
+        """`spread`, `plateau` or `time_cap`, or None to go on. `spent_s`: the wall time that the samples took."""
         count = len(samples_s)
-        if count >= self.min_samples and total >= self.min_seconds:
+        if count >= self.min_samples and spent_s >= self.min_seconds:
             now = relative_spread(samples_s)
             if now < self.spread:
                 return "spread"
@@ -36,7 +34,7 @@ class StopRule:
             # the count has not bought a tenth, the rest is drift that more samples will not remove.
             if count >= 4 * self.min_samples and now > 0.9 * relative_spread(samples_s[: count // 2]):
                 return "plateau"
-        if total >= self.cap_seconds and count >= self.few:
+        if spent_s >= self.cap_seconds and count >= self.few:
             return "time_cap"
         return None
 

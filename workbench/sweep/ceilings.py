@@ -9,11 +9,11 @@ class Ceilings:
     def __init__(self, device: str) -> None:
         self._device = device
 
-    def measure(self) -> dict[str, float]:
+    def measure(self, seconds: float) -> dict[str, float]:
         if self._device == "cuda":
             from workbench.measure.ceilings_cuda import measure_cuda_ceilings
 
             return measure_cuda_ceilings()
         from workbench.measure.ceilings_cpu import measure_cpu_ceilings
 
-        return measure_cpu_ceilings()
+        return measure_cpu_ceilings(seconds)

@@ -18,11 +18,13 @@ class Effort:
     """Most time spent on trying one variant's settings."""
     block_s: float
     """Length of one interleaved block."""
+    ceilings_s: float
+    """Time for the ceilings of the machine."""
 
 
 PRESETS = {
-    "small": Effort(StopRule(min_samples=5, min_seconds=0.02, cap_seconds=0.1), 0.005, 0.05, 0.005),
-    "quick": Effort(StopRule(min_samples=10, min_seconds=0.2, cap_seconds=0.8), 0.03, 0.6, 0.02),
-    "standard": Effort(StopRule(), 0.1, 5.0, 0.05),
-    "gpu": Effort(StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 1.5, 0.02),
+    "small": Effort(StopRule(min_samples=5, min_seconds=0.02, cap_seconds=0.1), 0.005, 0.05, 0.005, 0.5),
+    "quick": Effort(StopRule(min_samples=10, min_seconds=0.2, cap_seconds=0.8), 0.03, 0.6, 0.02, 4.0),
+    "standard": Effort(StopRule(), 0.1, 5.0, 0.05, 8.0),
+    "gpu": Effort(StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 1.5, 0.02, 4.0),
 }

@@ -6,6 +6,7 @@ import datetime
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from workbench.analyse.derive import derive
 from workbench.analyse.floor import limits_of_run
@@ -106,7 +107,9 @@ class _Sweep:
         self.watch.stage("ceilings", 1)
         worker = Worker("workbench.sweep.ceilings:Ceilings", self.devices[0])
         try:
-            found = worker.call("measure", timeout_s=max(120.0, self.selection.timeout_s))
+            found = worker.call(
+                "measure", self.selection.effort().ceilings_s, timeout_s=max(120.0, self.selection.timeout_s)
+            )
             self.folder.update(ceilings=found)
         except (WorkerCrashed, WorkerTimeout, Problem) as failure:
             self.watch.note(f"ceilings could not be measured ({failure}); shares and floors will be missing")
@@ -187,12 +190,13 @@ class _Sweep:
     def _key(self, variant: Variant, shape: Shape, backend: str) -> str:
         return record_key(variant, shape, self.catalog.operation(variant.operation).regimes[0], backend)
 
-    def _journal(self) -> dict[str, dict[str, object]]:
+    def _journal(self) -> dict[str, dict[str, Any]]:
         """Samples of records that an interruption left unfinished, by key."""
-        found: dict[str, dict[str, object]] = {}
+        found: dict[str, dict[str, Any]] = {}
         for entry in self.folder.journal_entries():
-            known = found.setdefault(entry["key"], {"settings": entry["settings"], "samples_s": []})
+            known = found.setdefault(entry["key"], {"settings": entry["settings"], "samples_s": [], "spent_s": 0.0})
             known["samples_s"] += entry["samples_s"]
+            known["spent_s"] += entry["spent_s"]
         return found
 
     def _emulated(self, record: Record) -> None:

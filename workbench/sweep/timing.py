@@ -141,15 +141,15 @@ class CaseTimer:
                 settings = known["settings"]
                 worker.call("prepare", settings, timeout_s=self.timeout_s)
                 attempts = worker.call("warm_up", self.effort.warm_s, timeout_s=self.timeout_s)
-                samples = list(known["samples_s"])
+                samples, spent = list(known["samples_s"]), float(known["spent_s"])
             else:
                 attempts = worker.call("tune", bound, self.effort.warm_s, self.effort.tune_s, timeout_s=self.timeout_s)
-                settings, samples = attempts[0][0], []
+                settings, samples, spent = attempts[0][0], [], 0.0
         except FAILURES as failure:
             worker.close()
             return self._failed(variant, settings, failure)
         sampler = _RemoteSampler(worker, self.timeout_s)
-        contender = Contender(self._key(variant), sampler, samples)
+        contender = Contender(self._key(variant), sampler, samples, spent)
         self._chosen[contender.name] = settings
         return Entry(variant, worker, settings, comparison, contender, attempts)
 
@@ -226,9 +226,10 @@ class CaseTimer:
         finally:
             maker.close()
 
-    def _on_block(self, contender: Contender, block: list[float]) -> None:
+    def _on_block(self, contender: Contender, block: list[float], spent_s: float) -> None:
         if contender.name != MIRROR:
-            self.journal({"key": contender.name, "settings": self._chosen[contender.name], "samples_s": block})
+            settings = self._chosen[contender.name]
+            self.journal({"key": contender.name, "settings": settings, "samples_s": block, "spent_s": spent_s})
 
     def _key(self, variant: Variant) -> str:
         return record_key(variant, self.case.shape, self.case.operation.regimes[0], self.device)

@@ -12,13 +12,13 @@ SEVERITY = ("ok", "incorrect", "crashed", "timeout", "compile_error", "unsupport
 
 
 def best_settings(records: pd.DataFrame, within: tuple[str, ...] = PROBLEM) -> pd.DataFrame:
-    """One row a variant and problem: its fastest correct setting, or, where none is, the gravest failure.
+    """One row a variant, problem and run: its fastest correct setting, or, where none is, the gravest failure.
 
     Adds `settings_tried`, the number of settings it was chosen from.
     """
     if records.empty:
         return records.assign(settings_tried=pd.Series(dtype="int64"))
-    keys = [*within, "variant"]
+    keys = [*within, "variant", *(["run"] if "run" in records else [])]
     severity = {status: place for place, status in enumerate(SEVERITY)}
     ordered = records.assign(
         _severity=records["status"].map(severity).fillna(len(severity)),

@@ -9,18 +9,10 @@ from dataclasses import asdict
 from typing import Any
 
 from workbench.analyse.compare import Comparison, Pair
-from workbench.analyse.describe import quantity
+from workbench.analyse.describe import quantity, shape_text
 
 HEADINGS = ("operation", "variant", "shape", "A", "B", "B / A (95 %)", "verdict")
 MARKS = {"slower": "🔴 slower", "faster": "🟢 faster", "same": "⚪ same", "undecided": "🟡 undecided"}
-
-
-def shape_text(shape: str) -> str:
-    """`{"B": 4, "T": 64, …}` → `B4 T64 float32`."""
-    sizes = json.loads(shape)
-    axes = " ".join(f"{name}{sizes[name]}" for name in "BTDHO" if name in sizes)
-    others = [f"{name}={size}" for name, size in sizes.items() if name not in (*"BTDHO", "dtype", "regime")]
-    return " ".join(filter(None, (axes, *others, str(sizes.get("dtype", "")))))
 
 
 def rows(result: Comparison) -> list[tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -176,3 +177,11 @@ def _digits(values: pd.Series[Any]) -> int:
         return 0
     middle = float(known.median())
     return 0 if middle >= 100 else 1 if middle >= 10 else 2 if middle >= 1 else 3 if middle >= 0.1 else 6
+
+
+def shape_text(shape: str) -> str:
+    """`{"B": 4, "T": 64, …}` → `B4 T64 float32`."""
+    sizes = json.loads(shape)
+    axes = " ".join(f"{name}{sizes[name]}" for name in "BTDHO" if name in sizes)
+    others = [f"{name}={size}" for name, size in sizes.items() if name not in (*"BTDHO", "dtype", "regime")]
+    return " ".join(filter(None, (axes, *others, str(sizes.get("dtype", "")))))

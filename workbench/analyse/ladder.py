@@ -85,12 +85,13 @@ def ladder(records: pd.DataFrame, known: Mapping[str, Rung]) -> pd.DataFrame:
 
 
 def _with_speedups(rows: pd.DataFrame) -> pd.DataFrame:
-    baselines = rows[rows["baseline"] & rows["time.median_s"].notna()].set_index(list(COMPARABLE))
+    same = [*COMPARABLE, *(["run"] if "run" in rows else [])]
+    baselines = rows[rows["baseline"] & rows["time.median_s"].notna()].set_index(same)
     found: dict[str, list[float | None]] = {"speedup_over_baseline": [], "speedup.low": [], "speedup.high": []}
     samples_of = baselines["samples_s"].to_dict()
     median_of = baselines["time.median_s"].to_dict()
     for row in rows.to_dict("records"):
-        place = tuple(row[name] for name in COMPARABLE)
+        place = tuple(row[name] for name in same)
         values: tuple[float | None, float | None, float | None] = (None, None, None)
         if pd.notna(row["time.median_s"]) and place in median_of:
             low, high = _ratio(samples_of[place], row["samples_s"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -49,23 +49,27 @@ def read_records(runs: Sequence[RunSummary], selection: Selection, samples: bool
     """
     readable = tuple(run for run in runs if run.state != "corrupt")
     key = ("records", tuple((run.path, run.stamp) for run in readable), selection, samples)
-    return _kept(key, lambda: _read_records(readable, selection, samples))
+    return kept(key, lambda: _read_records(readable, selection, samples))
 
 
 def choices(runs: Sequence[RunSummary]) -> Choices:
     """What occurs in the records of `runs`: the values that a filter can offer."""
     readable = tuple(run for run in runs if run.state != "corrupt")
     key = ("choices", tuple((run.path, run.stamp) for run in readable))
-    return _kept(key, lambda: _choices(readable))
+    return kept(key, lambda: _choices(readable))
 
 
-def read_beside(runs: Sequence[RunSummary], file: str, keys: Sequence[str] | None = None) -> pd.DataFrame:
+def read_beside(
+    runs: Sequence[RunSummary], file: str, keys: Sequence[str], metrics: Collection[str] | None = None
+) -> pd.DataFrame:
     """The table that a profiler left in `file` (`counters.parquet`, `rules.parquet`) of each run, with a column
-    `run`; only rows of the records in `keys`, where given. Empty where no run has one."""
+    `run`: the rows of the records in `keys`, and of the named `metrics`, where given. Empty where no run has one."""
     paths = tuple(run.path / file for run in runs if run.state != "corrupt" and (run.path / file).is_file())
-    wanted = None if keys is None else tuple(sorted(set(keys)))
+    wanted = {"key": tuple(sorted(set(keys)))}
+    if metrics is not None:
+        wanted["metric"] = tuple(sorted(metrics))
     stamps = tuple((path, path.stat().st_mtime_ns) for path in paths)
-    return _kept(("beside", stamps, wanted), lambda: _read_beside(paths, wanted))
+    return kept(("beside", stamps, tuple(wanted.items())), lambda: _read_beside(paths, wanted))
 
 
 # -------------------------------------------------------------------------------------------------------- reading
@@ -174,16 +178,18 @@ def _distinct(cursor: Cursor) -> dict[str, list[Any]]:
     return {column: values or [] for column, values in zip(wanted, row or (), strict=True)}
 
 
-def _read_beside(paths: tuple[Path, ...], keys: tuple[str, ...] | None) -> pd.DataFrame:
+def _read_beside(paths: tuple[Path, ...], wanted: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     if not paths:
         return pd.DataFrame()
+    where = " AND ".join(f"{column} IN ({', '.join('?' * len(v)) or 'NULL'})" for column, v in wanted.items())
+    parameters = [value for values in wanted.values() for value in values]
     cursor = _connection.cursor()
-    where = "TRUE" if keys is None else f"key IN ({', '.join('?' * len(keys)) or 'NULL'})"
-    frame: pd.DataFrame = cursor.execute(f"SELECT * FROM ({_from_files(paths)}) WHERE {where}", list(keys or ())).df()
+    frame: pd.DataFrame = cursor.execute(f"SELECT * FROM ({_from_files(paths)}) WHERE {where}", parameters).df()
     return frame
 
 
-def _kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:
+def kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:
+    """What `make` gave for this key before, else what it gives now. The key holds the stamps of all files read."""
     with _lock:
         if key in _cache:
             _cache.move_to_end(key)

@@ -13,6 +13,7 @@ from kernel_variants.gate import operation as gate
 from kernel_variants.gate import per_step as gate_steps
 from kernel_variants.gate import variants as gate_variants
 from kernel_variants.layer import eager as torch_eager
+from kernel_variants.layer import epilogue
 from kernel_variants.layer.chains import PRODUCT, chained, part, scratch
 from kernel_variants.layer.operation import SCAN_FLOPS, state_bytes
 from kernel_variants.projection import variants as projection_variants
@@ -194,5 +195,14 @@ VARIANTS = (
         factors={"gate": "in the scan", "scan": "serial", "projection": "batched", "source": "library, c++"},
         rung=41,
         tuned=1,
+    ),
+    chained(
+        "epilogue_scan",
+        (epilogue.PLAIN, part("projection", "batched")),
+        between=("h",),
+        idea="the scan in the epilogue of the gate product: gates and pre-activations never in memory",
+        factors={"gate": "in the product", "scan": "in the epilogue", "projection": "batched", "source": "cuda"},
+        rung=50,
+        tuned=0,
     ),
 )

@@ -1,0 +1,105 @@
+"""The last rungs: the scan inside the gate product's epilogue, and the projection after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernel_variants.gate import operation as gate
+from kernel_variants.layer.operation import SCAN_FLOPS, state_bytes
+from workbench.declare import Clear, Cost, Defines, Kernel, Plan, Settings, Shape, Tensor, Variant, ceil_div
+
+HERE = Path(__file__).parent
+GRID_LIMIT = 2**31 - 1
+"""Largest grid.x (CUDA C++ programming guide, compute capabilities)."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a kernel cuts x, w → h into tiles."""
+
+    rows: int
+    """Steps of time of a tile."""
+    channels: int
+    threads: int
+    defines: Defines
+
+    def tiles(self, shape: Shape) -> int:
+        return shape["B"] * ceil_div(shape["T"], self.rows) * ceil_div(shape["H"], self.channels)
+
+
+def plan(source: str, function: str, shape: Shape, geometry: Geometry) -> Plan:
+    """x, w, bias, h0 → h, h_last in one launch, and the clearing of its flags."""
+    B, T, D, H = (shape[axis] for axis in "BTDH")
+    tiles = geometry.tiles(shape)
+    between = ("tile_a", "tile_b", "tile_state")
+    arguments = ("x", "w", "bias", "h0", "h", "h_last", *between, "flags", B, T, D, H)
+    return Plan(
+        (
+            Clear("flags"),
+            Kernel(
+                HERE / source, function, (tiles, 1, 1), (geometry.threads, 1, 1), arguments, defines=geometry.defines
+            ),
+        ),
+        (
+            *(Tensor(name, (tiles, geometry.channels), "float32", "scratch") for name in between),
+            Tensor("flags", (1 + tiles,), "uint32", "scratch"),
+        ),
+    )
+
+
+def cost(shape: Shape, geometry: Geometry) -> Cost:
+    """x, w, bias read, h written; three float32 a channel of a tile written and read again.
+
+    The scan composes each step once and applies it once: 5 operations an element. Nothing but the passing of states
+    from one stretch of time to the next depends on what came before.
+    """
+    elements = gate.elements(shape)
+    read = gate.input_elements(shape) + gate.weight_elements(shape)
+    passed = 6 * 4 * geometry.tiles(shape) * geometry.channels
+    return Cost(
+        bytes=(read + elements) * shape.element_bytes + state_bytes(shape) + passed,
+        flops=(gate.GATE_FLOPS + SCAN_FLOPS + 3) * elements,
+        matrix_flops=gate.product_flops(shape),
+        special=gate.GATE_SPECIAL * elements,
+        launches=2,
+        serial_steps=ceil_div(shape["T"], geometry.rows),
+    )
+
+
+def supports(shape: Shape, geometry: Geometry) -> str | None:
+    tiles = geometry.tiles(shape)
+    return f"{tiles} tiles are over the {GRID_LIMIT} blocks of a grid" if tiles > GRID_LIMIT else None
+
+
+def scan_in_product(
+    name: str,
+    source: str,
+    function: str,
+    geometry: Callable[[Settings], Geometry],
+    settings: dict[str, tuple[int, ...]],
+) -> Variant:
+    """x, w → h as one part of a layer; `geometry` of the smallest tile decides what fits a grid."""
+    smallest = geometry({key: min(values) for key, values in settings.items()})
+    return Variant(
+        name=name,
+        operation="layer",
+        devices=("cuda",),
+        idea="the scan in the epilogue of the gate product",
+        plan=lambda shape, chosen: plan(source, function, shape, geometry(chosen)),
+        cost=lambda shape, chosen: cost(shape, geometry(chosen)),
+        settings=settings,
+        supports=lambda shape: supports(shape, smallest),
+    )
+
+
+def _plain(settings: Settings) -> Geometry:
+    """Tiles of include/product_tile.cuh: 8 rows x 4 channels a thread."""
+    rows, channels = int(settings["tile_rows"]), 64
+    defines = (("TILE_ROWS", rows), ("TILE_CHANNELS", channels))
+    return Geometry(rows, channels, rows // 8 * channels // 4, defines)
+
+
+PLAIN = scan_in_product("epilogue_scan", "epilogue_scan.cu", "layer_epilogue_scan", _plain, {"tile_rows": (128, 64)})
+"""On the ordinary pipes."""

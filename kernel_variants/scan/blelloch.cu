@@ -5,7 +5,7 @@
 // and hands each left child its parent's state, each right child that state with the left summary applied. About
 // 2 CHUNK compositions and 2 log2 CHUNK dependent levels, where the serial walk has CHUNK of each.
 //
-// Moves: inputs once in, h once out; all the rest stays on the chip. What limits it: two barriers a level, half of the
+// Moves: inputs once in, h once out; all the rest stays on the chip. What limits it: a barrier a level, up and down, half of the
 // threads idle after each level, and, without padding, the banks. Level d touches every 2d-th word, so 32 lanes meet
 // in 32 / (2d) banks: up to 32 passes for one access. One word of padding after every 32 (PAD_SHIFT 5) spreads them
 // over all banks. PAD_SHIFT 31 pads nothing and leaves every instruction as it is: what differs is only the conflicts.
@@ -75,8 +75,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             __syncthreads();
         }
 
+        // The root. The thread that writes it is the one that reads it at the first level down.
         if (pair == 0) input[line + PADDED(CHUNK - 1)] = carry[threadIdx.x / (CHUNK / 2)];
-        __syncthreads();
 
         for (int distance = CHUNK / 2; distance > 0; distance /= 2) {
             if (pair < CHUNK / (2 * distance)) {
@@ -100,6 +100,6 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                 if (t == T - 1) h_last[sequence * H + global_channel] = state;
             }
         }
-        __syncthreads(); // the next chunk's leaves overwrite what this one still reads
+        // No barrier here: the leaves that a thread has just read are those that it overwrites next.
     }
 }

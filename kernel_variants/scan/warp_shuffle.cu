@@ -5,7 +5,7 @@
 // a tile of STEPS steps x 32 channels is turned over in shared memory on the way in and again on the way out: rows
 // of STEPS + 1 words, so that a column of the tile lies in 32 different banks, as a row does.
 //
-// Moves: inputs once in, h once out. Three barriers for STEPS steps, where the tree has 2 log2 of them for each chunk:
+// Moves: inputs once in, h once out. Two barriers for STEPS steps, where the tree has two for each of its levels:
 // barrier stalls fall. What limits it: a shuffle scan spends 10 shuffles and 5 compositions on a step where the serial
 // walk spends one multiply-add, and every value crosses shared memory four times.
 #include "steps.cuh"
@@ -83,7 +83,7 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS)
             const int step = warp + i * WARPS;
             if (present && start + step < T) store_io(h + (start + step) * H, tile_b[lane][step]);
         }
-        __syncthreads(); // the next tile overwrites what this one still reads
+        // No barrier here: what a thread has just read is what it overwrites next.
     }
     // Past the end the steps are identities, so the carry is the state after step T - 1.
     if (lane == 0) {

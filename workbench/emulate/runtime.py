@@ -18,7 +18,8 @@ from workbench.problem import Problem
 HERE = Path(__file__).parent
 SOURCES = sorted((HERE / "runtime").glob("*.cpp"))
 HEADERS = [*sorted((HERE / "runtime").glob("*.h")), *sorted((HERE / "include").glob("*.h"))]
-FLAGS = ("-std=c++20", "-O2", "-g1", "-Wall", "-Wextra", "-march=native", "-fno-strict-aliasing", "-shared", "-fPIC")
+FLAGS = ("-std=c++20", "-O2", "-g1", "-march=native", "-fno-strict-aliasing", "-Wall", "-Wextra", "-shared", "-fPIC")
+LINKED = ("-fno-semantic-interposition", "-Wl,-Bsymbolic")  # calls within the runtime go straight
 
 launching = threading.Lock()
 """Held during a launch: the runtime runs one at a time."""
@@ -77,7 +78,7 @@ def _compile() -> Path:
         raise Problem("emulation needs a C++ compiler: none found; install g++ or set CXX")
     if len(EMULATED_INCLUDE) < 2:
         raise Problem("emulation needs CUDA's headers: none found; pip install nvidia-cuda-runtime nvidia-cuda-crt")
-    flags = [*FLAGS, *(["-DEMULATED_UCONTEXT"] if os.environ.get("WORKBENCH_FIBERS") == "ucontext" else [])]
+    flags = [*FLAGS, *LINKED, *(["-DEMULATED_UCONTEXT"] if os.environ.get("WORKBENCH_FIBERS") == "ucontext" else [])]
     version = subprocess.run([compiler, "-v"], capture_output=True, text=True, check=False).stderr
     key = hashlib.sha256("\0".join([compiler, version, *flags]).encode())
     for path in (*SOURCES, *HEADERS):
@@ -90,8 +91,10 @@ def _compile() -> Path:
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
             made = Path(folder) / library.name
             include = [f"-I{path}" for path in EMULATED_INCLUDE]
-            command = [compiler, *flags, *include, *map(str, SOURCES), "-o", str(made)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            # All in one translation unit: the scheduler is inlined where a thread waits.
+            unit = "".join(f'#include "{path}"\n' for path in SOURCES)
+            command = [compiler, *flags, *include, "-x", "c++", "-", "-o", str(made)]
+            done = subprocess.run(command, input=unit, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise Problem(f"the emulator's runtime does not compile with {compiler}: {done.stderr.strip()}")
             made.replace(library)

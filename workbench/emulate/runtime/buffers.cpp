@@ -13,8 +13,7 @@
 
 namespace emulator {
 
-constexpr size_t page = 4096, guard = 16 << 20; // only addresses are reserved, no memory
-constexpr size_t alignment = 16;                // of a buffer's base: the widest access of device code
+constexpr size_t buffer_guard = 16 << 20; // only addresses are reserved, no memory
 
 struct Buffer {
     std::string name;
@@ -31,17 +30,18 @@ struct Slack {
     const uint64_t *word;
     uint64_t mask; // its bytes that are no part of the buffer
     uint64_t expected;
-    const Buffer *buffer;
+    const Buffer *buffer; // nullptr: the dynamic shared memory of `slot`
+    const void *slot;
 };
 static std::vector<Slack> slack;
 bool slack_watched;
 
 static Buffer *create(const char *name, size_t bytes, bool at_beginning) {
-    const size_t padded = (bytes + alignment - 1) / alignment * alignment;
-    const size_t inner = std::max((padded + page - 1) / page * page, page);
-    void *map = mmap(nullptr, guard + inner + guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const size_t padded = (bytes + base_alignment - 1) / base_alignment * base_alignment;
+    const size_t inner = std::max((padded + page_bytes - 1) / page_bytes * page_bytes, page_bytes);
+    void *map = mmap(nullptr, buffer_guard + inner + buffer_guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED) return nullptr;
-    auto *buffer = new Buffer{name, (char *)map, guard + inner + guard, (char *)map + guard, (char *)map + guard + inner, nullptr, bytes};
+    auto *buffer = new Buffer{name, (char *)map, buffer_guard + inner + buffer_guard, (char *)map + buffer_guard, (char *)map + buffer_guard + inner, nullptr, bytes};
     if (mprotect(buffer->low, inner, PROT_READ | PROT_WRITE) != 0) {
         munmap(map, buffer->map_bytes);
         delete buffer;
@@ -72,30 +72,37 @@ static bool corrupted(Buffer *b, std::string &text) {
     return false;
 }
 
-static void watch(const Buffer *b, const uint64_t *word, uint64_t mask) {
+static void watch(const uint64_t *word, uint64_t mask, const Buffer *buffer, const void *slot) {
     uint64_t canary;
     memcpy(&canary, canary_of(word), sizeof canary);
-    slack.push_back({word, mask, canary & mask, b});
+    slack.push_back({word, mask, canary & mask, buffer, slot});
+}
+
+// The eight bytes that hold the end, and the eight behind them, as far as they are accessible.
+static void watch_end(const char *end, const char *accessible_end, const Buffer *buffer, const void *slot) {
+    const auto *word = (const uint64_t *)((uintptr_t)end & ~(uintptr_t)7);
+    const size_t inside = (size_t)(end - (const char *)word);
+    if ((const char *)word >= accessible_end) return;
+    watch(word, ~0ull << (8 * inside), buffer, slot);
+    if ((const char *)(word + 1) < accessible_end) watch(word + 1, ~0ull, buffer, slot);
+}
+
+void watch_shared_end(const char *end, const char *accessible_end, const void *slot) {
+    watch_end(end, accessible_end, nullptr, slot);
 }
 
 void watch_slack() {
     slack.clear();
-    for (const Buffer *b : buffers) {
-        const char *end = b->data + b->bytes;
-        // The eight bytes that hold the buffer's end, and the eight behind them, as far as they are accessible.
-        const auto *word = (const uint64_t *)((uintptr_t)end & ~(uintptr_t)7);
-        const size_t inside = (size_t)(end - (const char *)word);
-        if ((const char *)word >= b->high) continue;
-        watch(b, word, ~0ull << (8 * inside));
-        if ((const char *)(word + 1) < b->high) watch(b, word + 1, ~0ull);
-    }
+    for (const Buffer *b : buffers) watch_end(b->data + b->bytes, b->high, b, nullptr);
+    watch_shared_slack();
     slack_watched = !slack.empty();
 }
 
-// Called whenever a thread stops: whatever changed since the last call was this thread's doing.
+// Whatever changed since the last call was the doing of the thread that ran.
 void check_slack_() {
     for (const Slack &s : slack) {
         if ((*s.word & s.mask) == s.expected) continue;
+        if (!s.buffer) fail_shared_slack(s.slot);
         std::string text;
         corrupted(const_cast<Buffer *>(s.buffer), text);
         fail("stray_write", "write " + text);
@@ -120,7 +127,7 @@ bool explain_stray(const void *at, bool write, bool known, Stray &stray) {
         return true;
     }
     if (explain_shared_stray(address, what, stray)) return true;
-    if ((uintptr_t)address < page)
+    if ((uintptr_t)address < page_bytes)
         stray.text = printed("%s through a null pointer, offset %llu (an absent optional tensor?)", what, (unsigned long long)(uintptr_t)address);
     else stray.text = printed("%s at %p, which is in no buffer", what, at);
     return false;

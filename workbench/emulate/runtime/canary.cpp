@@ -8,24 +8,22 @@
 
 namespace emulator {
 
-constexpr size_t page = 4096;
-
-static constexpr std::array<unsigned char, page> make_pattern() {
-    std::array<unsigned char, page> pattern{};
-    for (size_t at = 0; at < page; at += 2) {
+static constexpr std::array<unsigned char, page_bytes> make_pattern() {
+    std::array<unsigned char, page_bytes> pattern{};
+    for (size_t at = 0; at < page_bytes; at += 2) {
         pattern[at] = (unsigned char)(0x80 + 1 + at / 2 * 37 % 61); // mantissa: not zero, the quiet bit clear
         pattern[at + 1] = 0xff;                                    // sign and exponent
     }
     return pattern;
 }
 
-alignas(page) static constexpr std::array<unsigned char, page> pattern = make_pattern();
+alignas(page_bytes) static constexpr std::array<unsigned char, page_bytes> pattern = make_pattern();
 
-const void *canary_of(const void *address) { return pattern.data() + ((uintptr_t)address & (page - 1)); }
+const void *canary_of(const void *address) { return pattern.data() + ((uintptr_t)address & (page_bytes - 1)); }
 
 void set_canary(char *from, char *to) {
     while (from < to) {
-        const size_t left = page - ((uintptr_t)from & (page - 1)), wanted = (size_t)(to - from);
+        const size_t left = page_bytes - ((uintptr_t)from & (page_bytes - 1)), wanted = (size_t)(to - from);
         const size_t bytes = wanted < left ? wanted : left;
         memcpy(from, canary_of(from), bytes);
         from += bytes;

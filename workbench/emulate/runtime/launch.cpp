@@ -99,6 +99,7 @@ extern "C" int emulator_launch(const Request *request, Report *report) {
     }
     release_signals();
     reset_fibers();
+    forget_shared();
     tell(report);
     return 1;
 }

@@ -183,11 +183,10 @@ static bool choose_block() {
 static bool choose_thread() {
     ++launch.picks;
     check_slack();
-    if (let_another_in || !block || !block->ready_warps) {
-        let_another_in = false;
-        if (!choose_block()) return false;
-    }
-    if (!warp->ready || one_in(8)) warp = &block->warp[pick(block->ready_warps)];
+    const bool enters = let_another_in || !block || !block->ready_warps;
+    let_another_in = false;
+    if (enters && !choose_block()) return false;
+    if (enters || !warp->ready || one_in(8)) warp = &block->warp[pick(block->ready_warps)];
     lane = pick(warp->ready);
     const uint32_t bit = 1u << lane;
     warp->ready &= ~bit;

@@ -13,8 +13,8 @@
 
 namespace emulator {
 
-constexpr size_t page = 4096, guard = 1 << 20, room = 256 << 10;
-constexpr size_t alignment = 16, canary = 64;
+constexpr size_t slot_guard = 1 << 20, slot_room = 256 << 10;
+constexpr size_t canary_bytes = 64; // in front of dynamic shared memory, looked at when a block ends
 
 struct Segment {
     char *data = nullptr;
@@ -47,16 +47,16 @@ static int find_segment(dl_phdr_info *library, size_t, void *wanted) {
 
 static void close_slot(Slot &slot, size_t bytes) {
     if (!slot.region) {
-        slot.region = (char *)mmap(nullptr, guard + room + guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        slot.region = (char *)mmap(nullptr, slot_guard + slot_room + slot_guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         slot.bytes = ~(size_t)0;
     }
     if (slot.bytes == bytes) return;
-    char *end = slot.region + guard + room;
-    const size_t padded = (bytes + alignment - 1) / alignment * alignment;
+    char *end = slot.region + slot_guard + slot_room;
+    const size_t padded = (bytes + base_alignment - 1) / base_alignment * base_alignment;
     slot.bytes = bytes;
     slot.base = end - padded;
-    slot.low = bytes ? end - (padded + page - 1) / page * page : end;
-    mprotect(slot.region + guard, room, PROT_NONE);
+    slot.low = bytes ? end - (padded + page_bytes - 1) / page_bytes * page_bytes : end;
+    mprotect(slot.region + slot_guard, slot_room, PROT_NONE);
     if (!bytes) return;
     mprotect(slot.low, (size_t)(end - slot.low), PROT_READ | PROT_WRITE);
     set_canary(slot.low, slot.base);
@@ -74,6 +74,10 @@ void open_shared(void *anchor, int64_t dynamic_bytes) {
     if (segment.bytes <= sizeof(long long)) segment = {}; // nothing but the anchor
     if (slots.size() < launch.max_resident) slots.resize(launch.max_resident);
     for (size_t slot = 0; slot < launch.max_resident; ++slot) close_slot(slots[slot], (size_t)dynamic_bytes);
+}
+
+void forget_shared() {
+    for (Slot &slot : slots) slot.bytes = ~(size_t)0;
 }
 
 int64_t static_shared_bytes() { return segment.bytes ? (int64_t)(segment.bytes - sizeof(long long)) : 0; }
@@ -98,27 +102,50 @@ void new_shared(Block *b) {
     if (slot.bytes) memset(slot.base, 0xff, slot.bytes);
 }
 
+static std::string beside(const Slot &slot, const char *what, const char *address) {
+    return printed("%s at offset %lld of dynamic shared memory, of which the launch gives %zu bytes", what,
+                   (long long)(address - slot.base), slot.bytes);
+}
+
+static const char *end_of(const Slot &slot) { return slot.region + slot_guard + slot_room; }
+
+static const char *damage(const Slot &slot) {
+    if (!slot.bytes) return nullptr;
+    const char *before = slot.base - slot.low > (ptrdiff_t)canary_bytes ? slot.base - canary_bytes : slot.low;
+    const char *bad = damaged_canary(slot.base + slot.bytes, end_of(slot));
+    return bad ? bad : damaged_canary(before, slot.base);
+}
+
+static void mend(Slot &slot) {
+    set_canary(slot.low, slot.base);
+    set_canary(slot.base + slot.bytes, (char *)end_of(slot));
+}
+
 void check_shared(Block *b) {
     Slot &slot = slots[(size_t)b->slot];
-    if (!slot.bytes) return;
-    const char *end = slot.region + guard + room;
-    const char *before = slot.base - slot.low > (ptrdiff_t)canary ? slot.base - canary : slot.low;
-    for (auto [from, to] : {std::pair{(char *)before, slot.base}, std::pair{slot.base + slot.bytes, (char *)end}}) {
-        const char *bad = damaged_canary(from, to);
-        if (!bad) continue;
-        set_canary(from, to);
-        fail_block("shared_too_small",
-                   printed("write at offset %lld of dynamic shared memory, of which the launch gives %zu bytes",
-                           (long long)(bad - slot.base), slot.bytes), b);
-    }
+    const char *bad = damage(slot);
+    if (!bad) return;
+    mend(slot);
+    fail_block("shared_too_small", beside(slot, "write", bad), b);
+}
+
+void watch_shared_slack() {
+    for (size_t slot = 0; slot < launch.max_resident; ++slot)
+        if (slots[slot].bytes) watch_shared_end(slots[slot].base + slots[slot].bytes, end_of(slots[slot]), &slots[slot]);
+}
+
+void fail_shared_slack(const void *which) {
+    auto &slot = *static_cast<Slot *>(const_cast<void *>(which));
+    const char *bad = damage(slot);
+    mend(slot);
+    fail("shared_too_small", beside(slot, "write", bad));
 }
 
 bool explain_shared_stray(const char *address, const char *what, Stray &stray) {
     for (const Slot &slot : slots) {
-        if (!slot.region || address < slot.region || address >= slot.region + guard + room + guard) continue;
+        if (!slot.region || address < slot.region || address >= end_of(slot) + slot_guard) continue;
         stray.kind = "shared_too_small";
-        stray.text = printed("%s at offset %lld of dynamic shared memory, of which the launch gives %zu bytes", what,
-                             (long long)(address - slot.base), slot.bytes);
+        stray.text = beside(slot, what, address);
         return true;
     }
     return false;

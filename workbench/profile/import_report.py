@@ -12,7 +12,7 @@ from pathlib import Path
 
 from workbench.problem import Problem
 from workbench.profile.derived import occupancy_limiter
-from workbench.profile.metrics import combined
+from workbench.profile.metrics import combined, needed_metrics
 from workbench.profile.ranges import KEY
 from workbench.profile.read import read_launches
 from workbench.store.counters import CounterTable
@@ -30,8 +30,10 @@ class Imported:
 
     run: Path
     launches: dict[str, list[Launch]] = field(default_factory=dict)
-    """By the key of their record."""
+    """By the key of their record, with the metrics that figures are made of."""
     records: list[Record] = field(default_factory=list)
+    metrics: int = 0
+    """How many different metrics were kept."""
     outside: int = 0
     """Launches that lie in no range of the run, and were left out."""
     unknown_ranges: tuple[str, ...] = ()
@@ -51,7 +53,7 @@ def import_as_run(report: Path, profiles: Path) -> Imported:
     table = CounterTable()
     for launch in read_launches(report):
         key = _key(launch)
-        by_key.setdefault(key, []).append(launch)
+        by_key.setdefault(key, []).append(launch.only(needed_metrics()))
         table.append(key, launch)
     records = [_record(key, launches) for key, launches in by_key.items()]
     run = Run(
@@ -71,7 +73,7 @@ def import_as_run(report: Path, profiles: Path) -> Imported:
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise
-    return Imported(folder.path, by_key, records)
+    return Imported(folder.path, by_key, records, table.metrics)
 
 
 def _key(launch: Launch) -> str:
@@ -170,12 +172,14 @@ def import_into_run(report: Path, folder: RunFolder) -> Imported:
             outside += 1
             strangers.update(launch.ranges)
             continue
-        by_key.setdefault(key, []).append(launch)
+        by_key.setdefault(key, []).append(launch.only(needed_metrics()))
         table.append(key, launch)
     if not by_key:
         raise Problem(_nothing_joined(report, folder, outside, strangers))
     table.write(folder.path, [report])
-    return Imported(folder.path, by_key, [known[key] for key in by_key], outside, tuple(sorted(strangers)))
+    return Imported(
+        folder.path, by_key, [known[key] for key in by_key], table.metrics, outside, tuple(sorted(strangers))
+    )
 
 
 def _nothing_joined(report: Path, folder: RunFolder, launches: int, strangers: set[str]) -> str:

@@ -16,6 +16,12 @@ from typing import Any, Literal
 from workbench.store.launch import Launch
 
 FILE = Path(__file__).with_name("metrics.json")
+DEVICE_METRICS = frozenset(
+    "device__attribute_" + name
+    for name in (
+        "display_name", "compute_capability_major", "compute_capability_minor", "multiprocessor_count", "l2_cache_size"
+    )
+)  # fmt: skip
 Combine = Literal["sum", "time_mean", "max", "min"]
 
 
@@ -65,6 +71,12 @@ class Figure:
 def figures() -> dict[str, Figure]:
     """Every figure by name, in the order of the file (grouped)."""
     return {entry["name"]: _figure(entry) for entry in json.loads(FILE.read_text())["figures"]}
+
+
+@functools.cache
+def needed_metrics() -> frozenset[str]:
+    """Every metric that a figure, or what is derived from figures, is made of."""
+    return frozenset(name for figure in figures().values() for name in figure.names()) | DEVICE_METRICS
 
 
 def _figure(entry: dict[str, Any]) -> Figure:

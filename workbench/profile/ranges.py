@@ -3,16 +3,14 @@
 Push/pop ranges belong to the thread that pushed them; work that another thread launches (autograd runs a
 backward pass in its own) lies outside. Start/end ranges belong to the process and take that in.
 
-With no profiler attached a range costs well under a microsecond (`make bench` shows it): the domain and each
-key's attributes are made once, and the nvtx package then does nothing at all. Where that package is not
-installed, ranges do nothing.
+With no profiler attached a range costs well under a microsecond (`make bench` shows it): each is made once, and
+does nothing.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
@@ -20,6 +18,8 @@ from workbench.problem import Problem
 
 DOMAIN = "workbench"
 KEY = re.compile(r"[a-z0-9_.-]+")
+RECORD_KEY = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+){4,}\.cuda")
+"""What a sweep's key on a GPU looks like: `scan.serial.b4-t4096-h1024.float32.normal.forward.cuda`."""
 
 
 def range_name(key: str) -> str:
@@ -63,48 +63,50 @@ class StartEnd:
         self._domain.end_range(self._token)
 
 
-class _NoDomain:
-    """Stands in where the nvtx package is not installed."""
+class _Quiet:
+    """The range of a process that no profiler is attached to."""
 
-    def get_event_attributes(self, message: str) -> None:
+    __slots__ = ()
+
+    def __enter__(self) -> None:
         return None
 
-    def push_range(self, attributes: None) -> None:
+    def __exit__(self, *error: object) -> None:
         return None
 
-    def pop_range(self) -> None:
-        return None
 
-    def start_range(self, attributes: None) -> int:
-        return 0
-
-    def end_range(self, token: int) -> None:
-        return None
+QUIET = _Quiet()
 
 
 @functools.cache
 def _domain() -> Any:
+    """The domain, or None where nobody listens: no profiler attached when NVTX started, or no nvtx package."""
     try:
         import nvtx
     except ImportError:
-        return _NoDomain()
-    return nvtx.get_domain(DOMAIN)
+        return None
+    domain = nvtx.get_domain(DOMAIN)
+    return domain if isinstance(domain, nvtx.Domain) else None
+
+
+def push_pop(key: str, domain: Any) -> PushPop:
+    """`with push_pop(key, domain): …` around work that this thread launches."""
+    return PushPop(domain, domain.get_event_attributes(message=key))
+
+
+def start_end(key: str, domain: Any) -> StartEnd:
+    """`with start_end(key, domain): …` around work that other threads launch too."""
+    return StartEnd(domain, domain.get_event_attributes(message=key))
 
 
 @functools.cache
-def push_pop(key: str) -> PushPop:
-    """`with push_pop(key): …` around work that this thread launches. Raises Problem for a key ncu cannot name."""
-    domain = _domain()
-    return PushPop(domain, domain.get_event_attributes(message=range_name(key)))
+def marked(key: str, pass_: str = "forward") -> PushPop | StartEnd | _Quiet:
+    """`with marked(record.key, record.pass_): …`: the range of a record.
 
-
-@functools.cache
-def start_end(key: str) -> StartEnd:
-    """`with start_end(key): …` around work that other threads launch too."""
-    domain = _domain()
-    return StartEnd(domain, domain.get_event_attributes(message=range_name(key)))
-
-
-def marked(key: str, pass_: str = "forward") -> AbstractContextManager[None]:
-    """The range of a record: push/pop for a forward pass, start/end for one that autograd may run elsewhere."""
-    return push_pop(key) if pass_ == "forward" else start_end(key)
+    Push/pop for a forward pass, start/end for one that autograd may run on another thread. Raises Problem for a
+    key that ncu's filter could not name.
+    """
+    name, domain = range_name(key), _domain()
+    if domain is None:
+        return QUIET
+    return push_pop(name, domain) if pass_ == "forward" else start_end(name, domain)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from workbench.problem import Problem
-from workbench.profile.ranges import DOMAIN
+from workbench.profile.ranges import DOMAIN, RECORD_KEY
 from workbench.profile.units import base_unit
 from workbench.store.launch import Launch, Rule, Value
 
@@ -24,7 +24,7 @@ NO_METRICS = {
     "Rule Type", "Rule Description", "Estimated Speedup Type", "Estimated Speedup", "Range Name",
 }  # fmt: skip
 RANGE_COLUMNS = ("thread Domain:Push/Pop_Range", "Id:Domain:Start/Stop_Range", "Id:Domain:Start/End_Range")
-RANGE = re.compile(rf'(?:^|[":\s]){DOMAIN}:([a-z0-9_.-]+)(?=[":\s]|$)')
+RANGE = re.compile(rf'(?:^|[":\s])(?:{DOMAIN}:([a-z0-9_.-]+)|<default domain>:({RECORD_KEY.pattern}))(?=[":\s]|$)')
 THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
 NO_VALUE = {"", "n/a", "nan", "-nan", "(nan)", "no data"}
 RULE_KINDS = {"OPT": "optimization", "WRN": "warning", "INF": "none", "ERR": "error", "OK": "ok"}
@@ -67,7 +67,7 @@ def _tables(path: Path) -> Iterator[tuple[list[str], Mapping[str, str], Iterator
     lines = _lines(path)
     first = next((line for line in lines if _is_header(line)), None)
     if first is None:
-        raise Problem(f"{path}: no Nsight Compute report; import a .ncu-rep or the output of ncu --csv --page raw")
+        raise Problem(f"{path}: not an Nsight Compute report; import a .ncu-rep or the output of ncu --csv --page raw")
     reader = csv.reader(_complete(path, lines))
     pending: list[list[str]] = [next(csv.reader([first]))]
     while pending:
@@ -170,7 +170,7 @@ def _context(row: Row) -> dict[str, Value]:
 def _ranges(row: Row) -> tuple[str, ...]:
     cells = [cell for name, cell in row.items() if name.startswith(RANGE_COLUMNS)]
     # the push/pop column stands first and the innermost range is last: process-wide ranges go in front
-    return tuple(name for cell in reversed(cells) for name in RANGE.findall(cell or ""))
+    return tuple(named or keyed for cell in reversed(cells) for named, keyed in RANGE.findall(cell or ""))
 
 
 # --------------------------------------------------------------------------------------------------- the long form

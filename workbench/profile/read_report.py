@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-import tempfile
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.problem import Problem
-from workbench.profile.ranges import DOMAIN
+from workbench.profile.ranges import DOMAIN, RECORD_KEY
+from workbench.profile.read_piece import read_piece
 from workbench.profile.report_blocks import Blocks, read_blocks
 from workbench.profile.units import base_unit
 from workbench.store.launch import Launch, Rule, Value
 
-PIECE = 40
+PIECE = 25
 """Launches read at a time. NVIDIA's reader keeps all it touched, up to 4 MB a launch, until the file is closed."""
 
 MESSAGE_KINDS = {0: "none", 1: "ok", 2: "optimization", 3: "warning", 4: "error"}
@@ -52,25 +53,16 @@ def read_report(path: Path, processes: int = 2) -> Iterator[Launch]:
 
 
 def _in_pieces(blocks: Blocks, processes: int) -> Iterator[Launch]:
-    with (
-        tempfile.TemporaryDirectory(prefix="workbench-report-") as folder,
-        ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,
-    ):
-        arguments = [(blocks, first, last, Path(folder)) for first, last in blocks.pieces(PIECE)]
-        for launches in pool.map(_read_piece, arguments):
-            yield from launches
-
-
-def _read_piece(argument: tuple[Blocks, int, int, Path]) -> list[Launch]:
-    import ncu_report
-
-    blocks, first, last, folder = argument
-    piece = folder / f"{first}.ncu-rep"
-    blocks.write_piece(first, last, piece)
-    try:
-        return list(launches_of(ncu_report, piece))
-    finally:
-        piece.unlink()
+    """Pieces in order, so many at a time, each by a process of its own."""
+    with ThreadPoolExecutor(processes) as pool:
+        waiting: deque[Future[list[Launch]]] = deque()
+        for first, last in blocks.pieces(PIECE):
+            waiting.append(pool.submit(read_piece, blocks.path, first, last))
+            # no more results wait in memory than processes run
+            if len(waiting) > processes:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
 
 
 def launches_of(reader: Any, path: Path) -> Iterator[Launch]:
@@ -78,17 +70,23 @@ def launches_of(reader: Any, path: Path) -> Iterator[Launch]:
     context = reader.load_report(str(path))
     if context.num_ranges() is None:
         raise Problem(f"{path}: NVIDIA's reader does not take it; is it an Nsight Compute report?")
-    factors: dict[str, float] = {}
-    units: dict[str, str] = {}
+    known = _Known({}, {}, set())
     for r in range(context.num_ranges()):
         actions = context.range_by_idx(r)
         for k in range(actions.num_actions()):
-            yield _launch(reader, actions.action_by_idx(k), factors, units)
+            yield _launch(reader, actions.action_by_idx(k), known)
 
 
-def _launch(reader: Any, action: Any, factors: dict[str, float], units: dict[str, str]) -> Launch:
-    """One launch. A metric has the same unit in every launch of a report, so that it is asked for once."""
-    text = reader.IMetric.ValueKind_STRING
+@dataclass
+class _Known:
+    """What a metric has in every launch of a report alike, asked for once: each question costs a microsecond."""
+
+    factors: dict[str, float]
+    units: dict[str, str]
+    texts: set[str]
+
+
+def _launch(reader: Any, action: Any, known: _Known) -> Launch:
     metrics: dict[str, Value] = {}
     missing = []
     for name in action.metric_names():
@@ -96,20 +94,22 @@ def _launch(reader: Any, action: Any, factors: dict[str, float], units: dict[str
         if metric is None or not metric.has_value():
             missing.append(name)
             continue
-        if name not in factors:
-            factors[name], units[name] = base_unit(metric.unit() or "")
-        if metric.kind() == text:
+        if name not in known.factors:
+            known.factors[name], known.units[name] = base_unit(metric.unit() or "")
+            if metric.kind() == reader.IMetric.ValueKind_STRING:
+                known.texts.add(name)
+        if name in known.texts:
             metrics[name] = metric.as_string()
             continue
         value = metric.as_double()
         if math.isfinite(value):
-            metrics[name] = value * factors[name]
+            metrics[name] = value * known.factors[name]
         else:
             missing.append(name)
     return Launch(
         kernel=action.name(),
         metrics=metrics,
-        units=units,
+        units=known.units,
         ranges=_ranges(action.nvtx_state()),
         rules=tuple(_rule(result) for result in action.rule_results()),
         missing=tuple(missing),
@@ -117,15 +117,23 @@ def _launch(reader: Any, action: Any, factors: dict[str, float], units: dict[str
 
 
 def _ranges(state: Any) -> tuple[str, ...]:
-    """Names of the workbench's ranges; of several nested ones the innermost is last."""
+    """Names of the workbench's ranges; of several nested ones the innermost is last.
+
+    Where the profiled node had no nvtx package the key stands in the default domain: there only what looks like
+    a key counts.
+    """
     if state is None:
         return ()
     names: list[str] = []
     for number in state.domains():
         domain = state.domain_by_id(number)
-        if domain is not None and domain.name() == DOMAIN:
-            names += domain.start_end_ranges()
-            names += domain.push_pop_ranges()
+        if domain is None:
+            continue
+        inside = [*domain.start_end_ranges(), *domain.push_pop_ranges()]
+        if domain.name() == DOMAIN:
+            names += inside
+        else:
+            names += [name for name in inside if RECORD_KEY.fullmatch(name)]
     return tuple(names)
 
 

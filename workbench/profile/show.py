@@ -111,9 +111,8 @@ def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
     NVIDIA's; then what is missing and what was left out."""
     console = Console(highlight=False)
     everything = [launch for launches in imported.launches.values() for launch in launches]
-    metrics = {name for launch in everything for name in launch.metrics}
     heading = f"{source}: {len(everything):,} launches in {len(imported.records):,} records on {everything[0].device}"
-    console.print(Text(f"{heading}, {len(metrics):,} metrics\n"))
+    console.print(Text(f"{heading}, {imported.metrics:,} metrics\n"))
     ceilings = open_run(imported.run).run.ceilings
     derived = {r.key: derive(r, imported.launches[r.key], ceilings) for r in imported.records}
     longest = sorted(imported.records, key=lambda r: derived[r.key].figures.get("duration_s", 0.0), reverse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.build import cache
 from workbench.build.occupancy import occupancy
@@ -14,7 +15,9 @@ from workbench.build.toolkit import run_tool
 from workbench.build.units import EMULATED, HOST, Binary, Unit
 from workbench.declare import Kernel
 from workbench.problem import Problem, unknown
-from workbench.store.record import BuildFact
+
+if TYPE_CHECKING:
+    from workbench.store.record import BuildFact
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,9 @@ def facts_of(unit: Unit, binary: Binary, kernel: Kernel) -> BuildFact:
 
     Raises Problem when the source has no such function or a tool is missing.
     """
+    # Not at the top: a node that only replays kernels under a profiler has no pydantic, which records are made of.
+    from workbench.store.record import BuildFact
+
     threads = kernel.block[0] * kernel.block[1] * kernel.block[2]
     if unit.arch in (HOST, EMULATED):
         return BuildFact(arch=unit.arch, kernel=kernel.function, source=str(unit.source.name), block_threads=threads)

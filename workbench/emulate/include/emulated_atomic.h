@@ -10,7 +10,7 @@ template <class T, class F> T atomic(T *at, F change) {
     const T old = *at;
     const T now = change(old);
     *at = now;
-    emulated_after_atomic(memcmp(&old, &now, sizeof(T)) != 0);
+    emulated_after_atomic(at, memcmp(&old, &now, sizeof(T)) != 0);
     return old;
 }
 

@@ -36,7 +36,7 @@ unsigned emulated_live_lanes(void);
 
 void emulated_yield(void);                // lets the other threads and blocks go on: the body of a spin
 void emulated_fence(void);                // a place where another block may be let in
-void emulated_after_atomic(int changed);  // likewise; a value that changed is progress
+void emulated_after_atomic(const void *at, int changed); // likewise; a value that changed is progress
 uint64_t emulated_clock(void);            // nanoseconds
 [[noreturn]] void emulated_trap(void);
 [[noreturn]] void emulated_assert_fail(const char *, const char *, unsigned, const char *) noexcept;

@@ -36,6 +36,7 @@ void watch_shared_slack();
 void open_shared(void *anchor, int64_t dynamic_bytes); // for a launch; static bytes are found from the anchor
 void forget_shared(); // after a fault: canaries may be damaged, so that each is set anew
 int64_t static_shared_bytes();
+bool in_shared(const void *address);
 void new_shared(Block *b);    // poisons the shared memory of a block that begins
 void enter_shared(Block *b);  // its static and dynamic shared memory become the current ones
 void leave_shared(Block *b);

@@ -22,6 +22,7 @@ Fiber *program = &of_program, *running = &of_program;
 
 static bool chosen_is_fresh;  // the chosen thread has not begun
 static bool let_another_in;   // leave the block although it has ready threads
+static bool another_warp;     // leave the warp likewise
 static uint32_t numbering_x, numbering_y;
 static uint3 indices[max_threads];
 
@@ -186,7 +187,9 @@ static bool choose_thread() {
     const bool enters = let_another_in || !block || !block->ready_warps;
     let_another_in = false;
     if (enters && !choose_block()) return false;
-    if (enters || !warp->ready || one_in(8)) warp = &block->warp[pick(block->ready_warps)];
+    if (one_in(16)) wake(block); // who spins does not only run when nobody else can
+    if (enters || another_warp || !warp->ready || one_in(8)) warp = &block->warp[pick(block->ready_warps)];
+    another_warp = false;
     lane = pick(warp->ready);
     const uint32_t bit = 1u << lane;
     warp->ready &= ~bit;
@@ -239,7 +242,7 @@ void run_launch() {
     launch.resident.clear();
     launch.begun = 0, launch.turn = 0, launch.idle = 0;
     block = nullptr, warp = nullptr, lane = 0;
-    let_another_in = false;
+    let_another_in = another_warp = false;
     while (storage.size() < launch.max_resident) storage.push_back(std::make_unique<Block>());
     unused.clear();
     for (size_t slot = 0; slot < launch.max_resident; ++slot) {
@@ -283,17 +286,22 @@ void emulated_yield(void) {
 // Forward and reversed order go on; shuffled order now and then shows the other blocks what stands in memory here.
 void emulated_fence(void) {
     asm volatile("" ::: "memory");
-    if (launch.order == shuffled && one_in(4)) emulated_yield();
+    if (one_in(4)) emulated_yield();
 }
 
-void emulated_after_atomic(int changed) {
+void emulated_after_atomic(const void *at, int changed) {
     static uint64_t last_pick;
     static uint32_t in_a_row;
     if (changed) launch.idle = 0;
     if (last_pick != launch.picks) last_pick = launch.picks, in_a_row = 0;
     const bool spins = ++in_a_row >= 256;
     if (spins) in_a_row = 0;
-    if (spins || one_in(8)) emulated_yield();
+    // What was just published, others see before the lanes beside this one have gone on: other blocks, or those of
+    // this block that spin on shared memory. A missing __syncwarp() in front of it shows.
+    const bool published = changed && launch.order == shuffled && !one_in(4);
+    if (published && in_shared(at)) wake(block), another_warp = true;
+    else if (published) let_another_in = true;
+    if (spins || published || one_in(8)) emulated_yield();
 }
 
 uint32_t emulated_live_lanes(void) { return warp->exists & ~warp->exited; }

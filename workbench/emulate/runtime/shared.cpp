@@ -82,6 +82,12 @@ void forget_shared() {
 
 int64_t static_shared_bytes() { return segment.bytes ? (int64_t)(segment.bytes - sizeof(long long)) : 0; }
 
+bool in_shared(const void *address) {
+    const Slot &slot = slots[(size_t)block->slot];
+    const auto *at = (const char *)address;
+    return (at >= slot.low && at < slot.base + slot.bytes) || (at >= segment.data && at < segment.data + segment.bytes);
+}
+
 void enter_shared(Block *b) {
     Slot &slot = slots[(size_t)b->slot];
     emulated_dynamic_shared = slot.base;

@@ -88,7 +88,7 @@ def test_facts_are_kept_beside_the_binary(compile_text: CompileText, monkeypatch
     def refuse(*arguments: object) -> str:
         raise AssertionError("a tool ran again")
 
-    monkeypatch.setattr("workbench.build.facts.run_tool", refuse)
+    monkeypatch.setattr("workbench.build.disassemble.run_tool", refuse)
     monkeypatch.setattr("workbench.build.resources.run_tool", refuse)
     assert facts_of(unit, build_unit(unit), launch(unit, "tile", 256)) == first  # type: ignore[arg-type]
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.build.conftest import CompileText
 from workbench.build import listing_of, listings_of, supported_archs
-from workbench.build.sass import parse_listing
+from workbench.build.disassemble import disassemble, sass_path
+from workbench.build.sass import parse_listings
+from workbench.build.toolkit import run_tool
 from workbench.problem import Problem
 
 COPIES = """
@@ -125,7 +130,7 @@ def test_straight_code_has_no_loop_and_no_padding(compile_text: CompileText) -> 
 def test_the_text_of_a_kernel_is_its_own_alone(compile_text: CompileText) -> None:
     _, binary = compile_text(NESTED, name="nested")
     text = listing_of(binary, "nested").text
-    assert text.count("FFMA") == 3 and ".text.nested" in text and ".text.straight" not in text
+    assert text.count("FFMA") == 3 and "STG" in text and "EXIT" in text and text.count("EXIT") == 1
 
 
 def test_a_kernel_that_is_not_there_names_the_nearest(compile_text: CompileText) -> None:
@@ -142,4 +147,42 @@ def test_every_architecture_is_read(compile_text: CompileText) -> None:
 
 def test_output_of_another_form_is_refused() -> None:
     with pytest.raises(Problem, match="holds no instructions"):
-        parse_listing("something else\n")
+        parse_listings("something else\n")
+
+
+@pytest.mark.parametrize("arch", ["sm_80", "sm_90", "sm_100"])
+def test_code_joined_for_nvdisasm_reads_as_each_cubin_alone_does(
+    compile_text: CompileText, arch: str, session_folder: Path
+) -> None:
+    """Joined with others and cut apart again, every kernel has the instructions and branch targets that nvdisasm
+    prints for its cubin alone."""
+    cubins = [compile_text(text, arch=arch, name=name)[1] for text, name in ((NESTED, "nested"), (MIXED, "mixed"))]
+    copies = [session_folder / f"joined-{arch}-{at}.cubin" for at in range(2)]
+    for copy, binary in zip(copies, cubins, strict=True):
+        copy.write_bytes(binary.path.read_bytes())
+    disassemble(copies, arch)
+    for copy in copies:
+        alone = _as_nvdisasm_prints(run_tool("nvdisasm", "-c", "-ndf", str(copy)))
+        joined = parse_listings(sass_path(copy).read_text())
+        assert set(joined) == set(alone)
+        for name, listing in joined.items():
+            own = [(i.address, i.opcode, i.target) for i in listing.instructions]
+            assert own == alone[name][: len(own)] and len(own) > 5, name
+
+
+def _as_nvdisasm_prints(text: str) -> dict[str, list[tuple[int, str, int | None]]]:
+    """Kernel → (address, opcode, branch target) of each line of `nvdisasm -c`."""
+    found: dict[str, list[tuple[int, str, int | None]]] = {}
+    for section in re.split(r"^\.text\.", text, flags=re.M)[1:]:
+        name, lines = section.partition(":")[0], section.splitlines()
+        at = [(int(m[1], 16), m[2], m[3]) for m in map(re.compile(LINE).match, lines) if m]
+        label_lines = [(n, m[1]) for n, line in enumerate(lines) if (m := re.match(r"(\.L_x_\d+):", line))]
+        labels = {}
+        for number, label in label_lines:
+            following = next((m for line in lines[number:] if (m := re.match(LINE, line))), None)
+            labels[label] = int(following[1], 16) if following else None
+        found[name] = [(address, opcode, labels.get(to) if to else None) for address, opcode, to in at]
+    return found
+
+
+LINE = r"\s+/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.&]*)(?:.*?`\((\.L_x_\d+)\))?.*;"

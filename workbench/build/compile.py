@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.build import cache, toolkit
-from workbench.build.facts import kernels_of
+from workbench.build.facts import prepare_facts
 from workbench.build.headers import SourceReader, included_headers
 from workbench.build.host import HOST_FLAGS, compile_host, compiler_identity, host_compiler
 from workbench.build.nvrtc import Compilation, compile_cuda, options_text
@@ -21,6 +21,9 @@ from workbench.problem import Problem
 
 Built = Binary | CompileFailure
 Progress = Callable[[Unit, Built], None]
+
+PART = 16
+"""Fewest cubins that are disassembled together while others wait: about as much work as nvdisasm's start."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,23 @@ def build_units(units: Iterable[Unit], jobs: int | None = None, progress: Progre
                 raise
     finally:
         pool.close()
+    _prepare_facts(results, workers)
     return results
+
+
+def _prepare_facts(results: Mapping[Unit, Built], workers: int) -> None:
+    """Works out the facts of what was just compiled, in a few large parts: nvdisasm's start is most of their cost."""
+    by_arch: dict[str, list[Binary]] = {}
+    for unit, built in results.items():
+        if _is_cuda(unit) and isinstance(built, Binary) and not built.cached:
+            by_arch.setdefault(unit.arch, []).append(built)
+    share = max(PART, -(-sum(map(len, by_arch.values())) // workers))
+    parts = [made[at : at + share] for made in by_arch.values() for at in range(0, len(made), share)]
+    with ThreadPoolExecutor(max(1, min(workers, len(parts)))) as threads:
+        for future in [threads.submit(prepare_facts, part) for part in parts]:
+            # A missing tool is no reason not to build: whoever asks for the facts is told.
+            with contextlib.suppress(Problem):
+                future.result()
 
 
 def build_unit(unit: Unit) -> Built:
@@ -167,13 +186,7 @@ def _compile(task: _Task, compilers: _Compilers) -> Built:
         # The binary last: where it is, its log is.
         cache.write_atomically(_log_path(task.target), made.log.encode())
         cache.publish(scratch, task.target)
-        binary = Binary(task.target, False, made.log)
-        if _is_cuda(task.unit):
-            # Here, beside other compilations, disassembling costs the least. A missing tool is no reason not to
-            # build: whoever asks for the facts is told.
-            with contextlib.suppress(Problem):
-                kernels_of(binary)
-        return binary
+        return Binary(task.target, False, made.log)
     finally:
         scratch.unlink(missing_ok=True)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.build import cache
+from workbench.build.disassemble import disassemble, sass_path
 from workbench.build.occupancy import occupancy
 from workbench.build.resources import Resources, read_resources
-from workbench.build.sass import Listing, parse_listing
-from workbench.build.toolkit import run_tool
+from workbench.build.sass import Listing, parse_listings
 from workbench.build.units import EMULATED, HOST, Binary, Unit
 from workbench.declare import Kernel
 from workbench.problem import Problem, unknown
@@ -29,12 +31,21 @@ class KernelFacts:
     sass_mix: dict[str, int]
 
 
+def prepare_facts(binaries: Iterable[Binary]) -> None:
+    """Works the facts of many cubins of one architecture out at once, which costs little more than those of one."""
+    waiting = [binary for binary in binaries if not _facts_path(binary).is_file()]
+    if waiting:
+        disassemble((binary.path for binary in waiting), _arch_of(waiting[0]))
+    for binary in waiting:
+        kernels_of(binary)
+
+
 def kernels_of(binary: Binary) -> dict[str, KernelFacts]:
     """Kernel name → facts of every kernel of a cubin; worked out once, then read from beside the binary.
 
     Raises Problem when nvdisasm or cuobjdump is missing.
     """
-    stored = binary.path.with_suffix(".facts.json")
+    stored = _facts_path(binary)
     if stored.is_file():
         return {
             name: KernelFacts(Resources(**entry["resources"]), entry["code_bytes"], entry["sass_mix"])
@@ -44,7 +55,6 @@ def kernels_of(binary: Binary) -> dict[str, KernelFacts]:
     found = {
         name: KernelFacts(resources, listings[name].code_bytes, listings[name].mix())
         for name, resources in read_resources(binary.path, binary.log).items()
-        if name in listings
     }
     cache.write_atomically(stored, json.dumps({name: asdict(entry) for name, entry in found.items()}).encode())
     return found
@@ -52,11 +62,8 @@ def kernels_of(binary: Binary) -> dict[str, KernelFacts]:
 
 def listings_of(binary: Binary) -> dict[str, Listing]:
     """Kernel name → machine code of every kernel of a cubin; disassembled once, then read from beside the binary."""
-    stored = binary.path.with_suffix(".sass")
-    if not stored.is_file():
-        text = run_tool("nvdisasm", "-c", "-ndf", str(binary.path))
-        cache.write_atomically(stored, text.encode())
-    return parse_listing(stored.read_text())
+    disassemble([binary.path], _arch_of(binary))
+    return parse_listings(sass_path(binary.path).read_text())
 
 
 def listing_of(binary: Binary, kernel: str) -> Listing:
@@ -105,7 +112,13 @@ def facts_of(unit: Unit, binary: Binary, kernel: Kernel) -> BuildFact:
     )
 
 
-def sass_path(binary: Binary) -> Path:
-    """Where the disassembly of a cubin is kept."""
-    listings_of(binary)
-    return binary.path.with_suffix(".sass")
+def _arch_of(binary: Binary) -> str:
+    """The architecture that a cubin was compiled for, as ptxas named it."""
+    named = re.search(r"Compiling entry function '[^']+' for '(sm_\w+)'", binary.log)
+    if named is None:
+        raise Problem(f'{binary.path}: holds no kernel (is a function extern "C" __global__?)')
+    return named[1]
+
+
+def _facts_path(binary: Binary) -> Path:
+    return binary.path.with_suffix(".facts.json")

@@ -8,16 +8,19 @@
 
 #define EACH for (int i = 0; i < N; ++i)
 
-// x → e^x for |x| <= LIMIT; beyond, the value at the limit. e^x = 2^(x log2 e) = 2^n 2^f with n the nearest integer and
-// f in [-1/2, 1/2]: 2^n is an addition to the exponent's bits, 2^f a polynomial of degree 5, fitted to least relative
-// error with 2^0 = 1 exact (so that sigma(0) = 1/2).
+// x → e^x for |x| <= 87 (the caller sees to it). e^x = 2^(x log2 e) = 2^n 2^f with n the nearest integer and
+// f in [-1/2, 1/2]: 2^n is made of its exponent's bits, 2^f a polynomial of degree 5, fitted to least relative error with
+// 2^0 = 1 exact (so that sigma(0) = 1/2).
 //
 // Relative error below 1.1e-7 (polynomial) + 1.4e-8 |x| (log2 e is one float) + rounding. In the gates the second term
-// only grows where e^x itself vanishes against 1. NaN stays NaN.
+// only grows where e^x itself vanishes against 1. NaN stays NaN, whatever its bits: 2^n is multiplied with and not added
+// to the exponent of 2^f, as is often done, which turns a NaN of other low bits into a number.
 template <int N>
 INLINE void exponential(floats (&x)[N]) {
     constexpr float LOG2_E = 1.44269504f;
-    constexpr float SHIFT = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, left in the low bits
+    // Adding 1.5 * 2^23 rounds to an integer n, left in the low bits; with the exponent's bias 127 on top those bits are
+    // the exponent of 2^n.
+    constexpr float SHIFT = 12582912.0f + 127.0f;
     floats shifted[N], f[N], p[N];
     EACH shifted[i] = x[i] * LOG2_E + SHIFT;
     EACH f[i] = x[i] * LOG2_E - (shifted[i] - SHIFT);
@@ -26,7 +29,7 @@ INLINE void exponential(floats (&x)[N]) {
     EACH p[i] = p[i] * f[i] + 0.240222424f;
     EACH p[i] = p[i] * f[i] + 0.693147004f;
     EACH p[i] = p[i] * f[i] + 1.0f;
-    EACH x[i] = bits<floats>(bits<ints>(p[i]) + (bits<ints>(shifted[i]) << 23));
+    EACH x[i] = p[i] * bits<floats>(bits<ints>(shifted[i]) << 23);
 }
 
 // One step of minGRU with the log-safe candidate: k, v and h_{t-1} → h_t = sigma(-k) h_{t-1} + sigma(k) g(v).

@@ -11,8 +11,16 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__SSE2__)
+// PLAIN_VECTORS asks for the plain form on a machine that has better: what tests do where there is no other machine.
+#if !defined(PLAIN_VECTORS) && defined(__SSE2__)
 #include <immintrin.h>
+#if defined(__AVX512F__)
+#define SIMD_AVX512
+#elif defined(__AVX2__)
+#define SIMD_AVX2
+#else
+#define SIMD_SSE2
+#endif
 #endif
 
 // Sizes and offsets are 64 bits: B*T*H passes 2^31 at sizes that people run.
@@ -24,9 +32,9 @@ typedef uint16_t io_t;  // the upper half of a float32
 typedef float io_t;
 #endif
 
-#if defined(__AVX512F__)
+#if defined(SIMD_AVX512)
 constexpr int LANES = 16;
-#elif defined(__AVX2__)
+#elif defined(SIMD_AVX2)
 constexpr int LANES = 8;
 #else
 constexpr int LANES = 4;
@@ -59,11 +67,11 @@ INLINE To bits(From v) {
     return (To)v;
 }
 
-// Both return x where x is NaN: a NaN that comes in must come out.
+// Both return x where x is NaN: a NaN that comes in must come out. (maskz: GCC 12 warns of the plain form's own header.)
 INLINE floats at_least(floats x, float bound) {
-#if defined(__AVX512F__)
-    return (floats)_mm512_max_ps((__m512)splat(bound), (__m512)x);
-#elif defined(__AVX2__)
+#if defined(SIMD_AVX512)
+    return (floats)_mm512_maskz_max_ps(0xffff, (__m512)splat(bound), (__m512)x);
+#elif defined(SIMD_AVX2)
     return (floats)_mm256_max_ps((__m256)splat(bound), (__m256)x);
 #else
     return x < bound ? splat(bound) : x;
@@ -71,9 +79,9 @@ INLINE floats at_least(floats x, float bound) {
 }
 
 INLINE floats at_most(floats x, float bound) {
-#if defined(__AVX512F__)
-    return (floats)_mm512_min_ps((__m512)splat(bound), (__m512)x);
-#elif defined(__AVX2__)
+#if defined(SIMD_AVX512)
+    return (floats)_mm512_maskz_min_ps(0xffff, (__m512)splat(bound), (__m512)x);
+#elif defined(SIMD_AVX2)
     return (floats)_mm256_min_ps((__m256)splat(bound), (__m256)x);
 #else
     return x > bound ? splat(bound) : x;
@@ -136,25 +144,27 @@ INLINE void store_line(io_t *p, const Line &line) {
 // again is evicted. The line is stored in one go: a write-combining buffer that is flushed half full costs a read.
 // On a machine whose compiler knows no such store it is an ordinary one.
 INLINE void stream_line(io_t *p, const Line &line) {
-#if defined(__AVX2__) && !defined(__AVX512F__)
+#if defined(SIMD_AVX512) && defined(IO_BFLOAT16)
+    typedef uint64_t quarters __attribute__((vector_size(32)));
+    const quarters lower = (quarters)narrow(line.v[0]), upper = (quarters)narrow(line.v[1]);
+    _mm512_stream_si512((__m512i *)p, (__m512i)__builtin_shufflevector(lower, upper, 0, 1, 2, 3, 4, 5, 6, 7));
+#elif defined(SIMD_AVX512)
+    _mm512_stream_ps(p, (__m512)line.v[0]);
+#elif defined(SIMD_AVX2) && defined(IO_BFLOAT16)
     for (int i = 0; i < 2; ++i) {
-#if defined(IO_BFLOAT16)
         // The pack interleaves 128-bit lanes of its two operands; the permutation puts the quarters in order.
         const __m256i packed = _mm256_packus_epi32((__m256i)round_to_half(line.v[2 * i]),
                                                    (__m256i)round_to_half(line.v[2 * i + 1]));
         _mm256_stream_si256((__m256i *)p + i, _mm256_permute4x64_epi64(packed, 0xd8));
-#else
-        _mm256_stream_ps(p + i * LANES, (__m256)line.v[i]);
-#endif
     }
+#elif defined(SIMD_AVX2)
+    for (int i = 0; i < 2; ++i) _mm256_stream_ps(p + i * LANES, (__m256)line.v[i]);
 #else
     alignas(LINE_BYTES) io_t staged[LINE];
     store_line(staged, line);
-#if defined(__AVX512F__)
-    _mm512_stream_si512((__m512i *)p, *(const __m512i *)staged);
-#elif defined(__SSE2__)
+#if defined(SIMD_SSE2)
     for (int i = 0; i < 4; ++i) _mm_stream_si128((__m128i *)p + i, ((const __m128i *)staged)[i]);
-#elif defined(__clang__)
+#elif defined(__clang__) && !defined(PLAIN_VECTORS)
     typedef uint64_t pair __attribute__((vector_size(16)));
     for (int i = 0; i < 4; ++i) __builtin_nontemporal_store(((const pair *)staged)[i], (pair *)p + i);
 #else
@@ -165,7 +175,7 @@ INLINE void stream_line(io_t *p, const Line &line) {
 
 // Non-temporal stores are weakly ordered: whoever is told that the work is done must see them.
 INLINE void fence_streams() {
-#if defined(__SSE2__)
+#if defined(SIMD_AVX512) || defined(SIMD_AVX2) || defined(SIMD_SSE2)
     _mm_sfence();
 #else
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -131,6 +131,7 @@ def _fault(report: Report, kernel: Kernel, library: Path) -> EmulationFault:
     place = f"{report.file.decode()}:{report.line}" if report.line else ""
     if not place and report.instruction:
         place = source_place(library, report.instruction)
+    place = "/".join(Path(place).parts[-2:])  # the cache may hold what the same source in another folder compiled to
     block: tuple[int, int, int] = tuple(report.block)
     thread: tuple[int, int, int] = tuple(report.thread)
     return EmulationFault(

@@ -1,0 +1,132 @@
+"""Bugs planted in the project's own kernels, and what the emulator says of each: which fault, of which thread.
+
+Each is a small change to a copy of a source. The unchanged kernels pass in every order (tests/kernels); a bug counts as
+found where any order ends in a fault or in a result outside the operation's tolerance.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.kernels.emulated_case import ORDERS, Case, catalog, run
+from workbench.catalog import BUILTIN
+from workbench.declare import Shape
+from workbench.emulate import EmulationFault
+
+SCAN = Shape.of("float32", B=2, T=1100, H=5)
+GATE = Shape.of("float32", B=2, T=71, D=37, H=67)  # outputs do not fill the last block
+
+
+@dataclass(frozen=True)
+class Bug:
+    variant: str
+    source: str
+    text: str
+    instead: str
+    found_as: str
+    """The kind of fault, or "wrong" where only the result shows it."""
+    shape: Shape = SCAN
+    occurrence: int = 0
+    """Which of the places that hold `text`, from 0."""
+
+
+BUGS = {
+    "an index one too far": Bug("scan/serial", "scan/serial.cu", "t < T", "t <= T", "stray_"),
+    "an output one too far": Bug("gate/fused", "gate/fused.cu", "a[output]", "a[output + 1]", "stray_write", GATE),
+    "a bound one too far": Bug(
+        "gate/fused", "gate/fused.cu", "output >= rows * H", "output > rows * H", "stray_", GATE
+    ),
+    "a barrier gone behind the load of a tile": Bug(
+        "scan/blelloch", "scan/blelloch.cu", "__syncthreads();", "", "wrong", occurrence=0
+    ),
+    "a barrier gone between load and product": Bug(
+        "gate/fused_shared", "include/product_tile.cuh", "__syncthreads();", "", "wrong", GATE, occurrence=0
+    ),
+    "a barrier gone between product and next load": Bug(
+        "gate/fused_shared", "include/product_tile.cuh", "__syncthreads();", "", "wrong", GATE, occurrence=1
+    ),
+    "a carry from the step before the last": Bug(
+        "scan/blelloch", "scan/blelloch.cu", "leaf_row == CHUNK - 1", "leaf_row == CHUNK - 2", "wrong"
+    ),
+    "a carry from the lane before the last": Bug(
+        "scan/warp_shuffle", "scan/warp_shuffle.cu", "state, LANES - 1)", "state, LANES - 2)", "wrong"
+    ),
+    "a sum that half of the warp computes": Bug(
+        "gate/fused",
+        "include/warp_dot.cuh",
+        "distance = WARP / 2; distance > 0",
+        "distance = WARP / 2; distance > 0 && lane_index() < 16",
+        "inactive_lane",
+        GATE,
+    ),
+    "a shuffle that names half of the warp": Bug(
+        "scan/warp_shuffle",
+        "scan/warp_shuffle.cu",
+        "__shfl_sync(ALL_LANES",
+        "__shfl_sync(0xffff",
+        "inactive_lane",
+    ),
+    "threads without a channel that leave before a barrier": Bug(
+        "scan/blelloch",
+        "scan/blelloch.cu",
+        "    for (index_t start",
+        "    if (!present) return;\n    for (index_t start",
+        "divergent_barrier",
+    ),
+    "a barrier that half of the block passes by": Bug(
+        "gate/fused_shared",
+        "include/product_tile.cuh",
+        "__syncthreads();",
+        "if (threadIdx.x < 64) __syncthreads();",
+        "divergent_barrier",
+        GATE,
+    ),
+    "one stage more than the launch has shared memory for": Bug(
+        "scan/ring", "scan/ring.cu", "Stage stage[STAGES];", "Stage stage[STAGES + 1];", "shared_too_small"
+    ),
+    "an array of shared memory that is one row short": Bug(
+        "scan/warp_shuffle", "scan/warp_shuffle.cu", "tile_b[LANES][", "tile_b[LANES - 1][", "array_index"
+    ),
+    "tiles in the order of blocks": Bug(
+        "scan/look_back_free",
+        "scan/look_back.cu",
+        "ticket = draw_ticket(flags)",
+        "ticket = blockIdx.x",
+        "waits_for_unstarted_block",
+    ),
+}
+
+
+def plant(bug: Bug, folder: Path) -> Path:
+    """Copies the sources with the bug in them → the folder of the variant's .cu files."""
+    kernels = bug.variant.split("/")[0]
+    for name in (kernels, "include"):
+        shutil.copytree(BUILTIN / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
+    path = folder / bug.source
+    pieces = path.read_text().split(bug.text)
+    assert len(pieces) > bug.occurrence + 1, f"{bug.source} no longer holds the text to change: {bug.text}"
+    before, behind = pieces[: bug.occurrence + 1], pieces[bug.occurrence + 1 :]
+    path.write_text(bug.text.join(before) + bug.instead + bug.text.join(behind))
+    return folder / kernels
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_found(name: str, tmp_path: Path) -> None:
+    bug = BUGS[name]
+    bound = catalog().operation(bug.variant.split("/")[0]).tolerance["float32"]
+    planted = plant(bug, tmp_path)
+    found = []
+    for order in ORDERS:
+        try:
+            results = run(Case(bug.variant, bug.shape, "slow", order), planted=planted)
+        except EmulationFault as fault:
+            found.append(fault.kind)
+            if fault.kind == "divergent_barrier" or fault.kind.startswith(bug.found_as):
+                assert fault.kernel and fault.block is not None and fault.thread is not None, fault
+        else:
+            found += ["wrong" for result in results.values() if not result.error <= bound]
+    assert any(kind.startswith(bug.found_as) for kind in found), f"{name}: {found or 'nothing'}"

@@ -56,3 +56,44 @@ __device__ __forceinline__ float enter_tile(const TileChain &chain, index_t tile
     if (threadIdx.x == 0) release(flags + tile, STATE);
     return state;
 }
+
+// The scan of a tile that lies in the registers of a block: a thread holds a segment, some consecutive steps of a channel,
+// and SEGMENTS of them make the tile. Each segment's summary is written first; `pass_states` then fills `entering`.
+template <int SEGMENTS, int CHANNELS> struct StripScan {
+    Affine summary[SEGMENTS][CHANNELS];
+    float entering[SEGMENTS][CHANNELS];
+
+    // By the whole block, of CHANNELS threads at least, all summaries written before. `first_state` as in enter_tile.
+    // Returns the state that leaves the tile, to the threads that own a channel.
+    __device__ __forceinline__ float pass_states(const TileChain &chain, index_t tile, float first_state) {
+        __syncthreads();
+        const int channel = threadIdx.x;
+        Affine whole = identity();
+        if (channel < CHANNELS)
+            for (int i = 0; i < SEGMENTS; ++i) whole = compose(summary[i][channel], whole);
+        float leaving, state = enter_tile(chain, tile, whole, first_state, leaving);
+        if (channel < CHANNELS)
+            for (int i = 0; i < SEGMENTS; ++i) {
+                entering[i][channel] = state;
+                state = apply(summary[i][channel], state);
+            }
+        __syncthreads();
+        return leaving;
+    }
+};
+
+// Which part of (B, T, H) a tile is: stretches of time, in each the sequences, in each the strips of channels. A grid has
+// fewer than 2^31 tiles, so 32 bits count them.
+struct TilePlace {
+    unsigned tile, strips;
+    index_t sequence, first_step, first_channel;
+
+    __device__ __forceinline__ TilePlace(unsigned ticket, int steps, int channels, index_t B, index_t H)
+        : tile(ticket) {
+        const unsigned of_sequence = (unsigned)((H + channels - 1) / channels);
+        strips = of_sequence * (unsigned)B;
+        first_step = tile / strips * (index_t)steps;
+        sequence = tile % strips / of_sequence;
+        first_channel = tile % of_sequence * (index_t)channels;
+    }
+};

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,19 +68,21 @@ def cost(shape: Shape, geometry: Geometry) -> Cost:
     )
 
 
-def supports(shape: Shape, geometry: Geometry) -> str | None:
+def supports(shape: Shape, geometry: Geometry, dtypes: Collection[str]) -> str | None:
+    if shape.dtype not in dtypes:
+        return f"{shape.dtype}: tensor cores round their factors to {', '.join(dtypes)} and miss the bound of 1e-6"
     tiles = geometry.tiles(shape)
     return f"{tiles} tiles are over the {GRID_LIMIT} blocks of a grid" if tiles > GRID_LIMIT else None
 
 
 def scan_in_product(
     name: str,
-    source: str,
-    function: str,
     geometry: Callable[[Settings], Geometry],
-    settings: dict[str, tuple[int, ...]],
+    settings: Mapping[str, tuple[int, ...]],
+    dtypes: Collection[str] = ("float32", "bfloat16"),
 ) -> Variant:
-    """x, w → h as one part of a layer; `geometry` of the smallest tile decides what fits a grid."""
+    """x, w → h by the function layer_NAME of NAME.cu, as one part of a layer."""
+    source, function = f"{name}.cu", f"layer_{name}"
     smallest = geometry({key: min(values) for key, values in settings.items()})
     return Variant(
         name=name,
@@ -90,7 +92,7 @@ def scan_in_product(
         plan=lambda shape, chosen: plan(source, function, shape, geometry(chosen)),
         cost=lambda shape, chosen: cost(shape, geometry(chosen)),
         settings=settings,
-        supports=lambda shape: supports(shape, smallest),
+        supports=lambda shape: supports(shape, smallest, dtypes),
     )
 
 
@@ -101,5 +103,16 @@ def _plain(settings: Settings) -> Geometry:
     return Geometry(rows, channels, rows // 8 * channels // 4, defines)
 
 
-PLAIN = scan_in_product("epilogue_scan", "epilogue_scan.cu", "layer_epilogue_scan", _plain, {"tile_rows": (128, 64)})
+def _tensor(settings: Settings) -> Geometry:
+    """A warp for every 64 steps x 16 channels."""
+    rows, channels = int(settings["tile_rows"]), int(settings["tile_channels"])
+    defines = (("TILE_ROWS", rows), ("TILE_CHANNELS", channels))
+    return Geometry(rows, channels, rows // 64 * channels // 16 * 32, defines)
+
+
+PLAIN = scan_in_product("epilogue_scan", _plain, {"tile_rows": (128, 64)})
 """On the ordinary pipes."""
+TENSOR = scan_in_product(
+    "epilogue_scan_tensor", _tensor, {"tile_rows": (128, 64), "tile_channels": (64, 32)}, ("bfloat16",)
+)
+"""On the tensor cores."""

@@ -12,15 +12,10 @@
 #include "product_tile.cuh"
 #include "tile_chain.cuh"
 
-struct StripScan {
-    Affine summary[ROW_THREADS][TILE_CHANNELS];
-    float entering[ROW_THREADS][TILE_CHANNELS];
-};
-
 // The product is done with its memory when the scan begins.
 union TileMemory {
     ProductTile product;
-    StripScan scan;
+    StripScan<ROW_THREADS, TILE_CHANNELS> scan;
 };
 
 static_assert(TILE_CHANNELS <= TILE_THREADS, "a thread a channel passes the states on");
@@ -37,14 +32,16 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS, TILE_BLOCKS)
     if (threadIdx.x == 0) ticket = draw_ticket(flags);
     __syncthreads();
 
-    const index_t tile = ticket, strips = (H + TILE_CHANNELS - 1) / TILE_CHANNELS;
-    const index_t first_step = tile / (B * strips) * TILE_ROWS, sequence = tile / strips % B;
-    const index_t first_channel = tile % strips * TILE_CHANNELS;
-    ProductSums sums = multiply_tile(memory.product, x + sequence * T * D, w, first_step, T, first_channel, D, H);
+    ProductSums sums;
+    {
+        const TilePlace from(ticket, TILE_ROWS, TILE_CHANNELS, B, H);
+        sums = multiply_tile(memory.product, x + from.sequence * T * D, w, from.first_step, T, from.first_channel, D, H);
+    }
+    const TilePlace place(ticket, TILE_ROWS, TILE_CHANNELS, B, H);  // again: in the product its registers are needed
 
     // k and v become a and b; a step or channel that is not there leaves the state as it is.
     const int row_thread = threadIdx.x / CHANNEL_THREADS, column = thread_channel();
-    const index_t step = first_step + thread_row(), channel = first_channel + column;
+    const index_t step = place.first_step + thread_row(), channel = place.first_channel + column;
 #pragma unroll
     for (int j = 0; j < THREAD_CHANNELS; ++j) {
         const bool there = channel + j < H;
@@ -59,23 +56,12 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS, TILE_BLOCKS)
         }
         memory.scan.summary[row_thread][column + j] = summary;
     }
-    __syncthreads();
 
-    // A thread a channel: the tile's summary, the state that enters, and the one that enters each row of threads.
-    const bool owner = threadIdx.x < TILE_CHANNELS && first_channel + threadIdx.x < H;
-    Affine whole = identity();
-    if (threadIdx.x < TILE_CHANNELS)
-        for (int i = 0; i < ROW_THREADS; ++i) whole = compose(memory.scan.summary[i][threadIdx.x], whole);
-    const index_t own = sequence * H + first_channel + threadIdx.x;
-    const TileChain chain = {flags, tile_a, tile_b, tile_state, TILE_CHANNELS, B * strips};
-    float leaving, state = enter_tile(chain, tile, whole, h0 && owner ? h0[own] : 0.0f, leaving);
-    if (threadIdx.x < TILE_CHANNELS)
-        for (int i = 0; i < ROW_THREADS; ++i) {
-            memory.scan.entering[i][threadIdx.x] = state;
-            state = apply(memory.scan.summary[i][threadIdx.x], state);
-        }
-    if (owner && first_step + TILE_ROWS >= T) h_last[own] = leaving;
-    __syncthreads();
+    const TileChain chain = {flags, tile_a, tile_b, tile_state, TILE_CHANNELS, place.strips};
+    const bool owner = threadIdx.x < TILE_CHANNELS && place.first_channel + threadIdx.x < H;
+    const index_t own = place.sequence * H + place.first_channel + threadIdx.x;
+    const float leaving = memory.scan.pass_states(chain, place.tile, h0 && owner ? h0[own] : 0.0f);
+    if (owner && place.first_step + TILE_ROWS >= T) h_last[own] = leaving;
 
     Pack<float, THREAD_CHANNELS> states = load_pack<THREAD_CHANNELS>(&memory.scan.entering[row_thread][column]);
 #pragma unroll
@@ -87,6 +73,6 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS, TILE_BLOCKS)
             states.at[j] = apply(Affine{sums.k[i][j], sums.v[i][j]}, states.at[j]);
             out.at[j] = narrow(states.at[j]);
         }
-        store_channels(h + (sequence * T + step + i) * H, channel, H, out);
+        store_channels(h + (place.sequence * T + step + i) * H, channel, H, out);
     }
 }

@@ -205,4 +205,18 @@ VARIANTS = (
         rung=50,
         tuned=0,
     ),
+    chained(
+        "epilogue_scan_tensor",
+        (epilogue.TENSOR, part("projection", "batched")),
+        between=("h",),
+        idea="the same on the tensor cores, its steps dealt to the product's columns as the scan wants them",
+        factors={
+            "gate": "in the product",
+            "scan": "in the epilogue",
+            "projection": "batched",
+            "source": "cuda, tensor",
+        },
+        rung=51,
+        tuned=0,
+    ),
 )

@@ -35,7 +35,7 @@ def record_to_row(record: Record) -> dict[str, Any]:
         elif name in AS_JSON:
             row[name] = json.dumps(value, sort_keys=True)
         elif name == "shape":
-            row["shape"] = json.dumps(value, sort_keys=True)
+            row["shape"] = json.dumps(value)  # in the order of the axes, the same in every record of an operation
             for axis, size in value.items():
                 row[f"shape.{axis}"] = size
         else:

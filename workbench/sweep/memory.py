@@ -43,4 +43,4 @@ def group_size(variants: Sequence[Variant], operation: Operation, shape: Shape, 
 
 
 def gigabytes(count: int) -> str:
-    return f"{count / 1e9:.2f} GB"
+    return f"{count / 1e9:,.2f} GB"

@@ -36,7 +36,7 @@ template <class Combine> __device__ float block_reduce(float value, float *share
 extern "C" __global__ void softmax_row_block(const io_t *__restrict__ x, io_t *__restrict__ y, long long columns) {
     extern __shared__ float shared[];
     const io_t *row = x + blockIdx.x * columns;
-    float largest = -INFINITY;
+    float largest = -3.402823466e38f;  // the least float32: no row has less
     for (long long c = threadIdx.x; c < columns; c += blockDim.x) largest = fmaxf(largest, widen(row[c]));
     largest = block_reduce(largest, shared, Max());
     float sum = 0.0f;

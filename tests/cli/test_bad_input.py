@@ -1,0 +1,119 @@
+"""Bad input: one clear line, a non-zero exit, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def only_line(stderr: str) -> str:
+    lines = [line for line in stderr.splitlines() if line]
+    assert len(lines) == 1, stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["sweep", "scna"], "unknown operation scna: did you mean scan?"),
+        (["sweep", "--variants", "scan/serail"], "unknown variant scan/serail: did you mean scan/serial?"),
+        (["sweep", "scan", "--TT", "64"], "unknown axis --TT: did you mean --T?"),
+        (["sweep", "scan", "--dtype", "float31"], "unknown dtype float31: did you mean float32?"),
+        (["sweep", "scan", "--arch", "sm_99"], "sm_9"),
+        (["sweep", "scan", "--preset", "quik"], "unknown preset quik: did you mean quick?"),
+        (["sweep", "scan", "--device", "gpu"], "unknown device gpu"),
+        (["sweep", "scan", "--pass", "forwrd"], "unknown pass forwrd: did you mean forward?"),
+        (["sweep", "scan", "--T", "0"], "--T 0: T = 0 is not a size"),
+        (["sweep", "scan", "--T", "-5"], "T = -5 is not a size"),
+        (["sweep", "scan", "--T", "abc"], "abc is not a whole number"),
+        (["sweep", "scan", "--T", "8:4:x2"], "rises from first"),
+        (["sweep", "scan", "--T"], "--T: takes sizes"),
+        (["sweep", "scan", "--timeout", "0"], "seconds must be positive"),
+        (["sweep", "scan", "--B", "1000", "--T", "1000000", "--H", "10000"], "of memory and"),
+        (["sweep", "--kernels", "nowhere"], "nowhere: no such folder"),
+        (["sweep", "--resume", "nothing"], "no run there"),
+        (["sweep", "--model"], "name the device to model"),
+        (["sweep", "--model", "--device", "h20"], "did you mean"),
+        (["list", "scna"], "unknown operation scna: did you mean scan?"),
+        (["check", "scan", "--variants", "serail"], "unknown variant serail: did you mean serial?"),
+        (["check", "--T", "0"], "T = 0 is not a size"),
+        (["build", "scna"], "unknown operation scna: did you mean scan?"),
+        (["build", "scan", "--arch", "sm_91"], "sm_9"),
+    ],
+)
+def test_one_line_with_what_to_do(workbench: Run, tmp_path: Path, arguments: list[str], words: str) -> None:
+    done = workbench(*arguments)
+    assert done.returncode not in (0, None) and "Traceback" not in done.stderr
+    assert words in only_line(done.stderr)
+    assert list(tmp_path.iterdir()) == [], "something was written"
+
+
+def test_memory_is_counted_before_it_is_taken(workbench: Run) -> None:
+    done = workbench("sweep", "scan", "--B", "64", "--T", "1000000", "--H", "1024")
+    line = only_line(done.stderr)
+    assert "GB of memory and" in line and "are free" in line
+
+
+def test_a_kernel_folder_without_declarations(workbench: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = workbench("list", "--kernels", "empty")
+    assert done.returncode != 0 and "no declarations" in only_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("operation", "variants", "words"),
+    [
+        ("OPERATION = 3", "VARIANTS = ()", "declares no OPERATION"),
+        ("raise ValueError('oh')", "VARIANTS = ()", "ValueError: oh"),
+        ("this is no python", "", "SyntaxError"),
+        ("import no_such_module_anywhere", "", "no_such_module_anywhere"),
+    ],
+)
+def test_a_broken_declaration_is_named(
+    workbench: Run, tmp_path: Path, operation: str, variants: str, words: str
+) -> None:
+    folder = tmp_path / "mine" / "thing"
+    folder.mkdir(parents=True)
+    (folder / "operation.py").write_text(operation)
+    (folder / "variants.py").write_text(variants)
+    done = workbench("list", "--kernels", "mine")
+    line = only_line(done.stderr)
+    assert done.returncode != 0 and words in line and "operation.py" in line
+
+
+def test_a_newer_run_is_not_resumed(workbench: Run, tmp_path: Path) -> None:
+    run = tmp_path / "profiles" / "newer"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text(json.dumps({"schema": 99}))
+    done = workbench("sweep", "--resume", "newer")
+    assert done.returncode != 0 and "schema 99 is newer" in only_line(done.stderr)
+
+
+def test_no_compiler_is_said_in_one_line(workbench: Run, tmp_path: Path) -> None:
+    done = workbench(
+        "sweep", "--kernels", str(EXAMPLES / "softmax"), "--columns", "64",
+        CXX="no-such-compiler", WORKBENCH_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert "no-such-compiler" in done.stderr and "g++" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_read_only_profiles(workbench: Run, tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    done = workbench("sweep", "scan", "--profiles", "locked")
+    assert done.returncode != 0 and "cannot be created" in only_line(done.stderr)
+
+
+def test_profiles_in_the_way_of_a_file(workbench: Run, tmp_path: Path) -> None:
+    (tmp_path / "profiles").write_text("a file")
+    done = workbench("sweep", "scan")
+    assert done.returncode != 0 and "cannot be created" in only_line(done.stderr)
+    assert (tmp_path / "profiles").read_text() == "a file"

@@ -1,0 +1,78 @@
+"""Variants are timed in turn, in random order and back; a failure ends only its own."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from workbench.execute.worker import WorkerCrashed
+from workbench.measure.interleave import Contender, interleave
+from workbench.measure.stopping import StopRule
+
+RULE = StopRule(min_samples=6, min_seconds=0.0, spread=0.01, cap_seconds=1.0)
+
+
+@dataclass
+class Scripted:
+    """Returns one sample a block and notes who was asked; may fail at its n-th."""
+
+    name: str
+    log: list[str]
+    value: float = 1.0
+    fails_at: int | None = None
+    asked: int = field(default=0)
+
+    def samples(self, seconds: float) -> list[float]:
+        self.log.append(self.name)
+        self.asked += 1
+        if self.asked == self.fails_at:
+            raise WorkerCrashed("killed by SIGSEGV")
+        return [self.value]
+
+
+class Wavering(Scripted):
+    """Takes a millisecond a block and never settles: 1, 10, 1, 10…"""
+
+    def samples(self, seconds: float) -> list[float]:
+        time.sleep(1e-3)
+        super().samples(seconds)
+        return [10.0 if self.asked % 2 else 1.0]
+
+
+def test_rounds_run_there_and_back() -> None:
+    log: list[str] = []
+    contenders = [Contender(name, Scripted(name, log)) for name in "abcd"]
+    interleave(contenders, RULE)
+    rounds = [log[i : i + 8] for i in range(0, len(log), 8)]
+    assert len(rounds) == 3
+    for one in rounds:
+        assert sorted(one[:4]) == list("abcd") and one[4:] == one[3::-1]
+    assert len({tuple(one) for one in rounds}) > 1, "every round had the same order"
+    assert all(c.stopped_by == "spread" and len(c.samples_s) == 6 for c in contenders)
+
+
+def test_the_opponent_goes_on_as_long_as_anybody() -> None:
+    log: list[str] = []
+    opponent = Contender("opponent", Scripted("opponent", log), opponent=True)
+    slow = Contender("noisy", Wavering("noisy", log))
+    interleave([opponent, slow], StopRule(min_samples=6, min_seconds=0.0, spread=0.01, cap_seconds=0.05))
+    assert slow.stopped_by == "time_cap"
+    assert len(opponent.samples_s) == len(slow.samples_s) > 6 and opponent.stopped_by == "spread"
+
+
+def test_a_crash_ends_only_its_own() -> None:
+    log: list[str] = []
+    bad = Contender("bad", Scripted("bad", log, fails_at=2))
+    good = Contender("good", Scripted("good", log))
+    interleave([bad, good], RULE)
+    assert isinstance(bad.failure, WorkerCrashed) and bad.stopped_by is None
+    assert good.failure is None and good.stopped_by == "spread"
+
+
+def test_earlier_samples_count_and_are_not_repeated() -> None:
+    log: list[str] = []
+    done = Contender("done", Scripted("done", log), [1.0] * 6, spent_s=1.0)
+    half = Contender("half", Scripted("half", log), [1.0] * 4, spent_s=0.0)
+    blocks: list[tuple[str, int]] = []
+    interleave([done, half], RULE, on_block=lambda c, block, spent: blocks.append((c.name, len(block))))
+    assert blocks == [("half", 1), ("half", 1)] and len(half.samples_s) == 6

@@ -72,7 +72,7 @@ __device__ __forceinline__ void store_channels(T *row, index_t channel, index_t 
 }
 
 __device__ __forceinline__ void multiply_depth(const ProductTile &tile, ProductSums &sums) {
-#pragma unroll 4 // unrolled further, the loads run ahead and the sums spill
+#pragma unroll 2 // unrolled further, the loads run ahead and the sums spill (sm_120)
     for (int d = 0; d < TILE_DEPTH; ++d) {
         const auto x = load_pack<THREAD_ROWS>(&tile.x[d][thread_row()]);
         const auto w_k = load_pack<THREAD_CHANNELS>(&tile.w[0][d][thread_channel()]);

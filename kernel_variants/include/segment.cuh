@@ -60,27 +60,32 @@ template <int LENGTH, int WIDTH> struct Segment {
     // Walks from the state that enters and stores every state in rows of H; `state` is then what leaves.
     __device__ __forceinline__ void replay(float (&state)[WIDTH], io_t *h, index_t H, int rows, int channels,
                                            bool packs) const {
-        const bool whole = channels == WIDTH && (WIDTH == 1 || packs);
+        if (rows == LENGTH && channels == WIDTH && (WIDTH == 1 || packs)) {
 #pragma unroll
-        for (int s = 0; s < LENGTH; ++s, h += H) {
-            Pack<io_t, WIDTH> out;
+            for (int s = 0; s < LENGTH; ++s, h += H) store_pack<WIDTH>(h, advance(state, s));
+        } else {
 #pragma unroll
-            for (int v = 0; v < WIDTH; ++v) {
-                state[v] = apply(step[s][v], state[v]);
-                out.at[v] = narrow(state[v]);
-            }
-            if (s < rows) {
-                if (whole)
-                    store_pack<WIDTH>(h, out);
-                else
-                    store_some(h, out, channels);
+            for (int s = 0; s < LENGTH; ++s, h += H) {
+                const Pack<io_t, WIDTH> out = advance(state, s);
+                if (s < rows) store_some(h, out, channels);
             }
         }
     }
+
+  private:
+    __device__ __forceinline__ Pack<io_t, WIDTH> advance(float (&state)[WIDTH], int s) const {
+        Pack<io_t, WIDTH> out;
+#pragma unroll
+        for (int v = 0; v < WIDTH; ++v) {
+            state[v] = apply(step[s][v], state[v]);
+            out.at[v] = narrow(state[v]);
+        }
+        return out;
+    }
 };
 
-// Summaries of the segments of a tile in shared memory, [segment][channel of the block]: `write` by the thread that has
-// the segment; after a barrier, `pass` takes a state through segments [first, last) and `compose_all` composes them.
+// Maps in shared memory, [segment][channel of the block]: each is written by the warp that has it, and after a barrier all
+// warps can take states through them.
 template <int WIDTH> struct Summaries {
     Affine *at;
 
@@ -91,8 +96,21 @@ template <int WIDTH> struct Summaries {
 #pragma unroll
         for (int v = 0; v < WIDTH; ++v) of(segment, lane, v) = summary[v];
     }
-    __device__ __forceinline__ void pass(float (&state)[WIDTH], int first, int last, int lane) const {
-        for (int segment = first; segment < last; ++segment)
+    // `state` goes through segments [0, SEGMENTS); `entering` becomes what it was before segment `own`.
+    template <int SEGMENTS>
+    __device__ __forceinline__ void pass(float (&state)[WIDTH], float (&entering)[WIDTH], int own, int lane) const {
+#pragma unroll
+        for (int segment = 0; segment < SEGMENTS; ++segment)
+#pragma unroll
+            for (int v = 0; v < WIDTH; ++v) {
+                if (segment == own) entering[v] = state[v];
+                state[v] = apply(of(segment, lane, v), state[v]);
+            }
+    }
+    // `state` goes through segments [0, segments).
+    __device__ __forceinline__ void pass(float (&state)[WIDTH], int segments, int lane) const {
+#pragma unroll 4
+        for (int segment = 0; segment < segments; ++segment)
 #pragma unroll
             for (int v = 0; v < WIDTH; ++v) state[v] = apply(of(segment, lane, v), state[v]);
     }

@@ -5,8 +5,8 @@
 // and hands each left child its parent's state, each right child that state with the left summary applied. About
 // 2 CHUNK compositions and 2 log2 CHUNK dependent levels, where the serial walk has CHUNK of each.
 //
-// Moves: inputs once in, h once out; all the rest stays on the chip. What limits it: a barrier a level, up and down, half of the
-// threads idle after each level, and, without padding, the banks. Level d touches every 2d-th word, so 32 lanes meet
+// Moves: inputs once in, h once out; all the rest stays on the chip. What limits it: a barrier a level, up and down; half of
+// the threads idle after each level; and, without padding, the banks. Level d touches every 2d-th word, so 32 lanes meet
 // in 32 / (2d) banks: up to 32 passes for one access. One word of padding after every 32 (PAD_SHIFT 5) spreads them
 // over all banks. PAD_SHIFT 31 pads nothing and leaves every instruction as it is: what differs is only the conflicts.
 #include "steps.cuh"
@@ -22,7 +22,7 @@
 #endif
 
 #define THREADS (CHANNELS * CHUNK / 2)
-#define PITCH (CHUNK + (CHUNK >> PAD_SHIFT))
+#define PITCH (CHUNK + CHUNK / 32) // words of a channel, with room for padding whether it is used or not
 
 // in_a, in_b: rows of H channels (steps.cuh); h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32.
 // grid (ceil(H / CHANNELS), B), block THREADS.

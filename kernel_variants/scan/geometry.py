@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.declare import Shape
+from workbench.declare import Defines, Settings, Shape
 
 HERE = Path(__file__).parent
 RESULTS = ("h0", "h", "h_last")
@@ -24,3 +25,31 @@ def log2_ceil(n: int) -> int:
 def few_sequences(shape: Shape) -> str | None:
     """For kernels that put the sequence on grid.y or grid.z: the reason why there are too many, if so."""
     return f"B={shape['B']} is over the {GRID_LIMIT} blocks of a grid's y and z" if shape["B"] > GRID_LIMIT else None
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The tile of ring.cu and look_back.cu: each of `warps` warps holds `steps` steps of 32 `vector` channels."""
+
+    warps: int
+    steps: int
+    vector: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Tile:
+        """From the setting "tile", written WARPSxSTEPSxVECTOR: the three go together, so they are one setting."""
+        return cls(*map(int, str(settings["tile"]).split("x")))
+
+    @property
+    def length(self) -> int:
+        """Steps of a tile."""
+        return self.warps * self.steps
+
+    @property
+    def channels(self) -> int:
+        """Channels of a tile."""
+        return LANES * self.vector
+
+    @property
+    def defines(self) -> Defines:
+        return (("WARPS", self.warps), ("STEPS", self.steps), ("VECTOR", self.vector))

@@ -30,6 +30,7 @@
 
 #define TILE_STEPS (WARPS * STEPS)
 #define TILE_CHANNELS (LANES * VECTOR)
+#define BLOCKS (WARPS <= 8 ? 3 : 2) // an SM: while one looks back, another reads
 
 // What is published of one strip of channels (those of a block) of one sequence: by tile and channel.
 struct Published {
@@ -75,7 +76,7 @@ __device__ __forceinline__ void look_back(const Published &published, const Wind
         for (int v = 0; v < VECTOR; ++v) state[v] = map[v].b;
     }
     __syncthreads();
-    window.pass(state, 0, before, lane);
+    window.pass(state, before, lane);
 }
 #define WINDOW GROUP
 #else
@@ -120,7 +121,7 @@ __device__ __forceinline__ void look_back(const Published &published, const Wind
 // in_a, in_b: rows of H channels (steps.cuh); h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32.
 // tile_a, tile_b, tile_state (B, tiles, H) float32; flags: one ticket counter, then (B, strips, tiles), all zero.
 // grid (B * strips * tiles), where a strip is 32 VECTOR channels; block 32 WARPS.
-extern "C" __global__ void __launch_bounds__(LANES *WARPS)
+extern "C" __global__ void __launch_bounds__(LANES *WARPS, BLOCKS)
     scan_look_back(const in_t *__restrict__ in_a, const in_t *__restrict__ in_b, const float *__restrict__ h0,
                    io_t *__restrict__ h, float *__restrict__ h_last, float *tile_a, float *tile_b, float *tile_state,
                    unsigned *flags, index_t T, index_t H, int B) {
@@ -186,6 +187,7 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS)
         __syncwarp();
         if (lane == 0) release(published.flags + tile, STATE);
     }
-    summaries.pass(state, 0, warp, lane);
-    segment.replay(state, h + (sequence * T + first_step) * H + channel, H, rows, channels, packs);
+    float own_state[VECTOR]; // enters this warp's segment
+    summaries.pass<WARPS>(state, own_state, warp, lane);
+    segment.replay(own_state, h + (sequence * T + first_step) * H + channel, H, rows, channels, packs);
 }

@@ -27,6 +27,7 @@
 
 #define TILE_STEPS (WARPS * STEPS)
 #define TILE_CHANNELS (LANES * VECTOR)
+#define BLOCKS (WARPS <= 8 ? 2 : 1) // an SM: as many registers a thread as that leaves
 #define COMPUTING 1 // id of the named barrier of the computing warps; 0 is __syncthreads
 
 struct Stage {
@@ -64,7 +65,7 @@ __device__ __forceinline__ void copy_rows(in_t (*to)[TILE_CHANNELS], const in_t 
 
 // in_a, in_b: rows of H channels (steps.cuh); h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32.
 // grid (ceil(H / (32 VECTOR)), B), block 32 (WARPS + 1), dynamic shared memory sizeof(Shared).
-extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1))
+extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), BLOCKS)
     scan_ring(const in_t *__restrict__ in_a, const in_t *__restrict__ in_b, const float *__restrict__ h0,
               io_t *__restrict__ h, float *__restrict__ h_last, index_t T, index_t H) {
     extern __shared__ __align__(16) unsigned char memory[];
@@ -132,8 +133,7 @@ extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1))
             segment.summarise(summary);
             summaries.write(warp, lane, summary);
             __barrier_sync_count(COMPUTING, LANES * WARPS);
-            summaries.pass(carry, 0, WARPS, lane);
-            summaries.pass(state, 0, warp, lane);
+            summaries.pass<WARPS>(carry, state, warp, lane);
         }
         segment.replay(state, h + first_step * H, H, rows, channels, packs);
         if (WARPS == 1)

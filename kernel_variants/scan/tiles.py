@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernel_variants.scan.geometry import GRID_LIMIT, GRID_X_LIMIT, HERE, LANES, RESULTS, few_sequences
+from kernel_variants.scan.geometry import GRID_LIMIT, GRID_X_LIMIT, HERE, LANES, RESULTS, Tile, few_sequences
 from kernel_variants.scan.streams import Streams
 from workbench.declare import I32, Clear, Cost, Kernel, Plan, Settings, Shape, Tensor, Variant, ceil_div
 
@@ -57,21 +57,26 @@ def three_phase(streams: Streams) -> Variant:
 
 
 def look_back(streams: Streams, fixed_order: bool) -> Variant:
-    tile_warps, tile_steps = (16, 8), (16, 8)
-    smallest_tile = min(tile_warps) * min(tile_steps)
+    tiles_to_choose = ("16x16x1", "16x8x1", "8x16x1", "8x8x2")
+    smallest = min(Tile.of({"tile": text}).length for text in tiles_to_choose)
     group = 32
 
     def plan(shape: Shape, settings: Settings) -> Plan:
         B, T, H = shape["B"], shape["T"], shape["H"]
-        warps, steps, width = (int(settings[n]) for n in ("warps", "steps", "vector"))
-        tiles, strips = ceil_div(T, warps * steps), ceil_div(H, LANES * width)
+        tile = Tile.of(settings)
+        tiles, strips = ceil_div(T, tile.length), ceil_div(H, tile.channels)
         order = (("FIXED_ORDER", 1), ("GROUP", group)) if fixed_order else ()
-        defines = (("WARPS", warps), ("STEPS", steps), ("VECTOR", width), *order, *streams.defines)
         between = ("tile_a", "tile_b", "tile_state")
-        arguments = (*streams.arguments(shape), *RESULTS, *between, "flags", T, H, I32(B))
-        grid, threads = (B * strips * tiles, 1, 1), (LANES * warps, 1, 1)
+        step = Kernel(
+            HERE / "look_back.cu",
+            "scan_look_back",
+            (B * strips * tiles, 1, 1),
+            (LANES * tile.warps, 1, 1),
+            (*streams.arguments(shape), *RESULTS, *between, "flags", T, H, I32(B)),
+            defines=(*tile.defines, *order, *streams.defines),
+        )
         return Plan(
-            (Clear("flags"), Kernel(HERE / "look_back.cu", "scan_look_back", grid, threads, arguments, 0, defines)),
+            (Clear("flags"), step),
             scratch=(
                 *(Tensor(n, (B, tiles, H), "float32", "scratch") for n in between),
                 Tensor("flags", (1 + B * strips * tiles,), "uint32", "scratch"),
@@ -80,32 +85,29 @@ def look_back(streams: Streams, fixed_order: bool) -> Variant:
 
     def cost(shape: Shape, settings: Settings) -> Cost:
         """Three float32 a channel of a tile written and read again; composed once and replayed: 5 operations."""
-        warps, steps = int(settings["warps"]), int(settings["steps"])
-        tiles = ceil_div(shape["T"], warps * steps)
+        tile = Tile.of(settings)
+        tiles = ceil_div(shape["T"], tile.length)
         extra = 6 * 4 * shape["B"] * tiles * shape["H"]
-        chain = ceil_div(tiles, group) if fixed_order else ceil_div(tiles, warps)
-        depth = 2 * steps + 2 * warps + chain
-        return streams.cost(shape, 2, depth, extra_bytes=extra, flops=5)
+        chain = ceil_div(tiles, group if fixed_order else tile.warps)
+        return streams.cost(shape, 2, 2 * tile.steps + 2 * tile.warps + chain, extra_bytes=extra, flops=5)
 
     def supports(shape: Shape) -> str | None:
-        blocks = shape["B"] * ceil_div(shape["H"], LANES) * ceil_div(shape["T"], smallest_tile)
-        return (
-            f"{shape} makes {blocks} tiles, over the {GRID_X_LIMIT} blocks of a grid" if blocks > GRID_X_LIMIT else None
-        )
+        blocks = shape["B"] * ceil_div(shape["H"], LANES) * ceil_div(shape["T"], smallest)
+        if blocks > GRID_X_LIMIT:
+            return f"{shape} makes {blocks} tiles, over the {GRID_X_LIMIT} blocks of a grid"
+        return None
 
     order = "fixed" if fixed_order else "free"
-    idea = "one pass, tiles look back " + (
-        "in a fixed order: the same bits every run" if fixed_order else "as far as they must"
-    )
+    how = "in a fixed order: the same bits every run" if fixed_order else "as far as they must"
     return Variant(
         name=f"look_back_{order}",
         operation=streams.operation,
         devices=("cuda",),
-        idea=idea,
+        idea=f"one pass, tiles look back {how}",
         plan=plan,
         cost=cost,
         factors={"algorithm": "look-back", "source": "cuda", "memory": "registers", "order": order},
-        settings={"warps": tile_warps, "steps": tile_steps, "vector": (1, 2)},
+        settings={"tile": tiles_to_choose},
         supports=supports,
         rung=81 if fixed_order else 80,
     )

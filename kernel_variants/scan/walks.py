@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kernel_variants.scan.geometry import HERE, LANES, RESULTS, few_sequences
+from kernel_variants.scan.geometry import HERE, LANES, RESULTS, Tile, few_sequences
 from kernel_variants.scan.streams import Streams
 from workbench.declare import Cost, Defines, Kernel, Plan, Setting, Settings, Shape, Variant, ceil_div
 
@@ -70,37 +70,38 @@ def _walked_once(streams: Streams) -> Callable[[Shape, Settings], Cost]:
 
 
 def ring(streams: Streams) -> Variant:
-    """The asynchronous-copy ring. `warps` compute and one more copies; a stage is `warps` * `steps` steps."""
-    steps = 8
+    """The asynchronous-copy ring: tiles of steps x channels, `stages` of them on the way at a time."""
 
     def plan(shape: Shape, settings: Settings) -> Plan:
         B, T, H = shape["B"], shape["T"], shape["H"]
-        warps, stages, width = (int(settings[n]) for n in ("warps", "stages", "vector"))
-        channels = LANES * width
-        stage_bytes = 2 * warps * steps * channels * streams.value_bytes(shape)
-        shared = stages * (stage_bytes + 2 * 8) + 2 * warps * channels * 8
-        defines = (("WARPS", warps), ("STEPS", steps), ("STAGES", stages), ("VECTOR", width), *streams.defines)
+        tile, stages = Tile.of(settings), int(settings["stages"])
+        stage_bytes = 2 * tile.length * tile.channels * streams.value_bytes(shape)
+        shared = stages * (stage_bytes + 2 * 8) + 2 * tile.warps * tile.channels * 8
+        defines = (*tile.defines, ("STAGES", stages), *streams.defines)
         arguments = (*streams.arguments(shape), *RESULTS, T, H)
-        grid, threads = (ceil_div(H, channels), B, 1), (LANES * (warps + 1), 1, 1)
+        grid, threads = (ceil_div(H, tile.channels), B, 1), (LANES * (tile.warps + 1), 1, 1)
         return Plan((Kernel(HERE / "ring.cu", "scan_ring", grid, threads, arguments, shared, defines),))
 
     def cost(shape: Shape, settings: Settings) -> Cost:
         """Composed once and replayed: 5 operations. A tile is its segment's steps twice and a summary a warp deep."""
-        warps = int(settings["warps"])
-        tiles = ceil_div(shape["T"], warps * steps)
-        if warps == 1:
+        tile = Tile.of(settings)
+        if tile.warps == 1:
             return streams.cost(shape, launches=1, serial_steps=shape["T"])
-        return streams.cost(shape, launches=1, serial_steps=tiles * (2 * steps + warps), flops=5)
+        depth = ceil_div(shape["T"], tile.length) * (2 * tile.steps + tile.warps)
+        return streams.cost(shape, launches=1, serial_steps=depth, flops=5)
 
     return Variant(
         name="ring",
         operation=streams.operation,
         devices=("cuda",),
-        idea="a ring of asynchronous copies, one warp copies and the others compute",
+        idea="a ring of asynchronous copies: one warp copies, the others compute",
         plan=plan,
         cost=cost,
         factors={"algorithm": "serial", "source": "cuda", "memory": "asynchronous copies"},
-        settings={"warps": (8, 4, 1) if streams.gated else (4, 8, 1), "stages": (4, 6), "vector": (1, 2)},
+        settings={
+            "tile": ("8x16x1", "8x8x2", "16x8x2", "4x8x1") if streams.gated else ("4x8x1", "8x8x1", "4x8x2", "1x32x1"),
+            "stages": (4, 3),
+        },
         supports=few_sequences,
         rung=70,
     )

@@ -56,7 +56,7 @@ def test_the_opponent_goes_on_as_long_as_anybody() -> None:
     opponent = Contender("opponent", Scripted("opponent", log), opponent=True)
     slow = Contender("noisy", Wavering("noisy", log))
     interleave([opponent, slow], StopRule(min_samples=6, min_seconds=0.0, spread=0.01, cap_seconds=0.05))
-    assert slow.stopped_by == "time_cap"
+    assert slow.stopped_by in ("plateau", "time_cap")
     assert len(opponent.samples_s) == len(slow.samples_s) > 6 and opponent.stopped_by == "spread"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from workbench.build import cache, toolkit
 from workbench.build.facts import prepare_facts
-from workbench.build.headers import SourceReader, included_headers
+from workbench.build.headers import SourceReader
 from workbench.build.host import HOST_FLAGS, compile_host, compiler_identity, host_compiler
 from workbench.build.nvrtc import Compilation, compile_cuda, options_text
 from workbench.build.units import EMULATED, HOST, Binary, CompileFailure, Unit
@@ -153,7 +153,7 @@ def _task(unit: Unit, reader: SourceReader) -> _Task:
         raise Problem(f"{unit.source}: no such source; its declaration names a file that does not exist")
     project = unit.project_folders()
     # By name, not by folder: the same kernels in another checkout are the same content.
-    named = sorted((path.name, reader.text(path)) for path in included_headers(source, project, reader))
+    named = sorted((path.name, reader.text(path)) for path in reader.headers(source, project))
     headers = [part for pair in named for part in pair]
     if _is_cuda(unit):
         include = (*project, *toolkit.include_folders())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,7 @@ class SourceReader:
     def __init__(self) -> None:
         self._texts: dict[Path, bytes] = {}
         self._includes: dict[Path, tuple[str, ...]] = {}
+        self._headers: dict[tuple[Path, ...], list[Path]] = {}
 
     def text(self, path: Path) -> bytes:
         if path not in self._texts:
@@ -27,24 +29,28 @@ class SourceReader:
             self._includes[path] = tuple(name.decode() for name in INCLUDE.findall(self.text(path)))
         return self._includes[path]
 
+    def headers(self, source: Path, folders: Iterable[Path]) -> list[Path]:
+        """Every header that `source` includes, directly or through another, and that is found beside the file that
+        names it or in `folders`. Headers found nowhere there are the toolkit's; its version stands for them.
 
-def included_headers(source: Path, folders: Iterable[Path], reader: SourceReader) -> list[Path]:
-    """Every header that `source` includes, directly or through another, and that is found beside the file that
-    names it or in `folders`. Headers found nowhere there are the toolkit's; its version stands for them.
+        An include whose name is a macro is not followed.
+        """
+        searched = tuple(folders)
+        if (source, *searched) not in self._headers:
+            self._headers[source, *searched] = self._search(source, searched)
+        return self._headers[source, *searched]
 
-    An include whose name is a macro is not followed.
-    """
-    searched = list(folders)
-    found: dict[Path, None] = {}
-    waiting = [source]
-    while waiting:
-        file = waiting.pop()
-        for name in reader.includes(file):
-            for folder in (file.parent, *searched):
-                header = (folder / name).resolve()
-                if header.is_file():
-                    if header not in found:
-                        found[header] = None
-                        waiting.append(header)
-                    break
-    return sorted(found)
+    def _search(self, source: Path, folders: tuple[Path, ...]) -> list[Path]:
+        found: dict[Path, None] = {}
+        waiting = [source]
+        while waiting:
+            file = waiting.pop()
+            for name in self.includes(file):
+                for folder in (file.parent, *folders):
+                    header = Path(os.path.normpath(folder / name))
+                    if header in found or header.is_file():
+                        if header not in found:
+                            found[header] = None
+                            waiting.append(header)
+                        break
+        return sorted(found)

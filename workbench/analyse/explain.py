@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.analyse.describe import quantity
 from workbench.analyse.floor import LAUNCH_S, limits_of_run
 from workbench.analyse.ladder import BUILD_COLUMNS, build_summary
 
@@ -33,8 +34,8 @@ def explain(a: dict[str, Any], b: dict[str, Any], ceilings: dict[str, float]) ->
     ]
 
     def add(what: str, origin: str, column: str, unit: str, each_s: float | None = None) -> bool:
-        values = a.get(column), b.get(column)
-        if any(value is None or pd.isna(value) for value in values):
+        values: tuple[Any, Any] = (a.get(column), b.get(column))
+        if any(pd.isna(value) for value in values):
             return False
         seconds = share = None
         if each_s is not None and not isinstance(values[0], str):
@@ -93,3 +94,25 @@ def side_rows(records: pd.DataFrame, keys: Sequence[tuple[str, str]]) -> list[di
     """The records of (run, key), in that order, as dictionaries."""
     indexed = records.set_index(["run", "key"], drop=False)
     return [{str(k): v for k, v in indexed.loc[[key]].iloc[0].items()} for key in keys]
+
+
+def shown(found: pd.DataFrame) -> pd.DataFrame:
+    """`explain`'s rows as text, each figure with its unit."""
+
+    def text(value: Any, unit: str) -> str:
+        if pd.isna(value):
+            return "–"
+        if isinstance(value, str) or unit == "text":
+            return str(value)
+        return quantity(value, unit) if unit else f"{value:,.0f}"
+
+    return pd.DataFrame(
+        {
+            "what": found["what"],
+            "origin": found["origin"],
+            "A": [text(value, unit) for value, unit in zip(found["a"], found["unit"], strict=True)],
+            "B": [text(value, unit) for value, unit in zip(found["b"], found["unit"], strict=True)],
+            "accounts for": [text(value, "s") for value in found["seconds"]],
+            "share of difference": [text(value, "%") for value in found["share"]],
+        }
+    )

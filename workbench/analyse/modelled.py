@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 
 from workbench.analyse.floor import floor, limits_of_device
 from workbench.catalog import Catalog
-from workbench.declare import Shape
+from workbench.declare import Operation, Shape
 
 
 def modelled_ladder(
@@ -50,3 +51,15 @@ MODELLED_COLUMNS = [
     "operation", "shape", "device", "rung", "variant", "idea", "modelled_s", "floor_bound_by",
     "modelled_share_of_limit", "limit_s", "bytes", "launches", "serial_steps", "reason", "source",
 ]  # fmt: skip
+
+
+def shape_of(text: str) -> Shape:
+    """The shape of a record, from the JSON that it carries."""
+    sizes = json.loads(text)
+    axes = {name: size for name, size in sizes.items() if isinstance(size, int)}
+    return Shape.of(str(sizes.get("dtype", "float32")), **axes)
+
+
+def default_shape(operation: Operation) -> Shape:
+    """The sizes that an operation has where nobody names any, in float32."""
+    return Shape(tuple(operation.axes.items()))

@@ -26,7 +26,7 @@ from workbench.store.run_folder import open_run
 T = TypeVar("T")
 Cursor: TypeAlias = duckdb.DuckDBPyConnection
 
-KEPT_FRAMES = 64
+KEPT_FRAMES = 500
 """Results kept in memory; the oldest used one goes first."""
 
 _connection = duckdb.connect()

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from workbench.analyse.describe import quantity
-from workbench.analyse.figures.style import MUTED, PALETTE, Style, finish, rows_height, style_of
+from workbench.analyse.figures.style import MUTED, PALETTE, Style, finish, hover, rows_height, style_of
 
 LIMITER_COLOURS = {
     "registers": PALETTE[1],
@@ -54,11 +54,13 @@ def _name(row: pd.Series) -> str:
 
 
 def _tip(row: pd.Series) -> str:
-    return (
-        f"<b>{_name(row)}</b> on {row['arch']}<br>{quantity(row['occupancy_theoretical'], '%')} theoretical (modelled), "
-        f"limited by {row['occupancy_limiter']}<br>{row['registers']} registers a thread, "
-        f"{quantity(row['shared_bytes'], 'B')} shared a block, {row['block_threads']} threads a block"
+    lines = (
+        f"<b>{_name(row)}</b> on {row['arch']}",
+        f"{quantity(row['occupancy_theoretical'], '%')} theoretical (modelled), limited by {row['occupancy_limiter']}",
+        f"{row['registers']} registers a thread, {quantity(row['shared_bytes'], 'B')} shared a block",
+        f"{row['block_threads']} threads a block",
     )
+    return hover(lines)
 
 
 AXES = (
@@ -104,7 +106,7 @@ def against_speed(rows: pd.DataFrame, known: Mapping[str, Style]) -> go.Figure:
     picture = go.Figure()
     for _, row in rows.iterrows():
         style = style_of(known, f"{row['operation']}/{row['variant']}")
-        achieved = row["occupancy_achieved"] if "occupancy_achieved" in row else None
+        achieved = row.get("occupancy_achieved")
         measured = achieved is not None and pd.notna(achieved)
         x = achieved if measured else row["occupancy_theoretical"]
         picture.add_scatter(

@@ -1,0 +1,87 @@
+"""What every page starts from: the runs, the filter, the records that it admits."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.folders import KERNELS, PROFILES
+from workbench.analyse.counted import launches_of, with_counters
+from workbench.analyse.figures.style import Style, styles
+from workbench.analyse.ladder import Rung, ladder, rungs
+from workbench.analyse.query import read_records
+from workbench.analyse.runs import RunSummary
+from workbench.analyse.selection import Selection
+from workbench.catalog import Catalog, load_catalog
+from workbench.store.launch import Launch
+
+
+@dataclass
+class Context:
+    """One view: built anew on every run of the script from what is cached below."""
+
+    profiles: Path
+    catalog: Catalog
+    known: dict[str, Rung]
+    style: dict[str, Style]
+    runs: tuple[RunSummary, ...]
+    """All runs, the newest first."""
+    chosen: tuple[RunSummary, ...]
+    """Those that the filter names."""
+    operation: str | None
+    dtype: str | None
+    selection: Selection
+
+    @cached_property
+    def result(self) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        found = read_records(self.chosen, self.selection)
+        return found.frame, found.problems
+
+    @property
+    def records(self) -> pd.DataFrame:
+        """What the whole filter admits."""
+        return self.result[0]
+
+    @cached_property
+    def launches(self) -> dict[tuple[str, str], list[Launch]]:
+        """The profiled launches of these records."""
+        return launches_of(self.chosen, self.records)
+
+    @cached_property
+    def any_operation(self) -> pd.DataFrame:
+        """The chosen runs' records of every operation: what chains are made of."""
+        return read_records(self.chosen, Selection(dtypes=self.selection.dtypes)).frame
+
+    def ladder(self, records: pd.DataFrame) -> pd.DataFrame:
+        """Ladder rows of records, with what the counters saw, and the samples read for the speed-ups' intervals."""
+        keys = set(records["key"])
+        found = read_records(self.chosen, self.selection, samples=True).frame
+        rows = ladder(found[found["key"].isin(keys)], self.known)
+        return with_counters(rows, self.launches)
+
+
+def profiles_folder() -> Path:
+    return Path(os.environ.get(PROFILES, "profiles"))
+
+
+@st.cache_resource  # type: ignore[untyped-decorator]
+def catalogue() -> Catalog:
+    folder = os.environ.get(KERNELS)
+    return load_catalog(Path(folder) if folder else None)
+
+
+@st.cache_resource  # type: ignore[untyped-decorator]
+def ladder_places() -> tuple[dict[str, Rung], dict[str, Style]]:
+    known = rungs(catalogue())
+    return known, styles(known)
+
+
+def current() -> Context:
+    """The view that the app has set up for the page."""
+    context: Context = st.session_state["context"]
+    return context

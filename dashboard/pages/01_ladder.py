@@ -1,0 +1,86 @@
+"""Ladder: the variants of an operation from naive to best, and what each rung moved."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.context import Context, current
+from dashboard.show import frame, nothing, picture, state_of
+from dashboard.url import choose
+from workbench.analyse import missing
+from workbench.analyse.describe import shape_text
+from workbench.analyse.figures import ladder as figures
+from workbench.analyse.modelled import default_shape, modelled_ladder, shape_of
+from workbench.analyse.problems import problems
+from workbench.declare import Shape
+from workbench.devices import devices
+
+TIMED = [
+    "variant", "run", "device", "status", "time.median_s", "time.low_s", "time.high_s", "speedup_over_baseline",
+    "share_of_floor", "floor_bound_by", "share_of_ceiling", "share_of_limit", "bandwidth_bytes_per_s", "flops_per_s",
+    "bytes.declared", "bytes.counted", "launches.declared", "launches.counted", "occupancy_theoretical",
+    "occupancy_achieved",
+    "error.relative_l2", "settings", "time.timer", "time.cache", "time.count", "idea", "reason",
+]  # fmt: skip
+UNTIMED = [
+    "variant", "run", "backend", "status", "error.relative_l2", "arch", "registers", "shared_bytes", "spill_bytes",
+    "occupancy_theoretical", "occupancy_limiter", "bytes.declared", "launches.declared", "idea", "reason",
+]  # fmt: skip
+
+
+def page(context: Context) -> None:
+    st.subheader("Ladder: from naive to best")
+    if not context.chosen:
+        nothing([missing.no_runs(context.profiles)])
+        without_runs(context)
+        return
+    state_of(context)
+    records = context.records
+    if records.empty:
+        nothing([missing.no_records(context.operation)])
+        return
+    shape = choose(st.selectbox, "Shape", problems(records), "shape", format_func=shape_text)
+    rows = context.ladder(records[records["shape"] == shape])
+    timed, untimed = rows[rows["time.median_s"].notna()], rows[rows["time.median_s"].isna()]
+    if len(timed):
+        picture(
+            figures.times(timed, context.style),
+            "ladder-times",
+            "Points: median (measured) with its 95 % interval. Ticks: least time for what the variant declares, at "
+            "this run's ceilings (modelled). The dashed line is the least time for any algorithm.",
+        )
+        picture(figures.moved(timed, context.style), "ladder-moved")
+        frame(timed, TIMED, "ladder-table")
+        if timed["floor_s"].isna().all():
+            nothing([missing.no_ceilings(context.chosen)])
+    else:
+        nothing([missing.no_times(records, str(context.operation))])
+    if len(untimed):
+        st.markdown("##### Not timed: executed for correctness, or not able to run")
+        frame(untimed, UNTIMED, "ladder-untimed")
+    if context.operation in context.catalog.operations:
+        modelled(context, str(context.operation), shape_of(str(shape)))
+
+
+def modelled(context: Context, operation: str, shape: Shape) -> None:
+    with st.expander("Modelled on a GPU that is not at hand", expanded=not context.chosen):
+        device = choose(st.selectbox, "Device", list(devices()), "device", format_func=lambda d: devices()[d].title)
+        rows = modelled_ladder(context.catalog, str(device), [(operation, shape)])
+        if rows["modelled_s"].notna().any():
+            picture(
+                figures.modelled(rows, context.style),
+                "ladder-modelled",
+                "Nothing here was measured: the least time for what each variant declares, by the device's datasheet.",
+            )
+        columns = ["variant", "idea", "modelled_s", "floor_bound_by", "modelled_share_of_limit", "bytes", "launches"]
+        frame(rows, [*columns, "serial_steps", "reason"], "ladder-modelled-table")
+
+
+def without_runs(context: Context) -> None:
+    """What can be shown of every operation before anything was measured."""
+    operation = choose(st.selectbox, "Operation", list(context.catalog.operations), "operation")
+    if operation is not None:
+        modelled(context, operation, default_shape(context.catalog.operations[operation]))
+
+
+page(current())

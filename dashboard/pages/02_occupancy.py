@@ -1,0 +1,93 @@
+"""Occupancy: theoretical and achieved, what limits it, and what another launch would have."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import url
+from dashboard.context import Context, current
+from dashboard.show import frame, nothing, picture, state_of
+from workbench.analyse import missing
+from workbench.analyse.best import best_settings
+from workbench.analyse.describe import shape_text
+from workbench.analyse.figures import occupancy as figures
+from workbench.analyse.occupancy import build_facts, by_kernel, known_archs, limits, what_if
+from workbench.analyse.problems import problems
+from workbench.problem import Problem
+
+COLUMNS = [
+    "variant", "kernel", "arch", "registers", "shared_bytes", "spill_bytes", "stack_bytes", "block_threads",
+    "occupancy_theoretical", "occupancy_limiter", "occupancy_achieved", "limiter_by_ncu", "code_bytes", "run",
+]  # fmt: skip
+
+
+def page(context: Context) -> None:
+    st.subheader("Occupancy: what each kernel may hold, and what it held")
+    if context.chosen:
+        state_of(context)
+        recorded(context)
+    else:
+        nothing([missing.no_runs(context.profiles)])
+    st.subheader("What if")
+    try:
+        sliders()
+    except Problem as problem:  # no C++ compiler, for one
+        st.warning(str(problem))
+
+
+def recorded(context: Context) -> None:
+    records = context.records
+    if records.empty:
+        nothing([missing.no_records(context.operation)])
+        return
+    shape_column, arch_column = st.columns(2)
+    with shape_column:
+        shape = url.choose(st.selectbox, "Shape", problems(records), "shape", format_func=shape_text)
+    chosen = best_settings(records[records["shape"] == shape])
+    facts = by_kernel(build_facts(chosen), context.launches)
+    if facts.empty:
+        nothing([missing.no_build(str(context.operation))])
+        return
+    with arch_column:
+        arch = url.choose(st.selectbox, "Architecture", list(dict.fromkeys(facts["arch"])), "arch")
+    rows = facts[(facts["arch"] == arch) & facts["occupancy_theoretical"].notna()].reset_index(drop=True)
+    if len(rows):
+        picture(figures.by_kernel(rows), "occupancy-kernels")
+    frame(rows, COLUMNS, "occupancy-table")
+    if rows["occupancy_achieved"].isna().all():
+        nothing([missing.no_counters(context.chosen)])
+    speeds = context.ladder(chosen)
+    speeds = speeds[speeds["share_of_floor"].notna() & speeds["occupancy_theoretical"].notna()]
+    if len(speeds):
+        picture(
+            figures.against_speed(speeds, context.style),
+            "occupancy-speed",
+            "High occupancy is no aim in itself: a kernel that keeps enough bytes in flight is fast at a low one.",
+        )
+
+
+def sliders() -> None:
+    left, right = st.columns([1, 3])
+    with left:
+        archs = known_archs()
+        arch = str(url.choose(st.selectbox, "Architecture", archs, "what_if_arch", archs.index("sm_90")))
+        most = limits(arch)
+        block = url.number("Threads a block", "what_if_block", 32, most["block_threads"], 128, 32)
+        registers = url.number("Registers a thread", "what_if_registers", 16, most["registers"], 32)
+        shared = url.number("Shared memory a block, bytes", "what_if_shared", 0, most["shared_bytes"], 0, 512)
+        answer, curves = what_if(arch, block, registers, shared)
+        st.metric(
+            "Theoretical occupancy (modelled)",
+            f"{100 * answer['occupancy']:.0f} %",
+            help="by NVIDIA's occupancy calculator",
+        )
+        st.markdown(
+            f"{answer['warps']} of {answer['most_warps']} warps in {answer['blocks']} blocks an SM, "
+            f"limited by **{answer['limiter']}**"
+        )
+    with right:
+        here = {"block_threads": block, "registers": registers, "shared_bytes": shared}
+        picture(figures.what_if(curves, here, answer["occupancy"]), "occupancy-what-if")
+
+
+page(current())

@@ -1,0 +1,85 @@
+"""Scaling: time against a size, with floors, exponents, crossings, and a map of the fastest."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.context import Context, current
+from dashboard.show import frame, nothing, picture, state_of
+from dashboard.url import choose
+from workbench.analyse import missing
+from workbench.analyse.describe import quantity
+from workbench.analyse.figures import scaling as figures
+from workbench.analyse.scaling import AXES, crossings, curves, exponents, fastest_map, others_of
+
+
+def page(context: Context) -> None:
+    st.subheader("Scaling: how time grows")
+    if not context.chosen:
+        nothing([missing.no_runs(context.profiles)])
+        return
+    state_of(context)
+    records = context.records
+    if records.empty:
+        nothing([missing.no_records(context.operation)])
+        return
+    axes = [axis for axis in AXES if len(curves(records, axis))]
+    along, at = st.columns(2)
+    with along:
+        axis = choose(st.segmented_control, "Along", axes, "along", axes.index("T") if "T" in axes else 0)
+    if axis is None:
+        nothing([missing.no_curve(str(context.operation), "T")])
+    else:
+        with at:
+            others = choose(st.selectbox, "At", others_of(records, axis), "at")
+        found = curves(records, axis)
+        growth(context, found[found["others"] == others], axis)
+    fastest(context)
+
+
+def growth(context: Context, found: pd.DataFrame, axis: str) -> None:
+    picture(
+        figures.growth(found, axis, context.style),
+        "growth",
+        "Points: median (measured) with its 95 % interval. Dotted: floor of what the variant declares (modelled).",
+    )
+    fitted, crossed = exponents(found), crossings(found)
+    left, right = st.columns(2)
+    with left:
+        st.markdown("##### Fitted exponent")
+        if len(fitted):
+            frame(fitted, ["variant", "device", "sizes", "exponent", "exponent_last"], "exponents")
+            st.caption("Time grows as size to this power (derived); the last: between the two largest sizes alone.")
+        else:
+            nothing(["A fit needs three sizes or more."])
+    with right:
+        st.markdown("##### Where two devices cross")
+        for _, row in crossed.iterrows():
+            st.markdown(
+                f"- from {axis} ≈ {row['size']:,.0f} on, **{row['faster_above']}** is the faster "
+                f"({row['first']} against {row['second']}, {quantity(row['seconds'], 's')}; derived)"
+            )
+        if crossed.empty:
+            nothing(
+                ["No crossing. Choose a run of a CPU and one of a GPU with the same sizes to see where they cross."]
+            )
+
+
+def fastest(context: Context) -> None:
+    st.markdown("##### Fastest variant")
+    records = context.records
+    devices = list(dict.fromkeys(records.loc[records["time.median_s"].notna(), "device"]))
+    device = choose(st.selectbox, "On", devices, "map_device") if len(devices) > 1 else next(iter(devices), None)
+    cells = fastest_map(records[records["device"] == device]) if device is not None else fastest_map(records.head(0))
+    if cells.empty:
+        nothing([missing.no_times(records, str(context.operation))])
+        return
+    picture(
+        figures.fastest(cells, "T", "H", str(context.operation), context.style),
+        "fastest",
+        f"On {device}. A tie: 95 % intervals of the medians overlap (derived). Hover for who is in it.",
+    )
+
+
+page(current())

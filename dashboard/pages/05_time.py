@@ -1,0 +1,90 @@
+"""Where the time goes: parts of a chain, launches and kernels, stalls, and advice."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.context import Context, current
+from dashboard.show import frame, nothing, picture, state_of
+from dashboard.url import choose
+from workbench.analyse import missing
+from workbench.analyse.advice import advice
+from workbench.analyse.counted import kernels, rules, stalls
+from workbench.analyse.describe import shape_text
+from workbench.analyse.figures import time as figures
+from workbench.analyse.parts import chains, shares
+from workbench.analyse.problems import problems
+
+
+def page(context: Context) -> None:
+    st.subheader("Where the time goes")
+    if not context.chosen:
+        nothing([missing.no_runs(context.profiles)])
+        return
+    state_of(context)
+    parts(context)
+    if context.records.empty:
+        nothing([missing.no_records(context.operation)])
+        return
+    st.markdown(f"##### {context.operation}: launches, kernels and stalls")
+    shape = choose(st.selectbox, "Shape", problems(context.records), "shape", format_func=shape_text)
+    rows = context.ladder(context.records[context.records["shape"] == shape])
+    columns = ["variant", "run", "time.median_s", "launches.declared", "launches.counted"]
+    frame(rows, [*columns, "time_a_launch_s", "top_stall", "top_stall_share"], "launches")
+    counted(context, rows)
+    st.markdown("##### Advice of the workbench")
+    sentences = advice(context.chosen, rows, context.launches, context.catalog)
+    if sentences.empty:
+        nothing(["The workbench's rules find nothing to say about these records."])
+    for _, row in sentences.iterrows():
+        st.markdown(f"- **{row['variant']}**: {row['sentence']}")
+
+
+def parts(context: Context) -> None:
+    everything = context.any_operation
+    whole = everything[everything["operation"].isin(chains(context.catalog))] if len(everything) else everything
+    shapes = problems(whole[whole["time.median_s"].notna()]) if len(whole) else []
+    st.markdown("##### Parts of a chain")
+    shape = choose(st.selectbox, "Shape of the chain", shapes, "chain_shape", format_func=shape_text)
+    rows = whole[whole["shape"] == shape] if shape is not None else whole.head(0)
+    found = shares(everything, rows, context.catalog)
+    if found.empty:
+        nothing([missing.no_parts(list(context.catalog.operations))])
+        return
+    picture(
+        figures.parts(found),
+        "parts",
+        "Each part was timed alone in the same run (derived). What is left over is the chain's own steps and gaps; "
+        "under zero, the parts gain by standing together.",
+    )
+
+
+def counted(context: Context, rows: pd.DataFrame) -> None:
+    if not context.launches:
+        nothing([missing.no_counters(context.chosen)])
+        return
+    waits, times = stalls(rows, context.launches), kernels(rows, context.launches)
+    if len(times):
+        picture(
+            figures.stacked(times, "kernel", "share of the time in kernels (measured under the profiler)"),
+            "kernels",
+            "Under the profiler, which flushes caches: compare kernels with each other, never with the sweep's times.",
+        )
+    if len(waits):
+        picture(
+            figures.stacked(waits, "reason", "share of a warp's time between two instructions (measured)"),
+            "stalls",
+            "`selected`: the warp issued. The others: what it waited for.",
+        )
+    else:
+        nothing(["These counters hold no stall reasons: profile again with the section WarpStateStats."])
+    st.markdown("##### NVIDIA's rules")
+    found = rules(context.chosen, rows)
+    if found.empty:
+        nothing(["NVIDIA's rules found nothing to say, or the report was made without them."])
+    else:
+        frame(found, list(found.columns), "rules")
+
+
+page(current())

@@ -1,0 +1,97 @@
+"""Kernel: source beside SASS, resources, and the instruction mix over architectures."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.context import Context, current
+from dashboard.show import frame, nothing, picture
+from dashboard.url import choose, choose_several
+from workbench.analyse.figures import kernel as figures
+from workbench.analyse.machine_code import (
+    annotated_source,
+    calls,
+    compiled,
+    files,
+    lines_of,
+    listing,
+    mix,
+    resources,
+    source_lines,
+)
+from workbench.build import supported_archs
+from workbench.build.catalogue import BuildRow
+from workbench.problem import Problem
+
+RESOURCES = [
+    "kernel", "arch", "registers", "shared_bytes", "spill_bytes", "stack_bytes", "code_bytes", "block_threads",
+    "occupancy_theoretical", "occupancy_limiter",
+]  # fmt: skip
+HEIGHT = 620
+
+
+def page(context: Context) -> None:
+    st.subheader("Kernel: what was written, what the compiler made of it")
+    catalog = context.catalog
+    operations = list(catalog.operations)
+    first, second, third, fourth = st.columns([2, 3, 2, 3])
+    with first:
+        default = operations.index(context.operation) if context.operation in operations else 0
+        operation = str(choose(st.selectbox, "Operation of the kernel", operations, "kernel_operation", default))
+    with second:
+        ideas = {v.name: v.idea for v in catalog.variants[operation]}
+        cuda = [v.name for v in catalog.variants[operation] if "cuda" in v.devices and v.settings]
+        default = list(ideas).index(cuda[0]) if cuda else 0
+        name = str(choose(st.selectbox, "Variant", list(ideas), f"kernel_{operation}", default))
+    with third:
+        dtype = str(choose(st.selectbox, "In and out", list(catalog.operations[operation].dtypes), "kernel_dtype"))
+    with fourth:
+        archs = choose_several("Architectures", supported_archs(), "archs", ["sm_90", "sm_89"]) or ("sm_90",)
+    st.markdown(f"**{operation}/{name}**: {ideas[name]}")
+    try:
+        with st.spinner("compiling"):
+            rows = compiled(catalog, f"{operation}/{name}", archs, dtype)
+        show(rows)
+    except Problem as problem:
+        st.warning(str(problem))
+    library = calls(catalog, f"{operation}/{name}", dtype)
+    if library:
+        st.markdown("##### Library calls")
+    for function, source in library:
+        st.code(source or function, language="python", line_numbers=True)
+
+
+def show(rows: list[BuildRow]) -> None:
+    for row in rows:
+        if row.status not in ("ok", "no_kernel"):
+            st.warning(f"{row.variant}, {row.dtype}, {row.unit.arch if row.unit else ''}: {row.status}. {row.reason}")
+    built = [row for row in rows if row.fact is not None and row.binary is not None and row.step is not None]
+    if not built:
+        for source in files(rows):
+            st.markdown(f"##### {source.name}")
+            st.code(source.read_text(), language="cpp", line_numbers=True, height=HEIGHT)
+        if any(row.status == "ok" for row in rows):
+            nothing(["This one runs on the CPU: there is no SASS of it."])
+        return
+    frame(resources(rows), RESOURCES, "kernel-resources")
+    kernel = choose(st.selectbox, "Kernel", [f"{r.step.function} {r.unit.arch}" for r in built], "kernel")  # type: ignore[union-attr]
+    row = next(r for r in built if f"{r.step.function} {r.unit.arch}" == kernel)  # type: ignore[union-attr]
+    code = lines_of(row.binary, row.step.function)  # type: ignore[union-attr]
+    source = row.step.source  # type: ignore[union-attr]
+    lines = ["all lines", *source_lines(code, source)]
+    only = choose(st.selectbox, "Machine code of", lines, "line", format_func=lambda line: f"{line}")
+    left, right = st.columns(2)
+    with left:
+        st.caption(f"{source.name}: machine instructions of each line on the left")
+        st.code(annotated_source(source, code), language="cpp", height=HEIGHT)
+    with right:
+        st.caption(f"SASS of {kernel}, the source line above each piece")
+        number = int(str(only).split()[1].rstrip(":")) if only != "all lines" else None
+        st.code(listing(code, number, source), language="asm", height=HEIGHT)
+    st.markdown("##### Instruction mix")
+    function = row.step.function  # type: ignore[union-attr]
+    found = mix(rows)
+    picture(figures.mix(found[found["kernel"] == function]), "mix")
+
+
+page(current())

@@ -1,0 +1,113 @@
+"""Compare: two runs or two variants, a verdict for each shape, and why."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.context import Context, current
+from dashboard.filter_bar import run_label
+from dashboard.show import frame, nothing, picture
+from dashboard.url import choose
+from workbench.analyse import missing
+from workbench.analyse.compare import Comparison, compare
+from workbench.analyse.compare_text import as_markdown, summary
+from workbench.analyse.counted import launches_of, with_counters
+from workbench.analyse.describe import shape_text
+from workbench.analyse.explain import explain, in_words, shown, side_rows
+from workbench.analyse.figures import compare as figures
+from workbench.analyse.query import read_records
+from workbench.analyse.runs import RunSummary
+from workbench.analyse.selection import Selection
+
+TABLE = [
+    "verdict", "variant_a", "variant_b", "problem", "median_a_s", "median_b_s", "ratio", "low", "high", "timer",
+    "settings_a", "settings_b", "reason",
+]  # fmt: skip
+
+
+def page(context: Context) -> None:
+    st.subheader("Compare: is B faster or slower than A, and why")
+    runs = {run.name: run for run in context.runs if run.state != "corrupt"}
+    if not runs:
+        nothing([missing.no_runs(context.profiles)])
+        return
+    what = choose(st.segmented_control, "Compare", ["two variants", "two runs"], "compare", int(len(runs) > 1))
+    sides = two_runs(runs) if what == "two runs" else two_variants(context, runs)
+    if sides is None:
+        return
+    run_a, variant_a, run_b, variant_b = sides
+    left, right = st.columns(2)
+    with left:
+        across_devices = st.checkbox("compare across devices", key="across_devices")
+    with right:
+        across_timers = st.checkbox("compare across timers", key="across_timers")
+    result = compare(
+        records(context, run_a, variant_a),
+        records(context, run_b, variant_b),
+        {run.name: run.noise_floor for run in (run_a, run_b)},
+        same_variant=variant_a is None,
+        across_devices=across_devices,
+        across_timers=across_timers,
+    )
+    st.markdown(f"**{summary(result)}**")
+    nothing(result.notes)
+    if result.pairs:
+        verdicts(result, context, {run_a.name: run_a, run_b.name: run_b})
+        with st.expander("As Markdown, for a pull request"):
+            st.code(as_markdown(result, variant_a or run_a.name, variant_b or run_b.name), language="markdown")
+
+
+def two_runs(runs: dict[str, RunSummary]) -> tuple[RunSummary, None, RunSummary, None] | None:
+    left, right = st.columns(2)
+    with left:
+        a = choose(st.selectbox, "A", list(runs), "a", 1, format_func=lambda name: run_label(runs[name]))
+    with right:
+        b = choose(st.selectbox, "B", list(runs), "b", 0, format_func=lambda name: run_label(runs[name]))
+    return runs[str(a)], None, runs[str(b)], None
+
+
+def two_variants(context: Context, runs: dict[str, RunSummary]) -> tuple[RunSummary, str, RunSummary, str] | None:
+    run_column, left, right = st.columns(3)
+    with run_column:
+        name = choose(st.selectbox, "Run", list(runs), "in", format_func=lambda name: run_label(runs[name]))
+    run = runs[str(name)]
+    timed = records(context, run, None)
+    variants = list(dict.fromkeys(timed.loc[timed["time.median_s"].notna(), "variant"])) if len(timed) else []
+    if len(variants) < 2:
+        nothing([f"Fewer than two variants of `{context.operation}` were timed in `{run.name}`; choose another run."])
+        return None
+    with left:
+        a = choose(st.selectbox, "Variant A", variants, "variant_a", 0)
+    with right:
+        b = choose(st.selectbox, "Variant B", variants, "variant_b", 1)
+    return run, str(a), run, str(b)
+
+
+def records(context: Context, run: RunSummary, variant: str | None) -> pd.DataFrame:
+    operations = (context.operation,) if context.operation else ()
+    only = Selection(operations=operations, variants=(variant,) if variant else (), dtypes=context.selection.dtypes)
+    return read_records([run], only, samples=True).frame
+
+
+def verdicts(result: Comparison, context: Context, runs: dict[str, RunSummary]) -> None:
+    pairs = result.frame()
+    picture(
+        figures.ratios(pairs), "ratios", "Medians' ratio with its 95 % bootstrap interval; the band is the noise floor."
+    )
+    frame(pairs, TABLE, "pairs")
+    st.markdown("##### Why")
+    names = [f"{p.variant_a} → {p.variant_b}, {shape_text(p.shape)}" for p in result.pairs]
+    name = choose(st.selectbox, "Pair", names, "pair")
+    pair = result.pairs[names.index(str(name))]
+    everything = read_records(list(runs.values()), Selection(operations=(pair.operation,))).frame
+    a, b = side_rows(
+        with_counters(everything, launches_of(list(runs.values()), everything)),
+        [(pair.run_a, pair.key_a), (pair.run_b, pair.key_b)],
+    )
+    found = explain(a, b, runs[pair.run_b].ceilings)
+    st.markdown(in_words(found, missing_counters="top_stall" not in a or a["top_stall"] is None))
+    frame(shown(found), ["what", "origin", "A", "B", "accounts for", "share of difference"], "why")
+
+
+page(current())

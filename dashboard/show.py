@@ -1,0 +1,58 @@
+"""How pages show pictures, tables and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboard.context import Context
+from workbench.analyse.describe import shape_text, table
+from workbench.analyse.missing import unreadable
+
+CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
+
+
+def picture(figure: go.Figure, key: str, caption: str = "") -> None:
+    """A picture over the whole width, in the theme's colours."""
+    st.plotly_chart(figure, width="stretch", key=key, config=CONFIG)
+    if caption:
+        st.caption(caption)
+
+
+def frame(rows: pd.DataFrame, columns: Sequence[str], key: str, height: int | None = None) -> None:
+    """A table of the named columns in units that suit them; columns in which all is missing are left out."""
+    if "shape" in rows and "problem" in columns:
+        rows = rows.assign(problem=[shape_text(text) if text.startswith("{") else text for text in rows["shape"]])
+    shown, described = table(rows, columns)
+    config = {
+        column.name: (
+            st.column_config.TextColumn(column.heading, help=column.help)
+            if column.digits is None
+            else st.column_config.NumberColumn(column.heading, help=column.help, format=f"%.{column.digits}f")
+        )
+        for column in described
+    }
+    st.dataframe(
+        shown,
+        column_config=config,
+        hide_index=True,
+        key=key,
+        height=height or min(36 * (len(shown) + 1) + 4, 640),
+        placeholder="–",
+    )
+
+
+def state_of(context: Context) -> None:
+    """What cannot be read and what is unfinished, before anything else is said."""
+    _, problems = context.result
+    for text in unreadable(context.runs, context.chosen, problems):
+        st.warning(text)
+
+
+def nothing(texts: Sequence[str]) -> None:
+    """What is missing and how to get it."""
+    for text in texts:
+        st.info(text)

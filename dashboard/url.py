@@ -1,0 +1,92 @@
+"""Widgets whose value stands in the URL, so that a view can be sent; values survive a change of page.
+
+The URL is read when a session starts and written at the end of every run of the script, with the parameters of the
+widgets that were drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import streamlit as st
+
+T = TypeVar("T")
+
+
+def _values() -> dict[str, list[str]]:
+    """Parameter → its values as text, from the URL at first, from the widgets from then on."""
+    if "url_values" not in st.session_state:
+        st.session_state["url_values"] = {name: st.query_params.get_all(name) for name in st.query_params}
+    found: dict[str, list[str]] = st.session_state["url_values"]
+    return found
+
+
+def start() -> None:
+    """Called first in every run of the script."""
+    _values()
+    st.session_state["url_drawn"] = []
+
+
+def finish() -> None:
+    """Called last: the URL gets the values of the widgets that were drawn."""
+    drawn = {name: values for name, values in _values().items() if name in st.session_state["url_drawn"] and values}
+    if {name: st.query_params.get_all(name) for name in st.query_params} != drawn:
+        st.query_params.from_dict(drawn)
+
+
+def choose(
+    widget: Callable[..., T | None], label: str, options: Sequence[T], name: str, default: int = 0, **more: Any
+) -> T | None:
+    """One of `options` by a widget such as st.selectbox; None where there are none."""
+    if not options:
+        return None
+    by_text = {str(option): option for option in options}
+    known = [by_text[text] for text in _values().get(name, []) if text in by_text]
+    _prepare(name, options, known[0] if known else options[min(default, len(options) - 1)])
+    chosen = widget(label, options, key=name, **more)
+    _keep(name, [] if chosen is None else [str(chosen)])
+    return chosen
+
+
+def choose_several(
+    label: str, options: Sequence[T], name: str, default: Sequence[T] = (), **more: Any
+) -> tuple[T, ...]:
+    """Any number of `options`; none chosen means that all are admitted."""
+    by_text = {str(option): option for option in options}
+    texts = _values().get(name, [str(value) for value in default])
+    known = [by_text[text] for text in texts if text in by_text]
+    present = [value for value in st.session_state.get(name, known) if value in options]
+    st.session_state[name] = present
+    chosen = tuple(st.multiselect(label, options, key=name, **more))
+    _keep(name, [str(value) for value in chosen])
+    return chosen
+
+
+def number(label: str, name: str, least: int, most: int, default: int, step: int = 1) -> int:
+    """A whole number by a slider."""
+    texts = [text for text in _values().get(name, []) if text.isdigit() and least <= int(text) <= most]
+    current = st.session_state.get(name)
+    if not isinstance(current, int) or not least <= current <= most:
+        st.session_state[name] = int(texts[0]) if texts else min(most, max(least, default))
+    value = int(st.slider(label, least, most, step=step, key=name))
+    _keep(name, [str(value)])
+    return value
+
+
+def set_values(values: Mapping[str, str]) -> None:
+    """Gives widgets other values; to be called before they are drawn (in a callback)."""
+    for name, value in values.items():
+        _values()[name] = [value]
+        st.session_state.pop(name, None)
+
+
+def _prepare(name: str, options: Sequence[Any], value: Any) -> None:
+    """A widget's state must be one of its options before it is drawn."""
+    if st.session_state.get(name) not in options:
+        st.session_state[name] = value
+
+
+def _keep(name: str, values: list[str]) -> None:
+    _values()[name] = values
+    st.session_state["url_drawn"].append(name)

@@ -1,0 +1,54 @@
+"""Where the time goes: parts of a chain, kernels, stalls."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from workbench.analyse.describe import quantity
+from workbench.analyse.figures.style import MUTED, PALETTE, finish, rows_height
+from workbench.analyse.parts import OWN
+
+
+def parts(found: pd.DataFrame) -> go.Figure:
+    """Rows of `parts.shares`: a bar a chain, stacked by part, in per cent of the chain's time."""
+    several = found[["run", "device"]].drop_duplicates().shape[0] > 1
+    picture = go.Figure()
+    names = list(dict.fromkeys(found["part"]))
+    names = [name for name in names if name != OWN] + [name for name in names if name == OWN]
+    for place, part in enumerate(names):
+        rows = found[found["part"] == part]
+        labels = [f"{v} · {d}" if several else v for v, d in zip(rows["variant"], rows["device"], strict=True)]
+        picture.add_bar(
+            x=rows["share"], y=labels, orientation="h", name=part,
+            marker_color=MUTED if part == OWN else PALETTE[place % len(PALETTE)],
+            text=[f"{100 * share:.0f} %" for share in rows["share"]], textposition="inside", insidetextanchor="middle",
+            hovertext=[f"<b>{part}</b> {name}<br>{quantity(s, 's')} (derived), {100 * share:.1f} % of the whole"
+                       for name, s, share in zip(rows["part_variant"], rows["seconds"], rows["share"], strict=True)],
+            hoverinfo="text",
+        )  # fmt: skip
+    picture.update_layout(barmode="relative")
+    picture.update_xaxes(tickformat=".0%", title={"text": "of the chain's time (derived: each part timed alone)"})
+    picture.update_yaxes(autorange="reversed", automargin=True)
+    return finish(picture, rows_height(found["variant"].nunique(), row=40))
+
+
+def stacked(found: pd.DataFrame, group: str, title: str, most: int = 7) -> go.Figure:
+    """Shares of one, a bar a variant, by `group` (stall reason, kernel): the `most` largest, the rest as one."""
+    largest = list(found.groupby(group)["share"].sum().sort_values(ascending=False).index[:most])
+    picture = go.Figure()
+    for place, name in enumerate([*largest, "others"]):
+        rows = found[found[group] == name] if name != "others" else found[~found[group].isin(largest)]
+        if rows.empty:
+            continue
+        sums = rows.groupby("variant", sort=False)["share"].sum()
+        picture.add_bar(
+            x=sums.to_numpy(), y=list(sums.index), orientation="h", name=str(name)[:40],
+            marker_color=MUTED if name == "others" else PALETTE[place % len(PALETTE)],
+            text=[f"{100 * share:.0f} %" if share > 0.05 else "" for share in sums], textposition="inside",
+            insidetextanchor="middle", hovertemplate=f"<b>{name}</b>: %{{x:.1%}} (measured)<extra></extra>",
+        )  # fmt: skip
+    picture.update_layout(barmode="stack")
+    picture.update_xaxes(tickformat=".0%", range=[0, 1.0], title={"text": title})
+    picture.update_yaxes(autorange="reversed", automargin=True)
+    return finish(picture, rows_height(found["variant"].nunique(), row=34, frame=170))

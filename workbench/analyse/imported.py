@@ -1,0 +1,78 @@
+"""A report that somebody dropped: laid into profiles/ by the importer, and what was in it."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workbench.problem import Problem
+from workbench.profile.import_report import import_as_run, import_into_run
+from workbench.profile.metrics import combined
+from workbench.profile.metrics import figures as known_figures
+from workbench.store.launch import Launch
+from workbench.store.record import Record
+from workbench.store.run_folder import find_run
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an import brought."""
+
+    run: str
+    count: int
+    """Launches."""
+    metrics: int
+    records: list[Record]
+    launches: dict[str, list[Launch]]
+    outside: int
+
+    @property
+    def link(self) -> dict[str, str]:
+        """The part of a URL that shows it."""
+        return {"run": self.run, "operation": self.records[0].operation, "dtype": str(self.records[0].shape["dtype"])}
+
+
+def store_upload(name: str, content: bytes, profiles: Path, run: str | None) -> Found:
+    """Imports the content of a file called `name`: as a run of its own, or beside the records of `run`.
+
+    Raises Problem, with the file's own name, for what is no report; nothing is stored then.
+    """
+    with tempfile.TemporaryDirectory(prefix="workbench-upload-") as folder:
+        file = Path(folder) / (Path(name).name or "report")
+        file.write_bytes(content)
+        try:
+            imported = import_into_run(file, find_run(profiles, run)) if run else import_as_run(file, profiles)
+        except Problem as problem:
+            raise Problem(str(problem).replace(str(file), file.name), problem.exit_status) from None
+    count = sum(len(launches) for launches in imported.launches.values())
+    return Found(imported.run.name, count, imported.metrics, imported.records, imported.launches, imported.outside)
+
+
+SHOWN = (
+    "duration_s", "registers", "occupancy_achieved", "occupancy_theoretical", "dram_share", "memory_share", "sm_share",
+    "l1_hit_share", "l2_hit_share", "dram_read_bytes", "dram_write_bytes", "ipc",
+)  # fmt: skip
+
+
+def figures_table(found: Found) -> tuple[pd.DataFrame, list[str]]:
+    """A row a record with the figures that most reports have, in their display units; and the columns."""
+    rows: list[dict[str, Any]] = []
+    titles = {name: known_figures()[name] for name in SHOWN if name in known_figures()}
+    for record in found.records:
+        launches = found.launches.get(record.key, [])
+        values = combined(launches)
+        row: dict[str, Any] = {
+            "kernel": launches[0].kernel[:60] if launches else record.variant,
+            "launches.counted": len(launches),
+        }
+        for name, figure in titles.items():
+            if name in values:
+                share = figure.unit == "share"
+                row[f"{figure.title}{' %' if share else ''}"] = 100 * values[name] if share else values[name]
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    return frame, list(frame.columns)

@@ -1,0 +1,26 @@
+"""The order of the house, left to right: a room may import from itself and from what stands before it."""
+
+LINE = (
+    ("workbench.declare", "workbench.problem", "workbench.axes", "workbench.devices", "workbench.store.record"),
+    ("workbench.catalog",),
+    ("workbench.emulate.flags",),
+    ("workbench.build",),
+    ("workbench.emulate",),
+    ("workbench.execute",),
+    ("workbench.check",),
+    ("workbench.measure",),
+    ("workbench.store",),
+    ("workbench.profile",),
+    ("workbench.analyse",),
+    ("workbench.sweep",),
+    ("workbench.doctor",),
+    ("workbench.cli", "dashboard"),
+)
+"""Rooms of one tuple stand side by side. The longest name that fits a module is its room: how an emulated
+library is compiled (`emulate.flags`) is data that the build needs, the emulator itself needs the build."""
+
+KERNELS_MAY_IMPORT = ("workbench.declare",)
+"""All that a kernel folder needs of the workbench."""
+
+WORDS_OF_THE_SUBJECT = ("gru", "lstm", "rnn", "recurrent", "hidden state")
+"""What the workbench, which measures kernels of any kind, has no word for."""

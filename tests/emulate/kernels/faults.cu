@@ -106,7 +106,7 @@ extern "C" __global__ void misaligned(const float *x, float *y) {
 extern "C" __global__ void divides(float *y, index_t n) { y[threadIdx.x] = (float)(100 / (n - threadIdx.x)); }
 
 extern "C" __global__ void deep_stack(float *y, index_t n) {
-    volatile float local[60000];
+    volatile float local[200000]; // 800 kB
     for (index_t i = 0; i < n; ++i) local[i] = (float)i;
     y[threadIdx.x] = local[n / 2];
 }

@@ -23,8 +23,10 @@ struct Fiber {
     Fiber *next_free = nullptr;
 };
 
-constexpr size_t stack_bytes = 128 << 10; // committed a page at a time, as it is touched
-constexpr size_t stack_guard_bytes = 16 << 10;
+// A thread may have 512 KiB of local memory (CUDA C++ Programming Guide, technical specifications). Memory is committed
+// a page at a time, as it is touched. The guard is as large, for a frame may be stepped over at once.
+constexpr size_t stack_bytes = 576 << 10;
+constexpr size_t stack_guard_bytes = 1 << 20;
 
 // Stops `from` and goes on with `to`; returns when somebody switches back to `from`.
 void switch_fiber(Fiber *from, Fiber *to);

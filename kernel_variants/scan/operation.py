@@ -52,6 +52,7 @@ OPERATION = Operation(
     equation="h_t = a_t h_{t-1} + b_t",
     axes={"B": 4, "T": 4096, "H": 1024},
     small={"B": 2, "T": 67, "H": 33},
+    growth={"B": (1,), "T": (32, 128, 512, 2048, 8192, 32768, 131072), "H": (2,)},
     presets={
         "quick": ({"B": 4, "T": 1024, "H": 512},),
         "gpu": (

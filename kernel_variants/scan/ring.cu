@@ -27,7 +27,7 @@
 
 #define TILE_STEPS (WARPS * STEPS)
 #define TILE_CHANNELS (LANES * VECTOR)
-#define BLOCKS (WARPS <= 8 ? 2 : 1) // an SM: as many registers a thread as that leaves
+#define BLOCKS (WARPS * STEPS * VECTOR <= 128 ? 2 : 1) // an SM: as many registers a thread as that leaves
 #define COMPUTING 1 // id of the named barrier of the computing warps; 0 is __syncthreads
 
 struct Stage {

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from kernel_variants.scan.geometry import HERE, LANES, RESULTS, Tile, few_sequences
 from kernel_variants.scan.streams import Streams
 from workbench.declare import Cost, Defines, Kernel, Plan, Setting, Settings, Shape, Variant, ceil_div
+
+LEAST_STAGES, MOST_STAGES = 3, 8
+"""Of a ring: one is read, one is full, one on its way; beyond 8 there would be no new bytes in flight, only barriers."""
+BARRIER_BYTES, MAP_BYTES = 8, 8
+"""Of one Mbarrier and of one Affine in ring.cu's shared memory."""
 
 
 def serial(streams: Streams) -> Variant:
@@ -70,13 +76,20 @@ def _walked_once(streams: Streams) -> Callable[[Shape, Settings], Cost]:
 
 
 def ring(streams: Streams) -> Variant:
-    """The asynchronous-copy ring: tiles of steps x channels, `stages` of them on the way at a time."""
+    """The asynchronous-copy ring: as many tiles on the way at a time as `ring_kb` kilobytes hold."""
+
+    def chosen(shape: Shape, settings: Settings) -> tuple[Tile, int, int]:
+        """Tile, stages and bytes of a stage. Under three stages there is no ring: where they are too large, tiles of fewer
+        steps."""
+        room, tile = int(settings["ring_kb"]) * 1024, Tile.of(settings)
+        while (stage_bytes := 2 * tile.length * tile.channels * streams.value_bytes(shape)) * LEAST_STAGES > room:
+            tile = replace(tile, steps=tile.steps // 2)
+        return tile, min(MOST_STAGES, room // stage_bytes), stage_bytes
 
     def plan(shape: Shape, settings: Settings) -> Plan:
         B, T, H = shape["B"], shape["T"], shape["H"]
-        tile, stages = Tile.of(settings), int(settings["stages"])
-        stage_bytes = 2 * tile.length * tile.channels * streams.value_bytes(shape)
-        shared = stages * (stage_bytes + 2 * 8) + 2 * tile.warps * tile.channels * 8
+        tile, stages, stage_bytes = chosen(shape, settings)
+        shared = stages * (stage_bytes + 2 * BARRIER_BYTES) + 2 * tile.warps * tile.channels * MAP_BYTES
         defines = (*tile.defines, ("STAGES", stages), *streams.defines)
         arguments = (*streams.arguments(shape), *RESULTS, T, H)
         grid, threads = (ceil_div(H, tile.channels), B, 1), (LANES * (tile.warps + 1), 1, 1)
@@ -84,7 +97,7 @@ def ring(streams: Streams) -> Variant:
 
     def cost(shape: Shape, settings: Settings) -> Cost:
         """Composed once and replayed: 5 operations. A tile is its segment's steps twice and a summary a warp deep."""
-        tile = Tile.of(settings)
+        tile = chosen(shape, settings)[0]
         if tile.warps == 1:
             return streams.cost(shape, launches=1, serial_steps=shape["T"])
         depth = ceil_div(shape["T"], tile.length) * (2 * tile.steps + tile.warps)
@@ -99,8 +112,8 @@ def ring(streams: Streams) -> Variant:
         cost=cost,
         factors={"algorithm": "serial", "source": "cuda", "memory": "asynchronous copies"},
         settings={
-            "tile": ("8x16x1", "8x8x2", "16x8x2", "4x8x1") if streams.gated else ("4x8x1", "8x8x1", "4x8x2", "1x32x1"),
-            "stages": (4, 3),
+            "tile": ("8x16x1", "8x8x2", "16x8x1", "4x16x1") if streams.gated else ("4x8x1", "8x8x1", "4x8x2", "1x32x1"),
+            "ring_kb": (64, 32, 88),
         },
         supports=few_sequences,
         rung=70,

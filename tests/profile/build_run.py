@@ -10,7 +10,7 @@ from workbench.store.run_folder import RunFolder, create_run
 
 
 def make_record(
-    variant: str = "serial", T: int = 4096, median_s: float | None = 1e-3, launches: int = 1, **fields: Any
+    variant: str = "serial", T: int = 4096, median_s: float | None = 1e-3, declared_launches: int = 1, **fields: Any
 ) -> Record:
     """A record of the scan on a GPU, with the fields that a profile looks at."""
     time = None
@@ -28,13 +28,13 @@ def make_record(
         "status": Status.OK,
         "time": time,
         "bytes": {"declared": 4 * T * 1024 * 12, "least": 4 * T * 1024 * 12},
-        "launches": {"declared": launches},
+        "launches": {"declared": declared_launches},
     }
     return Record.model_validate({**data, **fields})
 
 
-def make_run(profiles: Path, *records: Record, finished: bool = True, **fields: Any) -> RunFolder:
-    run = Run(name="a-run", created="2026-01-01T00:00:00+00:00", command=["workbench"], device="NVIDIA H200", **fields)
+def make_run(profiles: Path, *records: Record, name: str = "a-run", finished: bool = True, **fields: Any) -> RunFolder:
+    run = Run(name=name, created="2026-01-01T00:00:00+00:00", command=["workbench"], device="NVIDIA H200", **fields)
     folder = create_run(profiles, run)
     for record in records:
         folder.append(record)

@@ -6,11 +6,12 @@ A folder of kernels may hold an `advice.py` that exports ADVICE, a sequence of f
 
 What a rule knows of gates, scans or anything else stays there; here is only what it is told:
 
-    operation, variant, factors, settings, pass, shape    as in the record
+    operation, variant, backend, factors, settings, pass, shape    as in the record
     bytes {declared, least, counted}, launches {declared, counted}
     dram_read_bytes, dram_write_bytes, multiprocessors, l2_bytes    None where missing
     figures     the figures of metrics.json that the launches give
-    variants    the operation's variants, in the order of the ladder: {name, rung, factors, idea}, from the catalogue
+    ceilings    those of the run
+    variants    the operation's variants in the order of the ladder: {name, rung, devices, factors, idea}
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def facts(
     return {
         "operation": record.operation,
         "variant": record.variant,
+        "backend": record.backend,
         "factors": dict(record.factors),
         "settings": dict(record.settings),
         "pass": record.pass_,
@@ -67,7 +69,10 @@ def facts(
         "l2_bytes": _device(launches, "device__attribute_l2_cache_size"),
         "figures": figures,
         "ceilings": dict(ceilings),
-        "variants": [{"name": v.name, "rung": v.rung, "factors": dict(v.factors), "idea": v.idea} for v in variants],
+        "variants": [
+            {"name": v.name, "rung": v.rung, "devices": v.devices, "factors": dict(v.factors), "idea": v.idea}
+            for v in variants
+        ],
     }
 
 

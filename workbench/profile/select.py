@@ -62,6 +62,9 @@ def select(folder: RunFolder, wanted: Wanted) -> Selected:
                 raise unknown("key", key, by_key)
         chosen = [by_key[key] for key in wanted.keys]
         return Selected(tuple(chosen), (), sum(map(seconds_under_ncu, chosen)))
+    for axis, _ in wanted.axes:
+        if not any(axis in record.shape for record in eligible):
+            raise unknown("axis", f"--{axis}", [f"--{known}" for known in _axes(eligible)])
     pool = [record for record in eligible if _matches(record, wanted)]
     if not pool:
         raise Problem(_no_match(wanted, eligible))
@@ -122,8 +125,6 @@ def _no_match(wanted: Wanted, eligible: Sequence[Record]) -> str:
             return str(unknown("variant", word, names))
     for axis, sizes in wanted.axes:
         had = sorted({int(r.shape[axis]) for r in eligible if axis in r.shape})
-        if not had:
-            return f"--{axis}: no record of the run has this axis; it has {', '.join(_axes(eligible))}"
         if not set(sizes) & set(had):
             return f"--{axis} {','.join(map(str, sizes))}: the run has {axis} = {', '.join(map(str, had))}"
     return "no record of the run has all that was asked for; ask for less, or see workbench report RUN"

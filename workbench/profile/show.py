@@ -111,8 +111,10 @@ def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
     NVIDIA's; then what is missing and what was left out."""
     console = Console(highlight=False)
     everything = [launch for launches in imported.launches.values() for launch in launches]
-    heading = f"{source}: {len(everything):,} launches in {len(imported.records):,} records on {everything[0].device}"
-    console.print(Text(f"{heading}, {imported.metrics:,} metrics\n"))
+    counts = (
+        f"{_counted(len(everything), 'launch', 'launches')} in {_counted(len(imported.records), 'record', 'records')}"
+    )
+    _say(console, f"{source}: {counts} on {everything[0].device}, {imported.metrics:,} metrics\n")
     ceilings = open_run(imported.run).run.ceilings
     derived = {r.key: derive(r, imported.launches[r.key], ceilings) for r in imported.records}
     longest = sorted(imported.records, key=lambda r: derived[r.key].figures.get("duration_s", 0.0), reverse=True)
@@ -127,20 +129,30 @@ def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
         lines += advise(record, launches, ceilings, catalog)
         lines += [rule_line(rule) for rule in leading_rules(launches)]
         if lines:
-            console.print(Text(f"\n{record.key}", style="bold"))
+            _say(console, f"\n{record.key}", style="bold")
         for line in lines:
-            console.print(Text(f"  {line}"))
+            _say(console, f"  {line}")
     _print_missing(console, derived.values())
     if imported.outside:
-        console.print(f"\n{imported.outside:,} launches lie in no range of a record of this run and were left out")
-    console.print(Text(f"\nkept in {imported.run}; look at it with: workbench dashboard"))
+        left_out = _counted(imported.outside, "launch lies", "launches lie")
+        _say(console, f"\n{left_out} in no range of a record of this run, and did not join")
+    _say(console, f"\nkept in {imported.run}; look at it with: workbench dashboard")
+
+
+def _say(console: Console, line: str, style: str = "") -> None:
+    """A line as it stands: markup in a kernel's name is no markup, and a pipe gets it whole."""
+    console.print(Text(line, style=style), soft_wrap=True)
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def _print_missing(console: Console, derived: Iterable[Derived]) -> None:
     missing = {name: names[0] for one in derived for name, names in one.missing.items()}
     if missing:
         named = "; ".join(f"{name} ({metric})" for name, metric in sorted(missing.items()))
-        console.print(Text(f"\nmissing in this report: {named}"))
+        _say(console, f"\nmissing in this report: {named}")
 
 
 def as_json(imported: Imported, catalog: Catalog) -> list[dict[str, Any]]:

@@ -1,0 +1,164 @@
+"""`workbench import`: a report becomes a run, or counters beside the records of one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.profile.build_run import contents, make_record, make_run
+from tests.profile.fake_ncu import page
+from tests.profile.test_read import LONG, RAW_2021, RAW_2024, V100, needs_v100
+from workbench.cli import make_app
+from workbench.problem import Problem
+from workbench.profile.import_report import import_as_run, import_into_run, slug
+from workbench.store.counters import has_counters, read_counters, read_launches, read_rules
+from workbench.store.run_folder import open_run
+
+
+def written(folder: Path, text: str, name: str = "page.csv") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_kernels_that_nobody_declared_become_records_of_an_unnamed_operation(tmp_path: Path) -> None:
+    imported = import_as_run(written(tmp_path, RAW_2021), tmp_path / "profiles")
+    folder = open_run(imported.run)
+    assert folder.run.finished
+    (record,) = folder.records()
+    assert (record.operation, record.variant, record.status.value) == ("unnamed", "scan_serial", "ok")
+    assert record.time is None, "a time under ncu is no time"
+    assert record.launches.counted == 1
+    counters = read_counters(imported.run)
+    duration = counters[counters.metric == "gpu__time_duration.sum"].iloc[0]
+    assert (duration.value, duration.unit, duration.kernel) == (pytest.approx(41.5e-6), "s", "scan_serial")
+
+
+def test_a_record_a_range_and_a_record_a_kernel_outside(tmp_path: Path) -> None:
+    imported = import_as_run(written(tmp_path, RAW_2024), tmp_path / "profiles")
+    inside, outside = open_run(imported.run).records()
+    assert (inside.operation, inside.variant) == ("scan", "serial")
+    assert inside.key == "scan.serial.b4-t4096-h1024.float32.normal.forward.cuda"
+    assert outside.key == "unnamed.empty.g128-t128.cuda"
+    assert inside.build[0].arch == "sm_90"
+
+
+def test_missing_counters_are_kept_by_name_and_never_zero(tmp_path: Path) -> None:
+    imported = import_as_run(written(tmp_path, RAW_2024), tmp_path / "profiles")
+    counters = read_counters(imported.run, "unnamed.empty.g128-t128.cuda")
+    missing = counters[counters.metric == "dram__bytes_read.sum"].iloc[0]
+    assert missing.isna()["value"] and missing.isna()["text"]
+    assert open_run(imported.run).records()[1].bytes.counted is None
+
+
+def test_launches_of_one_kernel_are_kept_each(tmp_path: Path) -> None:
+    imported = import_as_run(written(tmp_path, LONG), tmp_path / "profiles")
+    (record,) = open_run(imported.run).records()
+    assert record.launches.counted == 2
+    launches = read_launches(imported.run)[record.key]
+    assert [launch.number("dram__bytes_read.sum") for launch in launches] == [2500, 7]
+    assert launches[0].rules[0].estimated_speedup_percent == 25.5
+    assert list(read_rules(imported.run).launch) == [0]
+
+
+def test_a_second_import_gets_a_name_of_its_own(tmp_path: Path) -> None:
+    report = written(tmp_path, RAW_2021)
+    names = [import_as_run(report, tmp_path / "profiles").run.name for _ in range(2)]
+    assert names == ["imported-page", "imported-page-2"]
+
+
+def test_a_failed_import_leaves_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Problem):
+        import_as_run(written(tmp_path, RAW_2024[:-60]), tmp_path / "profiles")
+    assert not (tmp_path / "profiles").exists()
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("workbench.store.counters.CounterTable.write", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        import_as_run(written(tmp_path, RAW_2021), tmp_path / "profiles")
+    assert list((tmp_path / "profiles").iterdir()) == []
+
+
+def test_joined_by_range_and_never_by_counting(tmp_path: Path) -> None:
+    records = [make_record("serial"), make_record("vector")]
+    folder = make_run(tmp_path / "profiles", *records)
+    text = page([f"workbench@{record.key}/" for record in reversed(records)] + ["workbench@somebody.else/"])
+    imported = import_into_run(written(tmp_path, text), folder)
+    assert set(imported.launches) == {record.key for record in records}
+    assert imported.outside == 2
+    assert imported.unknown_ranges == ("somebody.else",)
+    first = read_counters(folder.path, records[0].key)
+    assert list(dict.fromkeys(first.kernel)) == ["kernel_0", "kernel_1"]
+
+
+def test_records_are_left_as_they_were(tmp_path: Path) -> None:
+    record = make_record()
+    folder = make_run(tmp_path / "profiles", record)
+    before = contents(folder.path)
+    import_into_run(written(tmp_path, page([f"workbench@{record.key}/"])), folder)
+    after = contents(folder.path)
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {"counters.parquet", "rules.parquet", "reports/page.csv"}
+
+
+def test_a_report_of_another_run_says_whose_it_is(tmp_path: Path) -> None:
+    record = make_record()
+    make_run(tmp_path / "profiles", record)
+    other = make_run(tmp_path / "profiles", make_record("vector"), name="b-run")
+    report = written(tmp_path, page([f"workbench@{record.key}/"]))
+    with pytest.raises(Problem, match="its ranges are those of run a-run: --run a-run"):
+        import_into_run(report, other)
+    assert not has_counters(other.path)
+    with pytest.raises(Problem, match="none of its 1 launches lies in a range"):
+        import_into_run(written(tmp_path, RAW_2021), other)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "name"),
+    [
+        ("void cutlass::Kernel2<cutlass_80_simt_sgemm>(T1::Params)", "cutlass_kernel2"),
+        ("void (anonymous namespace)::elementwise<float>(int)", "elementwise"),
+        ("scan_serial", "scan_serial"),
+        ("<<<>>>", "kernel"),
+    ],
+)
+def test_slugs(kernel: str, name: str) -> None:
+    assert slug(kernel) == name
+
+
+def test_the_command_prints_table_advice_and_what_is_missing(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        make_app(), ["import", str(written(tmp_path, LONG)), "--profiles", str(tmp_path / "profiles")]
+    )
+    assert result.exit_code == 0, result.output
+    assert "2 launches in 1 record on unknown GPU, 5 metrics" in result.output
+    assert "NVIDIA, up to 26 % (global): SOLBottleneck. Low occupancy." in result.output
+    assert "missing in this report" in result.output
+    assert "registers (launch__registers_per_thread)" in " ".join(result.output.split())
+
+
+def test_the_command_prints_json(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        make_app(), ["import", str(written(tmp_path, RAW_2021)), "--json", "--profiles", str(tmp_path / "profiles")]
+    )
+    (imported,) = json.loads(result.output)
+    (record,) = imported["records"]
+    assert record["figures"]["dram_read_bytes"] == 134217728
+    assert record["dram_bytes"] is None, "written bytes are missing, so that the sum is"
+
+
+@needs_v100
+def test_the_v100_report(tmp_path: Path) -> None:
+    imported = import_as_run(V100, tmp_path)
+    assert len(imported.records) == 5
+    assert imported.metrics == 676
+    assert len(read_counters(imported.run)) == 5 * 676
+    assert len(read_rules(imported.run)) > 50
+    third = imported.records[2]
+    assert third.bytes.counted == 1209119616 + 1267902560
+    assert (third.build[0].registers, third.build[0].occupancy_limiter) == (64, "registers")

@@ -10,7 +10,7 @@ from kernel_variants.scan.streams import Streams
 from workbench.declare import Cost, Defines, Kernel, Plan, Setting, Settings, Shape, Variant, ceil_div
 
 LEAST_STAGES, MOST_STAGES = 3, 8
-"""Of a ring: one is read, one is full, one on its way; beyond 8 there would be no new bytes in flight, only barriers."""
+"""Of a ring: one is read, one is full, one is on its way; beyond 8, small stages only add barriers."""
 BARRIER_BYTES, MAP_BYTES = 8, 8
 """Of one Mbarrier and of one Affine in ring.cu's shared memory."""
 
@@ -79,8 +79,7 @@ def ring(streams: Streams) -> Variant:
     """The asynchronous-copy ring: as many tiles on the way at a time as `ring_kb` kilobytes hold."""
 
     def chosen(shape: Shape, settings: Settings) -> tuple[Tile, int, int]:
-        """Tile, stages and bytes of a stage. Under three stages there is no ring: where they are too large, tiles of fewer
-        steps."""
+        """Tile, stages and bytes of a stage. Where too few stages would fit, tiles of fewer steps."""
         room, tile = int(settings["ring_kb"]) * 1024, Tile.of(settings)
         while (stage_bytes := 2 * tile.length * tile.channels * streams.value_bytes(shape)) * LEAST_STAGES > room:
             tile = replace(tile, steps=tile.steps // 2)

@@ -203,6 +203,10 @@ def test_the_plain_form_for_other_machines_is_right(key: str, dtype: str) -> Non
     h_last = np.full((2, 77), np.nan, np.float32)
     call(variant, shape, inputs, h, h_last, ("PLAIN_VECTORS", 1))
     assert_right(variant, shape, inputs, {"h": h, "h_last": h_last})
+    for name in [name for name in inputs if name != "h0"]:
+        inputs[name].reshape(-1)[5] = np.nan  # of k, a or b
+        call(variant, shape, inputs, h, h_last, ("PLAIN_VECTORS", 1))
+        assert np.isnan(h[0, :, 5].astype(np.float32)).all() and np.isnan(h_last[0, 5])
 
 
 def call(variant: Variant, shape: Shape, inputs: Arrays, h: Any, h_last: Any, *defines: tuple[str, Setting]) -> None:

@@ -1,0 +1,101 @@
+"""The CPU scans and layers against what the machine was measured to do, all in one process and in turn.
+
+Ceilings and kernels are measured in rounds one after the other, so that a neighbour's load hits both, and each is
+represented by its best round: what is compared is what the machine can do with the one and with the other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.bench.figure import Figure
+from workbench.catalog import Catalog, load_catalog
+from workbench.declare import Shape
+from workbench.execute import Bound, bind_variant
+from workbench.measure.ceilings_cpu import measure_cpu_ceilings
+
+SIZE = {"B": 4, "T": 4096, "H": 1024}
+ROUNDS = 4
+CALLS = 8
+CEILING_SECONDS = 2.0
+LAYER_ROUNDS = 4
+HIDDEN_SIZES = (64, 256, 1024)
+"""D and O are as large."""
+
+
+def measure() -> Iterator[Figure]:
+    catalog = load_catalog()
+    yield from scans(catalog)
+    yield from layers(catalog)
+
+
+def scans(catalog: Catalog) -> Iterator[Figure]:
+    shape = Shape.of("float32", **SIZE)
+    variants = [catalog.variant(key) for key in ("scan/streaming", "gated_scan/streaming")]
+    bound = [bind_variant(v, catalog.operation(v.operation), shape, v.default_settings(), "cpu") for v in variants]
+    seconds, ceilings = [float("inf")] * len(bound), dict[str, float]()
+    for _ in range(ROUNDS):
+        for name, rate in measure_cpu_ceilings(CEILING_SECONDS).items():
+            ceilings[name] = max(rate, ceilings.get(name, 0.0))
+        for _ in range(CALLS):
+            seconds = [min(best, seconds_of(b.run)) for best, b in zip(seconds, bound, strict=True)]
+    triad = max(ceilings["triad_bytes_per_s"], ceilings["triad_nt_bytes_per_s"])
+    costs = [v.cost(shape, v.default_settings()) for v in variants]
+    plain, gated = (cost.bytes / best for cost, best in zip(costs, seconds, strict=True))
+    exponentials = costs[1].special / seconds[1]
+    yield Figure("triad, better of plain and non-temporal stores", triad, "B/s")
+    yield Figure("scan/streaming", plain, "B/s")
+    yield Figure("scan/streaming over the triad", plain / triad, "ratio", 0.9, at_least=True)
+    yield Figure("gated_scan/streaming", gated, "B/s")
+    yield Figure("gated_scan/streaming over the triad", gated / triad, "ratio", 0.4, at_least=True)
+    yield Figure("exponentials in gated_scan/streaming", exponentials, "/s")
+    yield Figure("exponentials over the rate in L1", exponentials / ceilings["exp_per_s"], "ratio", 0.8, at_least=True)
+    if "exp_libm_per_s" in ceilings:
+        yield Figure("exponentials over the C library's rate in L1", exponentials / ceilings["exp_libm_per_s"], "ratio")
+
+
+def layers(catalog: Catalog) -> Iterator[Figure]:
+    """The best layer on this CPU against its own two products alone, and against the eager loop."""
+    operation = catalog.operation("layer")
+    best = [v for v in catalog.variants["layer"] if "cpu" in v.devices][-1]
+    eager = catalog.variant("layer/eager")
+    for H in HIDDEN_SIZES:
+        shape = Shape.of("float32", **{**SIZE, "H": H, "D": H, "O": H})
+        layer, loop = (bind_variant(v, operation, shape, v.default_settings(), "cpu") for v in (best, eager))
+        products = bare_products(shape)
+        in_layer = in_products = float("inf")
+        for _ in range(LAYER_ROUNDS):
+            in_layer, in_products = min(in_layer, seconds_of(layer.run)), min(in_products, seconds_of(products))
+        at = f"layer/{best.name} at H={H}"
+        limit = 1.3 if SIZE["H"] == H else None
+        yield Figure(f"{at} over its bare products", in_layer / in_products, "ratio", limit)
+        yield Figure(f"{at}: the eager loop takes", eager_seconds(loop) / in_layer, "ratio")
+
+
+def eager_seconds(loop: Bound) -> float:
+    """One run: it takes seconds, and thousands of steps even each other out."""
+    return seconds_of(loop.run)
+
+
+def bare_products(shape: Shape) -> Callable[[], Any]:
+    """The layer's two products as torch does them, into memory that is there already, with no bias and no cell."""
+    import torch
+
+    rows = shape["B"] * shape["T"]
+    x, h = torch.randn(rows, shape["D"]), torch.randn(rows, shape["H"])
+    w, w_out = torch.randn(2 * shape["H"], shape["D"]), torch.randn(shape["O"], shape["H"])
+    kv, y = torch.zeros(rows, 2 * shape["H"]), torch.zeros(rows, shape["O"])
+
+    def run() -> None:
+        torch.mm(x, w.T, out=kv)
+        torch.mm(h, w_out.T, out=y)
+
+    return run
+
+
+def seconds_of(action: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start

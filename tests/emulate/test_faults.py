@@ -223,6 +223,13 @@ def test_spin_on_an_atomic_lets_others_run(run):
     assert flags[0] == 2
 
 
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_thread_waits_for_ever(run, order):
+    arrays = {"flags": np.zeros(1, np.int32)}
+    found = fault(run, "waits_forever", "waits", arrays, grid=(3, 1, 1), order=order, resident=3)
+    assert found.block is not None and found.thread is not None
+
+
 def test_spin_without_yield(run):
     runtime().emulator_set_watchdog(0)
     try:

@@ -50,6 +50,7 @@ EMULATED_FLAGS: tuple[str, ...] = (
     "-fno-extern-tls-init",
     "-fno-threadsafe-statics",
     "-fsanitize=bounds,alignment",  # reported by the runtime's own handlers: no sanitiser library is needed
+    "-fstack-clash-protection",  # a large frame meets the guard of its thread's stack
     "-nodefaultlibs",  # what is undefined is found in the runtime, loaded before
     "-w",
     "-DWORKBENCH_EMULATED=1",

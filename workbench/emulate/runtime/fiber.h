@@ -24,9 +24,9 @@ struct Fiber {
 };
 
 // A thread may have 512 KiB of local memory (CUDA C++ Programming Guide, technical specifications). Memory is committed
-// a page at a time, as it is touched. The guard is as large, for a frame may be stepped over at once.
+// a page at a time, as it is touched. No frame steps over the guard: libraries are compiled to touch each page in turn.
 constexpr size_t stack_bytes = 576 << 10;
-constexpr size_t stack_guard_bytes = 1 << 20;
+constexpr size_t stack_guard_bytes = 64 << 10;
 
 // Stops `from` and goes on with `to`; returns when somebody switches back to `from`.
 void switch_fiber(Fiber *from, Fiber *to);

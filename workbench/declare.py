@@ -277,6 +277,10 @@ class Operation:
     dtypes: tuple[str, ...] = ("float32", "bfloat16")
     presets: Mapping[str, tuple[Mapping[str, int | str], ...]] = field(default_factory=dict)
     """Shapes that a preset (`quick`, `gpu`) sweeps: sizes of axes that differ from `axes`, and perhaps `dtype`."""
+    growth: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Sizes of every axis at which the growth of the error is recorded: one of them many, the others one."""
+    growth_factor: str = "algorithm"
+    """The factor that names an algorithm's family: errors grow by the algorithm, so one variant of each is enough."""
     depth: Callable[[Shape], int] = _no_depth
     """Length of the longest chain of dependent steps in the equation, in steps."""
 

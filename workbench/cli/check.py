@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from workbench.cli.options import AXES, Device, Dtype, Json, Kernels, Operations, Variants, split_axes, words
+from workbench.cli.options import AXES, Device, Dtype, Json, Kernels, Operations, Profiles, Variants, split_axes, words
 from workbench.problem import Problem
 
 SETTINGS = AXES
@@ -19,10 +19,12 @@ def command(
     dtype: Dtype = "",
     device: Device = "",
     error_growth: Annotated[
-        bool, typer.Option("--error-growth", help="Error against size: the first axis named, or each operation's own.")
+        bool, typer.Option("--error-growth", help="Record the error against size, one variant of each algorithm.")
     ] = False,
     timeout: Annotated[float, typer.Option(help="Seconds that one variant may take to answer.")] = 120.0,
+    name: Annotated[str, typer.Option(help="Name of the run that --error-growth records.")] = "",
     kernels: Kernels = None,
+    profiles: Profiles = Path("profiles"),
     as_json: Json = False,
 ) -> None:
     """Compare every variant with the float64 reference: on the GPU, on the CPU, or executed under emulation.
@@ -32,6 +34,7 @@ def command(
     from workbench.catalog import BUILTIN, load_catalog
     from workbench.cli.progress import BarWatch
     from workbench.sweep.checking import check_all
+    from workbench.sweep.growth import record_error_growth
     from workbench.sweep.selection import Selection
 
     if timeout <= 0:
@@ -48,7 +51,15 @@ def command(
         timeout_s=timeout,
     )
     with BarWatch() as watch:
-        records = check_all(selection, watch)
+        if error_growth:
+            folder = record_error_growth(selection, profiles, name or None, watch)
+            records = folder.records()
+        else:
+            records = check_all(selection, watch)
+    if error_growth and not as_json:
+        _print_growth(records)
+        print(f"run: {folder.path}")
+        return
     losses = {(v.operation, v.name): v.known_loss for v in load_catalog(Path(selection.kernels))}
     rows = [
         {
@@ -71,6 +82,8 @@ def command(
         print(json.dumps(rows, indent=2))
     else:
         _print(rows)
+    if error_growth:
+        return  # a family that loses its digits is what is looked for
     wrong = [row for row in rows if row["status"] not in ("ok", "unsupported") and not row["known_loss"]]
     if wrong:
         names = ", ".join(dict.fromkeys(f"{row['operation']}/{row['variant']}" for row in wrong))
@@ -100,3 +113,34 @@ def _print(rows: list[dict[str, Any]]) -> None:
             row["known_loss"] or row["reason"] or row["worst_at"] or "",
         )
     console().print(table)
+
+
+def _print_growth(records: list[Any]) -> None:
+    """A row a variant, a column a size: relative L2 error, red where it is over the tolerance."""
+    from rich.table import Table
+
+    from workbench.cli.ladder_table import error_text
+    from workbench.cli.terminal import console
+
+    for operation in dict.fromkeys(r.operation for r in records):
+        rows = [r for r in records if r.operation == operation]
+        varying = [a for a in rows[0].shape if len({r.shape[a] for r in rows}) > 1]
+        sizes = list(dict.fromkeys(tuple(r.shape[a] for a in varying) for r in rows))
+        table = Table(
+            title=f"{operation}: relative L2 error against {', '.join(varying)}", title_justify="left", box=None
+        )
+        table.add_column("variant")
+        for size in sizes:
+            table.add_column(" ".join(str(s) for s in size), justify="right")
+        for variant in dict.fromkeys(r.variant for r in rows):
+            found = {tuple(r.shape[a] for a in varying): r for r in rows if r.variant == variant}
+            cells = [_coloured(found.get(size), error_text) for size in sizes]
+            table.add_row(variant, *cells)
+        console().print(table)
+
+
+def _coloured(record: Any, text: Any) -> str:
+    if record is None:
+        return ""
+    shown = text(record) or record.status.value
+    return shown if record.status.value == "ok" else f"[red]{shown}[/]"

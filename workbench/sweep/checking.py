@@ -69,24 +69,31 @@ def check_all(selection: Selection, watch: Watch) -> list[Record]:
                     records.append(job.record(Status.UNSUPPORTED, reason=reason))
                 else:
                     jobs.append(job)
+    return records + check_jobs(jobs, Path(selection.kernels), selection.timeout_s, watch)
+
+
+def check_jobs(jobs: list[CheckJob], kernels: Path, timeout_s: float, watch: Watch) -> list[Record]:
+    """Builds what the jobs need and runs them; a record each, in the order of the jobs."""
     start_server()
+    records: list[Record] = []
     built = build_all(
         [unit for job in jobs for unit in units_for(job.variant, job.shape, (), job.backend == "emulated")], watch
     )
-    for job in list(jobs):
+    runnable = list(jobs)
+    for job in jobs:
         broken = built.failure(units_for(job.variant, job.shape, (), job.backend == "emulated"))
         if broken is not None:
             records.append(job.record(Status.COMPILE_ERROR, reason=broken.message))
-            jobs.remove(job)
-    watch.stage("check", len(jobs))
+            runnable.remove(job)
+    watch.stage("check", len(runnable))
 
     def keep(record: Record) -> None:
         watch.step(f"{record.operation}/{record.variant}: {record.status.value}")
         records.append(record)
 
-    run_checks(jobs, Path(selection.kernels), selection.timeout_s, keep)
-    order = {v.key: place for place, v in enumerate(catalog)}
-    return sorted(records, key=lambda r: order[f"{r.operation}/{r.variant}"])
+    run_checks(runnable, kernels, timeout_s, keep)
+    order = {job.record(Status.SKIPPED).key: place for place, job in enumerate(jobs)}
+    return sorted(records, key=lambda r: order[r.key])
 
 
 def _backends(variant: Variant, asked: tuple[str, ...]) -> list[str]:

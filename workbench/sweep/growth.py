@@ -1,0 +1,75 @@
+"""How errors grow with size: one variant of each family of algorithms, over the sizes that the operation names."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import sys
+from pathlib import Path
+
+from workbench.catalog import Catalog, load_catalog
+from workbench.check.case import Draw
+from workbench.declare import Operation, Shape, Variant
+from workbench.execute.here import backend_here, cpu_name, why_unsupported
+from workbench.problem import Problem
+from workbench.store.record import Run
+from workbench.store.run_folder import RunFolder, create_run
+from workbench.sweep.checking import CheckJob, check_jobs
+from workbench.sweep.environment import environment
+from workbench.sweep.selection import Selection
+from workbench.sweep.watch import Watch
+
+
+def record_error_growth(selection: Selection, profiles: Path, name: str | None, watch: Watch) -> RunFolder:
+    """A finished run that holds a record for each family and size. Its records carry errors, and no times: a family
+    that loses its digits is `incorrect` from the size on where it passes the tolerance."""
+    catalog = load_catalog(Path(selection.kernels))
+    jobs = _jobs(selection, catalog)
+    now = datetime.datetime.now(datetime.UTC)
+    run = Run(
+        name=name or f"{now:%Y%m%d-%H%M%S}-error-growth",
+        created=now.isoformat(timespec="seconds"),
+        command=["workbench", *sys.argv[1:]],
+        device=cpu_name(),
+        environment=environment(),
+    )
+    folder = create_run(profiles, run)
+    for record in check_jobs(jobs, Path(selection.kernels), selection.timeout_s, watch):
+        folder.append(record)
+    folder.finish()
+    return folder
+
+
+def _jobs(selection: Selection, catalog: Catalog) -> list[CheckJob]:
+    chosen = catalog.select(selection.operations, selection.variants)
+    growing = [op for op in catalog.operations.values() if op.growth and any(v.operation == op.name for v in chosen)]
+    if not growing:
+        known = [op.name for op in catalog.operations.values() if op.growth]
+        raise Problem(f"--error-growth: no chosen operation declares sizes for it; those that do: {', '.join(known)}")
+    jobs = []
+    for operation in growing:
+        variants = [v for v in chosen if v.operation == operation.name]
+        families = variants if selection.variants else _one_of_each_family(operation, variants)
+        for variant, shape in itertools.product(families, _shapes(operation)):
+            backend, _ = backend_here(variant)
+            if backend is not None and why_unsupported(variant, shape) is None:
+                # Saturated inputs say nothing of growth: every state forgets all that came before it, or nothing.
+                draws = tuple(Draw(regime, 0) for regime in operation.regimes[:2])
+                jobs.append(CheckJob(variant, operation, shape, backend, draws=draws))
+    return jobs
+
+
+def _one_of_each_family(operation: Operation, variants: list[Variant]) -> list[Variant]:
+    """The highest rung of each family: what somebody would use of it."""
+    best: dict[str, Variant] = {}
+    for variant in variants:
+        best[variant.factors.get(operation.growth_factor, variant.name)] = variant
+    return list(best.values())
+
+
+def _shapes(operation: Operation) -> list[Shape]:
+    sizes = [operation.growth[axis] for axis in operation.axes]
+    return [
+        Shape(tuple(zip(operation.axes, combination, strict=True)), operation.dtypes[0])
+        for combination in itertools.product(*sizes)
+    ]

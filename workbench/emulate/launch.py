@@ -5,6 +5,9 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from workbench.declare import I32, Argument, At, Kernel
 from workbench.emulate.fault import EmulationFault
@@ -110,12 +113,18 @@ def _word(argument: Argument, memory: Memory) -> str:
     """The type of an argument in the words of a kernel's signature; "*" alone for an absent tensor."""
     if isinstance(argument, (str, At)):
         array = memory.get(argument if isinstance(argument, str) else argument.tensor)
-        return "*" if array is None else "*" + _WORDS.get(array.dtype.name, "?")
+        return "*" if array is None else _pointer_to(array.dtype)
     if isinstance(argument, I32):
         return "i32"
     return "f32" if isinstance(argument, float) else "i64"
 
 
+@cache
+def _pointer_to(dtype: np.dtype[Any]) -> str:
+    return "*" + _WORDS.get(dtype.name, "?")
+
+
+@cache
 def _fits(given: str, taken: str) -> bool:
     """Same type, signedness apart; a pointer to bytes, to a structure or to void fits any pointer."""
     if given.startswith("*"):

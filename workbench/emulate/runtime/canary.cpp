@@ -31,8 +31,14 @@ void set_canary(char *from, char *to) {
 }
 
 const char *damaged_canary(const char *from, const char *to) {
-    for (; from < to; ++from)
-        if (*from != *(const char *)canary_of(from)) return from;
+    while (from < to) {
+        const size_t left = page_bytes - ((uintptr_t)from & (page_bytes - 1)), wanted = (size_t)(to - from);
+        const size_t bytes = wanted < left ? wanted : left;
+        if (memcmp(from, canary_of(from), bytes) != 0)
+            for (;; ++from)
+                if (*from != *(const char *)canary_of(from)) return from;
+        from += bytes;
+    }
     return nullptr;
 }
 

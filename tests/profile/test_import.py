@@ -118,6 +118,29 @@ def test_a_report_of_another_run_says_whose_it_is(tmp_path: Path) -> None:
         import_into_run(written(tmp_path, RAW_2021), other)
 
 
+def test_a_report_that_could_have_joined_a_run_says_so(tmp_path: Path) -> None:
+    record = make_record()
+    make_run(tmp_path / "profiles", record)
+    report = written(tmp_path, page([f"workbench@{record.key}/"]))
+    result = CliRunner().invoke(make_app(), ["import", str(report), "--profiles", str(tmp_path / "profiles")])
+    assert "its ranges are those of run a-run: --run a-run joins them to its records" in result.output
+    joined = ["import", str(report), "--run", "a-run", "--profiles", str(tmp_path / "profiles")]
+    assert "its ranges" not in CliRunner().invoke(make_app(), joined).output
+
+
+def test_a_record_of_several_kernels_has_a_row_each_and_one_for_their_sum(tmp_path: Path) -> None:
+    record = make_record()
+    make_run(tmp_path / "profiles", record)
+    report = written(tmp_path, page([f"workbench@{record.key}/"], launches=10))
+    words = ["import", str(report), "--run", "a-run", "--profiles", str(tmp_path / "profiles")]
+    lines = CliRunner().invoke(make_app(), words, env={"COLUMNS": "250"}).output.splitlines()
+    (whole,) = [line for line in lines if line.startswith("scan/serial")]
+    assert "10 of 1 declared" in whole and "128 µs" in whole and "20 MB" in whole
+    (part,) = [line for line in lines if line.startswith("  kernel_3")]
+    assert "12.8 µs" in part and "2 MB" in part and "declared" not in part
+    assert any("2 kernels more" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("kernel", "name"),
     [

@@ -36,6 +36,8 @@ class Imported:
     """How many different metrics were kept."""
     outside: int = 0
     """Launches that lie in no range of the run, and were left out."""
+    home: str | None = None
+    """The run that a report imported as one of its own could have joined."""
     unknown_ranges: tuple[str, ...] = ()
     """Ranges of the workbench's domain that name no record of the run."""
 
@@ -56,6 +58,8 @@ def import_as_run(report: Path, profiles: Path) -> Imported:
         by_key.setdefault(key, []).append(launch.only(needed_metrics()))
         table.append(key, launch)
     records = [_record(key, launches) for key, launches in by_key.items()]
+    ranges = {name for launches in by_key.values() for launch in launches for name in launch.ranges}
+    home = next(iter(runs_with(profiles, ranges)), None) if ranges else None
     run = Run(
         name=_free_name(profiles, report),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -73,7 +77,7 @@ def import_as_run(report: Path, profiles: Path) -> Imported:
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise
-    return Imported(folder.path, by_key, records, table.metrics)
+    return Imported(folder.path, by_key, records, table.metrics, home=home)
 
 
 def _key(launch: Launch) -> str:
@@ -178,7 +182,12 @@ def import_into_run(report: Path, folder: RunFolder) -> Imported:
         raise Problem(_nothing_joined(report, folder, outside, strangers))
     table.write(folder.path, [report])
     return Imported(
-        folder.path, by_key, [known[key] for key in by_key], table.metrics, outside, tuple(sorted(strangers))
+        folder.path,
+        by_key,
+        [known[key] for key in by_key],
+        table.metrics,
+        outside,
+        unknown_ranges=tuple(sorted(strangers)),
     )
 
 
@@ -194,12 +203,13 @@ def _nothing_joined(report: Path, folder: RunFolder, launches: int, strangers: s
 
 
 def runs_with(profiles: Path, keys: Iterable[str]) -> list[str]:
-    """Names of the runs whose records have one of these keys."""
+    """Names of the runs (not themselves imported) whose records have one of these keys."""
     wanted = {key for key in keys if KEY.fullmatch(key)}
     found = []
     for file in sorted(profiles.glob("*/run.json")):
         try:
-            records = open_run(file.parent).records()
+            folder = open_run(file.parent)
+            records = [] if "imported_from" in folder.run.environment else folder.records()
         except Problem:
             continue
         if any(record.key in wanted for record in records):

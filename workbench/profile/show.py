@@ -17,34 +17,52 @@ from workbench.profile.derived import Derived, derive
 from workbench.profile.import_report import Imported
 from workbench.profile.metrics import with_unit
 from workbench.store.launch import Launch, Rule
-from workbench.store.record import Record
+from workbench.store.record import Bytes, Launches, Record
 from workbench.store.run_folder import open_run
 
 ADVICE_SHOWN = 3
 """Results of NVIDIA's rules shown for each record, its first sentences; all of them are kept in the run."""
 RECORDS_SHOWN = 20
 """Records shown, those that took longest; all of them are kept in the run."""
+KERNELS_SHOWN = 8
+"""Kernels shown of one record; all of them are kept in the run."""
+Launched = Mapping[str, Sequence[Launch]]
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
-def profile_table(records: Sequence[Record], derived: Mapping[str, Derived]) -> Table:
-    """A row a record: what ran, how full the chip was, what crossed DRAM, and the first two stalls."""
+def profile_table(records: Sequence[Record], derived: Mapping[str, Derived], launches: Launched) -> Table:
+    """A row a record: what ran, how full the chip was, what crossed DRAM, and the first two stalls. A record of
+    several kernels has a row for each of them below its own."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("kernel", "launches", "time under ncu", "registers", "occupancy", "DRAM", "bandwidth", "stalls"):
         table.add_column(title, overflow="fold")
     for record in records:
-        one = derived[record.key]
-        table.add_row(
-            Text(record.variant if record.operation == "unnamed" else f"{record.operation}/{record.variant}"),
-            _launches(one),
-            _figure(one, "duration_s", "s"),
-            _figure(one, "registers", ""),
-            _occupancy(one),
-            _traffic(one),
-            _bandwidth(one),
-            ", ".join(f"{reason} {100 * share:.0f} %" for reason, share in leading_stalls(one)) or "missing",
-        )
+        name = record.variant if record.operation == "unnamed" else f"{record.operation}/{record.variant}"
+        table.add_row(Text(name), *_cells(derived[record.key]))
+        kernels = list(dict.fromkeys(launch.kernel for launch in launches[record.key]))
+        for kernel in kernels[:KERNELS_SHOWN] if len(kernels) > 1 else []:
+            own = [launch for launch in launches[record.key] if launch.kernel == kernel]
+            table.add_row(Text(f"  {kernel}"), *_cells(derive(bare(record), own, {})), style="dim")
+        if len(kernels) > KERNELS_SHOWN:
+            table.add_row(Text(f"  … {len(kernels) - KERNELS_SHOWN} kernels more"), style="dim")
     return table
+
+
+def bare(record: Record) -> Record:
+    """The record without what it declares and took as a whole: one of its kernels cannot be held against that."""
+    return record.model_copy(update={"time": None, "bytes": Bytes(), "launches": Launches(), "build": []})
+
+
+def _cells(one: Derived) -> tuple[str, ...]:
+    return (
+        _launches(one),
+        _figure(one, "duration_s", "s"),
+        _figure(one, "registers", ""),
+        _occupancy(one),
+        _traffic(one),
+        _bandwidth(one),
+        ", ".join(f"{reason} {100 * share:.0f} %" for reason, share in leading_stalls(one)) or "missing",
+    )
 
 
 def leading_stalls(one: Derived, count: int = 2) -> list[tuple[str, float]]:
@@ -120,7 +138,7 @@ def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
     longest = sorted(imported.records, key=lambda r: derived[r.key].figures.get("duration_s", 0.0), reverse=True)
     keys = {record.key for record in longest[:RECORDS_SHOWN]}
     shown = [record for record in imported.records if record.key in keys]
-    console.print(profile_table(shown, derived))
+    console.print(profile_table(shown, derived, imported.launches))
     if len(shown) < len(imported.records):
         console.print(f"… and {len(imported.records) - len(shown):,} records that took less time")
     for record in shown:
@@ -133,6 +151,8 @@ def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
         for line in lines:
             _say(console, f"  {line}")
     _print_missing(console, derived.values())
+    if imported.home:
+        _say(console, f"\nits ranges are those of run {imported.home}: --run {imported.home} joins them to its records")
     if imported.outside:
         left_out = _counted(imported.outside, "launch lies", "launches lie")
         _say(console, f"\n{left_out} in no range of a record of this run, and did not join")

@@ -11,7 +11,7 @@ from pathlib import Path
 from workbench.problem import Problem
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-ENTRY_FORMAT = "5"
+ENTRY_FORMAT = "6"
 """Part of every key: raised when what is stored beside a binary changes its form."""
 
 

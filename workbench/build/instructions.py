@@ -6,6 +6,7 @@ anything spill.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ CLASSES = {
 arithmetic is mostly addresses; whatever is in no class (moves, predicates, special registers) is `other`."""
 
 _CLASS_OF = {opcode: name for name, opcodes in CLASSES.items() for opcode in opcodes}
+_CONSTANT = re.compile(r"^\w+, -RZ, RZ, ")
 _WIDTHS = {"U8": 8, "S8": 8, "U16": 16, "S16": 16, "64": 64, "128": 128, "256": 256}
 
 
@@ -66,6 +68,8 @@ class Instruction:
     @property
     def kind(self) -> str:
         """Its class, with the width of a global load or store."""
+        if self.opcode.startswith("IMAD.MOV") or (self.base == "HFMA2" and _CONSTANT.search(self.operands)):
+            return "other"  # a move, and a constant: the compiler writes them on whichever pipe is free
         name = _CLASS_OF.get(self.base, "other")
         if name not in ("global_load", "global_store"):
             return name

@@ -1,0 +1,155 @@
+"""What a rung claims, held against the machine code that it compiles to.
+
+The catalogue is compiled into the checkout's own cache: what `make sweep` has built is not built again.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import pytest
+
+from workbench.build import listing_of, supported_archs
+from workbench.build.catalogue import BuildRow, build_catalogue
+from workbench.build.sass import Listing
+from workbench.catalog import Catalog, load_catalog
+from workbench.declare import Kernel
+
+MAIN_ARCH = "sm_90"
+
+
+@functools.cache
+def catalog() -> Catalog:
+    return load_catalog()
+
+
+@functools.cache
+def everything(dtype: str, arch: str) -> list[BuildRow]:
+    """All variants that run on a GPU, at once: most of the time of one kernel is nvdisasm's start."""
+    chosen = [catalog().variant(key) for key in cuda_variants()]
+    return build_catalogue(catalog(), chosen, [arch], [dtype], jobs=1)
+
+
+def rows(key: str, dtype: str = "float32", arch: str = MAIN_ARCH) -> list[BuildRow]:
+    """The kernels of a variant, all of which must compile."""
+    made = [row for row in everything(dtype, arch) if row.variant == key]
+    for row in made:
+        assert row.status in ("ok", "no_kernel"), f"{key} {dtype} {arch}: {row.reason}"
+    return made
+
+
+def listings(key: str, dtype: str = "float32", arch: str = MAIN_ARCH) -> list[Listing]:
+    return [
+        listing_of(row.binary, row.step.function)
+        for row in rows(key, dtype, arch)
+        if row.binary is not None and isinstance(row.step, Kernel)
+    ]
+
+
+def total(key: str, kind: str, dtype: str = "float32", arch: str = MAIN_ARCH) -> int:
+    """Instructions of a class (or all whose name begins with it) over the kernels of a variant."""
+    return sum(
+        count
+        for listing in listings(key, dtype, arch)
+        for name, count in listing.mix().items()
+        if re.fullmatch(rf"{kind}(_\d+)?", name)
+    )
+
+
+def cuda_variants() -> list[str]:
+    return [variant.key for variant in catalog() if "cuda" in variant.devices]
+
+
+@pytest.mark.parametrize("arch", ["sm_80", "sm_89", "sm_90"])
+@pytest.mark.parametrize("key", ["scan/vector", "gated_scan/vector", "gate/batched_vector"])
+def test_a_vector_rung_reads_and_writes_128_bits(key: str, arch: str) -> None:
+    assert total(key, "global_load_128", arch=arch) >= 1
+    assert total(key, "global_store_128", arch=arch) >= 1
+    # Half as wide an element, as many bytes a load: the rung chooses its vector by the dtype.
+    assert total(key, "global_load_128", "bfloat16", arch) >= 1
+
+
+@pytest.mark.parametrize("key", ["scan/serial", "gated_scan/serial_gated", "gate/batched"])
+def test_the_rung_before_it_does_not(key: str) -> None:
+    assert total(key, "global_load_128") == 0 and total(key, "global_load_32") >= 1
+
+
+@pytest.mark.parametrize("arch", ["sm_80", "sm_89", "sm_90"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_padding_costs_no_instruction_in_the_inner_loop(dtype: str, arch: str) -> None:
+    """So whatever time it wins is the bank conflicts' alone."""
+    (padded,), (unpadded,) = listings("scan/blelloch", dtype, arch), listings("scan/blelloch_unpadded", dtype, arch)
+    a, b = padded.inner_loop(), unpadded.inner_loop()
+    assert a is not None and b is not None
+    for kind in ("shared_load", "shared_store", "barrier", "ffma", "fadd_fmul", "global_load_32"):
+        assert a.mix()[kind] == b.mix()[kind] > 0, kind
+    if arch == MAIN_ARCH:
+        assert len(a.body) == len(b.body)
+    else:
+        # ptxas loads the loop's constants a little differently in the two: one or two instructions of 250.
+        assert 0 <= len(b.body) - len(a.body) <= 2
+
+
+@pytest.mark.parametrize("arch", ["sm_80", "sm_90"])
+@pytest.mark.parametrize("key", ["scan/ring", "gated_scan/ring"])
+def test_a_ring_rung_copies_asynchronously(key: str, arch: str) -> None:
+    for dtype in ("float32", "bfloat16"):
+        assert total(key, "async_copy", dtype, arch) >= 1
+    (listing,) = listings(key, arch=arch)
+    assert any(loop.mix().get("async_copy") for loop in listing.loops()), "the copies stand outside every loop"
+
+
+@pytest.mark.parametrize("arch", ["sm_80", "sm_89", "sm_90"])
+def test_the_tensor_rung_uses_tensor_cores_and_the_one_before_it_does_not(arch: str) -> None:
+    assert total("layer/epilogue_scan_tensor", "h(g)?mma", "bfloat16", arch) >= 1
+    assert total("layer/epilogue_scan", "h(g)?mma", "bfloat16", arch) == 0
+
+
+def test_only_rungs_that_say_so_copy_asynchronously_or_multiply_matrices() -> None:
+    for row in everything("bfloat16", MAIN_ARCH):
+        if row.fact is not None:
+            assert ("async_copy" in row.fact.sass_mix) == bool(re.search("ring|tensor", row.variant)), row.variant
+            assert ("hmma" in row.fact.sass_mix or "hgmma" in row.fact.sass_mix) == ("tensor" in row.variant), (
+                row.variant
+            )
+
+
+@pytest.mark.parametrize("key", ["scan/prefetch", "gated_scan/prefetch"])
+def test_a_prefetching_rung_has_loads_of_all_its_steps_in_one_turn_of_its_loop(key: str) -> None:
+    (row,), (listing,) = rows(key), listings(key)
+    assert isinstance(row.step, Kernel)
+    ahead = int(dict(row.step.defines)["AHEAD"])
+    loop = listing.inner_loop()
+    assert loop is not None and loop.mix()["global_load_32"] >= 2 * ahead  # two inputs a step
+
+
+def test_the_warp_rung_exchanges_by_shuffles() -> None:
+    assert total("scan/warp_shuffle", "shuffle") >= 5  # five halvings of 32 lanes
+    assert total("scan/blelloch", "shuffle") == 0
+
+
+def test_look_back_takes_tickets_and_serial_rungs_need_no_atomics() -> None:
+    for order in ("free", "fixed"):
+        assert total(f"scan/look_back_{order}", "atomic") >= 1
+    assert total("scan/serial", "atomic") == total("scan/serial", "barrier") == 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_no_rung_spills_on_sm_90(dtype: str) -> None:
+    found = [row.fact for row in everything(dtype, MAIN_ARCH) if row.fact is not None]
+    assert len(found) >= 40
+    assert {fact.kernel: fact.spill_bytes for fact in found if fact.spill_bytes != 0} == {}
+
+
+@pytest.mark.parametrize("arch", supported_archs())
+def test_the_whole_catalogue_compiles_and_fits_an_sm(arch: str) -> None:
+    """In bfloat16, whose conversions and tensor instructions differ most between architectures; float32 as well on
+    the oldest."""
+    made = everything("bfloat16", arch) + (everything("float32", arch) if arch == "sm_80" else [])
+    assert {row.status for row in made} <= {"ok", "unsupported", "no_kernel"}, [
+        f"{row.variant}: {row.reason}" for row in made if row.status == "compile_error"
+    ]
+    found = [row.fact for row in made if row.fact is not None]
+    assert len(found) >= 40
+    assert [fact.kernel for fact in found if not fact.occupancy_theoretical] == []

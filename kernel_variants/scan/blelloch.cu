@@ -26,7 +26,7 @@
 
 // in_a, in_b: rows of H channels (steps.cuh); h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32.
 // grid (ceil(H / CHANNELS), B), block THREADS.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
     scan_blelloch(const in_t *__restrict__ in_a, const in_t *__restrict__ in_b, const float *__restrict__ h0,
                   io_t *__restrict__ h, float *__restrict__ h_last, index_t T, index_t H) {
     __shared__ float decay[CHANNELS * PITCH];

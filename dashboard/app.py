@@ -1,37 +1,46 @@
-"""The dashboard: `workbench dashboard` runs this file with Streamlit."""
+"""The dashboard: `workbench dashboard` runs this file with Streamlit.
+
+The page is a parameter of the URL like everything else that makes up a view. (With a path a page, Streamlit's
+frontend asks for its own files under that path first, and every shared link begins with two errors.)
+"""
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:  # Streamlit puts this file's folder there, not the project's
-    sys.path.insert(0, str(ROOT))
+HERE = Path(__file__).resolve().parent
+if str(HERE.parent) not in sys.path:  # Streamlit puts this file's folder there, not the project's
+    sys.path.insert(0, str(HERE.parent))
 
 import streamlit as st  # noqa: E402
 
 from dashboard import url  # noqa: E402
 from dashboard.filter_bar import filter_bar  # noqa: E402
 
-PAGES = Path(__file__).resolve().parent / "pages"
+# In the order in which one thinks. Each is a module of dashboard/pages with a function `page(context)`.
+PAGES = {
+    "Ladder": "01_ladder",
+    "Occupancy": "02_occupancy",
+    "Bandwidth": "03_bandwidth",
+    "Scaling": "04_scaling",
+    "Time": "05_time",
+    "Kernel": "06_kernel",
+    "Compare": "07_compare",
+    "Import": "08_import",
+}
+
+
+def main() -> None:
+    url.start()
+    name = url.choose(st.segmented_control, "Page", list(PAGES), "page", label_visibility="collapsed", required=True)
+    context = filter_bar()
+    importlib.import_module(f"dashboard.pages.{PAGES[str(name)]}").page(context)
+    url.finish()
+
 
 st.set_page_config(page_title="Scan workbench", page_icon="📐", layout="wide")
-st.html(Path(__file__).resolve().parent / "style.css")
-url.start()
-page = st.navigation(
-    [
-        st.Page(PAGES / "01_ladder.py", title="Ladder", url_path="ladder", default=True),
-        st.Page(PAGES / "02_occupancy.py", title="Occupancy", url_path="occupancy"),
-        st.Page(PAGES / "03_bandwidth.py", title="Bandwidth", url_path="bandwidth"),
-        st.Page(PAGES / "04_scaling.py", title="Scaling", url_path="scaling"),
-        st.Page(PAGES / "05_time.py", title="Time", url_path="time"),
-        st.Page(PAGES / "06_kernel.py", title="Kernel", url_path="kernel"),
-        st.Page(PAGES / "07_compare.py", title="Compare", url_path="compare"),
-        st.Page(PAGES / "08_import.py", title="Import", url_path="import"),
-    ],
-    position="top",
-)
-st.session_state["context"] = filter_bar()
-page.run()
-url.finish()
+st.html(HERE / "style.css")
+# One page of Streamlit's own, so that it makes none of the files under pages/.
+st.navigation([st.Page(main, title="Scan workbench", default=True)], position="hidden").run()

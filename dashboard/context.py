@@ -79,9 +79,3 @@ def catalogue() -> Catalog:
 def ladder_places() -> tuple[dict[str, Rung], dict[str, Style]]:
     known = rungs(catalogue())
     return known, styles(known)
-
-
-def current() -> Context:
-    """The view that the app has set up for the page."""
-    context: Context = st.session_state["context"]
-    return context

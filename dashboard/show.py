@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard.context import Context
-from workbench.analyse.describe import shape_text, table
+from workbench.analyse.describe import SCIENTIFIC, shape_text, table
 from workbench.analyse.missing import unreadable
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
@@ -31,7 +31,7 @@ def frame(rows: pd.DataFrame, columns: Sequence[str], key: str, height: int | No
         column.name: (
             st.column_config.TextColumn(column.heading, help=column.help)
             if column.digits is None
-            else st.column_config.NumberColumn(column.heading, help=column.help, format=f"%.{column.digits}f")
+            else st.column_config.NumberColumn(column.heading, help=column.help, format=number_format(column.digits))
         )
         for column in described
     }
@@ -40,9 +40,14 @@ def frame(rows: pd.DataFrame, columns: Sequence[str], key: str, height: int | No
         column_config=config,
         hide_index=True,
         key=key,
-        height=height or min(36 * (len(shown) + 1) + 4, 640),
+        height=height or min(35 * (len(shown) + 1) + 3, 640),
         placeholder="–",
     )
+
+
+def number_format(digits: int) -> str:
+    """In Streamlit's words; whole numbers with separators between thousands."""
+    return "localized" if digits == 0 else "%.1e" if digits == SCIENTIFIC else f"%.{digits}f"
 
 
 def state_of(context: Context) -> None:

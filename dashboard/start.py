@@ -25,6 +25,8 @@ def options(port: int, address: str, browser: bool) -> dict[str, Any]:
         "server.fileWatcherType": "none",
         "server.maxUploadSize": 2000,
         "global.developmentMode": False,
+        "theme.light.primaryColor": "#2f6691",
+        "theme.dark.primaryColor": "#10b4fb",
     }
 
 

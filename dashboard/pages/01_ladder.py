@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.context import Context, current
+from dashboard.context import Context
 from dashboard.show import frame, nothing, picture, state_of
 from dashboard.url import choose
 from workbench.analyse import missing
@@ -81,6 +81,3 @@ def without_runs(context: Context) -> None:
     operation = choose(st.selectbox, "Operation", list(context.catalog.operations), "operation")
     if operation is not None:
         modelled(context, operation, default_shape(context.catalog.operations[operation]))
-
-
-page(current())

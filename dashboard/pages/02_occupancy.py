@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import url
-from dashboard.context import Context, current
+from dashboard.context import Context
 from dashboard.show import frame, nothing, picture, state_of
 from workbench.analyse import missing
 from workbench.analyse.best import best_settings
@@ -88,6 +88,3 @@ def sliders() -> None:
     with right:
         here = {"block_threads": block, "registers": registers, "shared_bytes": shared}
         picture(figures.what_if(curves, here, answer["occupancy"]), "occupancy-what-if")
-
-
-page(current())

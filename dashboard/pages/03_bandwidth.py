@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from dashboard.context import Context, current
+from dashboard.context import Context
 from dashboard.show import frame, nothing, picture, state_of
 from dashboard.url import choose
 from workbench.analyse import missing
@@ -65,13 +65,10 @@ def page(context: Context) -> None:
 def against_size(context: Context, records: pd.DataFrame, lines: Sequence[Roof]) -> None:
     st.markdown("##### Bandwidth against size")
     axes = [axis for axis in AXES if len(curves(context.records, axis))]
-    axis = choose(st.segmented_control, "Along", axes, "along", axes.index("T") if "T" in axes else 0)
+    axis = choose(st.segmented_control, "Along", axes, "along", axes.index("T") if "T" in axes else 0, required=True)
     if axis is None:
         nothing([missing.no_curve(str(context.operation), "T")])
         return
     others = choose(st.selectbox, "At", others_of(context.records, axis), "at")
     chosen = curves(context.records, axis)
     picture(figures.bandwidth(chosen[chosen["others"] == others], axis, lines, context.style), "bandwidth")
-
-
-page(current())

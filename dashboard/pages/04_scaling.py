@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard.context import Context, current
+from dashboard.context import Context
 from dashboard.show import frame, nothing, picture, state_of
 from dashboard.url import choose
 from workbench.analyse import missing
@@ -27,7 +27,9 @@ def page(context: Context) -> None:
     axes = [axis for axis in AXES if len(curves(records, axis))]
     along, at = st.columns(2)
     with along:
-        axis = choose(st.segmented_control, "Along", axes, "along", axes.index("T") if "T" in axes else 0)
+        axis = choose(
+            st.segmented_control, "Along", axes, "along", axes.index("T") if "T" in axes else 0, required=True
+        )
     if axis is None:
         nothing([missing.no_curve(str(context.operation), "T")])
     else:
@@ -80,6 +82,3 @@ def fastest(context: Context) -> None:
         "fastest",
         f"On {device}. A tie: 95 % intervals of the medians overlap (derived). Hover for who is in it.",
     )
-
-
-page(current())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard.context import Context, current
+from dashboard.context import Context
 from dashboard.show import frame, nothing, picture, state_of
 from dashboard.url import choose
 from workbench.analyse import missing
@@ -85,6 +85,3 @@ def counted(context: Context, rows: pd.DataFrame) -> None:
         nothing(["NVIDIA's rules found nothing to say, or the report was made without them."])
     else:
         frame(found, list(found.columns), "rules")
-
-
-page(current())

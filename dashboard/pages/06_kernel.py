@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.context import Context, current
+from dashboard.context import Context
 from dashboard.show import frame, nothing, picture
 from dashboard.url import choose, choose_several
 from workbench.analyse.figures import kernel as figures
@@ -34,18 +34,21 @@ def page(context: Context) -> None:
     st.subheader("Kernel: what was written, what the compiler made of it")
     catalog = context.catalog
     operations = list(catalog.operations)
-    first, second, third, fourth = st.columns([2, 3, 2, 3])
-    with first:
-        default = operations.index(context.operation) if context.operation in operations else 0
-        operation = str(choose(st.selectbox, "Operation of the kernel", operations, "kernel_operation", default))
-    with second:
+    variant_column, dtype_column, arch_column = st.columns([4, 2, 4])
+    if context.operation in operations:
+        operation = str(context.operation)
+    else:  # no run, or one of an imported report: nothing to take it from
+        operation = str(choose(st.selectbox, "Operation of the kernel", operations, "kernel_operation"))
+    with variant_column:
         ideas = {v.name: v.idea for v in catalog.variants[operation]}
         cuda = [v.name for v in catalog.variants[operation] if "cuda" in v.devices and v.settings]
         default = list(ideas).index(cuda[0]) if cuda else 0
         name = str(choose(st.selectbox, "Variant", list(ideas), f"kernel_{operation}", default))
-    with third:
-        dtype = str(choose(st.selectbox, "In and out", list(catalog.operations[operation].dtypes), "kernel_dtype"))
-    with fourth:
+    with dtype_column:
+        dtypes = list(catalog.operations[operation].dtypes)
+        default = dtypes.index(context.dtype) if context.dtype in dtypes else 0
+        dtype = str(choose(st.selectbox, "In and out", dtypes, "kernel_dtype", default))
+    with arch_column:
         archs = choose_several("Architectures", supported_archs(), "archs", ["sm_90", "sm_89"]) or ("sm_90",)
     st.markdown(f"**{operation}/{name}**: {ideas[name]}")
     try:
@@ -92,6 +95,3 @@ def show(rows: list[BuildRow]) -> None:
     function = row.step.function  # type: ignore[union-attr]
     found = mix(rows)
     picture(figures.mix(found[found["kernel"] == function]), "mix")
-
-
-page(current())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard.context import Context, current
+from dashboard.context import Context
 from dashboard.filter_bar import run_label
 from dashboard.show import frame, nothing, picture
 from dashboard.url import choose
@@ -32,8 +32,9 @@ def page(context: Context) -> None:
     if not runs:
         nothing([missing.no_runs(context.profiles)])
         return
-    what = choose(st.segmented_control, "Compare", ["two variants", "two runs"], "compare", int(len(runs) > 1))
-    sides = two_runs(runs) if what == "two runs" else two_variants(context, runs)
+    default = int(any(len(group) > 1 for group in by_device(runs).values()))
+    what = choose(st.segmented_control, "Compare", ["two variants", "two runs"], "compare", default, required=True)
+    sides = two_runs(context, runs) if what == "two runs" else two_variants(context, runs)
     if sides is None:
         return
     run_a, variant_a, run_b, variant_b = sides
@@ -51,19 +52,33 @@ def page(context: Context) -> None:
         across_timers=across_timers,
     )
     st.markdown(f"**{summary(result)}**")
-    nothing(result.notes)
+    for note in result.notes:
+        st.caption(note)
     if result.pairs:
         verdicts(result, context, {run_a.name: run_a, run_b.name: run_b})
         with st.expander("As Markdown, for a pull request"):
             st.code(as_markdown(result, variant_a or run_a.name, variant_b or run_b.name), language="markdown")
 
 
-def two_runs(runs: dict[str, RunSummary]) -> tuple[RunSummary, None, RunSummary, None] | None:
+def by_device(runs: dict[str, RunSummary]) -> dict[str, list[str]]:
+    """Device → the names of its runs, the newest first."""
+    found: dict[str, list[str]] = {}
+    for name, run in runs.items():
+        found.setdefault(run.device, []).append(name)
+    return found
+
+
+def two_runs(context: Context, runs: dict[str, RunSummary]) -> tuple[RunSummary, None, RunSummary, None]:
+    """B is by default the run that is looked at, A the one before it on the same device."""
+    same = by_device(runs)[context.chosen[0].device]
+    names = list(runs)
+    default_b = names.index(same[0])
+    default_a = names.index(same[1]) if len(same) > 1 else default_b
     left, right = st.columns(2)
     with left:
-        a = choose(st.selectbox, "A", list(runs), "a", 1, format_func=lambda name: run_label(runs[name]))
+        a = choose(st.selectbox, "A", list(runs), "a", default_a, format_func=lambda name: run_label(runs[name]))
     with right:
-        b = choose(st.selectbox, "B", list(runs), "b", 0, format_func=lambda name: run_label(runs[name]))
+        b = choose(st.selectbox, "B", list(runs), "b", default_b, format_func=lambda name: run_label(runs[name]))
     return runs[str(a)], None, runs[str(b)], None
 
 
@@ -108,6 +123,3 @@ def verdicts(result: Comparison, context: Context, runs: dict[str, RunSummary]) 
     found = explain(a, b, runs[pair.run_b].ceilings)
     st.markdown(in_words(found, missing_counters="top_stall" not in a or a["top_stall"] is None))
     frame(shown(found), ["what", "origin", "A", "B", "accounts for", "share of difference"], "why")
-
-
-page(current())

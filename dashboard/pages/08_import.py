@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.context import Context, current
+from dashboard.context import Context
 from dashboard.show import frame, nothing
 from dashboard.url import choose, set_values
 from workbench.analyse.imported import figures_table, store_upload
@@ -49,11 +49,7 @@ def page(context: Context) -> None:
     if found.outside:
         st.warning(f"{found.outside} launches lie in no range of a record of the run and were left out.")
     with st.container(horizontal=True):
-        for page_name, label in (("05_time", "Where its time goes"), ("02_occupancy", "Its occupancy")):
-            if st.button(label, on_click=set_values, args=(found.link,)):
-                st.switch_page(f"pages/{page_name}.py")
+        for name, label in (("Time", "Where its time goes"), ("Occupancy", "Its occupancy")):
+            st.button(label, on_click=set_values, args=({**found.link, "page": name},))
     rows, columns = figures_table(found)
     frame(rows, columns, "imported")
-
-
-page(current())

@@ -52,32 +52,40 @@ def _made() -> dict[str, list[Made]]:
         Made("hillis_steele", "tree", lambda T: 6 * math.log2(T), 0.8, lambda T: math.ceil(math.log2(T)), False),
         Made("blelloch", "tree", three, 0.5, once, False, shared=33_792, occupancy=0.75, registers=40),
         Made("serial", "serial", three, 0.6, once, True, registers=24),
-        Made("serial_vector", "serial", three, 0.75, once, True, registers=40),
-        Made("serial_prefetch", "serial", three, 0.87, once, True, registers=72, occupancy=0.375),
+        Made("vector", "serial", three, 0.75, once, True, registers=40),
+        Made("prefetch", "serial", three, 0.87, once, True, registers=72, occupancy=0.375),
         Made("ring", "serial", three, 0.95, once, True, registers=48, shared=98_304, occupancy=0.25),
         Made("three_phase", "chunked", five, 0.85, thrice, False, registers=32),
-        Made("lookback", "single_pass", three, 0.9, once, False, registers=56, shared=16_384, occupancy=0.5),
+        Made("look_back_free", "single_pass", three, 0.9, once, False, registers=56, shared=16_384, occupancy=0.5),
         Made("scalar", "serial", three, 0.3, once, True, cpu),
         Made("simd", "serial", three, 0.6, once, True, cpu),
         Made("streaming", "serial", three, 0.95, once, True, cpu),
     ]
     gated = [
         Made("eager", "serial", lambda T: 10.0, 0.5, lambda T: 6 * T, True, both),
-        Made("serial", "serial", three, 0.6, once, True),
+        Made("serial_gated", "serial", three, 0.6, once, True),
         Made("ring", "serial", three, 0.93, once, True, registers=64, shared=98_304, occupancy=0.25),
         Made("streaming", "serial", three, 0.8, once, True, cpu),
     ]
-    product = [
-        Made("eager", "product", lambda T: 6.0, 0.4, lambda T: 4 * T, False, both),
+    gate = [
+        Made("eager", "product", lambda T: 6.0, 0.4, lambda T: 4, False, both),
         Made("fused_shared", "product", three, 0.3, once, False, shared=49_152, registers=96, occupancy=0.31),
+        Made("batched", "product", three, 0.8, lambda T: 2, False),
+        Made("batched_cpu", "product", three, 0.8, lambda T: 0, False, cpu),
+    ]
+    projection = [
+        Made("eager", "product", lambda T: 6.0, 0.4, lambda T: 4 * T, False, both),
+        Made("per_step", "product", lambda T: 6.0, 0.5, lambda T: T, False, registers=40),
         Made("batched", "product", three, 0.8, once, False, both),
     ]
     layer = [
         Made("eager", "serial", lambda T: 24.0, 0.4, lambda T: 12 * T, True, both),
         Made("source_final", "tree", lambda T: 14.0, 0.4, lambda T: T + 2, False),
-        Made("best", "serial", lambda T: 8.0, 0.8, thrice, True, both),
+        Made("gates_serial", "serial", lambda T: 13.0, 0.34, lambda T: 4, True),
+        Made("gated_ring", "serial", lambda T: 9.0, 0.37, thrice, True),
+        Made("batched_streaming", "serial", lambda T: 8.0, 0.45, lambda T: 0, True, cpu),
     ]
-    return {"gate": product, "scan": scan, "gated_scan": gated, "projection": product, "layer": layer}
+    return {"gate": gate, "scan": scan, "gated_scan": gated, "projection": projection, "layer": layer}
 
 
 MADE = _made()
@@ -156,7 +164,7 @@ def _record(
 
 
 def _build(operation: str, made: Made, backend: str) -> list[BuildFact]:
-    if made.name in ("eager", "batched", "log_space", "best") or backend == "cpu":
+    if made.name in ("eager", "batched", "log_space", "gates_serial", "gated_ring") or backend == "cpu":
         return []
     return [
         BuildFact(

@@ -133,7 +133,7 @@ class Column:
     heading: str
     help: str
     digits: int | None
-    """Digits behind the point; None for text."""
+    """Digits behind the point; None for text, SCIENTIFIC for figures as small as 8e-8."""
     percent: bool = False
 
 
@@ -164,10 +164,16 @@ def table(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, li
             factor, prefix = prefix_of(list(values.dropna()), entry.unit)
             unit = prefix + entry.unit
         shown[name] = values / factor
+        if _digits(shown[name]) == 0:  # three figures are told apart by no digit behind the point
+            shown[name] = shown[name].round()
         heading = " · ".join(filter(None, (f"{entry.label} {unit}".strip(), entry.kind)))
         digits = _digits(shown[name])
         described.append(Column(name, heading, _help(entry), digits, entry.unit == "%"))
     return pd.DataFrame(shown, index=frame.index), described
+
+
+SCIENTIFIC = -1
+"""Digits of a column whose figures are too small for a fixed point: 8e-8."""
 
 
 def _help(entry: Figure) -> str:
@@ -175,12 +181,16 @@ def _help(entry: Figure) -> str:
 
 
 def _digits(values: pd.Series[Any]) -> int:
-    """Digits behind the point that keep three figures of the median; none for whole numbers."""
+    """Digits behind the point that keep three figures of the median that is not zero; none for whole numbers."""
     known = values.dropna().abs()
+    known = known[known > 0]
     if known.empty or (known == known.round()).all():
         return 0
     middle = float(known.median())
-    return 0 if middle >= 100 else 1 if middle >= 10 else 2 if middle >= 1 else 3 if middle >= 0.1 else 6
+    for digits, least in enumerate((100, 10, 1, 0.1, 0.01, 0.001)):
+        if middle >= least:
+            return digits
+    return SCIENTIFIC
 
 
 def shape_text(shape: str) -> str:

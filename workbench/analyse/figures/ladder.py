@@ -50,7 +50,8 @@ def times(rows: pd.DataFrame, known: Mapping[str, Style]) -> go.Figure:
         )  # fmt: skip
     for limit in sorted(set(timed["limit_s"].dropna())):
         picture.add_trace(_limit(limit, names))
-    picture.update_xaxes(**axis("time.median_s", log=True))
+    spanned = [*timed["time.median_s"], *timed["floor_s"].dropna(), *timed["limit_s"].dropna()]
+    picture.update_xaxes(**axis("time.median_s", log=True, values=spanned))
     picture.update_yaxes(autorange="reversed", automargin=True, categoryorder="array", categoryarray=names)
     return finish(picture, rows_height(len(timed)))
 
@@ -91,8 +92,12 @@ def moved(rows: pd.DataFrame, known: Mapping[str, Style]) -> go.Figure:
     for place, (_, columns) in enumerate(present, start=1):
         for column, symbol in columns:
             picture.add_trace(_points(rows, names, column, symbol, known), row=1, col=place)
+            picture.add_trace(_legend(column, symbol), row=1, col=place)
         log = columns[0][0].startswith(("bytes", "launches"))
-        ticks = axis(columns[0][0], log=log) | {"title": None, "tickangle": 0}
+        spanned = [value for column, _ in columns for value in rows[column].dropna()]
+        ticks = axis(columns[0][0], log=log, values=spanned) | {"title": None, "tickangle": 0}
+        if log:
+            ticks["dtick"] = None  # a narrow panel has room for two or three: plotly chooses them
         picture.update_xaxes(**ticks, rangemode="tozero", nticks=4, row=1, col=place)
     picture.update_yaxes(autorange="reversed", automargin=True, categoryorder="array", categoryarray=names)
     return finish(picture, rows_height(len(rows)))
@@ -113,6 +118,7 @@ def _points(rows: pd.DataFrame, names: list[str], column: str, symbol: str, know
         y=[name for _, name, _ in points],
         mode="markers",
         name=title,
+        showlegend=False,
         marker={"symbol": symbol, "size": 11, "color": colours, "line": {"width": 2, "color": colours}},
         text=[
             f"{name}: {title} {quantity(value, entry.unit) if entry.unit else f'{value:,.0f}'}"
@@ -120,6 +126,13 @@ def _points(rows: pd.DataFrame, names: list[str], column: str, symbol: str, know
         ],
         hovertemplate="%{text}<extra></extra>",
     )
+
+
+def _legend(column: str, symbol: str) -> go.Scatter:
+    """What a symbol stands for, in no variant's colour."""
+    entry = figure(column)
+    marker = {"symbol": symbol, "size": 11, "color": MUTED, "line": {"width": 2, "color": MUTED}}
+    return go.Scatter(x=[None], y=[None], mode="markers", name=f"{entry.label} ({entry.kind})", marker=marker)
 
 
 def modelled(rows: pd.DataFrame, known: Mapping[str, Style]) -> go.Figure:
@@ -132,11 +145,10 @@ def modelled(rows: pd.DataFrame, known: Mapping[str, Style]) -> go.Figure:
         f"bound by {row['floor_bound_by']}"
         for _, row in rows.iterrows()
     ]
-    points.showlegend = False
     picture = go.Figure(points)
     for limit in sorted(set(rows["limit_s"].dropna())):
         picture.add_trace(_limit(limit, names))
-    picture.update_xaxes(**axis("modelled_s", log=True, label="least time"))
+    picture.update_xaxes(**axis("modelled_s", log=True, label="least time", values=rows["modelled_s"]))
     picture.update_yaxes(autorange="reversed", automargin=True, categoryorder="array", categoryarray=names)
     return finish(picture, rows_height(len(rows)))
 

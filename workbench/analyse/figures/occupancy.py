@@ -31,7 +31,8 @@ def by_kernel(facts: pd.DataFrame) -> go.Figure:
             picture.add_bar(
                 x=rows["occupancy_theoretical"], y=[n for n, keep in zip(names, chosen, strict=True) if keep],
                 orientation="h", marker_color=colour, name=f"theoretical (modelled), limited by {limiter}",
-                text=[f"{100 * value:.0f} %" for value in rows["occupancy_theoretical"]], textposition="auto",
+                text=[f"{100 * value:.0f} %" for value in rows["occupancy_theoretical"]], textposition="inside",
+                insidetextanchor="start",
                 hovertext=[_tip(row) for _, row in rows.iterrows()], hoverinfo="text",
             )  # fmt: skip
     seen = facts["occupancy_achieved"].notna().to_list() if "occupancy_achieved" in facts else []
@@ -110,8 +111,7 @@ def against_speed(rows: pd.DataFrame, known: Mapping[str, Style]) -> go.Figure:
         measured = achieved is not None and pd.notna(achieved)
         x = achieved if measured else row["occupancy_theoretical"]
         picture.add_scatter(
-            x=[x], y=[row["share_of_floor"]], mode="markers+text", name=str(row["variant"]), text=[row["variant"]],
-            textposition="top center", showlegend=False,
+            x=[x], y=[row["share_of_floor"]], mode="markers", name=str(row["variant"]),
             marker={"color": style.colour, "symbol": style.symbol if measured else f"{style.symbol}-open", "size": 12},
             hovertemplate=f"<b>{row['variant']}</b><br>occupancy {quantity(x, '%')} "
             f"({'achieved, measured' if measured else 'theoretical, modelled'})<br>"
@@ -121,4 +121,4 @@ def against_speed(rows: pd.DataFrame, known: Mapping[str, Style]) -> go.Figure:
         title={"text": "occupancy (filled: achieved, open: theoretical)"}, tickformat=".0%", range=[0, 1.1]
     )
     picture.update_yaxes(title={"text": "of floor (derived)"}, tickformat=".0%", rangemode="tozero")
-    return finish(picture, 420, legend=False)
+    return finish(picture, 440)

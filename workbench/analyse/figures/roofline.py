@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from workbench.analyse.describe import Figure, quantity, shape_text
 from workbench.analyse.figures.ladder import labels
-from workbench.analyse.figures.style import MUTED, Style, axis, finish, hover, rows_height, style_of
+from workbench.analyse.figures.style import MUTED, PALETTE, Style, axis, finish, hover, rows_height, style_of
 from workbench.analyse.roofline import Roof
 
 
@@ -43,7 +43,7 @@ def roofline(found: pd.DataFrame, roofs: Sequence[Roof], known: Mapping[str, Sty
             text=[_tip(row) for _, row in group.iterrows()], hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
     picture.update_xaxes(type="log", dtick=1, title={"text": "intensity (derived), FLOPs a byte"}, automargin=True)
-    picture.update_yaxes(**axis("flops_per_s", log=True))
+    picture.update_yaxes(**axis("flops_per_s", log=True, values=found["flops_per_s"]))
     return finish(picture, 560)
 
 
@@ -64,9 +64,9 @@ def _tip(row: pd.Series) -> str:
 
 
 ORIGINS = (
-    ("bytes.least", "least (modelled)", "line-ns"),
-    ("bytes.declared", "declared (modelled)", "circle-open"),
-    ("bytes.counted", "counted (measured)", "x"),
+    ("bytes.least", "least (modelled)", "line-ns", MUTED),
+    ("bytes.declared", "declared (modelled)", "circle-open", PALETTE[0]),
+    ("bytes.counted", "counted (measured)", "x", PALETTE[3]),
 )
 
 
@@ -74,16 +74,17 @@ def bytes_by_origin(rows: pd.DataFrame) -> go.Figure:
     """Ladder rows of one problem → the bytes that had to move, that the variant says it moves, and that moved."""
     picture = go.Figure()
     names = labels(rows)
-    for column, name, symbol in ORIGINS:
+    for column, name, symbol, colour in ORIGINS:
         present = rows[column].notna().to_list()
         picture.add_scatter(
             x=rows.loc[present, column], y=[n for n, keep in zip(names, present, strict=True) if keep], name=name,
-            mode="markers", marker={"symbol": symbol, "size": 12, "color": MUTED if symbol == "line-ns" else None,
-                                    "line": {"width": 2}},
+            mode="markers",
+            marker={"symbol": symbol, "size": 12, "color": colour, "line": {"width": 2, "color": colour}},
             text=[f"{name}: {quantity(value, 'B')}" for value in rows.loc[present, column]],
             hovertemplate="%{y}, %{text}<extra></extra>",
         )  # fmt: skip
-    picture.update_xaxes(**axis(Figure("bytes over memory", "", "B"), log=True))
+    spanned = [value for column, *_ in ORIGINS for value in rows[column].dropna()]
+    picture.update_xaxes(**axis(Figure("bytes over memory", "", "B"), log=True, values=spanned))
     picture.update_yaxes(autorange="reversed", automargin=True, categoryorder="array", categoryarray=names)
     return finish(picture, rows_height(len(rows)))
 

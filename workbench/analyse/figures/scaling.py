@@ -46,7 +46,7 @@ def growth(found: pd.DataFrame, size: str, known: Mapping[str, Style]) -> go.Fig
     sizes = sorted(set(found["size"]))
     picture.update_xaxes(type="log", tickvals=_thinned(sizes), automargin=True)
     picture.update_xaxes(title={"text": size}, ticktext=[_short(v) for v in _thinned(sizes)])
-    picture.update_yaxes(**axis("time.median_s", log=True))
+    picture.update_yaxes(**axis("time.median_s", log=True, values=found["time.median_s"]))
     return finish(picture, 560)
 
 

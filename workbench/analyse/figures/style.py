@@ -8,6 +8,7 @@ holds both. Where an operation has more than eight variants, symbols and dashes 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -65,15 +66,21 @@ def _style(place: int) -> Style:
     return Style(PALETTE[place % len(PALETTE)], SYMBOLS[turn % len(SYMBOLS)], DASHES[turn % len(DASHES)])
 
 
-def axis(column: str | Figure, log: bool = False, label: str = "", **more: Any) -> dict[str, Any]:
-    """An axis for a column: its name, where it comes from, its unit on every tick."""
+def axis(
+    column: str | Figure, log: bool = False, label: str = "", values: Iterable[float] = (), **more: Any
+) -> dict[str, Any]:
+    """An axis for a column: its name, where it comes from, its unit on every tick.
+
+    A logarithmic one gets a tick at 1, 2 and 5 where its `values` span little, at powers of ten where they span much.
+    """
     entry = column if isinstance(column, Figure) else figure(column)
     name = label or entry.label
     title = f"{name} ({entry.kind})" if entry.kind else name
     ticks: dict[str, Any] = dict(TICKS.get(entry.unit, {}))
     if log:
-        # Powers of ten and their 2 and 5: more labels than that overlap on a narrow screen.
-        ticks |= {"type": "log", "dtick": "D2" if more.pop("dense", False) else 1}
+        known = [value for value in values if value and value > 0]
+        decades = math.log10(max(known) / min(known)) if known else 9.0
+        ticks |= {"type": "log", "dtick": "D2" if decades < 2.5 else 1 if decades < 7 else None}
     return {"title": {"text": title}, "automargin": True, **ticks, **more}
 
 
@@ -81,9 +88,17 @@ def finish(picture: go.Figure, height: int, legend: bool = True) -> go.Figure:
     """Margins, background and a legend under the picture, where it takes no width from a narrow one."""
     picture.update_layout(
         height=height,
-        margin={"l": 10, "r": 20, "t": 36, "b": 10},
+        margin={"l": 10, "r": 20, "t": 30, "b": 10},
         showlegend=legend,
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"},
+        legend={
+            "orientation": "h",
+            "yref": "container",
+            "y": 0,
+            "yanchor": "bottom",
+            "x": 0,
+            "xanchor": "left",
+            "traceorder": "normal",
+        },
         hoverlabel={"align": "left"},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",

@@ -35,9 +35,9 @@ def tensors(shape: Shape) -> tuple[Tensor, ...]:
 
 
 def make_inputs(shape: Shape, regime: str, random: np.random.Generator) -> Arrays:
-    """x, w, bias whose logits k are N(0, 1), N(-4, 1) ("slow") or near -100 and 100 ("saturated", a sign a channel).
+    """x, w, bias whose logits k are N(0, 1), N(-4, 1) ("slow"), or within a few of -100 and 100 ("saturated").
 
-    x is N(0, 1) and w is N(0, 1/D) less the variance of the bias; what shifts a regime stands in the bias.
+    x is N(0, 1) and w is N(0, 1/D) less the variance of the bias. The slow regime's shift stands in the bias.
     """
     B, T, D, H = shape["B"], shape["T"], shape["D"], shape["H"]
     x = random.standard_normal((B, T, D), dtype=np.float32)
@@ -46,8 +46,21 @@ def make_inputs(shape: Shape, regime: str, random: np.random.Generator) -> Array
     if regime == "slow":
         bias[0] -= 4.0
     elif regime == "saturated":
-        bias[0] = np.where(bias[0] > 0, 100.0, -100.0)
+        _saturate(x, w)
     return {"x": x, "w": w, "bias": bias}
+
+
+def _saturate(x: equations.Array, w: equations.Array) -> None:
+    """The first feature becomes a sign for every step and weighs 100 times a sign for every channel.
+
+    The first and last of either sign differ: were all logits alike, all of `a` or all of `b` would be as good as 0.
+    """
+    of_step, of_channel = np.sign(x[..., 0]).reshape(-1), np.sign(w[0, :, 0])
+    for signs in (of_step, of_channel):
+        if signs.size > 1:
+            signs[-1] = -signs[0]
+    x[..., 0] = of_step.reshape(x.shape[:-1])
+    w[0, :, 0] = 100.0 * of_channel
 
 
 def preactivations(x: equations.Array, w: equations.Array, bias: equations.Array) -> equations.Array:

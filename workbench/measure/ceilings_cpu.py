@@ -77,7 +77,8 @@ def measure_cpu_ceilings(seconds: float = 4.0) -> dict[str, float]:
     library = _library()
     threads = _threads()
     rates = _rounds(_memory(library, threads) | _arithmetic(library, threads), seconds * (1 - PRODUCT_SHARE))
-    # Apart from the rest: torch brings an OpenMP of its own, whose idle threads spin for a while on the same cores.
+    # Apart from the rest: a product takes as long as all of them, and torch's OpenMP, where it is not the same one,
+    # leaves threads that spin for a while on the same cores.
     rates |= _rounds(_product(), seconds * PRODUCT_SHARE)
     best = {name: max(values) for name, values in rates.items()}
     return best | {f"{name}_median": statistics.median(values) for name, values in rates.items()}

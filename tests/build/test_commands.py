@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from workbench import cli
+from workbench.build import toolkit
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -141,6 +142,29 @@ def test_a_source_that_does_not_compile_costs_its_own_row(run: Run, scale_folder
     assert f'{source}(3): error: identifier "floot4" is undefined' in out.replace("\n", " ")
     assert any(line.startswith("plain") for line in out.splitlines())
     assert err == "workbench: 1 of 5 kernels did not compile; the messages stand above\n"
+
+
+def test_without_nvdisasm_build_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    monkeypatch.setattr("cuda.pathfinder.find_nvidia_binary_utility", lambda name: None)
+    toolkit.binary_tool.cache_clear()
+    try:
+        status, _, err = run("build", "--dtype", "float32")
+    finally:
+        toolkit.binary_tool.cache_clear()
+    assert status == 1
+    assert err.startswith("workbench: nvdisasm is missing") and "pip install nvidia-cuda-nvdisasm" in err
+
+
+def test_a_declaration_that_names_no_function_of_its_source_is_its_own_row(run: Run, scale_folder: Path) -> None:
+    source = scale_folder / "scale" / "vector.cu"
+    source.write_text(VECTOR.replace("void vector(", "void victor("))
+    try:
+        status, out, _ = run("build", "--dtype", "float32")
+    finally:
+        source.write_text(VECTOR)
+    assert status == 1 and "no kernel vector; it holds victor" in out
+    assert any(line.startswith("plain") for line in out.splitlines())
 
 
 def test_diff_shows_source_instructions_and_resources(run: Run) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.build.compile import Progress, build_units
-from workbench.build.facts import facts_of
+from workbench.build.facts import NoSuchKernel, facts_of
 from workbench.build.units import Binary, CompileFailure, Unit, unit_of
 from workbench.catalog import Catalog
 from workbench.declare import Host, Kernel, Operation, Shape, Variant
-from workbench.problem import Problem, unknown
+from workbench.problem import unknown
 from workbench.store.record import BuildFact
 
 MANY_LAUNCHES = 64
@@ -99,7 +99,7 @@ def build_catalogue(
 
     Host functions (C++ sources) have one row a dtype, of architecture `host`. `starting` is told how many units there
     are, `progress` each that is finished. What does not compile is a row with the compiler's message; the others go
-    on. Raises Problem for a dtype that no operation has, or when a compiler is missing.
+    on. Raises Problem for a dtype that no operation has, or when a compiler or nvdisasm is missing.
     """
     archs, chosen = list(archs), list(variants)
     rows: list[BuildRow] = []
@@ -145,7 +145,7 @@ def _with_result(row: BuildRow, built: dict[Unit, Binary | CompileFailure]) -> B
     if isinstance(row.step, Kernel):
         try:
             fact = facts_of(row.unit, result, row.step)
-        except Problem as problem:
+        except NoSuchKernel as problem:
             return BuildRow(
                 row.variant, row.rung, row.dtype, row.step, row.unit, result, None, "compile_error", str(problem)
             )

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from workbench.store.record import BuildFact
 
 
+class NoSuchKernel(Problem):
+    """A declaration names a function that its source does not hold: that variant's fault, not the machine's."""
+
+
 @dataclass(frozen=True)
 class KernelFacts:
     """What a kernel compiled to, whatever its launch."""
@@ -88,7 +92,7 @@ def facts_of(unit: Unit, binary: Binary, kernel: Kernel) -> BuildFact:
         return BuildFact(arch=unit.arch, kernel=kernel.function, source=str(unit.source.name), block_threads=threads)
     kernels = kernels_of(binary)
     if kernel.function not in kernels:
-        raise Problem(
+        raise NoSuchKernel(
             f"{unit.source}: no kernel {kernel.function}; it holds {', '.join(sorted(kernels))} "
             '(is the function extern "C" __global__?)'
         )

@@ -19,7 +19,7 @@ LADDERS: Mapping[str, tuple[Variant, ...]] = {
     "projection": projection_variants.VARIANTS,
 }
 
-SHORT, FEW = 8, 16
+SHORT, FEW = 16, 16
 """Fewest steps and states over which bf16 pre-activations hold the bound; see `averaged`."""
 
 
@@ -43,7 +43,7 @@ def averaged(shape: Shape) -> str | None:
     """Whether a chain may keep pre-activations in the shape's dtype between product and scan.
 
     A logit near -4 is off by up to 0.016 in bf16, and so is its sigma(k), relatively. A state averages that over 1 / z
-    steps, the error of h_last over B H states; with fewer than 8 steps from no initial state, or very few states, the
+    steps, the error of h_last over B H states; with fewer than 16 steps from no initial state, or very few states, the
     bound of 3e-3 is missed.
     """
     states = shape["B"] * shape["H"]

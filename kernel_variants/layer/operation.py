@@ -28,8 +28,12 @@ def tensors(shape: Shape) -> tuple[Tensor, ...]:
 
 
 def make_inputs(shape: Shape, regime: str, random: np.random.Generator) -> Arrays:
-    """The gate's inputs of that regime, h0 of N(0, 1), and the projection's weights."""
-    h0 = random.standard_normal((shape["B"], shape["H"]), dtype=np.float32)
+    """The gate's inputs of that regime, h0 of |N(0, 1)|, and the projection's weights.
+
+    States of this cell are positive if the first one is, because g is. A negative one would pass through 0 on its way,
+    and what is left of it there is a difference of larger numbers, which no relative bound can judge.
+    """
+    h0 = np.abs(random.standard_normal((shape["B"], shape["H"]), dtype=np.float32))
     return {**gate.make_inputs(shape, regime, random), "h0": h0, **projection.make_weights(shape, random)}
 
 

@@ -133,7 +133,8 @@ def behave(way: str, includes: list[str], application: list[str], report: Path) 
     elif way == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
     elif way == "hang":
-        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        Path(os.environ["FAKE_NCU_CHILD"]).write_text(str(child.pid))
         time.sleep(60)
     elif way == "outside":
         print("==PROF== Disconnected from process 7\n==WARNING== No kernels were profiled.")

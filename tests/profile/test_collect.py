@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.profile.build_run import contents, make_record, make_run
@@ -98,11 +99,30 @@ def test_a_failure_leaves_earlier_counters_as_they_were(
 
 
 def test_a_profile_that_hangs_ends_with_what_it_started(
+    folder: RunFolder, records: list[Record], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FAKE_NCU_CHILD", str(tmp_path / "child"))
+    with pytest.raises(Problem, match=r"did not finish in 2 s.*--timeout"):
+        run(folder, records, monkeypatch, "hang", timeout_s=2.0)
+    assert not has_counters(folder.path)
+    child = int((tmp_path / "child").read_text())
+    ended = not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    assert ended, "what ncu was profiling still runs"
+
+
+def test_a_full_disk_leaves_the_run_as_it_was(
     folder: RunFolder, records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(Problem, match=r"did not finish in 0\.5 s.*--timeout"):
-        run(folder, records, monkeypatch, "hang", timeout_s=0.5)
-    assert not has_counters(folder.path)
+    run(folder, records, monkeypatch, "works")
+    before = contents(folder.path)
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("workbench.store.counters.shutil.copyfile", full_disk)
+    with pytest.raises(Problem, match=r"counters cannot be written \(No space left"):
+        run(folder, records[:1], monkeypatch, "works")
+    assert contents(folder.path) == before
 
 
 def test_what_could_not_be_replayed_is_noted_and_the_rest_kept(

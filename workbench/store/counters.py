@@ -15,6 +15,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.problem import Problem
 from workbench.store.launch import Launch, Rule, Value
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ class CounterTable:
 
     def write(self, run: Path, reports: Iterable[Path] = ()) -> None:
         """Lays the launches into a run, and copies of their reports. Keys that had counters get these instead,
-        other keys keep theirs. Whatever fails, the run is as it was: everything is written beside, then renamed."""
+        other keys keep theirs. Raises Problem where that cannot be written; whatever fails, the run is as it was:
+        everything is written beside, then renamed."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -118,6 +120,9 @@ class CounterTable:
                 shutil.copyfile(report, temporary)
             for temporary, final in pending:
                 temporary.replace(final)
+        except OSError as error:
+            fix = "free some space, or make it writable; the run is as it was"
+            raise Problem(f"{run}: counters cannot be written ({error.strerror}); {fix}") from None
         finally:
             for temporary, _ in pending:
                 temporary.unlink(missing_ok=True)

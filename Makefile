@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup sweep test lint format bench dashboard gpu clean
+.PHONY: setup sweep test lint format bench readme dashboard clean
 
 setup: .venv/.stamp
 
@@ -28,6 +28,9 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+readme: setup
+	$(BIN)/python -m docs.generate
 
 dashboard: setup
 	$(BIN)/workbench dashboard

@@ -16,6 +16,7 @@ from workbench.store.record import Run
 from workbench.store.run_folder import RunFolder, create_run
 from workbench.sweep.checking import CheckJob, check_jobs
 from workbench.sweep.environment import environment
+from workbench.sweep.records import Subject
 from workbench.sweep.selection import Selection
 from workbench.sweep.watch import Watch
 
@@ -55,7 +56,7 @@ def _jobs(selection: Selection, catalog: Catalog) -> list[CheckJob]:
             if backend is not None and why_unsupported(variant, shape) is None:
                 # Saturated inputs say nothing of growth: every state forgets all that came before it, or nothing.
                 draws = tuple(Draw(regime, 0) for regime in operation.regimes[:2])
-                jobs.append(CheckJob(variant, operation, shape, backend, draws=draws))
+                jobs.append(CheckJob(Subject(variant, operation, shape, backend), draws))
     return jobs
 
 

@@ -1,49 +1,87 @@
-"""Records as a sweep writes them: who, where, at what shape, and what the variant declares."""
+"""Records as a sweep writes them: who, where, at what shape, what the variant declares, and how it ended."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
+from workbench.check.compare_outputs import Comparison
 from workbench.declare import Operation, Setting, Shape, Variant
-from workbench.store.record import Bytes, Launches, Record, Status
+from workbench.execute.here import device_name
+from workbench.execute.host_memory import GuardBroken
+from workbench.execute.worker import WorkerCrashed, WorkerTimeout
+from workbench.problem import Problem
+from workbench.store.record import BuildFact, Bytes, Launches, Record, Status
+
+FAILURES = (WorkerCrashed, WorkerTimeout, GuardBroken, Problem)
+"""What a worker's call may raise on account of the variant that it runs."""
 
 
-def record_key(variant: Variant, shape: Shape, regime: str, backend: str) -> str:
-    """Unique within a run, in [a-z0-9_.-]: `scan.serial.b4-t4096-h1024.float32.normal.forward.cuda`."""
-    axes = "-".join(f"{axis}{size}" for axis, size in shape.axes)
-    text = f"{variant.operation}.{variant.name}.{axes}.{shape.dtype}.{regime}.forward.{backend}"
-    return re.sub(r"[^a-z0-9_.-]", "_", text.lower())
+@dataclass(frozen=True)
+class Subject:
+    """One variant at one shape on one backend: what a record is about."""
 
+    variant: Variant
+    operation: Operation
+    shape: Shape
+    backend: str
+    build: tuple[BuildFact, ...] = ()
 
-def make_record(
-    variant: Variant,
-    operation: Operation,
-    shape: Shape,
-    backend: str,
-    device: str,
-    status: Status,
-    settings: dict[str, Setting] | None = None,
-    **fields: Any,
-) -> Record:
-    """A record with its declared cost filled in; `fields` are the rest."""
-    regime = operation.regimes[0]
-    chosen = variant.default_settings() if settings is None else settings
-    supported = variant.supports(shape) is None
-    cost = variant.cost(shape, chosen) if supported else None
-    return Record(
-        key=record_key(variant, shape, regime, backend),
-        operation=variant.operation,
-        variant=variant.name,
-        factors=dict(variant.factors),
-        settings=dict(chosen),
-        shape={**shape.as_dict(), "dtype": shape.dtype, "regime": regime},
-        device=device,
-        backend=backend,
-        status=status,
-        bytes=Bytes(declared=cost.bytes if cost else None, least=operation.least(shape).bytes),
-        flops=cost.flops + cost.matrix_flops if cost else None,
-        special=cost.special if cost else None,
-        launches=Launches(declared=cost.launches if cost else None),
-        **fields,
-    )
+    @property
+    def key(self) -> str:
+        """Unique within a run, in [a-z0-9_.-]: `scan.serial.b4-t4096-h1024.float32.normal.forward.cuda`."""
+        axes = "-".join(f"{axis}{size}" for axis, size in self.shape.axes)
+        regime = self.operation.regimes[0]
+        text = f"{self.variant.operation}.{self.variant.name}.{axes}.{self.shape.dtype}.{regime}.forward.{self.backend}"
+        return re.sub(r"[^a-z0-9_.-]", "_", text.lower())
+
+    @property
+    def bound(self) -> float:
+        """The relative L2 error that an output may have."""
+        return self.operation.tolerance[self.shape.dtype]
+
+    def record(self, status: Status, settings: dict[str, Setting] | None = None, **fields: Any) -> Record:
+        """A record with the declared cost filled in; `fields` are the rest."""
+        chosen = self.variant.default_settings() if settings is None else settings
+        cost = self.variant.cost(self.shape, chosen) if self.variant.supports(self.shape) is None else None
+        return Record(
+            key=self.key,
+            operation=self.variant.operation,
+            variant=self.variant.name,
+            factors=dict(self.variant.factors),
+            settings=dict(chosen),
+            shape={**self.shape.as_dict(), "dtype": self.shape.dtype, "regime": self.operation.regimes[0]},
+            device="emulated" if self.backend == "emulated" else device_name(self.backend),
+            backend=self.backend,
+            status=status,
+            bytes=Bytes(declared=cost.bytes if cost else None, least=self.operation.least(self.shape).bytes),
+            flops=cost.flops + cost.matrix_flops if cost else None,
+            special=cost.special if cost else None,
+            launches=Launches(declared=cost.launches if cost else None),
+            build=list(self.build),
+            **fields,
+        )
+
+    def is_right(self, found: Comparison) -> bool:
+        return found.relative_l2 <= self.bound
+
+    def judged(self, found: Comparison, settings: dict[str, Setting] | None = None, **fields: Any) -> Record:
+        """`ok` with `fields` where the comparison is within the tolerance, else `incorrect` with its reason alone."""
+        error = found.measure(self.bound)
+        if self.is_right(found):
+            return self.record(Status.OK, settings, error=error, **fields)
+        return self.record(Status.INCORRECT, settings, error=error, reason=found.reason)
+
+    def failed(self, failure: Exception, settings: dict[str, Setting] | None = None) -> Record:
+        """The record of a variant whose worker said no, crashed, hung, or wrote where it must not."""
+        text = str(failure)
+        if isinstance(failure, WorkerTimeout):
+            status = Status.TIMEOUT
+        elif isinstance(failure, GuardBroken) or text.startswith("EmulationFault"):
+            status = Status.INCORRECT
+        elif isinstance(failure, Problem):
+            status = Status.COMPILE_ERROR
+        else:
+            status = Status.CRASHED
+        return self.record(status, settings, reason=text)

@@ -23,7 +23,7 @@ from workbench.sweep.building import Built, build_all, units_for
 from workbench.sweep.checking import CheckJob, run_checks
 from workbench.sweep.environment import environment
 from workbench.sweep.memory import require_fit
-from workbench.sweep.records import record_key
+from workbench.sweep.records import Subject
 from workbench.sweep.selection import Case, Selection, cases_of, dtypes_of, small_shape
 from workbench.sweep.timing import CaseTimer
 from workbench.sweep.watch import Watch
@@ -120,15 +120,17 @@ class _Sweep:
     def _emulate(self, built: Built) -> None:
         jobs = []
         for variant, shape in self._small_shapes():
-            if not self._is_emulated(variant) or self._key(variant, shape, "emulated") in self.done:
+            if not self._is_emulated(variant):
                 continue
             facts = built.facts(variant, shape, self._archs(variant))
-            job = CheckJob(variant, self.catalog.operation(variant.operation), shape, "emulated", tuple(facts))
+            subject = Subject(variant, self.catalog.operation(variant.operation), shape, "emulated", tuple(facts))
+            if subject.key in self.done:
+                continue
             broken = built.failure(units_for(variant, shape, self._archs(variant), emulated=True))
             if broken is not None:
-                self._append(job.record(Status.COMPILE_ERROR, reason=broken.message))
+                self._append(subject.record(Status.COMPILE_ERROR, reason=broken.message))
             else:
-                jobs.append(job)
+                jobs.append(CheckJob(subject))
         if jobs:
             self.watch.stage("emulate", len(jobs))
             run_checks(jobs, self.kernels, self.selection.timeout_s, self._emulated)
@@ -186,9 +188,6 @@ class _Sweep:
     def _is_emulated(self, variant: Variant) -> bool:
         """Where there is no GPU, variants that run nowhere else here are executed under emulation."""
         return "cuda" not in self.devices and "cuda" in variant.devices and "cpu" not in variant.devices
-
-    def _key(self, variant: Variant, shape: Shape, backend: str) -> str:
-        return record_key(variant, shape, self.catalog.operation(variant.operation).regimes[0], backend)
 
     def _journal(self) -> dict[str, dict[str, Any]]:
         """Samples of records that an interruption left unfinished, by key."""

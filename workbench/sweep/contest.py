@@ -1,0 +1,193 @@
+"""One contest: variants of a case held in workers side by side, timed against each other, each turned into a record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workbench.analyse.bootstrap import median_interval, ratio_interval
+from workbench.check.case import Draw
+from workbench.check.compare_outputs import Comparison
+from workbench.declare import Device, Setting
+from workbench.execute.worker import Worker
+from workbench.measure.interleave import Contender, interleave
+from workbench.measure.station import Assignment
+from workbench.store.record import Record, Time
+from workbench.sweep.presets import Effort
+from workbench.sweep.records import FAILURES, Subject
+from workbench.sweep.watch import Watch
+
+AGAINST_ITSELF_S = 0.1
+"""The A/A comparison runs the baseline twice; where one evaluation takes longer than this, the fastest variant
+stands in for it, so that the noise floor does not cost more than the measurement."""
+MIRROR = "A/A"
+"""Name of the second contender of an A/A comparison, which has no record."""
+
+
+@dataclass
+class Entry:
+    """One variant in the contest, from worker to record."""
+
+    subject: Subject
+    worker: Worker
+    settings: dict[str, Setting]
+    comparison: Comparison
+    contender: Contender
+    evaluation_s: float
+
+
+@dataclass
+class Contest:
+    """What all variants of a case share, and the steps that each goes through."""
+
+    kernels: Path
+    case: Path
+    """Folder of inputs and references."""
+    device: Device
+    timed: tuple[Draw, ...]
+    checked: tuple[Draw, ...]
+    effort: Effort
+    timeout_s: float
+    seed: int
+    watch: Watch
+    journal: Callable[[dict[str, Any]], None]
+    """Told of every block of samples."""
+    earlier: dict[str, dict[str, Any]]
+    """What the journal of an interrupted run knows: key → settings, samples_s, spent_s."""
+    _chosen: dict[str, dict[str, Setting]] = field(default_factory=dict)
+
+    def run(self, subjects: list[Subject]) -> tuple[list[Record], float | None]:
+        """A record for each, and the A/A spread (None where nothing came as far as the clock)."""
+        records: list[Record] = []
+        entries: list[Entry] = []
+        mirror: Contender | None = None
+        itself: Worker | None = None
+        try:
+            for subject in subjects:
+                outcome = self._enter(subject)
+                if isinstance(outcome, Record):
+                    records.append(outcome)
+                else:
+                    entries.append(outcome)
+            if not entries:
+                return records, None
+            opponent = self._opponent(entries)
+            itself = self._worker(opponent.subject)
+            mirror = self._mirror(itself, opponent)
+            contenders = [e.contender for e in entries] + ([mirror] if mirror else [])
+            interleave(contenders, self.effort.rule, self.effort.block_s, self.seed, self._on_block)
+            records += [self._leave(entry) for entry in entries]
+            return records, _spread(opponent.contender, mirror)
+        finally:
+            for entry in entries:
+                entry.worker.close()
+            if itself is not None:
+                itself.close()
+
+    def _enter(self, subject: Subject) -> Entry | Record:
+        """Checks a variant and finds its best settings; a record at once where it fails."""
+        self.watch.step(f"{subject.variant.key} at {subject.shape}", 0.5)
+        worker = self._worker(subject)
+        settings = subject.variant.default_settings()
+        try:
+            comparison: Comparison = worker.call("check", settings, timeout_s=self.timeout_s)
+            if not subject.is_right(comparison):
+                worker.close()
+                return subject.judged(comparison, settings)
+            known = self.earlier.get(subject.key)
+            if known is not None:
+                settings = known["settings"]
+                worker.call("prepare", settings, timeout_s=self.timeout_s)
+                attempts = worker.call("warm_up", self.effort.warm_s, timeout_s=self.timeout_s)
+                samples, spent = list(known["samples_s"]), float(known["spent_s"])
+            else:
+                effort = self.effort
+                patience = self.timeout_s + effort.tune_s
+                attempts = worker.call("tune", subject.bound, effort.warm_s, effort.tune_s, timeout_s=patience)
+                settings, samples, spent = attempts[0][0], [], 0.0
+        except FAILURES as failure:
+            worker.close()
+            return subject.failed(failure, settings)
+        contender = Contender(subject.key, _RemoteSampler(worker, self.timeout_s), samples, spent)
+        self._chosen[subject.key] = settings
+        return Entry(subject, worker, settings, comparison, contender, attempts[0][1])
+
+    def _leave(self, entry: Entry) -> Record:
+        """The record of a variant that was timed; its answer is verified once more."""
+        subject, contender = entry.subject, entry.contender
+        self.watch.step(f"{subject.variant.key} done", 0.5)
+        try:
+            if contender.failure is not None:
+                raise contender.failure
+            again: Comparison = entry.worker.call("verify", timeout_s=self.timeout_s)
+            facts = entry.worker.call("facts", timeout_s=self.timeout_s)
+        except FAILURES as failure:
+            return subject.failed(failure, entry.settings)
+        worst = max(again, entry.comparison, key=lambda c: c.relative_l2)
+        time = _time(contender.samples_s, contender.stopped_by or "time_cap", facts)
+        return subject.judged(worst, entry.settings, time=time, samples_s=contender.samples_s)
+
+    def _opponent(self, entries: list[Entry]) -> Entry:
+        """Who runs against itself: the baseline, or the fastest where the baseline takes too long."""
+        named = [e for e in entries if e.subject.variant.name == e.subject.operation.baseline]
+        if named and named[0].evaluation_s <= AGAINST_ITSELF_S:
+            chosen = named[0]
+        else:
+            chosen = min(entries, key=lambda e: e.evaluation_s)
+        chosen.contender.opponent = True
+        return chosen
+
+    def _mirror(self, worker: Worker, opponent: Entry) -> Contender | None:
+        try:
+            worker.call("prepare", opponent.settings, timeout_s=self.timeout_s)
+            worker.call("warm_up", self.effort.warm_s, timeout_s=self.timeout_s)
+        except FAILURES:
+            return None
+        return Contender(MIRROR, _RemoteSampler(worker, self.timeout_s))
+
+    def _worker(self, subject: Subject) -> Worker:
+        assignment = Assignment(
+            self.kernels, subject.variant.key, subject.shape, self.device, self.case, self.timed, self.checked
+        )
+        return Worker("workbench.measure.station:Station", assignment)
+
+    def _on_block(self, contender: Contender, block: list[float], spent_s: float) -> None:
+        if contender.name != MIRROR:
+            settings = self._chosen[contender.name]
+            self.journal({"key": contender.name, "settings": settings, "samples_s": block, "spent_s": spent_s})
+
+
+class _RemoteSampler:
+    """A station's samples, asked for across the process boundary."""
+
+    def __init__(self, worker: Worker, timeout_s: float) -> None:
+        self._worker, self._timeout_s = worker, timeout_s
+
+    def samples(self, seconds: float) -> list[float]:
+        taken: list[float] = self._worker.call("samples", seconds, timeout_s=self._timeout_s)
+        return taken
+
+
+def _time(samples: list[float], stopped_by: str, facts: dict[str, Any]) -> Time:
+    low, high = median_interval(samples)
+    ordered = sorted(samples)
+    median = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    return Time(
+        median_s=median,
+        low_s=low,
+        high_s=high,
+        minimum_s=ordered[0],
+        count=len(ordered),
+        stopped_by=stopped_by,
+        **facts,
+    )
+
+
+def _spread(one: Contender, mirror: Contender | None) -> float | None:
+    """The A/A spread: how far the ratio of a variant to itself may seem to lie from 1 (95 % interval)."""
+    if mirror is None or mirror.failure or one.failure or min(len(one.samples_s), len(mirror.samples_s)) < 2:
+        return None
+    low, high = ratio_interval(one.samples_s, mirror.samples_s)
+    return max(abs(low - 1.0), abs(high - 1.0))

@@ -64,6 +64,15 @@ def test_launches_of_one_kernel_are_kept_each(tmp_path: Path) -> None:
     assert list(read_rules(imported.run).launch) == [0]
 
 
+def test_kernels_that_differ_in_template_arguments_stay_apart(tmp_path: Path) -> None:
+    header = '"ID","Kernel Name","Block Size","Grid Size","m__x.sum"\n"","","","",""\n'
+    kernels = ("void gemm<float>()", "void gemm<half>()", "void gemm<float>()")
+    rows = "".join(f'"{n}","{kernel}","(32, 1, 1)","(8, 1, 1)","1"\n' for n, kernel in enumerate(kernels))
+    imported = import_as_run(written(tmp_path, header + rows), tmp_path / "profiles")
+    counted = {record.key: record.launches.counted for record in imported.records}
+    assert counted == {"unnamed.gemm.g8-t32.cuda": 2, "unnamed.gemm.g8-t32.2.cuda": 1}
+
+
 def test_a_second_import_gets_a_name_of_its_own(tmp_path: Path) -> None:
     report = written(tmp_path, RAW_2021)
     names = [import_as_run(report, tmp_path / "profiles").run.name for _ in range(2)]

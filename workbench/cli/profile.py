@@ -14,7 +14,7 @@ SETTINGS = AXES
 
 
 def command(
-    run: Annotated[str, typer.Argument(help="A run's folder, or its name in --profiles.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name in --profiles.")],
     operations: Operations = None,
     variants: Variants = "",
     dtype: Dtype = "",
@@ -32,8 +32,9 @@ def command(
 ) -> None:
     """Run the best setting of each variant under Nsight Compute, one NVTX range a record; keep report and counters.
 
-    Takes the run's largest shape that fits --budget. Axes select others: --T 4096,16384. Nothing is timed here:
-    times come from the sweep, counters from ncu.
+    Takes the run's largest shape that fits --budget; axes select others: --T 4096,16384.
+
+    Nothing is timed here: times come from the sweep, counters from ncu.
     """
     import shlex
     import sys

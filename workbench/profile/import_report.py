@@ -52,9 +52,9 @@ def import_as_run(report: Path, profiles: Path) -> Imported:
     read; nothing is left behind then.
     """
     by_key: dict[str, list[Launch]] = {}
-    table = CounterTable()
+    table, keys = CounterTable(), _Keys()
     for launch in read_launches(report):
-        key = _key(launch)
+        key = keys.key(launch)
         by_key.setdefault(key, []).append(launch.only(needed_metrics()))
         table.append(key, launch)
     records = [_record(key, launches) for key, launches in by_key.items()]
@@ -80,13 +80,29 @@ def import_as_run(report: Path, profiles: Path) -> Imported:
     return Imported(folder.path, by_key, records, table.metrics, home=home)
 
 
-def _key(launch: Launch) -> str:
-    """The innermost range; for a kernel outside of all ranges its name, grid and block."""
-    if launch.ranges:
-        return launch.ranges[-1]
-    grid, block = launch.number("launch__grid_size"), launch.number("launch__block_size")
-    size = "" if grid is None or block is None else f".g{int(grid)}-t{int(block)}"
-    return f"{UNNAMED}.{slug(launch.kernel)}{size}.cuda"
+class _Keys:
+    """Keys of the records that launches make: the innermost range; outside of all ranges the kernel's name, grid and
+    block, with a number behind it where two kernels differ in what a key cannot say (template arguments)."""
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[str, float | None, float | None], str] = {}
+
+    def key(self, launch: Launch) -> str:
+        if launch.ranges:
+            return launch.ranges[-1]
+        grid, block = launch.number("launch__grid_size"), launch.number("launch__block_size")
+        identity = (launch.kernel, grid, block)
+        if identity not in self._of:
+            size = "" if grid is None or block is None else f".g{int(grid)}-t{int(block)}"
+            self._of[identity] = self._free(f"{UNNAMED}.{slug(launch.kernel)}{size}")
+        return self._of[identity]
+
+    def _free(self, base: str) -> str:
+        taken = set(self._of.values())
+        key, number = f"{base}.cuda", 2
+        while key in taken:
+            key, number = f"{base}.{number}.cuda", number + 1
+        return key
 
 
 def slug(kernel: str) -> str:

@@ -2,18 +2,15 @@
 //
 // Idea: three phases read their inputs twice because a chunk must know the state that enters it. Here a tile of
 // WARPS * STEPS steps x 32 VECTOR channels stays in registers while it finds out: it publishes its summary at once, composes
-// the summaries of the tiles before it, and replays. All channels of a tile share one flag (look_back.cuh).
+// the summaries of the tiles before it, and replays. All channels of a tile share one flag (look_back.cuh);
+// whom it asks stands in look_back_order.cuh.
 //
-// Free order: a tile looks at the WARPS tiles before it, whatever they have published, and stops at the nearest that
-// already knows the state that leaves it; else it looks further back. It never waits for a slow chain, but which
-// summaries are composed, and so the rounding, depends on timing.
-// FIXED_ORDER: tiles form groups of GROUP. A tile composes the state that leaves the previous group with the summaries
-// of its own group before it, always those, in order of time: bit for bit the same in every run. The price is
-// a chain of T / (GROUP * tile) dependent steps.
+// Free order takes whatever the tiles before it have published and never waits for a slow chain; but which summaries it
+// composes, and so how it rounds, depends on timing. FIXED_ORDER always composes the same ones in the same order: bit for
+// bit the same in every run, for a chain of T / (GROUP * tile) steps of which each waits for the one before.
 //
 // Moves: inputs once in, h once out, and 24 bytes a channel of a tile between tiles: 5 values an element become 3.
-#include "look_back.cuh"
-#include "segment.cuh"
+#include "look_back_order.cuh"
 
 #ifndef WARPS
 #define WARPS 16
@@ -32,90 +29,10 @@
 #define TILE_CHANNELS (LANES * VECTOR)
 #define BLOCKS (WARPS <= 8 ? 3 : 2) // an SM: while one looks back, another reads
 
-// What is published of one strip of channels (those of a block) of one sequence: by tile and channel.
-struct Published {
-    float *a, *b;    // summaries, (tiles, H)
-    float *state;    // states that leave, (tiles, H)
-    unsigned *flags; // (tiles)
-    index_t H;
-};
-
-typedef Summaries<VECTOR> Window;
-
-// By one warp: the summary of a tile or, where `progress` says so, the state that leaves it, which is the map that
-// forgets what enters: a = 0.
-__device__ __forceinline__ void fetch(const Published &published, index_t tile, unsigned progress, int channels,
-                                      Affine (&map)[VECTOR]) {
-#pragma unroll
-    for (int v = 0; v < VECTOR; ++v) {
-        map[v] = identity();
-        if (v >= channels) continue;
-        const index_t at = tile * published.H + v;
-        map[v] = progress == STATE ? Affine{0.0f, __ldcg(published.state + at)}
-                                   : Affine{__ldcg(published.a + at), __ldcg(published.b + at)};
-    }
-}
-
 #if defined(FIXED_ORDER)
-// By the whole block -> `state` that enters the tile. `entering` holds h0 on the way in.
-__device__ __forceinline__ void look_back(const Published &published, const Window &window, index_t tile, int warp,
-                                          int lane, int channels, float (&state)[VECTOR]) {
-    const index_t group_start = tile / GROUP * GROUP;
-    const int before = (int)(tile - group_start);
-    for (int i = warp; i < before; i += WARPS) {
-        Affine map[VECTOR];
-        wait_for(published.flags + group_start + i, SUMMARY, lane);
-        fetch(published, group_start + i, SUMMARY, channels, map);
-        window.write(i, lane, map);
-    }
-    if (group_start > 0) {
-        Affine map[VECTOR];
-        wait_for(published.flags + group_start - 1, STATE, lane);
-        fetch(published, group_start - 1, STATE, channels, map);
-#pragma unroll
-        for (int v = 0; v < VECTOR; ++v) state[v] = map[v].b;
-    }
-    __syncthreads();
-    window.pass(state, before, lane);
-}
-#define WINDOW GROUP
+typedef FixedOrder<WARPS, VECTOR, GROUP, WholeBlock> Order;
 #else
-__device__ __forceinline__ void look_back(const Published &published, const Window &window, index_t tile, int warp,
-                                          int lane, int channels, float (&state)[VECTOR]) {
-    __shared__ bool knows[WARPS]; // by slot of the window; slot 0 is the earliest tile in it
-    Affine since[VECTOR]; // what the tiles already looked at do
-#pragma unroll
-    for (int v = 0; v < VECTOR; ++v) since[v] = identity();
-
-    for (index_t end = tile;; end -= WARPS) { // the window is tiles [end - WARPS, end)
-        const index_t seen = end - WARPS + warp;
-        Affine map[VECTOR];
-        unsigned progress = STATE;
-        if (seen >= 0) {
-            progress = wait_for(published.flags + seen, SUMMARY, lane);
-            fetch(published, seen, progress, channels, map);
-        } else { // before the first tile the state is h0, which `state` holds
-#pragma unroll
-            for (int v = 0; v < VECTOR; ++v) map[v] = Affine{0.0f, state[v]};
-        }
-        window.write(warp, lane, map);
-        if (lane == 0) knows[warp] = progress == STATE;
-        __syncthreads();
-        int nearest = WARPS - 1;
-        while (nearest >= 0 && !knows[nearest]) --nearest;
-        Affine whole[VECTOR];
-#pragma unroll
-        for (int v = 0; v < VECTOR; ++v) whole[v] = identity();
-        window.compose_all(whole, nearest < 0 ? 0 : nearest, WARPS, lane);
-#pragma unroll
-        for (int v = 0; v < VECTOR; ++v) since[v] = compose(since[v], whole[v]);
-        if (nearest >= 0) break; // since then begins with a state: its b is the state that enters
-        __syncthreads();         // the window is written again
-    }
-#pragma unroll
-    for (int v = 0; v < VECTOR; ++v) state[v] = since[v].b;
-}
-#define WINDOW WARPS
+typedef FreeOrder<WARPS, VECTOR, WholeBlock> Order;
 #endif
 
 // in_a, in_b: rows of H channels (steps.cuh); h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32.
@@ -126,7 +43,8 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS, BLOCKS)
                    io_t *__restrict__ h, float *__restrict__ h_last, float *tile_a, float *tile_b, float *tile_state,
                    unsigned *flags, index_t T, index_t H, int B) {
     __shared__ Affine segment_summaries[WARPS * TILE_CHANNELS];
-    __shared__ Affine window_maps[WINDOW * TILE_CHANNELS];
+    __shared__ Affine window[Order::WINDOW * TILE_CHANNELS];
+    __shared__ bool knows[WARPS];
     __shared__ unsigned ticket;
 
     if (threadIdx.x == 0) ticket = draw_ticket(flags);
@@ -154,38 +72,29 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS, BLOCKS)
     __syncthreads();
 
     const index_t strip_start = sequence * tiles * H + channel;
-    const Published published = {tile_a + strip_start, tile_b + strip_start, tile_state + strip_start,
-                                 flags + 1 + (index_t)line * tiles, H};
-    Affine whole[VECTOR];
+    const Published<VECTOR> published = {tile_a + strip_start,           tile_b + strip_start, tile_state + strip_start,
+                                         flags + 1 + (index_t)line * tiles, H,                    channels};
+    Affine whole[VECTOR]; // what the tile does: known to warp 0
     if (warp == 0) {
 #pragma unroll
         for (int v = 0; v < VECTOR; ++v) whole[v] = identity();
         summaries.compose_all(whole, 0, WARPS, lane);
-#pragma unroll
-        for (int v = 0; v < VECTOR; ++v) {
-            if (v >= channels) continue;
-            published.a[tile * H + v] = whole[v].a;
-            published.b[tile * H + v] = whole[v].b;
-        }
-        __syncwarp();
-        if (lane == 0) release(published.flags + tile, SUMMARY);
+        published.summary(tile, whole, lane);
     }
 
     float state[VECTOR];
 #pragma unroll
     for (int v = 0; v < VECTOR; ++v) state[v] = h0 && v < channels ? h0[sequence * H + channel + v] : 0.0f;
-    look_back(published, Window{window_maps}, tile, warp, lane, channels, state);
+    Order::look_back(published, window, knows, tile, warp, lane, state);
 
     if (warp == 0) {
+        float leaving[VECTOR];
 #pragma unroll
         for (int v = 0; v < VECTOR; ++v) {
-            if (v >= channels) continue;
-            const float leaving = apply(whole[v], state[v]);
-            published.state[tile * H + v] = leaving;
-            if (tile == tiles - 1) h_last[sequence * H + channel + v] = leaving;
+            leaving[v] = apply(whole[v], state[v]);
+            if (tile == tiles - 1 && v < channels) h_last[sequence * H + channel + v] = leaving[v];
         }
-        __syncwarp();
-        if (lane == 0) release(published.flags + tile, STATE);
+        published.leaving(tile, leaving, lane);
     }
     float own_state[VECTOR]; // enters this warp's segment
     summaries.pass<WARPS>(state, own_state, warp, lane);

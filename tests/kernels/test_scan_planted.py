@@ -79,7 +79,7 @@ BUGS = {
         "scan/ring",
     ),
     "a group that does not wait for the state before it": (
-        "scan/look_back.cu",
+        "include/look_back_order.cuh",
         WAIT_FOR_STATE,
         "",
         "scan/look_back_fixed",

@@ -35,6 +35,11 @@ def build_facts(records: pd.DataFrame) -> pd.DataFrame:
     return found.drop_duplicates(["run", "key", "arch", "kernel", "block_threads", "shared_bytes"])
 
 
+def built(records: pd.DataFrame) -> pd.DataFrame:
+    """The records that carry build facts."""
+    return records[records["build"].notna() & (records["build"] != "[]")]
+
+
 def by_kernel(facts: pd.DataFrame, launches: Mapping[tuple[str, str], Sequence[Launch]]) -> pd.DataFrame:
     """`build_facts` with what the counters saw of the same kernel: `occupancy_achieved`, `occupancy_by_ncu` and
     `limiter_by_ncu`; missing where it was not profiled."""

@@ -7,12 +7,15 @@ of a chain when the chain's plan holds all its steps.
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from workbench.analyse.best import best_settings
+from workbench.analyse.describe import shape_text
 from workbench.analyse.query import kept
 from workbench.build.catalogue import survey_shape
 from workbench.catalog import Catalog
@@ -88,12 +91,12 @@ def _signature(step: Step) -> Signature:
 
 
 def shares(records: pd.DataFrame, chains: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
-    """Timed `chains` (ladder rows of one problem) split into parts that `records` of the same run, device and sizes
+    """Timed `chains` (records of chains) split into parts that `records` of the same run, device and sizes
     timed alone, and what is left.
 
-    Columns: run, device, operation, variant, part, part_variant, seconds, share. Derived: each part was timed alone,
-    with memory to itself; what is left is negative where the parts gain by standing together. A chain none of whose
-    parts was timed alone has no rows.
+    Columns: run, device, operation, variant, shape, part, part_variant, seconds, share.
+    Derived: a part was timed alone, with memory to itself; what is left is negative where the parts gain by standing
+    together. A chain none of whose parts was timed alone has no rows.
     """
     timed = best_settings(records[records["time.median_s"].notna()])
     rows: list[dict[str, Any]] = []
@@ -109,13 +112,27 @@ def shares(records: pd.DataFrame, chains: pd.DataFrame, catalog: Catalog) -> pd.
                 found.append((part.operation, alone["variant"], alone["time.median_s"]))
                 left -= alone["time.median_s"]
         if found:
-            own = {name: chain[name] for name in ("run", "device", "operation", "variant")}
+            own = {name: chain[name] for name in ("run", "device", "operation", "variant", "shape")}
             rows += [
                 {**own, "part": part, "part_variant": name, "seconds": seconds, "share": seconds / total}
                 for part, name, seconds in (*found, (OWN, "", left))
             ]
-    columns = ["run", "device", "operation", "variant", "part", "part_variant", "seconds", "share"]
+    columns = ["run", "device", "operation", "variant", "shape", "part", "part_variant", "seconds", "share"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def chain_shares(records: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
+    """`shares` of every chain among the records, with a column `chain`: its operation and shape as text, in the
+    pipeline's order, the smaller shapes first."""
+    whole = best_settings(records[records["operation"].isin(chains(catalog))]) if len(records) else records
+    found = shares(records, whole, catalog)
+    order = {name: place for place, name in enumerate(catalog.operations)}
+    found = found.assign(
+        chain=[f"{o}, {shape_text(s)}" for o, s in zip(found["operation"], found["shape"], strict=True)],
+        _order=found["operation"].map(order),
+        _size=[math.prod(v for v in json.loads(s).values() if isinstance(v, int)) for s in found["shape"]],
+    )
+    return found.sort_values(["_order", "_size"], kind="stable").drop(columns=["_order", "_size"])
 
 
 def _dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -41,10 +41,10 @@ def parse_side(text: str, profiles: Path, default_run: str | None = None) -> Sid
     run_text, colon, variant_text = text.rpartition(":")
     looks_like_run = (profiles / text / "run.json").is_file() or (Path(text) / "run.json").is_file()
     if looks_like_run or (not colon and text.count("/") != 1):
-        return Side(_run(text, profiles))
+        return Side(run_summary(text, profiles))
     if not colon:
         run_text = default_run or _newest(profiles)
-    run = _run(run_text, profiles)
+    run = run_summary(run_text, profiles)
     operation, slash, variant = variant_text.partition("/")
     if not slash or not variant:
         raise Problem(f"{text}: write a variant as OPERATION/VARIANT, such as scan/serial", exit_status=2)
@@ -55,7 +55,8 @@ def parse_side(text: str, profiles: Path, default_run: str | None = None) -> Sid
     return Side(run, operation, variant)
 
 
-def _run(text: str, profiles: Path) -> RunSummary:
+def run_summary(text: str, profiles: Path) -> RunSummary:
+    """A run by its name in profiles, or its folder. Problem where it is missing or corrupt."""
     folder = find_run(profiles, text)
     for run in list_summaries(folder.path.parent):
         if run.path.resolve() == folder.path.resolve():

@@ -59,4 +59,3 @@ def main() -> None:
         # The reader (head, a pager) has gone; what it did not want is nobody's problem.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-

@@ -12,6 +12,7 @@ from workbench.check.case import Draw, read_inputs, read_reference
 from workbench.check.compare_outputs import Comparison, compare_outputs
 from workbench.declare import Device, Setting, Shape
 from workbench.execute.bound import bind_plan
+from workbench.execute.ranges import marked
 from workbench.measure.clock_cpu import CpuClock
 
 
@@ -19,6 +20,8 @@ from workbench.measure.clock_cpu import CpuClock
 class Assignment:
     """Everything a station needs to know; it travels to the worker process."""
 
+    key: str
+    """The record's, which names the NVTX range of every evaluation."""
     kernels: Path
     variant: str
     shape: Shape
@@ -114,8 +117,8 @@ class Station:
             from workbench.measure.clock_cuda import CudaClock
 
             plan = self._variant.plan(self._assignment.shape, self._settings)
-            return CudaClock(self._bound, launches=1 if plan.graph else len(plan.steps))
-        return CpuClock(self._bound)
+            return CudaClock(self._bound, 1 if plan.graph else len(plan.steps), marked(self._assignment.key))
+        return CpuClock(self._bound, marked(self._assignment.key))
 
     def _bind(self, settings: dict[str, Setting], draws: tuple[Draw, ...]) -> Any:
         a = self._assignment

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.execute.ranges import DOMAIN, range_name
 from workbench.problem import Problem
-from workbench.profile.ranges import DOMAIN, range_name
 
 SECTIONS = (
     "LaunchStats",

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from workbench.execute.ranges import KEY
 from workbench.problem import Problem
 from workbench.profile.derived import occupancy_limiter
 from workbench.profile.metrics import combined, needed_metrics
-from workbench.profile.ranges import KEY
 from workbench.profile.read import read_launches
 from workbench.store.counters import CounterTable
 from workbench.store.launch import Launch

@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from workbench.execute.ranges import DOMAIN, RECORD_KEY
 from workbench.problem import Problem
-from workbench.profile.ranges import DOMAIN, RECORD_KEY
 from workbench.profile.units import base_unit
 from workbench.store.launch import Launch, Rule, Value
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.execute.ranges import DOMAIN, RECORD_KEY
 from workbench.problem import Problem
-from workbench.profile.ranges import DOMAIN, RECORD_KEY
 from workbench.profile.read_piece import read_piece
 from workbench.profile.report_blocks import Blocks, read_blocks
 from workbench.profile.units import base_unit

@@ -19,8 +19,8 @@ from typing import Any, Protocol, cast
 
 from workbench.catalog import BUILTIN, Catalog, load_catalog
 from workbench.declare import Device, Shape
+from workbench.execute.ranges import marked
 from workbench.problem import Problem
-from workbench.profile.ranges import marked
 
 Item = Mapping[str, Any]
 

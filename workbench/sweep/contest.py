@@ -149,7 +149,14 @@ class Contest:
 
     def _worker(self, subject: Subject) -> Worker:
         assignment = Assignment(
-            self.kernels, subject.variant.key, subject.shape, self.device, self.case, self.timed, self.checked
+            key=subject.key,
+            kernels=self.kernels,
+            variant=subject.variant.key,
+            shape=subject.shape,
+            device=self.device,
+            case=self.case,
+            timed=self.timed,
+            checked=self.checked,
         )
         return Worker("workbench.measure.station:Station", assignment)
 

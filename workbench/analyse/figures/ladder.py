@@ -93,12 +93,7 @@ def moved(rows: pd.DataFrame, known: Mapping[str, Style]) -> go.Figure:
         for column, symbol in columns:
             picture.add_trace(_points(rows, names, column, symbol, known), row=1, col=place)
             picture.add_trace(_legend(column, symbol), row=1, col=place)
-        log = columns[0][0].startswith(("bytes", "launches"))
-        spanned = [value for column, _ in columns for value in rows[column].dropna()]
-        ticks = axis(columns[0][0], log=log, values=spanned) | {"title": None, "tickangle": 0}
-        if log:
-            ticks["dtick"] = None  # a narrow panel has room for two or three: plotly chooses them
-        picture.update_xaxes(**ticks, rangemode="tozero", nticks=4, row=1, col=place)
+        picture.update_xaxes(**_panel_axis(rows, [column for column, _ in columns]), row=1, col=place)
     picture.update_yaxes(autorange="reversed", automargin=True, categoryorder="array", categoryarray=names)
     return finish(picture, rows_height(len(rows)))
 
@@ -126,6 +121,17 @@ def _points(rows: pd.DataFrame, names: list[str], column: str, symbol: str, know
         ],
         hovertemplate="%{text}<extra></extra>",
     )
+
+
+def _panel_axis(rows: pd.DataFrame, columns: list[str]) -> dict[str, object]:
+    """A narrow panel has room for two labels on a logarithmic axis: its least and its largest value."""
+    entry = figure(columns[0])
+    if entry.unit == "%":
+        return {"tickformat": ".0%", "range": [-0.05, 1.1], "tickvals": [0, 0.5, 1], "tickangle": 0}
+    values = sorted({float(value) for column in columns for value in rows[column].dropna() if value > 0})
+    ends = [values[0], values[-1]] if values and values[-1] > 1.5 * values[0] else values[:1]
+    texts = [quantity(value, entry.unit) if entry.unit else f"{value:,.0f}" for value in ends]
+    return {"type": "log", "tickvals": ends, "ticktext": texts, "tickangle": 0}
 
 
 def _legend(column: str, symbol: str) -> go.Scatter:

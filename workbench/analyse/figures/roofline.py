@@ -43,7 +43,11 @@ def roofline(found: pd.DataFrame, roofs: Sequence[Roof], known: Mapping[str, Sty
             text=[_tip(row) for _, row in group.iterrows()], hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
     picture.update_xaxes(type="log", dtick=1, title={"text": "intensity (derived), FLOPs a byte"}, automargin=True)
-    picture.update_yaxes(**axis("flops_per_s", log=True, values=found["flops_per_s"]))
+    picture.update_yaxes(
+        **axis(
+            "flops_per_s", log=True, values=[*found["flops_per_s"], *(r.flops_per_s for r in roofs if r.flops_per_s)]
+        )
+    )
     return finish(picture, 560)
 
 

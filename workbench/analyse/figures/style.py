@@ -15,7 +15,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from workbench.analyse.describe import Figure, figure
+from workbench.analyse.describe import Figure, figure, quantity
 
 PALETTE = ("#2f6691", "#e99a03", "#059d70", "#d45f07", "#7d63cf", "#10b4fb", "#c181b9", "#84573f")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "hexagon", "cross")
@@ -71,17 +71,40 @@ def axis(
 ) -> dict[str, Any]:
     """An axis for a column: its name, where it comes from, its unit on every tick.
 
-    A logarithmic one gets a tick at 1, 2 and 5 where its `values` span little, at powers of ten where they span much.
+    A logarithmic one is given the `values` on it, so that its few ticks are whole and carry their unit.
     """
     entry = column if isinstance(column, Figure) else figure(column)
     name = label or entry.label
     title = f"{name} ({entry.kind})" if entry.kind else name
     ticks: dict[str, Any] = dict(TICKS.get(entry.unit, {}))
     if log:
-        known = [value for value in values if value and value > 0]
-        decades = math.log10(max(known) / min(known)) if known else 9.0
-        ticks |= {"type": "log", "dtick": "D2" if decades < 2.5 else 1 if decades < 7 else None}
+        marks = log_ticks([float(value) for value in values if value and value > 0])
+        ticks = {
+            "type": "log",
+            **({"tickvals": marks, "ticktext": [_tick(v, entry.unit) for v in marks]} if marks else ticks),
+        }
     return {"title": {"text": title}, "automargin": True, **ticks, **more}
+
+
+MOST_TICKS = 7
+"""More labels than that run into each other on a narrow screen."""
+
+
+def log_ticks(values: list[float]) -> list[float]:
+    """1, 2 and 5 times powers of ten around the values, fewer of them the more decades there are."""
+    if not values:
+        return []
+    first, last = math.floor(math.log10(min(values) / 1.5)), math.ceil(math.log10(max(values) * 1.5))
+    for digits, step in (((1, 2, 5), 1), ((1, 3), 1), ((1,), 1), ((1,), 2), ((1,), 3)):
+        ticks = [digit * 10.0**power for power in range(first, last + 1, step) for digit in digits]
+        ticks = [tick for tick in ticks if min(values) / 2 <= tick <= max(values) * 2]
+        if len(ticks) <= MOST_TICKS:
+            break
+    return ticks
+
+
+def _tick(value: float, unit: str) -> str:
+    return quantity(value, unit, 1) if unit else f"{value:g}"
 
 
 def finish(picture: go.Figure, height: int, legend: bool = True) -> go.Figure:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from workbench.execute import ranges
 from workbench.problem import Problem
-from workbench.profile import ranges
 
 KEY = "scan.serial.b4-t4096-h1024.float32.normal.forward.cuda"
 

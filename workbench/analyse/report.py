@@ -1,0 +1,156 @@
+"""What a report of a run shows: the dashboard's pictures and tables, one below another."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+import pandas as pd
+
+from workbench.analyse import missing
+from workbench.analyse.best import best_settings
+from workbench.analyse.counted import kernels, launches_of, rules, stalls, with_counters
+from workbench.analyse.describe import quantity, shape_text
+from workbench.analyse.figures import ladder as ladder_figures
+from workbench.analyse.figures import occupancy as occupancy_figures
+from workbench.analyse.figures import roofline as roofline_figures
+from workbench.analyse.figures import scaling as scaling_figures
+from workbench.analyse.figures import time as time_figures
+from workbench.analyse.figures.style import Style, styles
+from workbench.analyse.ladder import Rung, ladder, rungs
+from workbench.analyse.occupancy import build_facts, built, by_kernel
+from workbench.analyse.parts import chain_shares
+from workbench.analyse.problems import problems
+from workbench.analyse.query import read_records
+from workbench.analyse.report_html import Piece, Section, as_html, note, render
+from workbench.analyse.roofline import points, roofs
+from workbench.analyse.runs import RunSummary
+from workbench.analyse.scaling import curves, others_of
+from workbench.analyse.selection import Selection
+from workbench.catalog import Catalog
+from workbench.problem import Problem
+
+LADDER = [
+    "variant", "status", "time.median_s", "time.low_s", "time.high_s", "speedup_over_baseline", "share_of_floor",
+    "floor_bound_by", "share_of_ceiling", "bandwidth_bytes_per_s", "bytes.declared", "bytes.counted",
+    "launches.declared", "registers", "occupancy_theoretical", "occupancy_achieved", "error.relative_l2", "settings",
+    "idea", "reason",
+]  # fmt: skip
+
+
+MOST_PICTURED = 3
+"""Shapes of an operation whose ladder is drawn; the others have their table: a file to send stays small."""
+
+
+def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
+    """Everything there is to show of a run. Problem where its records cannot be read."""
+    result = read_records([run], Selection(), samples=True)
+    if result.problems:
+        raise Problem(result.problems[0])
+    records = result.frame
+    known = rungs(catalog)
+    style = styles(known)
+    launches = launches_of([run], records)
+    found = [Section("The run", [_facts(run)])]
+    if records.empty:
+        return [
+            *found,
+            Section("Records", [note(f"The run holds no record yet: workbench sweep --resume {run.name}")]),
+        ]
+    records = with_counters(records, launches)
+    names = [*catalog.operations, *sorted(set(records["operation"]) - set(catalog.operations))]
+    for name in names:
+        own = records[records["operation"] == name]
+        for dtype in sorted(set(own["shape.dtype"]), key=lambda d: d != "float32"):
+            part = own[own["shape.dtype"] == dtype]
+            found.append(Section(f"{name}, {dtype}", _operation(run, part, known, style, dtype)))
+    parts = chain_shares(records, catalog)
+    if len(parts):
+        found.append(Section("Parts of the chains"))
+        for chain, rows in parts.groupby("chain", sort=False):
+            found[-1].pieces += [f"<h3>{html.escape(str(chain))}</h3>", time_figures.parts(rows)]
+    if run.counters:
+        found.append(Section("Counters", _counters(run, records)))
+    else:
+        found.append(Section("Counters", [note(missing.no_counters([run]))]))
+    return found
+
+
+def _operation(
+    run: RunSummary, records: pd.DataFrame, known: dict[str, Rung], style: dict[str, Style], dtype: str
+) -> list[Piece]:
+    pieces: list[Piece] = []
+    for place, shape in enumerate(problems(records)):
+        rows = ladder(records[records["shape"] == shape], known)
+        pieces.append(f"<h3>{html.escape(shape_text(shape))}</h3>")
+        timed = rows[rows["time.median_s"].notna()]
+        if len(timed) and place < MOST_PICTURED:
+            pieces += [ladder_figures.times(timed, style), ladder_figures.moved(timed, style)]
+        pieces.append(as_html(rows, LADDER))
+    best = best_settings(records)
+    above = points(best)
+    if len(above):
+        pieces += ["<h3>Roofline</h3>", roofline_figures.roofline(above, roofs([run], dtype), style)]
+    else:
+        pieces.append(note(missing.no_times(records, str(records["operation"].iloc[0]))))
+    for axis in ("T", "H", "B"):
+        for others in others_of(records, axis)[:1]:
+            grown = curves(records, axis)
+            grown = grown[grown["others"] == others]
+            pieces += [f"<h3>Time against {axis}, {others}</h3>", scaling_figures.growth(grown, axis, style)]
+    facts = by_kernel(build_facts(best_settings(built(records), ("operation", "pass"))), launches_of([run], records))
+    facts = facts[facts["occupancy_theoretical"].notna()]
+    for arch, rows in facts.groupby("arch", sort=False):
+        pieces += [f"<h3>Occupancy, {arch}</h3>", occupancy_figures.by_kernel(rows.reset_index(drop=True))]
+    return pieces
+
+
+def _counters(run: RunSummary, records: pd.DataFrame) -> list[Piece]:
+    launches = launches_of([run], records)
+    pieces: list[Piece] = []
+    for operation in dict.fromkeys(records["operation"]):
+        own = records[records["operation"] == operation]
+        times, waits, found = kernels(own, launches), stalls(own, launches), rules([run], own)
+        if len(times):
+            title = "share of the time in kernels (measured under the profiler)"
+            pieces += [f"<h3>{operation}</h3>", time_figures.stacked(times, "kernel", title)]
+        if len(waits):
+            title = "share of a warp's time between two instructions (measured)"
+            pieces.append(time_figures.stacked(waits, "reason", title))
+        if len(found):
+            pieces.append(as_html(found, list(found.columns)))
+    return pieces
+
+
+def _facts(run: RunSummary) -> str:
+    rows = {
+        "device": run.device,
+        "created": run.created,
+        "command": " ".join(run.command),
+        "noise floor (measured)": quantity(run.noise_floor, "%") if run.noise_floor is not None else "not recorded",
+        **{f"ceiling {name} (measured)": quantity(value, _unit(name)) for name, value in run.ceilings.items()},
+        **{str(name): _short(value) for name, value in run.environment.items()},
+    }
+    cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows.items())
+    return f"<table class='facts'>{cells}</table>"
+
+
+def _unit(name: str) -> str:
+    return "B/s" if "bytes" in name else "FLOP/s" if "flops" in name else "s" if name.endswith("_s") else ""
+
+
+def _short(value: object) -> str:
+    return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+
+
+def write_report(run: RunSummary, catalog: Catalog, out: Path) -> Path:
+    """Writes the report of a run to `out`, whole or not at all. Problem where it cannot be written."""
+    text = render(f"{run.name}: {run.device}", sections(run, catalog))
+    temporary = out.with_name(f".{out.name}.part")
+    try:
+        temporary.write_text(text)
+        temporary.replace(out)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise Problem(f"{out}: cannot be written ({error.strerror}); name another file with --out") from None
+    return out

@@ -26,7 +26,7 @@ def options(port: int, address: str, browser: bool) -> dict[str, Any]:
         "server.maxUploadSize": 2000,
         "global.developmentMode": False,
         "theme.light.primaryColor": "#2f6691",
-        "theme.dark.primaryColor": "#10b4fb",
+        "theme.dark.primaryColor": "#2a8cc4",
     }
 
 

@@ -28,6 +28,12 @@ UNTIMED = [
 ]  # fmt: skip
 
 
+EMULATED = [
+    "variant", "problem", "status", "error.relative_l2", "arch", "registers", "shared_bytes", "spill_bytes",
+    "occupancy_theoretical", "occupancy_limiter", "bytes.declared", "launches.declared", "idea", "settings", "reason",
+]  # fmt: skip
+
+
 def page(context: Context) -> None:
     st.subheader("Ladder: from naive to best")
     if not context.chosen:
@@ -39,9 +45,16 @@ def page(context: Context) -> None:
     if records.empty:
         nothing([missing.no_records(context.operation)])
         return
-    shape = choose(st.selectbox, "Shape", problems(records), "shape", format_func=shape_text)
+    shape = choose(
+        st.selectbox,
+        "Shape",
+        problems(records[records["backend"] != "emulated"]) or problems(records),
+        "shape",
+        format_func=shape_text,
+    )
     rows = context.ladder(records[records["shape"] == shape])
-    timed, untimed = rows[rows["time.median_s"].notna()], rows[rows["time.median_s"].isna()]
+    timed = rows[rows["time.median_s"].notna()]
+    untimed = rows[rows["time.median_s"].isna() & (rows["backend"] != "emulated")]
     if len(timed):
         picture(
             figures.times(timed, context.style),
@@ -56,8 +69,12 @@ def page(context: Context) -> None:
     else:
         nothing([missing.no_times(records, str(context.operation))])
     if len(untimed):
-        st.markdown("##### Not timed: executed for correctness, or not able to run")
+        st.markdown("##### Without a time")
         frame(untimed, UNTIMED, "ladder-untimed")
+    emulated = context.ladder(records[records["backend"] == "emulated"])
+    if len(emulated):
+        st.markdown("##### CUDA kernels without a GPU: executed under emulation, compiled, never timed")
+        frame(emulated, EMULATED, "ladder-emulated")
     if context.operation in context.catalog.operations:
         modelled(context, str(context.operation), shape_of(str(shape)))
 

@@ -11,7 +11,7 @@ from workbench.analyse import missing
 from workbench.analyse.best import best_settings
 from workbench.analyse.describe import shape_text
 from workbench.analyse.figures import occupancy as figures
-from workbench.analyse.occupancy import build_facts, by_kernel, known_archs, limits, what_if
+from workbench.analyse.occupancy import build_facts, built, by_kernel, known_archs, limits, what_if
 from workbench.analyse.problems import problems
 from workbench.problem import Problem
 
@@ -40,14 +40,15 @@ def recorded(context: Context) -> None:
     if records.empty:
         nothing([missing.no_records(context.operation)])
         return
+    records = built(records)
+    if records.empty:
+        nothing([missing.no_build(str(context.operation))])
+        return
     shape_column, arch_column = st.columns(2)
     with shape_column:
         shape = url.choose(st.selectbox, "Shape", problems(records), "shape", format_func=shape_text)
     chosen = best_settings(records[records["shape"] == shape])
     facts = by_kernel(build_facts(chosen), context.launches)
-    if facts.empty:
-        nothing([missing.no_build(str(context.operation))])
-        return
     with arch_column:
         arch = url.choose(st.selectbox, "Architecture", list(dict.fromkeys(facts["arch"])), "arch")
     rows = facts[(facts["arch"] == arch) & facts["occupancy_theoretical"].notna()].reset_index(drop=True)

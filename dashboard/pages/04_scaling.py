@@ -51,7 +51,7 @@ def growth(context: Context, found: pd.DataFrame, axis: str) -> None:
     with left:
         st.markdown("##### Fitted exponent")
         if len(fitted):
-            frame(fitted, ["variant", "device", "sizes", "exponent", "exponent_last"], "exponents")
+            frame(fitted, ["variant", "exponent", "exponent_last", "sizes", "device"], "exponents")
             st.caption("Time grows as size to this power (derived); the last: between the two largest sizes alone.")
         else:
             nothing(["A fit needs three sizes or more."])

@@ -13,7 +13,7 @@ from workbench.analyse.advice import advice
 from workbench.analyse.counted import kernels, rules, stalls
 from workbench.analyse.describe import shape_text
 from workbench.analyse.figures import time as figures
-from workbench.analyse.parts import chains, shares
+from workbench.analyse.parts import chain_shares
 from workbench.analyse.problems import problems
 
 
@@ -42,16 +42,14 @@ def page(context: Context) -> None:
 
 
 def parts(context: Context) -> None:
-    everything = context.any_operation
-    whole = everything[everything["operation"].isin(chains(context.catalog))] if len(everything) else everything
-    shapes = problems(whole[whole["time.median_s"].notna()]) if len(whole) else []
     st.markdown("##### Parts of a chain")
-    shape = choose(st.selectbox, "Shape of the chain", shapes, "chain_shape", format_func=shape_text)
-    rows = whole[whole["shape"] == shape] if shape is not None else whole.head(0)
-    found = shares(everything, rows, context.catalog)
+    everything = context.any_operation
+    found = chain_shares(everything, context.catalog)
     if found.empty:
         nothing([missing.no_parts(list(context.catalog.operations))])
         return
+    names = list(dict.fromkeys(found["chain"]))
+    found = found[found["chain"] == choose(st.selectbox, "Chain", names, "chain", len(names) - 1)]
     picture(
         figures.parts(found),
         "parts",

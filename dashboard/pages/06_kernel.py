@@ -85,10 +85,10 @@ def show(rows: list[BuildRow]) -> None:
     only = choose(st.selectbox, "Machine code of", lines, "line", format_func=lambda line: f"{line}")
     left, right = st.columns(2)
     with left:
-        st.caption(f"{source.name}: machine instructions of each line on the left")
+        st.caption(f"{source.name}, instructions a line")
         st.code(annotated_source(source, code), language="cpp", height=HEIGHT)
     with right:
-        st.caption(f"SASS of {kernel}, the source line above each piece")
+        st.caption(f"SASS of {kernel}")
         number = int(str(only).split()[1].rstrip(":")) if only != "all lines" else None
         st.code(listing(code, number, source), language="asm", height=HEIGHT)
     st.markdown("##### Instruction mix")

@@ -32,7 +32,7 @@ def page(context: Context) -> None:
     if not runs:
         nothing([missing.no_runs(context.profiles)])
         return
-    default = int(any(len(group) > 1 for group in by_device(runs).values()))
+    default = int(len(by_device(runs).get(context.chosen[0].device, [])) > 1)
     what = choose(st.segmented_control, "Compare", ["two variants", "two runs"], "compare", default, required=True)
     sides = two_runs(context, runs) if what == "two runs" else two_variants(context, runs)
     if sides is None:

@@ -104,7 +104,7 @@ def log_ticks(values: list[float]) -> list[float]:
 
 
 def _tick(value: float, unit: str) -> str:
-    return quantity(value, unit, 1) if unit else f"{value:g}"
+    return quantity(value, unit) if unit else f"{value:g}"
 
 
 def finish(picture: go.Figure, height: int, legend: bool = True) -> go.Figure:

@@ -6,7 +6,7 @@ from kernel_variants.gated_scan import apart
 from kernel_variants.gated_scan.cpu import CPU_VARIANTS
 from kernel_variants.gated_scan.torch_rungs import EAGER
 from kernel_variants.scan.streams import GATED_SCAN
-from kernel_variants.scan.tiles import look_back, three_phase
+from kernel_variants.scan.tiles import look_back, look_back_ring, three_phase
 from kernel_variants.scan.walks import prefetch, ring, serial, vector
 
 VARIANTS = (
@@ -19,5 +19,6 @@ VARIANTS = (
     ring(GATED_SCAN),
     look_back(GATED_SCAN, fixed_order=False),
     look_back(GATED_SCAN, fixed_order=True),
+    look_back_ring(GATED_SCAN),
     *CPU_VARIANTS,
 )

@@ -5,6 +5,30 @@
 #include "look_back.cuh"
 #include "segment.cuh"
 
+// The tiles of a scan: TIME steps x CHANNELS channels, one strip of channels beside the other. Tickets go through all strips
+// of all sequences before they go on in time.
+template <int TIME, int CHANNELS> struct Tiling {
+    unsigned strips, lines, tiles; // of channels; strips of all sequences; of time
+
+    __device__ __forceinline__ Tiling(index_t T, index_t H, int B)
+        : strips((unsigned)((H + CHANNELS - 1) / CHANNELS)), lines(strips * B), tiles((unsigned)((T + TIME - 1) / TIME)) {}
+
+    __device__ __forceinline__ bool has(unsigned ticket) const { return ticket < tiles * lines; }
+    __device__ __forceinline__ unsigned tile(unsigned ticket) const { return ticket / lines; }
+    __device__ __forceinline__ unsigned line(unsigned ticket) const { return ticket % lines; }
+    __device__ __forceinline__ index_t sequence(unsigned ticket) const { return line(ticket) / strips; }
+    __device__ __forceinline__ index_t first_step(unsigned ticket) const { return tile(ticket) * (index_t)TIME; }
+    __device__ __forceinline__ index_t first_channel(unsigned ticket) const {
+        return line(ticket) % strips * (index_t)CHANNELS;
+    }
+};
+
+// Where tiles publish. tile_a, tile_b, tile_state (B, tiles, H) float32; flags: one ticket counter, then (lines, tiles).
+struct Board {
+    float *tile_a, *tile_b, *tile_state;
+    unsigned *flags;
+};
+
 // How the threads that compute meet: all of a block, or those of its warps that do not copy.
 struct WholeBlock {
     static __device__ __forceinline__ void meet() { __syncthreads(); }
@@ -20,6 +44,12 @@ template <int WIDTH> struct Published {
     unsigned *flags; // (tiles)
     index_t H;
     int channels; // of the WIDTH, those that lie before H
+
+    __device__ __forceinline__ Published(const Board &board, index_t sequence, unsigned line, unsigned tiles,
+                                         index_t channel, index_t row, int there)
+        : a(board.tile_a + sequence * tiles * row + channel), b(board.tile_b + sequence * tiles * row + channel),
+          state(board.tile_state + sequence * tiles * row + channel), flags(board.flags + 1 + (index_t)line * tiles),
+          H(row), channels(there) {}
 
     // By one warp.
     __device__ __forceinline__ void summary(index_t tile, const Affine (&whole)[WIDTH], int lane) const {
@@ -125,3 +155,26 @@ template <int SCOUTS, int WIDTH, int TILES, class Threads> struct FixedOrder {
         window.pass(state, count, lane);
     }
 };
+
+// By all computing threads of a tile, once `summaries` holds what its segments do and they have met: publishes the tile's
+// summary, looks back, publishes the state that leaves. `state` is h0 on the way in; `own` becomes the state that enters
+// this warp's segment, and, in warp 0, `leaving` the state that leaves the tile.
+template <int WARPS_A_TILE, class Order, int WIDTH>
+__device__ __forceinline__ void resolve_tile(const Published<WIDTH> &published, const Summaries<WIDTH> &summaries,
+                                           Affine *window, bool *knows, index_t tile, int warp, int lane,
+                                           float (&state)[WIDTH], float (&own)[WIDTH], float (&leaving)[WIDTH]) {
+    Affine whole[WIDTH];
+    if (warp == 0) {
+#pragma unroll
+        for (int v = 0; v < WIDTH; ++v) whole[v] = identity();
+        summaries.compose_all(whole, 0, WARPS_A_TILE, lane);
+        published.summary(tile, whole, lane);
+    }
+    Order::look_back(published, window, knows, tile, warp, lane, state);
+    if (warp == 0) {
+#pragma unroll
+        for (int v = 0; v < WIDTH; ++v) leaving[v] = apply(whole[v], state[v]);
+        published.leaving(tile, leaving, lane);
+    }
+    summaries.template pass<WARPS_A_TILE>(state, own, warp, lane);
+}

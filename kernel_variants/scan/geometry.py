@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workbench.declare import Defines, Settings, Shape
@@ -53,3 +53,17 @@ class Tile:
     @property
     def defines(self) -> Defines:
         return (("WARPS", self.warps), ("STEPS", self.steps), ("VECTOR", self.vector))
+
+
+MOST_STAGES = 8
+"""Of a ring: beyond 8, small stages only add barriers."""
+BARRIER_BYTES, MAP_BYTES, TICKET_BYTES = 8, 8, 4
+"""Of an Mbarrier, an Affine and a ticket in shared memory."""
+
+
+def ring_of(tile: Tile, kilobytes: int, value_bytes: int, least_stages: int) -> tuple[Tile, int, int]:
+    """Tile, stages and bytes of a stage of a ring in so much shared memory. Where fewer than `least_stages` would fit,
+    tiles of fewer steps: every setting then runs on every device and in every dtype."""
+    while (stage_bytes := 2 * tile.length * tile.channels * value_bytes) * least_stages > kilobytes * 1024:
+        tile = replace(tile, steps=tile.steps // 2)
+    return tile, min(MOST_STAGES, kilobytes * 1024 // stage_bytes), stage_bytes

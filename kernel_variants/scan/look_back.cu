@@ -50,15 +50,12 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS, BLOCKS)
     if (threadIdx.x == 0) ticket = draw_ticket(flags);
     __syncthreads();
 
-    // Tickets go through all strips of all sequences before they go on in time.
+    const Tiling<TILE_STEPS, TILE_CHANNELS> tiling(T, H, B);
     const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
-    const unsigned strips = (unsigned)((H + TILE_CHANNELS - 1) / TILE_CHANNELS), lines = strips * B;
-    const unsigned tile = ticket / lines, line = ticket % lines;
-    const unsigned tiles = gridDim.x / lines;
-    const index_t sequence = line / strips, channel = (line % strips) * (index_t)TILE_CHANNELS + lane * VECTOR;
-    const index_t first_step = tile * (index_t)TILE_STEPS + warp * STEPS, row = row_of(H);
-    const int channels = channels_there(channel, VECTOR, H);
-    const int rows = steps_there(first_step, STEPS, T);
+    const index_t tile = tiling.tile(ticket), sequence = tiling.sequence(ticket);
+    const index_t channel = tiling.first_channel(ticket) + lane * VECTOR;
+    const index_t first_step = tiling.first_step(ticket) + warp * STEPS, row = row_of(H);
+    const int rows = steps_there(first_step, STEPS, T), channels = channels_there(channel, VECTOR, H);
     const bool packs = packs_fit<VECTOR>(in_a, H) && packs_fit<VECTOR>(in_b, H) && packs_fit<VECTOR>(h, H);
 
     const index_t start = (sequence * T + first_step) * row + channel;
@@ -71,32 +68,16 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS, BLOCKS)
     summaries.write(warp, lane, summary);
     __syncthreads();
 
-    const index_t strip_start = sequence * tiles * H + channel;
-    const Published<VECTOR> published = {tile_a + strip_start,           tile_b + strip_start, tile_state + strip_start,
-                                         flags + 1 + (index_t)line * tiles, H,                    channels};
-    Affine whole[VECTOR]; // what the tile does: known to warp 0
-    if (warp == 0) {
-#pragma unroll
-        for (int v = 0; v < VECTOR; ++v) whole[v] = identity();
-        summaries.compose_all(whole, 0, WARPS, lane);
-        published.summary(tile, whole, lane);
-    }
-
-    float state[VECTOR];
+    const Published<VECTOR> published(Board{tile_a, tile_b, tile_state, flags}, sequence, tiling.line(ticket),
+                                      tiling.tiles, channel, H, channels);
+    float state[VECTOR], own_state[VECTOR], leaving[VECTOR];
 #pragma unroll
     for (int v = 0; v < VECTOR; ++v) state[v] = h0 && v < channels ? h0[sequence * H + channel + v] : 0.0f;
-    Order::look_back(published, window, knows, tile, warp, lane, state);
-
-    if (warp == 0) {
-        float leaving[VECTOR];
+    resolve_tile<WARPS, Order>(published, summaries, window, knows, tile, warp, lane, state, own_state, leaving);
+    if (warp == 0 && tile == tiling.tiles - 1) {
 #pragma unroll
-        for (int v = 0; v < VECTOR; ++v) {
-            leaving[v] = apply(whole[v], state[v]);
-            if (tile == tiles - 1 && v < channels) h_last[sequence * H + channel + v] = leaving[v];
-        }
-        published.leaving(tile, leaving, lane);
+        for (int v = 0; v < VECTOR; ++v)
+            if (v < channels) h_last[sequence * H + channel + v] = leaving[v];
     }
-    float own_state[VECTOR]; // enters this warp's segment
-    summaries.pass<WARPS>(state, own_state, warp, lane);
     segment.replay(own_state, h + (sequence * T + first_step) * H + channel, H, rows, channels, packs);
 }

@@ -8,9 +8,8 @@
 //
 // Moves: inputs once in, h once out, as the serial scan. What must be seen: bytes in flight, (STAGES - 1) tiles a block,
 // and with them DRAM throughput rise while occupancy *falls*: a few warps an SM are enough.
-#include "async_copy.cuh"
-#include "mbarrier.cuh"
 #include "segment.cuh"
+#include "stage.cuh"
 
 #ifndef STAGES
 #define STAGES 4
@@ -30,38 +29,13 @@
 #define BLOCKS (WARPS * STEPS * VECTOR <= 128 ? 2 : 1) // an SM: as many registers a thread as that leaves
 #define COMPUTING 1 // id of the named barrier of the computing warps; 0 is __syncthreads
 
-struct Stage {
-    in_t a[TILE_STEPS][TILE_CHANNELS];
-    in_t b[TILE_STEPS][TILE_CHANNELS];
-};
+typedef Stage<TILE_STEPS, TILE_CHANNELS> TileStage;
 
 struct Shared {
-    Stage stage[STAGES];
+    TileStage stage[STAGES];
     Affine summaries[2][WARPS * TILE_CHANNELS]; // of alternate tiles: one barrier a tile is then enough
     Mbarrier full[STAGES], empty[STAGES];
 };
-
-// One stream's `rows` rows to shared memory, by one warp: in pieces of 16 bytes where rows allow it, else value by value.
-__device__ __forceinline__ void copy_rows(in_t (*to)[TILE_CHANNELS], const in_t *from, index_t row, int rows,
-                                          int channels, int lane, bool in_pieces) {
-    if (in_pieces) {
-        constexpr int values = 16 / sizeof(in_t), pieces = TILE_CHANNELS / values;
-        static_assert(LANES % pieces == 0 || pieces % LANES == 0, "a warp copies whole rows, or a row in whole rounds");
-#pragma unroll
-        for (int i = lane; i < TILE_STEPS * pieces; i += LANES) {
-            const int step = i / pieces, channel = i % pieces * values;
-            if (step < rows && channel < channels) copy_async<16>(&to[step][channel], from + step * row + channel);
-        }
-    } else {
-        for (int step = 0; step < rows; ++step)
-            for (int channel = lane; channel < channels; channel += LANES) {
-                if constexpr (sizeof(in_t) >= 4)
-                    copy_async<sizeof(in_t) >= 4 ? sizeof(in_t) : 4>(&to[step][channel], from + step * row + channel);
-                else
-                    to[step][channel] = from[step * row + channel];
-            }
-    }
-}
 
 // in_a, in_b: rows of H channels (steps.cuh); h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32.
 // grid (ceil(H / (32 VECTOR)), B), block 32 (WARPS + 1), dynamic shared memory sizeof(Shared).
@@ -87,18 +61,13 @@ extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), BLOCKS)
 
     if (warp == WARPS) { // the warp that copies
         const int channels = channels_there(first_channel, TILE_CHANNELS, H);
-        constexpr int values = 16 / sizeof(in_t);
-        const bool in_pieces = packs_fit<values>(in_a, H) && packs_fit<values>(in_b, H);
+        const bool in_pieces = TileStage::pieces_fit(in_a, in_b, H);
         int stage = 0;
         unsigned round = 0;
         for (index_t start = 0; start < T; start += TILE_STEPS) {
             shared.empty[stage].wait((round & 1) ^ 1);
-            copy_rows(shared.stage[stage].a, in_a + start * row, row, steps_there(start, TILE_STEPS, T), channels, lane, in_pieces);
-            copy_rows(shared.stage[stage].b, in_b + start * row, row, steps_there(start, TILE_STEPS, T), channels, lane, in_pieces);
-            if (in_pieces || sizeof(in_t) >= 4)
-                shared.full[stage].arrive_when_copied();
-            else
-                shared.full[stage].arrive();
+            shared.stage[stage].fill(in_a + start * row, in_b + start * row, row, steps_there(start, TILE_STEPS, T),
+                                     channels, in_pieces, lane, shared.full[stage]);
             if (++stage == STAGES) stage = 0, ++round;
         }
         return;

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from kernel_variants.scan.geometry import GRID_LIMIT, GRID_X_LIMIT, HERE, LANES, RESULTS, Tile, few_sequences
+from kernel_variants.scan.geometry import (
+    BARRIER_BYTES,
+    GRID_LIMIT,
+    GRID_X_LIMIT,
+    HERE,
+    LANES,
+    MAP_BYTES,
+    RESULTS,
+    TICKET_BYTES,
+    Tile,
+    few_sequences,
+    ring_of,
+)
 from kernel_variants.scan.streams import Streams
 from workbench.declare import I32, Clear, Cost, Kernel, Plan, Settings, Shape, Tensor, Variant, ceil_div
 
@@ -56,9 +68,14 @@ def three_phase(streams: Streams) -> Variant:
     )
 
 
+def few_tiles(shape: Shape) -> str | None:
+    """Tiles, of 64 steps or more, are numbered by 32-bit tickets: the reason why there are too many, if so."""
+    tiles = shape["B"] * ceil_div(shape["H"], LANES) * ceil_div(shape["T"], 64)
+    return f"{shape} makes {tiles} tiles, over the {GRID_X_LIMIT} of a grid" if tiles > GRID_X_LIMIT else None
+
+
 def look_back(streams: Streams, fixed_order: bool) -> Variant:
     tiles_to_choose = ("16x16x1", "16x8x1", "8x16x1", "8x8x2")
-    smallest = min(Tile.of({"tile": text}).length for text in tiles_to_choose)
     group = 32
 
     def plan(shape: Shape, settings: Settings) -> Plan:
@@ -91,12 +108,6 @@ def look_back(streams: Streams, fixed_order: bool) -> Variant:
         chain = ceil_div(tiles, group if fixed_order else tile.warps)
         return streams.cost(shape, 2, 2 * tile.steps + 2 * tile.warps + chain, extra_bytes=extra, flops=5)
 
-    def supports(shape: Shape) -> str | None:
-        blocks = shape["B"] * ceil_div(shape["H"], LANES) * ceil_div(shape["T"], smallest)
-        if blocks > GRID_X_LIMIT:
-            return f"{shape} makes {blocks} tiles, over the {GRID_X_LIMIT} blocks of a grid"
-        return None
-
     order = "fixed" if fixed_order else "free"
     how = "in a fixed order: the same bits every run" if fixed_order else "as far as they must"
     return Variant(
@@ -108,6 +119,61 @@ def look_back(streams: Streams, fixed_order: bool) -> Variant:
         cost=cost,
         factors={"algorithm": "look-back", "source": "cuda", "memory": "registers", "order": order},
         settings={"tile": tiles_to_choose},
-        supports=supports,
+        supports=few_tiles,
         rung=81 if fixed_order else 80,
+    )
+
+
+RING_BLOCKS = 264
+"""Blocks that stay: two on each of the 132 SMs of an H100 or H200; where fewer fit, the others find no tickets left."""
+
+
+def look_back_ring(streams: Streams) -> Variant:
+    def chosen(shape: Shape, settings: Settings) -> tuple[Tile, int, int]:
+        # Two stages are enough: a tile lies in registers, and its stage is free, while it looks back.
+        return ring_of(Tile.of(settings), int(settings["ring_kb"]), streams.value_bytes(shape), least_stages=2)
+
+    def plan(shape: Shape, settings: Settings) -> Plan:
+        B, T, H = shape["B"], shape["T"], shape["H"]
+        tile, stages, stage_bytes = chosen(shape, settings)
+        tiles, strips = ceil_div(T, tile.length), ceil_div(H, tile.channels)
+        maps = (2 * tile.warps + tile.warps) * tile.channels * MAP_BYTES
+        shared = stages * (stage_bytes + 2 * BARRIER_BYTES + TICKET_BYTES) + maps + ceil_div(tile.warps, 8) * 8
+        between = ("tile_a", "tile_b", "tile_state")
+        step = Kernel(
+            HERE / "look_back_ring.cu",
+            "scan_look_back_ring",
+            (min(RING_BLOCKS, B * strips * tiles), 1, 1),
+            (LANES * (tile.warps + 1), 1, 1),
+            (*streams.arguments(shape), *RESULTS, *between, "flags", T, H, I32(B)),
+            shared + 8,
+            (*tile.defines, ("STAGES", stages), *streams.defines),
+        )
+        return Plan(
+            (Clear("flags"), step),
+            scratch=(
+                *(Tensor(n, (B, tiles, H), "float32", "scratch") for n in between),
+                Tensor("flags", (1 + B * strips * tiles,), "uint32", "scratch"),
+            ),
+        )
+
+    def cost(shape: Shape, settings: Settings) -> Cost:
+        """As look_back."""
+        tile = chosen(shape, settings)[0]
+        tiles = ceil_div(shape["T"], tile.length)
+        extra = 6 * 4 * shape["B"] * tiles * shape["H"]
+        depth = 2 * tile.steps + 2 * tile.warps + ceil_div(tiles, tile.warps)
+        return streams.cost(shape, 2, depth, extra_bytes=extra, flops=5)
+
+    return Variant(
+        name="look_back_ring",
+        operation=streams.operation,
+        devices=("cuda",),
+        idea="look-back in free order, fed by the ring: the next tiles come while one waits",
+        plan=plan,
+        cost=cost,
+        factors={"algorithm": "look-back", "source": "cuda", "memory": "asynchronous copies", "order": "free"},
+        settings={"tile": ("8x16x1", "8x8x1", "8x8x2"), "ring_kb": (88, 64, 48)},
+        supports=few_tiles,
+        rung=82,
     )

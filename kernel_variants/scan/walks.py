@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from kernel_variants.scan.geometry import HERE, LANES, RESULTS, Tile, few_sequences
+from kernel_variants.scan.geometry import BARRIER_BYTES, HERE, LANES, MAP_BYTES, RESULTS, Tile, few_sequences, ring_of
 from kernel_variants.scan.streams import Streams
 from workbench.declare import Cost, Defines, Kernel, Plan, Setting, Settings, Shape, Variant, ceil_div
-
-LEAST_STAGES, MOST_STAGES = 3, 8
-"""Of a ring: one is read, one is full, one is on its way; beyond 8, small stages only add barriers."""
-BARRIER_BYTES, MAP_BYTES = 8, 8
-"""Of one Mbarrier and of one Affine in ring.cu's shared memory."""
 
 
 def serial(streams: Streams) -> Variant:
@@ -79,11 +73,7 @@ def ring(streams: Streams) -> Variant:
     """The asynchronous-copy ring: as many tiles on the way at a time as `ring_kb` kilobytes hold."""
 
     def chosen(shape: Shape, settings: Settings) -> tuple[Tile, int, int]:
-        """Tile, stages and bytes of a stage. Where too few stages would fit, tiles of fewer steps."""
-        room, tile = int(settings["ring_kb"]) * 1024, Tile.of(settings)
-        while (stage_bytes := 2 * tile.length * tile.channels * streams.value_bytes(shape)) * LEAST_STAGES > room:
-            tile = replace(tile, steps=tile.steps // 2)
-        return tile, min(MOST_STAGES, room // stage_bytes), stage_bytes
+        return ring_of(Tile.of(settings), int(settings["ring_kb"]), streams.value_bytes(shape), least_stages=3)
 
     def plan(shape: Shape, settings: Settings) -> Plan:
         B, T, H = shape["B"], shape["T"], shape["H"]

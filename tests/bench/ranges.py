@@ -5,7 +5,7 @@ from __future__ import annotations
 import timeit
 from collections.abc import Callable
 
-from workbench.profile.ranges import marked
+from workbench.execute.ranges import marked
 
 SECONDS_ALLOWED = 1e-6
 KEY = "scan.serial.b4-t4096-h1024.float32.normal.forward.cuda"

@@ -6,7 +6,6 @@ Each command is a function in a file of its own; its heavy imports stand inside 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 
@@ -40,11 +39,8 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     for name, module_name in COMMANDS:
-        if importlib.util.find_spec(module_name) is None:
-            continue
         module = importlib.import_module(module_name)
-        function = getattr(module, "command", None) or getattr(module, module_name.rpartition(".")[2])
-        app.command(name, context_settings=getattr(module, "SETTINGS", None))(function)
+        app.command(name, context_settings=getattr(module, "SETTINGS", None))(module.command)
     return app
 
 

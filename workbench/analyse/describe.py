@@ -132,9 +132,9 @@ def quantity(value: float | None, unit: str, digits: int = 3) -> str:
     if unit == "x":
         return f"{value:.3g}x"
     factor, prefix = prefix_of([value], unit)
-    number = f"{value / factor:.{digits}g}"
-    if "e" in number and 1e3 <= abs(value / factor) < 1e6:
-        number = f"{value / factor:,.0f}"
+    scaled = value / factor
+    # Four figures before the point come of rounding up, or of a unit that takes no larger prefix.
+    number = f"{scaled:,.0f}" if 10**digits - 0.5 <= abs(scaled) < 1e6 else f"{scaled:.{digits}g}"
     return f"{number} {prefix}{unit}".strip()
 
 

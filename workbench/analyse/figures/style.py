@@ -1,7 +1,7 @@
 """How every picture looks: a colour and a symbol a variant, the same on every page; axes with units and origins.
 
 The eight colours stay apart in normal vision and under protanopia, deuteranopia and tritanopia (OKLab distance of
-at least 0.10 in each, Machado et al. 2009), and stand out from white and from the dark theme's background; a test
+at least 0.095 in each, Machado et al. 2009), and stand out from white and from the dark theme's background; a test
 holds both. Where an operation has more than eight variants, symbols and dashes tell the next eight apart.
 """
 

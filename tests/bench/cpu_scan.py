@@ -16,7 +16,7 @@ import numpy as np
 from tests.bench.figure import Figure
 from workbench.catalog import Catalog, load_catalog
 from workbench.declare import Shape
-from workbench.execute import bind_variant
+from workbench.execute.bind import bind_variant
 from workbench.execute.host_memory import HostBuffer
 from workbench.measure.ceilings_cpu import measure_cpu_ceilings
 

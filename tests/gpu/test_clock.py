@@ -16,7 +16,7 @@ def test_a_copy_takes_as_long_as_do_bench_says() -> None:
     import numpy as np
     import torch
 
-    from workbench.execute.bound import bind_plan
+    from workbench.execute.bind import bind_plan
     from workbench.measure.clock_cuda import CudaClock
 
     count = MEGABYTES << 18
@@ -41,7 +41,7 @@ def test_a_plan_that_waits_for_the_host_is_timed_unheld() -> None:
     import numpy as np
     import torch
 
-    from workbench.execute.bound import bind_plan
+    from workbench.execute.bind import bind_plan
     from workbench.measure.clock_cuda import CudaClock
 
     tensors = (Tensor("x", (1 << 20,), "float32"), Tensor("y", (1 << 20,), "float32", "output"))

@@ -9,7 +9,7 @@ from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import Comparison, compare_outputs
 from workbench.declare import Device, Shape
-from workbench.execute.bound import bind_plan
+from workbench.execute.bind import bind_plan
 
 
 class DirectStation:

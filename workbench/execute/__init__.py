@@ -1,8 +1,5 @@
 """Runs plans: on the CPU, on a GPU, each variant in a worker process of its own.
 
-A plan bound to memory is a `Bound`; `bind_variant` makes one in this process, `Worker` makes one in another.
+`bind.py` gives a plan memory and makes it a `Bound`; `worker.py` keeps whatever holds one in another process; `here.py`
+knows what this machine can run.
 """
-
-from workbench.execute.bound import Bound, GuardBroken, bind_plan, bind_variant
-
-__all__ = ["Bound", "GuardBroken", "bind_plan", "bind_variant"]

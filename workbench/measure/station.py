@@ -11,7 +11,7 @@ from workbench.catalog import load_catalog
 from workbench.check.case import Draw, read_inputs, read_reference
 from workbench.check.compare_outputs import Comparison, compare_outputs
 from workbench.declare import Device, Setting, Shape
-from workbench.execute.bound import bind_plan
+from workbench.execute.bind import bind_plan
 from workbench.execute.ranges import marked
 from workbench.measure.clock_cpu import CpuClock
 

@@ -35,7 +35,7 @@ class Evaluation(Protocol):
 
 def bind(item: Item, catalog: Catalog, device: Device) -> Evaluation:
     """The record's plan bound to inputs of its operation's first regime."""
-    from workbench.execute import bind_variant
+    from workbench.execute.bind import bind_variant
 
     operation = catalog.operation(item["operation"])
     variant = catalog.variant(f"{item['operation']}/{item['variant']}")

@@ -88,7 +88,9 @@ def associative_scan_cost(shape: Shape, settings: Settings) -> Cost:
     return Cost(35 * 4 * n + cast, flops=8 * n, launches=launches, serial_steps=2 * levels + 1)
 
 
-def _variant(name: str, idea: str, algorithm: str, function: Any, cost: Any, rung: int) -> Variant:
+def _variant(
+    name: str, idea: str, algorithm: str, function: Any, cost: Any, rung: int, known_loss: str = ""
+) -> Variant:
     def plan(shape: Shape, settings: Settings) -> Plan:
         return Plan((Call(partial(function, dtype=shape.dtype), NAMES, RESULTS),))
 
@@ -100,6 +102,7 @@ def _variant(name: str, idea: str, algorithm: str, function: Any, cost: Any, run
         plan=plan,
         cost=cost,
         factors={"algorithm": algorithm, "source": "torch"},
+        known_loss=known_loss,
         rung=rung,
     )
 
@@ -113,6 +116,7 @@ RUNGS = (
         log_space,
         log_space_cost,
         5,
+        "differences of long sums of logarithms lose digits as T grows, and with forgetful gates",
     ),
     _variant(
         "associative_scan",

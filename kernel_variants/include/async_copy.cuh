@@ -15,3 +15,10 @@ template <int BYTES> __device__ __forceinline__ void copy_async(void *shared, co
     memcpy(shared, global, BYTES);
 #endif
 }
+
+// Waits until all that this thread has begun to copy is there: a thread does not end before its copies.
+__device__ __forceinline__ void wait_for_copies() {
+#if defined(__CUDA_ARCH__)
+    asm volatile("cp.async.wait_all;" ::: "memory");
+#endif
+}

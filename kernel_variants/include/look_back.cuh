@@ -4,8 +4,8 @@
 // A flag only ever rises. The order that makes it safe: the vector is stored, every thread that stored it meets the
 // others (__syncwarp), and one of them releases the flag; a reader acquires the flag, its warp meets, and the vector is
 // there. Which tiles have started is known from tickets: a tile's number is drawn, in order, when a block begins to
-// run, so that a tile waits only for tiles whose blocks are running or done. Were it blockIdx, a block might wait for one
-// that cannot start before it ends.
+// run, so that a tile waits only for tiles whose blocks are running or done. Were it blockIdx, a block might wait for
+// one that cannot start before it ends.
 #pragma once
 
 #include "backoff.cuh"
@@ -41,5 +41,6 @@ __device__ __forceinline__ unsigned wait_for(unsigned *flag, unsigned least, int
     unsigned progress = NOTHING;
     if (lane == 0)
         while ((progress = acquire(flag)) < least) backoff();
-    return __shfl_sync(0xffffffffu, progress, 0); // the shuffle also orders what the other lanes read after it
+    __syncwarp(); // what lane 0 has acquired the others may now read; a shuffle alone orders no memory
+    return __shfl_sync(0xffffffffu, progress, 0);
 }

@@ -5,13 +5,14 @@
 #include "look_back.cuh"
 #include "segment.cuh"
 
-// The tiles of a scan: TIME steps x CHANNELS channels, one strip of channels beside the other. Tickets go through all strips
-// of all sequences before they go on in time.
+// The tiles of a scan: TIME steps x CHANNELS channels, one strip of channels beside the other. Tickets go through all
+// strips of all sequences before they go on in time.
 template <int TIME, int CHANNELS> struct Tiling {
     unsigned strips, lines, tiles; // of channels; strips of all sequences; of time
 
     __device__ __forceinline__ Tiling(index_t T, index_t H, int B)
-        : strips((unsigned)((H + CHANNELS - 1) / CHANNELS)), lines(strips * B), tiles((unsigned)((T + TIME - 1) / TIME)) {}
+        : strips((unsigned)((H + CHANNELS - 1) / CHANNELS)), lines(strips * B),
+          tiles((unsigned)((T + TIME - 1) / TIME)) {}
 
     __device__ __forceinline__ bool has(unsigned ticket) const { return ticket < tiles * lines; }
     __device__ __forceinline__ unsigned tile(unsigned ticket) const { return ticket / lines; }
@@ -23,7 +24,8 @@ template <int TIME, int CHANNELS> struct Tiling {
     }
 };
 
-// Where tiles publish. tile_a, tile_b, tile_state (B, tiles, H) float32; flags: one ticket counter, then (lines, tiles).
+// Where tiles publish. tile_a, tile_b, tile_state (B, tiles, H) float32; flags: one ticket counter, then (lines,
+// tiles).
 struct Board {
     float *tile_a, *tile_b, *tile_state;
     unsigned *flags;
@@ -85,8 +87,9 @@ template <int WIDTH> struct Published {
     }
 };
 
-// A tile looks at the SCOUTS tiles before it, one with each of its warps, whatever they have published, and stops at the nearest that
-// knows the state that leaves it; else it looks further back. `before` is shared, WINDOW * 32 WIDTH maps, `knows` SCOUTS.
+// A tile looks at the SCOUTS tiles before it, one with each of its warps, whatever they have published, and stops at
+// the nearest that knows the state that leaves it; else it looks further back. `before` is shared, WINDOW * 32 WIDTH
+// maps, `knows` SCOUTS.
 template <int SCOUTS, int WIDTH, class Threads> struct FreeOrder {
     static constexpr int WINDOW = SCOUTS;
 
@@ -128,8 +131,8 @@ template <int SCOUTS, int WIDTH, class Threads> struct FreeOrder {
     }
 };
 
-// Tiles form groups of TILES of them. A tile composes the state that leaves the previous group with the summaries of its own group
-// before it: always those, in order of time, so that every run rounds alike.
+// Tiles form groups of TILES of them. A tile composes the state that leaves the previous group with the summaries of
+// its own group before it: always those, in order of time, so that every run rounds alike.
 template <int SCOUTS, int WIDTH, int TILES, class Threads> struct FixedOrder {
     static constexpr int WINDOW = TILES;
 
@@ -156,9 +159,9 @@ template <int SCOUTS, int WIDTH, int TILES, class Threads> struct FixedOrder {
     }
 };
 
-// By all computing threads of a tile, once `summaries` holds what its segments do and they have met: publishes the tile's
-// summary, looks back, publishes the state that leaves. `state` is h0 on the way in; `own` becomes the state that enters
-// this warp's segment, and, in warp 0, `leaving` the state that leaves the tile.
+// By all computing threads of a tile, once `summaries` holds what its segments do and they have met: publishes the
+// tile's summary, looks back, publishes the state that leaves. `state` is h0 on the way in; `own` becomes the state
+// that enters this warp's segment, and, in warp 0, `leaving` the state that leaves the tile.
 template <int WARPS_A_TILE, class Order, int WIDTH>
 __device__ __forceinline__ void resolve_tile(const Published<WIDTH> &published, const Summaries<WIDTH> &summaries,
                                            Affine *window, bool *knows, index_t tile, int warp, int lane,

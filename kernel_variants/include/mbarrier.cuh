@@ -1,6 +1,7 @@
 // A barrier in shared memory on which arriving and waiting are apart (mbarrier, sm_80 and later): producers arrive
 // and go on, consumers wait. It goes through phases; a phase ends when `count` arrivals have come, and the next one
-// begins. Who waits names the parity (0, 1, 0, ...) of the phase whose end it needs; parity 1 of a fresh barrier has "ended".
+// begins. Who waits names the parity (0, 1, 0, ...) of the phase whose end it needs; parity 1 of a fresh barrier has
+// "ended".
 #pragma once
 
 #include "backoff.cuh"
@@ -36,14 +37,18 @@ struct Mbarrier {
     }
 
     __device__ __forceinline__ void wait(unsigned parity) {
-        while (!ended(parity)) backoff();
+        while (!ended(parity)) {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ < 900 // from sm_90 on the hardware sleeps in try_wait
+            backoff();
+#endif
+        }
     }
 
   private:
     __device__ __forceinline__ bool ended(unsigned parity) {
 #if defined(__CUDA_ARCH__)
         unsigned done;
-#if __CUDA_ARCH__ >= 900 // sleeps in hardware for a while instead of asking again and again
+#if __CUDA_ARCH__ >= 900
         asm volatile("{\n .reg .pred p;\n mbarrier.try_wait.parity.shared.b64 p, [%1], %2;\n selp.u32 %0, 1, 0, p;\n}"
                      : "=r"(done)
                      : "r"(address()), "r"(parity)

@@ -22,9 +22,9 @@ __device__ __forceinline__ int channels_there(index_t first, int width, index_t 
 template <int LENGTH, int WIDTH> struct Segment {
     Affine step[LENGTH][WIDTH];
 
-    // Rows of the two streams, `row` elements apart, from the address of this thread's first channel. Of the LENGTH rows
-    // `rows` are there, of the WIDTH channels `channels`; what is not there is the identity. `packs`: rows can be read in
-    // packs (vector.cuh).
+    // Rows of the two streams, `row` elements apart, from the address of this thread's first channel. Of the LENGTH
+    // rows `rows` are there, of the WIDTH channels `channels`; what is not there is the identity. `packs`: rows can be
+    // read in packs (vector.cuh).
     __device__ __forceinline__ void read(const in_t *in_a, const in_t *in_b, index_t row, int rows, int channels,
                                          bool packs) {
         if (rows == LENGTH && channels == WIDTH && (WIDTH == 1 || packs)) {
@@ -84,8 +84,8 @@ template <int LENGTH, int WIDTH> struct Segment {
     }
 };
 
-// Maps in shared memory, [segment][channel of the block]: each is written by the warp that has it, and after a barrier all
-// warps can take states through them.
+// Maps in shared memory, [segment][channel of the block]: each is written by the warp that has it, and after a barrier
+// all warps can take states through them.
 template <int WIDTH> struct Summaries {
     Affine *at;
 

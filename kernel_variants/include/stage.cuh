@@ -30,7 +30,8 @@ template <int ROWS, int CHANNELS> struct Stage {
   private:
     static __device__ __forceinline__ void copy(in_t (*to)[CHANNELS], const in_t *from, index_t row, int rows,
                                                 int channels, bool in_pieces, int lane) {
-        constexpr int values = 16 / sizeof(in_t), pieces = CHANNELS / values, least = sizeof(in_t) < 4 ? 4 : sizeof(in_t);
+        constexpr int values = 16 / sizeof(in_t), pieces = CHANNELS / values;
+        constexpr int least = sizeof(in_t) < 4 ? 4 : sizeof(in_t);
         if (in_pieces) {
 #pragma unroll
             for (int i = lane; i < ROWS * pieces; i += 32) {

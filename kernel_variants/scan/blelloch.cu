@@ -5,10 +5,11 @@
 // and hands each left child its parent's state, each right child that state with the left summary applied. About
 // 2 CHUNK compositions and 2 log2 CHUNK dependent levels, where the serial walk has CHUNK of each.
 //
-// Moves: inputs once in, h once out; all the rest stays on the chip. What limits it: a barrier a level, up and down; half of
-// the threads idle after each level; and, without padding, the banks. Level d touches every 2d-th word, so 32 lanes meet
-// in 32 / (2d) banks: up to 32 passes for one access. One word of padding after every 32 (PAD_SHIFT 5) spreads them
-// over all banks. PAD_SHIFT 31 pads nothing and leaves every instruction as it is: what differs is only the conflicts.
+// Moves: inputs once in, h once out; all the rest stays on the chip. What limits it: a barrier a level, up and down;
+// half of the threads idle after each level; and, without padding, the banks. Level d touches every 2d-th word, so 32
+// lanes meet in 32 / (2d) banks: up to 32 passes for one access. One word of padding after every 32 (PAD_SHIFT 5)
+// spreads them over all banks. PAD_SHIFT 31 pads nothing and leaves every instruction as it is: what differs is only
+// the conflicts.
 #include "steps.cuh"
 
 #ifndef CHUNK

@@ -3,9 +3,10 @@
 // Idea: after level l every step holds the composition of the 2^l steps that end with it; level l + 1 composes it with
 // the one 2^l steps earlier. All T * H pairs work at every level, and log2 T levels are all the depth there is.
 //
-// Moves: a level reads two pairs an element and writes one: 6 float32, and there are log2 T levels, none of which fits a
-// cache at sizes that matter: 6 log2 T values an element where 3 would do. It does T log2 T compositions where T suffice.
-// What it shows: O(log T) depth is not O(log T) time. A scan is bound by bytes, and this one moves the most of all.
+// Moves: a level reads two pairs an element and writes one: 6 float32, and there are log2 T levels, none of which fits
+// a cache at sizes that matter: 6 log2 T values an element where 3 would do. It does T log2 T compositions where T
+// suffice. What it shows: O(log T) depth is not O(log T) time. A scan is bound by bytes, and this one moves the most
+// of all.
 #include "steps.cuh"
 
 // The composition of what ends at element `at` with what ends `distance` rows earlier, if there is such a row.

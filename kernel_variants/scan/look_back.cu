@@ -1,13 +1,13 @@
 // One pass over time split into tiles: every tile looks back at those before it.
 //
 // Idea: three phases read their inputs twice because a chunk must know the state that enters it. Here a tile of
-// WARPS * STEPS steps x 32 VECTOR channels stays in registers while it finds out: it publishes its summary at once, composes
-// the summaries of the tiles before it, and replays. All channels of a tile share one flag (look_back.cuh);
+// WARPS * STEPS steps x 32 VECTOR channels stays in registers while it finds out: it publishes its summary at once,
+// composes the summaries of the tiles before it, and replays. All channels of a tile share one flag (look_back.cuh);
 // whom it asks stands in look_back_order.cuh.
 //
 // Free order takes whatever the tiles before it have published and never waits for a slow chain; but which summaries it
-// composes, and so how it rounds, depends on timing. FIXED_ORDER always composes the same ones in the same order: bit for
-// bit the same in every run, for a chain of T / (GROUP * tile) steps of which each waits for the one before.
+// composes, and so how it rounds, depends on timing. FIXED_ORDER always composes the same ones in the same order: bit
+// for bit the same in every run, for a chain of T / (GROUP * tile) steps of which each waits for the one before.
 //
 // Moves: inputs once in, h once out, and 24 bytes a channel of a tile between tiles: 5 values an element become 3.
 #include "look_back_order.cuh"

@@ -1,15 +1,15 @@
 // Look-back fed by the ring: while a tile waits for those before it, the next ones are on their way.
 //
-// Idea: a block of look_back.cu draws a ticket, reads, publishes, looks back and writes, one after the other; only other
-// blocks on its SM fill the pauses, and registers bound how many there are. Here blocks stay and take tile after tile.
-// Their copying warp draws the tickets and keeps the tiles of the next ones on the way in shared memory (ring.cu); the
-// others compute the tile whose turn it is (look_back.cu, in free order).
+// Idea: a block of look_back.cu draws a ticket, reads, publishes, looks back and writes, one after the other; only
+// other blocks on its SM fill the pauses, and registers bound how many there are. Here blocks stay and take tile after
+// tile. Their copying warp draws the tickets and keeps the tiles of the next ones on the way in shared memory
+// (ring.cu); the others compute the tile whose turn it is (look_back.cu, in free order).
 //
-// No tile waits for ever: a block works through its tickets in rising order, so of all tiles not yet done the one with the
-// lowest ticket waits for nothing.
+// No tile waits for ever: a block works through its tickets in rising order, so of all tiles not yet done the one with
+// the lowest ticket waits for nothing.
 //
-// Moves: the same bytes as look_back.cu. Bytes in flight no longer fall while tiles look back: DRAM throughput rises where
-// the look-back's latency counts, with few channels.
+// Moves: the same bytes as look_back.cu. Bytes in flight no longer fall while tiles look back: DRAM throughput rises
+// where the look-back's latency counts, with few channels.
 #include "look_back_order.cuh"
 #include "stage.cuh"
 
@@ -81,6 +81,7 @@ extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), 2)
             }
             if (!work) {
                 shared.full[stage].arrive();
+                wait_for_copies();
                 return;
             }
             const index_t first_step = tiling.first_step(ticket), first_channel = tiling.first_channel(ticket);
@@ -120,8 +121,8 @@ extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), 2)
         float state[VECTOR], own_state[VECTOR], leaving[VECTOR];
 #pragma unroll
         for (int v = 0; v < VECTOR; ++v) state[v] = h0 && v < channels ? h0[sequence * H + channel + v] : 0.0f;
-        resolve_tile<WARPS, Order>(published, summaries, shared.window, shared.knows, tile, warp, lane, state, own_state,
-                                 leaving);
+        resolve_tile<WARPS, Order>(published, summaries, shared.window, shared.knows, tile, warp, lane, state,
+                                   own_state, leaving);
         if (warp == 0 && tile == tiling.tiles - 1) {
 #pragma unroll
             for (int v = 0; v < VECTOR; ++v)

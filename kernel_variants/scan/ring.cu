@@ -1,13 +1,14 @@
 // A scan fed by a ring of asynchronous copies, with specialised warps.
 //
 // Idea: registers bound how much a thread can prefetch, and a thread that loads is a thread that waits. Here one warp
-// does nothing but copy: it keeps STAGES tiles of WARPS * STEPS steps x 32 VECTOR channels on the way into shared memory, by
-// copies that occupy no register. The other warps only compute. Two barriers a stage say "full" and "empty", so that
-// neither side ever waits for the other without need. Within a tile each computing warp takes its own STEPS steps:
-// summaries are exchanged once, every warp learns the state that enters its segment, and replays from registers.
+// does nothing but copy: it keeps STAGES tiles of WARPS * STEPS steps x 32 VECTOR channels on the way into shared
+// memory, by copies that occupy no register. The other warps only compute. Two barriers a stage say "full" and
+// "empty", so that neither side ever waits for the other without need. Within a tile each computing warp takes its own
+// STEPS steps: summaries are exchanged once, every warp learns the state that enters its segment, and replays from
+// registers.
 //
-// Moves: inputs once in, h once out, as the serial scan. What must be seen: bytes in flight, (STAGES - 1) tiles a block,
-// and with them DRAM throughput rise while occupancy *falls*: a few warps an SM are enough.
+// Moves: inputs once in, h once out, as the serial scan. What must be seen: bytes in flight, (STAGES - 1) tiles a
+// block, and with them DRAM throughput rise while occupancy *falls*: a few warps an SM are enough.
 #include "segment.cuh"
 #include "stage.cuh"
 
@@ -70,6 +71,7 @@ extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), BLOCKS)
                                      channels, in_pieces, lane, shared.full[stage]);
             if (++stage == STAGES) stage = 0, ++round;
         }
+        wait_for_copies();
         return;
     }
 
@@ -88,8 +90,8 @@ extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), BLOCKS)
         const int rows = steps_there(first_step, STEPS, T);
         shared.full[stage].wait(round & 1);
         Segment<STEPS, VECTOR> segment;
-        segment.read(&shared.stage[stage].a[warp * STEPS][lane * VECTOR], &shared.stage[stage].b[warp * STEPS][lane * VECTOR],
-                     TILE_CHANNELS, rows, VECTOR, true);
+        segment.read(&shared.stage[stage].a[warp * STEPS][lane * VECTOR],
+                     &shared.stage[stage].b[warp * STEPS][lane * VECTOR], TILE_CHANNELS, rows, VECTOR, true);
         __syncwarp();
         if (lane == 0) shared.empty[stage].arrive();
 

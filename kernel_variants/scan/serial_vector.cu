@@ -1,7 +1,7 @@
 // The serial scan with wide accesses: VECTOR neighbouring channels a thread.
 //
-// Idea: one 16-byte load fetches four float32 (eight bf16) channels where the serial rung spends four (eight) loads. The
-// instructions and the requests that the memory pipeline must queue fall by VECTOR for the same bytes.
+// Idea: one 16-byte load fetches four float32 (eight bf16) channels where the serial rung spends four (eight) loads.
+// The instructions and the requests that the memory pipeline must queue fall by VECTOR for the same bytes.
 //
 // Moves: the bytes stay at their least; sectors a request rise from 4 to 16. What it costs: VECTOR times fewer
 // threads, and it is threads that keep loads in flight here: without a prefetch it pays only where channels abound.

@@ -1,0 +1,190 @@
+"""The dashboard in a real browser: every page, a filter, an import, a shared URL, a report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.dashboard.conftest import Server
+from tests.dashboard.synthetic import CPU, synthetic_run
+from tests.dashboard.visit import PAGES, Visit
+
+pytestmark = pytest.mark.browser
+
+CSV = """==PROF== Connected to process 1
+"ID","Kernel Name","Device","CC","gpu__time_duration.sum","launch__registers_per_thread","dram__bytes_read.sum"
+"","","","","ns","register/thread","byte"
+"0","scan_kernel(float *, int)","Test GPU","9.0","12,345","32","1,048,576"
+"1","scan_kernel(float *, int)","Test GPU","9.0","12,400","32","1,048,576"
+"""
+
+
+@pytest.fixture(scope="module")
+def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("browser") / "profiles"
+    folder.mkdir()
+    synthetic_run(folder, "gpu", counters=True, lengths=(256, 1024, 4096), widths=(256, 1024))
+    synthetic_run(folder, "gpu-again", slowdown=1.05, seed=1, lengths=(1024,), created="2026-01-02T00:00:00Z")
+    synthetic_run(folder, "cpu", CPU, lengths=(256, 1024), created="2026-01-03T00:00:00Z")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[[Path], Server], profiles: Path) -> Server:
+    return serve(profiles)
+
+
+@pytest.fixture
+def visit(chromium: Any, server: Server) -> Iterator[Visit]:
+    visit = Visit(chromium, server.url)
+    yield visit
+    visit.close()
+
+
+@pytest.mark.parametrize("run", ["gpu", "cpu"])
+def test_every_page_of_a_run(visit: Visit, run: str) -> None:
+    visit.open("Ladder", run=run)
+    for page in PAGES:
+        visit.go(page)
+        visit.sound()
+
+
+def test_narrow_and_dark(chromium: Any, server: Server) -> None:
+    visit = Visit(chromium, server.url, 800, "dark")
+    visit.open("Ladder", run="gpu")
+    for page in PAGES:
+        visit.go(page)
+        visit.sound()
+    visit.close()
+
+
+def test_every_page_of_no_run(chromium: Any, serve: Callable[[Path], Server], tmp_path: Path) -> None:
+    visit = Visit(chromium, serve(tmp_path / "profiles").url)
+    visit.open("Ladder")
+    for page in PAGES:
+        visit.go(page)
+        visit.sound()
+        if page not in ("Kernel", "Import"):
+            assert "workbench sweep" in visit.text(), page
+    visit.close()
+
+
+def test_a_filter_changes_the_page_and_the_url(visit: Visit) -> None:
+    visit.open("Ladder", run="gpu")
+    assert "scan" in visit.page.url
+    visit.page.locator("[data-testid=stSelectbox]", has_text="Operation").locator("input").click()
+    visit.page.get_by_role("option", name="layer").click()
+    visit.page.wait_for_url("**operation=layer**")
+    visit.drawn()
+    assert "source_final" in visit.page.inner_text("[data-testid=stPlotlyChart] >> nth=0")
+    visit.sound()
+
+
+def test_a_shared_url_shows_the_same_view(visit: Visit) -> None:
+    visit.open("Scaling", run="gpu", operation="scan", dtype="bfloat16", variant="ring")
+    legend = visit.page.inner_text("[data-testid=stPlotlyChart] >> nth=0")
+    assert "ring" in legend
+    assert "blelloch" not in legend
+    assert "dtype=bfloat16" in visit.page.url
+    visit.sound()
+
+
+def test_the_filter_follows_to_another_page(visit: Visit) -> None:
+    visit.open("Ladder", run="gpu", operation="gate")
+    visit.go("Bandwidth")
+    assert "gate/fused_shared" in visit.page.inner_text("[data-testid=stPlotlyChart] >> nth=0")
+    visit.sound()
+
+
+def upload(visit: Visit, name: str, content: str) -> str:
+    visit.page.set_input_files(
+        "[data-testid=stFileUploaderDropzoneInput]",
+        {"name": name, "mimeType": "text/csv", "buffer": content.encode()},
+    )
+    visit.page.wait_for_selector("[data-testid=stAlert] >> nth=0")
+    visit.page.wait_for_function(
+        "() => /in run|Nothing was stored/.test(document.querySelector('[data-testid=stMain]').innerText)"
+    )
+    visit.drawn()
+    return visit.text()
+
+
+def test_import_shows_a_report_at_once(chromium: Any, serve: Callable[[Path], Server], tmp_path: Path) -> None:
+    profiles = tmp_path / "profiles"
+    visit = Visit(chromium, serve(profiles).url)
+    visit.open("Import")
+    assert "2 launches of 1 records" in upload(visit, "report.csv", CSV)
+    assert [folder.name for folder in profiles.iterdir()] == ["imported-report"]
+    visit.page.get_by_role("button", name="Its occupancy").click()
+    visit.page.wait_for_url("**page=Occupancy**")
+    visit.drawn()
+    visit.sound()
+    for page in PAGES:
+        visit.go(page)
+        visit.sound()
+    visit.close()
+
+
+def test_a_broken_report_says_so_and_stores_nothing(
+    chromium: Any, serve: Callable[[Path], Server], tmp_path: Path
+) -> None:
+    profiles = tmp_path / "profiles"
+    visit = Visit(chromium, serve(profiles).url)
+    visit.open("Import")
+    text = upload(visit, "broken.csv", "this is no report\n")
+    assert "broken.csv" in text
+    assert "Nothing was stored" in text
+    assert not profiles.exists() or list(profiles.iterdir()) == []
+    visit.sound()
+    visit.close()
+
+
+def test_broken_unfinished_and_bare_runs(chromium: Any, serve: Callable[[Path], Server], tmp_path: Path) -> None:
+    profiles = tmp_path / "profiles"
+    synthetic_run(profiles, "going", finished=False, lengths=(256,), noise_floor=None)
+    synthetic_run(profiles, "broken", lengths=(256,))
+    (profiles / "broken" / "run.json").write_text("{")
+    cut = synthetic_run(profiles, "cut", lengths=(256,), created="2026-01-02T00:00:00Z")
+    parquet = cut.path / "records.parquet"
+    parquet.write_bytes(parquet.read_bytes()[:500])
+    visit = Visit(chromium, serve(profiles).url)
+    visit.open("Ladder", run="going")
+    for page in PAGES:
+        visit.go(page)
+        visit.sound()
+        if page not in ("Kernel", "Compare", "Import"):
+            assert "workbench sweep --resume going" in visit.text(), page
+            assert "broken" in visit.text(), page
+    visit.open("Ladder", run="cut")
+    assert "cut/records.parquet: corrupt" in visit.text()
+    visit.sound()
+    visit.close()
+
+
+@pytest.mark.parametrize("run", ["gpu", "cpu"])
+def test_report_opens_with_no_network(chromium: Any, profiles: Path, tmp_path: Path, run: str) -> None:
+    from workbench.analyse.report import write_report
+    from workbench.analyse.sides import run_summary
+    from workbench.catalog import load_catalog
+
+    alone = tmp_path / "profiles"
+    alone.mkdir()
+    shutil.copytree(profiles / run, alone / run)
+    file = write_report(run_summary(run, alone), load_catalog(), tmp_path / "report.html")
+    context = chromium.new_context(offline=True)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda r: errors.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None)
+    page.goto(file.as_uri())
+    page.wait_for_selector(".picture svg.main-svg")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".picture:not(:has(svg.main-svg))").count() == 0, "every picture is drawn"
+    assert page.locator(".picture").count() > 5
+    assert errors == []
+    context.close()

@@ -1,0 +1,126 @@
+"""The pages' logic without a browser: what they show, and what they say is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.folders import PROFILES
+from tests.dashboard.synthetic import CPU, synthetic_run
+from tests.dashboard.visit import PAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pages")
+    synthetic_run(folder, "gpu", counters=True, lengths=(256, 1024))
+    synthetic_run(folder, "bare", lengths=(256,), created="2026-01-02T00:00:00Z", noise_floor=None)
+    synthetic_run(folder, "cpu", CPU, lengths=(256, 1024), created="2026-01-03T00:00:00Z")
+    return folder
+
+
+def app(profiles: Path, monkeypatch: pytest.MonkeyPatch, **parameters: str) -> AppTest:
+    monkeypatch.setenv(PROFILES, str(profiles))
+    test = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
+    for name, value in parameters.items():
+        test.query_params[name] = value
+    test.run()
+    assert not test.exception, test.exception
+    return test
+
+
+def said(test: AppTest) -> str:
+    return "\n".join(element.value for element in (*test.info, *test.warning, *test.markdown, *test.subheader))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_draw_on_no_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test = app(tmp_path, monkeypatch, page=page)
+    assert test.subheader, page
+
+
+def test_the_newest_run_is_shown_first(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert app(profiles, monkeypatch).multiselect(key="run").value == ["cpu"]
+
+
+def test_the_filter_comes_from_the_url_and_goes_back_to_it(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test = app(profiles, monkeypatch, run="gpu", operation="gate", dtype="bfloat16", variant="batched")
+    assert test.selectbox(key="operation").value == "gate"
+    assert test.multiselect(key="variant").value == ["batched"]
+    test.selectbox(key="operation").set_value("projection").run()
+    assert not test.exception
+    assert test.query_params["operation"] in ("projection", ["projection"])
+    assert test.query_params["variant"] in ("batched", ["batched"])
+
+
+def test_a_url_that_names_nothing_known_is_passed_over(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test = app(profiles, monkeypatch, page="Nowhere", run="gone", operation="none", T="what", shape="{")
+    assert test.segmented_control(key="page").value == "Ladder"
+
+
+def test_a_view_survives_a_change_of_page(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test = app(profiles, monkeypatch, run="gpu", operation="layer", dtype="bfloat16")
+    for page in PAGES:
+        test.segmented_control(key="page").set_value(page).run()
+        assert not test.exception, page
+        assert test.selectbox(key="operation").value == "layer"
+        assert test.selectbox(key="dtype").value == "bfloat16"
+
+
+def test_nothing_passes_the_filter(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for page in ("Ladder", "Occupancy", "Bandwidth", "Scaling", "Time"):
+        test = app(profiles, monkeypatch, page=page, run="gpu", operation="gate", variant="ring")
+        assert "passes the filter" in said(test), page
+
+
+@pytest.mark.parametrize(
+    ("page", "run", "words"),
+    [
+        ("Occupancy", "bare", "workbench profile bare"),
+        ("Bandwidth", "bare", "workbench profile bare"),
+        ("Time", "bare", "workbench profile bare"),
+        ("Scaling", "bare", "--T 256:16384:x2"),
+        ("Compare", "bare", "no noise floor recorded"),
+        ("Time", "gpu", "NVIDIA's rules"),
+    ],
+)
+def test_pages_say_what_is_missing(
+    page: str, run: str, words: str, profiles: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = app(profiles, monkeypatch, page=page, run=run, a="gpu", b="bare")
+    assert words in said(test)
+
+
+def test_occupancy_sliders_move_the_answer(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test = app(profiles, monkeypatch, page="Occupancy", run="gpu")
+    assert test.metric[0].value == "100 %"
+    test.slider(key="what_if_registers").set_value(128).run()
+    assert test.metric[0].value == "25 %"
+    assert "registers" in said(test)
+
+
+def test_compare_finds_the_slower_run(profiles: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    synthetic_run(tmp_path, "old", lengths=(1024,))
+    synthetic_run(tmp_path, "new", lengths=(1024,), seed=5, slowdown=1.1, created="2026-01-02T00:00:00Z")
+    text = said(app(tmp_path, monkeypatch, page="Compare"))
+    assert "10 pairs: 10 slower" in text
+    text = said(
+        app(tmp_path, monkeypatch, page="Compare", compare="two variants", variant_a="serial", variant_b="ring")
+    )
+    assert "1 pairs: 1 faster" in text
+
+
+def test_kernel_page_shows_source_and_machine_code(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test = app(profiles, monkeypatch, page="Kernel", run="gpu", kernel_scan="serial", archs="sm_90")
+    code = [block.value for block in test.code]
+    assert any("scan_serial" in block for block in code)
+    assert any("FFMA" in block for block in code)
+
+
+def test_every_page_is_short() -> None:
+    for file in (ROOT / "dashboard" / "pages").glob("*.py"):
+        assert len(file.read_text().splitlines()) < 150, file.name

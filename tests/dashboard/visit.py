@@ -1,0 +1,67 @@
+"""A visit to the dashboard: waits until a page is drawn, and notes everything that a person would call an error."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+PAGES = ("Ladder", "Occupancy", "Bandwidth", "Scaling", "Time", "Kernel", "Compare", "Import")
+DRAWN = """() => {
+  const app = document.querySelector('[data-testid=stApp]');
+  const shown = name => [...document.querySelectorAll(`[data-testid=${name}]`)]
+    .filter(element => !element.closest('details:not([open])'));
+  const tables = shown('stDataFrame'), plots = shown('stPlotlyChart');
+  return app && app.getAttribute('data-test-script-state') === 'notRunning'
+    && document.querySelector('[data-testid=stMain] h3')
+    && !document.querySelector('[data-testid=stSkeleton]')
+    && tables.every(table => table.querySelector('canvas'))
+    && plots.every(plot => plot.querySelector('svg.main-svg'));
+}"""
+
+
+class Visit:
+    """One tab. `errors` holds console errors, page errors, failed answers and requests to any other host."""
+
+    def __init__(self, browser: Any, url: str, width: int = 1400, theme: str = "light") -> None:
+        self.url = url
+        self.errors: list[str] = []
+        self.context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=theme)
+        self.page = self.context.new_page()
+        self.page.on("console", lambda m: self.errors.append(f"console: {m.text}") if m.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(f"page: {error}"))
+        self.page.on("response", lambda r: self.errors.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+        self.page.on("request", self._request)
+
+    def _request(self, request: Any) -> None:
+        if not re.match(r"(https?|wss?)://127\.0\.0\.1|data:|blob:", request.url):
+            self.errors.append(f"asked another host: {request.url}")
+
+    def open(self, page: str, **parameters: str) -> None:
+        query = "&".join(f"{name}={value}" for name, value in {"page": page, **parameters}.items())
+        self.page.goto(f"{self.url}/?{query}")
+        self.drawn()
+
+    def go(self, page: str) -> None:
+        """To another page by its button: the frontend stays, so this is quicker than opening it."""
+        if f"page={page}" not in self.page.url:
+            self.page.locator("[data-testid=stButtonGroup] >> nth=0").get_by_text(page, exact=True).click()
+            self.page.wait_for_url(f"**page={page}*")
+        self.drawn()
+
+    def drawn(self) -> None:
+        self.page.wait_for_function(DRAWN, timeout=120_000, polling=100)
+
+    def text(self) -> str:
+        return str(self.page.inner_text("[data-testid=stMain]"))
+
+    def sound(self) -> None:
+        """No box with an exception, no error of any kind, nothing wider than the window."""
+        assert self.page.query_selector_all("[data-testid=stException]") == [], self.text()
+        assert self.errors == []
+        over = (
+            "() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollWidth - m.clientWidth }"
+        )
+        assert self.page.evaluate(over) <= 0, "something is wider than the window"
+
+    def close(self) -> None:
+        self.context.close()

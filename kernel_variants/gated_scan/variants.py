@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kernel_variants.gated_scan import apart
 from kernel_variants.gated_scan.cpu import CPU_VARIANTS
+from kernel_variants.gated_scan.peers import PEER_VARIANTS
 from kernel_variants.gated_scan.torch_rungs import EAGER
 from kernel_variants.scan.streams import GATED_SCAN
 from kernel_variants.scan.tiles import look_back, look_back_ring, three_phase
@@ -21,4 +22,5 @@ VARIANTS = (
     look_back(GATED_SCAN, fixed_order=True),
     look_back_ring(GATED_SCAN),
     *CPU_VARIANTS,
+    *PEER_VARIANTS,
 )

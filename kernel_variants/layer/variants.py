@@ -16,6 +16,7 @@ from kernel_variants.layer import eager as torch_eager
 from kernel_variants.layer import epilogue
 from kernel_variants.layer.chains import PRODUCT, chained, part, scratch
 from kernel_variants.layer.operation import SCAN_FLOPS, state_bytes
+from kernel_variants.layer.peers import PEER_VARIANTS
 from kernel_variants.projection import variants as projection_variants
 from workbench.declare import Call, Cost, Kernel, Plan, Settings, Shape, Step, Variant, ceil_div
 
@@ -219,4 +220,5 @@ VARIANTS = (
         rung=51,
         tuned=0,
     ),
+    *PEER_VARIANTS,
 )

@@ -18,6 +18,7 @@ import streamlit as st  # noqa: E402
 
 from dashboard import url  # noqa: E402
 from dashboard.filter_bar import filter_bar  # noqa: E402
+from workbench.analyse.figures.dots import CSS  # noqa: E402
 
 # In the order in which one thinks. Each is a module of dashboard/pages with a function `page(context)`.
 PAGES = {
@@ -42,5 +43,6 @@ def main() -> None:
 
 st.set_page_config(page_title="Scan workbench", page_icon="📐", layout="wide")
 st.html(HERE / "style.css")
+st.html(CSS)
 # One page of Streamlit's own, so that it makes none of the files under pages/.
 st.navigation([st.Page(main, title="Scan workbench", default=True)], position="hidden").run()

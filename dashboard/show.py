@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard.context import Context
 from workbench.analyse.describe import SCIENTIFIC, shape_text, table
 from workbench.analyse.missing import unreadable
+from workbench.analyse.table_html import as_html
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
@@ -24,9 +25,7 @@ def picture(figure: go.Figure, key: str, caption: str = "") -> None:
 
 def frame(rows: pd.DataFrame, columns: Sequence[str], key: str, height: int | None = None) -> None:
     """A table of the named columns in units that suit them; columns in which all is missing are left out."""
-    if "shape" in rows and "problem" in columns:
-        rows = rows.assign(problem=[shape_text(text) if text.startswith("{") else text for text in rows["shape"]])
-    shown, described = table(rows, columns)
+    shown, described = table(with_problem(rows, columns), columns)
     config = {
         column.name: (
             st.column_config.TextColumn(column.heading, help=column.help)
@@ -48,6 +47,23 @@ def frame(rows: pd.DataFrame, columns: Sequence[str], key: str, height: int | No
 def number_format(digits: int) -> str:
     """In Streamlit's words; whole numbers with separators between thousands."""
     return "localized" if digits == 0 else "%.1e" if digits == SCIENTIFIC else f"%.{digits}f"
+
+
+def with_problem(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The shape as words, where a table asks for it."""
+    if "shape" not in rows or "problem" not in columns:
+        return rows
+    return rows.assign(problem=[shape_text(text) if text.startswith("{") else text for text in rows["shape"]])
+
+
+def dots(plot: str) -> None:
+    """A dot plot of workbench.analyse.figures.dots."""
+    st.html(plot)
+
+
+def light_table(rows: pd.DataFrame, columns: Sequence[str]) -> None:
+    """A table that a browser draws without Streamlit's grid, whose script is a megabyte: for the first page."""
+    st.html(as_html(with_problem(rows, columns), columns))
 
 
 def state_of(context: Context) -> None:

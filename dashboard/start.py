@@ -50,10 +50,22 @@ def serve(profiles: Path, kernels: Path | None, port: int, address: str, browser
 
 
 def load_ahead() -> None:
-    """Imports what every page does, so that the first request does not wait for it."""
+    """Does once, for nobody, what the first page does: imports, plotly's own tables, the newest run's records."""
     import workbench.analyse.advice
-    import workbench.analyse.figures.ladder
-    import workbench.analyse.modelled  # noqa: F401
-    from dashboard.context import catalogue
+    import workbench.analyse.occupancy  # noqa: F401
+    from dashboard.context import Context, catalogue, ladder_places, profiles_folder
+    from workbench.analyse.figures.ladder import moved, times
+    from workbench.analyse.query import choices
+    from workbench.analyse.runs import list_summaries
+    from workbench.analyse.selection import Selection
 
-    catalogue()
+    known, style = ladder_places()
+    runs = list_summaries(profiles_folder())
+    newest = tuple(run for run in runs if run.state != "corrupt")[:1]
+    choices(newest)
+    context = Context(profiles_folder(), catalogue(), known, style, runs, newest, None, None, Selection())
+    timed = context.records[context.records["time.median_s"].notna()].head(5)
+    if len(timed):
+        rows = context.ladder(timed)
+        times(rows, style)
+        moved(rows, style)

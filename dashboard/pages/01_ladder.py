@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.context import Context
-from dashboard.show import frame, nothing, picture, state_of
+from dashboard.show import dots, light_table, nothing, state_of
 from dashboard.url import choose
 from workbench.analyse import missing
 from workbench.analyse.describe import shape_text
@@ -56,41 +56,35 @@ def page(context: Context) -> None:
     timed = rows[rows["time.median_s"].notna()]
     untimed = rows[rows["time.median_s"].isna() & (rows["backend"] != "emulated")]
     if len(timed):
-        picture(
-            figures.times(timed, context.style),
-            "ladder-times",
-            "Points: median (measured) with its 95 % interval. Ticks: least time for what the variant declares, at "
-            "this run's ceilings (modelled). The dashed line is the least time for any algorithm.",
-        )
-        picture(figures.moved(timed, context.style), "ladder-moved")
-        frame(timed, TIMED, "ladder-table")
+        dots(figures.times(timed, context.style))
+        dots(figures.moved(timed, context.style))
+        light_table(timed, TIMED)
         if timed["floor_s"].isna().all():
             nothing([missing.no_ceilings(context.chosen)])
     else:
         nothing([missing.no_times(records, str(context.operation))])
     if len(untimed):
         st.markdown("##### Without a time")
-        frame(untimed, UNTIMED, "ladder-untimed")
-    emulated = context.ladder(records[records["backend"] == "emulated"])
+        light_table(untimed, UNTIMED)
+    emulated = records[records["backend"] == "emulated"]
     if len(emulated):
         st.markdown("##### CUDA kernels without a GPU: executed under emulation, compiled, never timed")
-        frame(emulated, EMULATED, "ladder-emulated")
+        light_table(context.ladder(emulated), EMULATED)
     if context.operation in context.catalog.operations:
         modelled(context, str(context.operation), shape_of(str(shape)))
 
 
 def modelled(context: Context, operation: str, shape: Shape) -> None:
-    with st.expander("Modelled on a GPU that is not at hand", expanded=not context.chosen):
+    st.markdown("##### Modelled on a GPU that is not at hand")
+    # Only drawn when asked for: it would cost every visitor a quarter of the first page's time.
+    if not context.chosen or st.toggle("Show what declared costs and a datasheet allow", key="modelled"):
         device = choose(st.selectbox, "Device", list(devices()), "device", format_func=lambda d: devices()[d].title)
         rows = modelled_ladder(context.catalog, str(device), [(operation, shape)])
         if rows["modelled_s"].notna().any():
-            picture(
-                figures.modelled(rows, context.style),
-                "ladder-modelled",
-                "Nothing here was measured: the least time for what each variant declares, by the device's datasheet.",
-            )
+            dots(figures.modelled(rows, context.style))
+            st.caption("Nothing here was measured: the least time for what each variant declares, by the datasheet.")
         columns = ["variant", "idea", "modelled_s", "floor_bound_by", "modelled_share_of_limit", "bytes", "launches"]
-        frame(rows, [*columns, "serial_steps", "reason"], "ladder-modelled-table")
+        light_table(rows, [*columns, "serial_steps", "reason"])
 
 
 def without_runs(context: Context) -> None:

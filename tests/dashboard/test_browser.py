@@ -80,7 +80,7 @@ def test_a_filter_changes_the_page_and_the_url(visit: Visit) -> None:
     visit.page.get_by_role("option", name="layer").click()
     visit.page.wait_for_url("**operation=layer**")
     visit.drawn()
-    assert "source_final" in visit.page.inner_text("[data-testid=stPlotlyChart] >> nth=0")
+    assert "source_final" in visit.page.inner_text(".dots >> nth=0")
     visit.sound()
 
 

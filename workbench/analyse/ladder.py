@@ -88,20 +88,21 @@ def ladder(records: pd.DataFrame, known: Mapping[str, Rung]) -> pd.DataFrame:
 
 def _with_speedups(rows: pd.DataFrame) -> pd.DataFrame:
     same = [*COMPARABLE, *(["run"] if "run" in rows else [])]
-    baselines = rows[rows["baseline"] & rows["time.median_s"].notna()].set_index(same)
-    found: dict[str, list[float | None]] = {"speedup_over_baseline": [], "speedup.low": [], "speedup.high": []}
-    samples_of = baselines["samples_s"].to_dict()
-    median_of = baselines["time.median_s"].to_dict()
-    for row in rows.to_dict("records"):
-        place = tuple(row[name] for name in same)
-        values: tuple[float | None, float | None, float | None] = (None, None, None)
-        if pd.notna(row["time.median_s"]) and place in median_of:
-            low, high = _ratio(samples_of[place], row["samples_s"])
-            ratio = median_of[place] / row["time.median_s"]
-            values = (ratio, 1 / high if high else None, 1 / low if low else None)
-        for column, value in zip(found, values, strict=True):
-            found[column].append(value)
-    return rows.assign(**{name: pd.array(values, dtype="Float64") for name, values in found.items()})
+    places = list(zip(*(rows[name] for name in same), strict=True))
+    timed = list(zip(places, rows["baseline"], rows["time.median_s"], rows["samples_s"], strict=True))
+    baselines = {place: (median, samples) for place, first, median, samples in timed if first and pd.notna(median)}
+    found: list[tuple[float | None, float | None, float | None]] = []
+    for place, _, median, samples in timed:
+        if pd.notna(median) and place in baselines:
+            low, high = _ratio(baselines[place][1], samples)
+            found.append((baselines[place][0] / median, 1 / high if high else None, 1 / low if low else None))
+        else:
+            found.append((None, None, None))
+    values = pd.DataFrame(found, index=rows.index, columns=SPEEDUPS, dtype="Float64")
+    return rows.drop(columns=[name for name in SPEEDUPS if name in rows]).join(values)
+
+
+SPEEDUPS = ["speedup_over_baseline", "speedup.low", "speedup.high"]
 
 
 def _ratio(baseline: Any, samples: Any) -> tuple[float | None, float | None]:

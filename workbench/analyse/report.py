@@ -22,11 +22,12 @@ from workbench.analyse.occupancy import build_facts, built, by_kernel
 from workbench.analyse.parts import chain_shares
 from workbench.analyse.problems import problems
 from workbench.analyse.query import read_records
-from workbench.analyse.report_html import Piece, Section, as_html, note, render
+from workbench.analyse.report_html import Piece, Section, note, render
 from workbench.analyse.roofline import points, roofs
 from workbench.analyse.runs import RunSummary
 from workbench.analyse.scaling import curves, others_of
 from workbench.analyse.selection import Selection
+from workbench.analyse.table_html import as_html
 from workbench.catalog import Catalog
 from workbench.problem import Problem
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.analyse.describe import SCIENTIFIC, table
+from workbench.analyse.figures.dots import CSS
 
 Piece: TypeAlias = go.Figure | str
 """A picture, or HTML."""
@@ -29,26 +28,6 @@ def note(text: str) -> str:
     return f"<p class='note'>{html.escape(text)}</p>"
 
 
-def as_html(frame: pd.DataFrame, columns: Sequence[str]) -> str:
-    """A table with headings that name unit and origin."""
-    shown, described = table(frame, columns)
-    head = "".join(f"<th title='{html.escape(c.help, quote=True)}'>{html.escape(c.heading)}</th>" for c in described)
-    body = "".join(
-        "<tr>" + "".join(_cell(row[c.name], c.digits) for c in described) + "</tr>"
-        for row in ({str(k): v for k, v in record.items()} for record in shown.to_dict("records"))
-    )
-    return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
-def _cell(value: object, digits: int | None) -> str:
-    if value is None or value is pd.NA or value != value:
-        return "<td>–</td>"
-    if digits is None:
-        return f"<td>{html.escape(str(value))}</td>"
-    number = float(str(value))
-    return f"<td class='number'>{f'{number:.1e}' if digits == SCIENTIFIC else f'{number:,.{digits}f}'}</td>"
-
-
 def render(title: str, found: Iterable[Section]) -> str:
     """The whole document: plotly's script once, every picture by its data, the page's own small script for themes."""
     from plotly.offline import get_plotlyjs
@@ -63,7 +42,7 @@ def render(title: str, found: Iterable[Section]) -> str:
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'><link rel='icon' href='data:,'>"
-        f"<title>{html.escape(title)}</title><style>{(folder / 'report.css').read_text()}</style>"
+        f"<title>{html.escape(title)}</title><style>{CSS.read_text()}{(folder / 'report.css').read_text()}</style>"
         f"<script>{get_plotlyjs()}</script></head><body><h1>{html.escape(title)}</h1>"
         f"<nav>{''.join(contents)}</nav>{''.join(parts)}"
         f"<script>{(folder / 'report.js').read_text()}</script></body></html>"

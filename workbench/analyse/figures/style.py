@@ -107,27 +107,36 @@ def _tick(value: float, unit: str) -> str:
     return quantity(value, unit) if unit else f"{value:g}"
 
 
-def finish(picture: go.Figure, height: int, legend: bool = True) -> go.Figure:
+GRID = {"gridcolor": "rgba(138,143,152,0.25)", "zerolinecolor": "rgba(138,143,152,0.5)"}
+
+
+def layout(height: int, legend: bool = True, **axes: dict[str, Any]) -> dict[str, Any]:
     """Margins, background and a legend under the picture, where it takes no width from a narrow one."""
-    picture.update_layout(
-        height=height,
-        margin={"l": 10, "r": 20, "t": 30, "b": 10},
-        showlegend=legend,
-        legend={
-            "orientation": "h",
-            "yref": "container",
-            "y": 0,
-            "yanchor": "bottom",
-            "x": 0,
-            "xanchor": "left",
+    return {
+        "height": height,
+        "margin": {"l": 10, "r": 20, "t": 30, "b": 10},
+        "showlegend": legend,
+        "legend": {
+            "orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left",
             "traceorder": "normal",
         },
-        hoverlabel={"align": "left"},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-    )
-    picture.update_xaxes(gridcolor="rgba(138,143,152,0.25)", zerolinecolor="rgba(138,143,152,0.5)")
-    picture.update_yaxes(gridcolor="rgba(138,143,152,0.25)", zerolinecolor="rgba(138,143,152,0.5)")
+        "hoverlabel": {"align": "left"},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        **{name: GRID | axis for name, axis in axes.items()},
+    }  # fmt: skip
+
+
+def row_axis(names: list[str]) -> dict[str, Any]:
+    """A vertical axis of names, the first one on top."""
+    return {"autorange": "reversed", "automargin": True, "categoryorder": "array", "categoryarray": names}
+
+
+def finish(picture: go.Figure, height: int, legend: bool = True) -> go.Figure:
+    """A picture that was put together trace by trace, with the layout that all have."""
+    picture.update_layout(layout(height, legend))
+    picture.update_xaxes(GRID)
+    picture.update_yaxes(GRID)
     return picture
 
 

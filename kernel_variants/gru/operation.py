@@ -78,7 +78,7 @@ OPERATION = Operation(
     small={"B": 2, "T": 35, "D": 19, "H": 33},
     presets={
         "quick": ({"B": 4, "T": 128, "D": 128, "H": 128},),
-        "gpu": ({"B": 8, "T": 4096, "D": 1024, "H": 1024, "dtype": "bfloat16"},),
+        "gpu": ({"B": 8, "T": 1024, "D": 1024, "H": 1024, "dtype": "bfloat16"},),
     },
     tensors=tensors,
     make_inputs=make_inputs,

@@ -6,12 +6,15 @@ spoil another's and none pays for making them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from workbench.declare import Operation, Shape
 from workbench.execute.dtypes import numpy_dtype
@@ -65,14 +68,25 @@ def make_draw(operation: Operation, shape: Shape, draw: Draw) -> tuple[dict[str,
 
 def write_case(folder: Path, operation: Operation, shape: Shape, draws: Sequence[Draw]) -> None:
     """Makes inputs and references of every draw and stores them as .npy files under `folder`."""
-    for draw in draws:
-        inputs, reference = make_draw(operation, shape, draw)
-        place = folder / draw.label
-        place.mkdir(parents=True)
-        for name, array in inputs.items():
-            np.save(place / f"in.{name}.npy", array.view(np.uint8))
-        for name, array in reference.items():
-            np.save(place / f"want.{name}.npy", array)
+    with ThreadPoolExecutor(_at_once(operation, shape, len(draws))) as pool:
+        list(pool.map(lambda draw: _write_draw(folder / draw.label, operation, shape, draw), draws))
+
+
+def _write_draw(place: Path, operation: Operation, shape: Shape, draw: Draw) -> None:
+    inputs, reference = make_draw(operation, shape, draw)
+    place.mkdir(parents=True)
+    for name, array in inputs.items():
+        np.save(place / f"in.{name}.npy", array.view(np.uint8))
+    for name, array in reference.items():
+        np.save(place / f"want.{name}.npy", array)
+
+
+def _at_once(operation: Operation, shape: Shape, draws: int) -> int:
+    """How many draws are made side by side: numpy works on them outside of Python's lock. No more than cores, and
+    than half of the free memory holds: a draw in the making takes about four times its tensors in float64."""
+    making = 4 * 8 * sum(tensor.elements for tensor in operation.tensors(shape))
+    room = psutil.virtual_memory().available // 2 // max(making, 1)
+    return int(max(1, min(draws, len(os.sched_getaffinity(0)), room)))
 
 
 def read_inputs(folder: Path, operation: Operation, shape: Shape, draw: Draw) -> dict[str, Any]:

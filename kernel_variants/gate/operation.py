@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from kernel_variants import equations
-from kernel_variants.scan.streams import FLOPS_PER_GATE_PAIR, SPECIAL_PER_GATE_PAIR
+from kernel_variants.scan.streams import FLOPS_PER_GATE_PAIR, LEAST_SPECIAL_PER_GATE_PAIR, SPECIAL_PER_GATE_PAIR
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 
 GATE_SPECIAL = SPECIAL_PER_GATE_PAIR
@@ -103,7 +103,7 @@ def least(shape: Shape) -> Cost:
         bytes=gate_bytes(shape),
         flops=GATE_FLOPS * elements(shape),
         matrix_flops=product_flops(shape),
-        special=GATE_SPECIAL * elements(shape),
+        special=LEAST_SPECIAL_PER_GATE_PAIR * elements(shape),
         launches=1,
     )
 

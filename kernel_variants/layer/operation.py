@@ -7,6 +7,7 @@ import numpy as np
 from kernel_variants import equations
 from kernel_variants.gate import operation as gate
 from kernel_variants.projection import operation as projection
+from kernel_variants.scan.streams import LEAST_SPECIAL_PER_GATE_PAIR
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 
 SCAN_FLOPS = 2
@@ -61,7 +62,7 @@ def least(shape: Shape) -> Cost:
         bytes=layer_bytes(shape),
         flops=(gate.GATE_FLOPS + SCAN_FLOPS) * elements + outputs,
         matrix_flops=gate.product_flops(shape) + 2 * shape["H"] * outputs,
-        special=gate.GATE_SPECIAL * elements,
+        special=LEAST_SPECIAL_PER_GATE_PAIR * elements,
         launches=1,
     )
 

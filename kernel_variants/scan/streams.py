@@ -12,6 +12,8 @@ from workbench.declare import DTYPE_BYTES, Argument, At, Cost, Defines, Shape
 
 SPECIAL_PER_GATE_PAIR = 3
 """exp(-|k|), exp(-|v|) and one reciprocal: include/gates.cuh."""
+LEAST_SPECIAL_PER_GATE_PAIR = 2
+"""The two exponentials: a reciprocal can be had from the ordinary pipes, as CPUs do."""
 FLOPS_PER_GATE_PAIR = 12
 """Additions and multiplications that include/gates.cuh spends on one a and b."""
 

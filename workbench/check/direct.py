@@ -32,7 +32,7 @@ class DirectStation:
         try:
             bound.poison()
             bound.run()
-            found = compare_outputs(bound.outputs(), want)
+            found = compare_outputs(bound.outputs(), want, self._operation.tolerance[shape.dtype])
         finally:
             bound.close()
         return Comparison(found.relative_l2, f"{found.where} ({draw.label})", found.detail)

@@ -72,5 +72,5 @@ def evaluate_emulated(
         got = {t.name: memory.array(t.name).copy() for t in tensors if t.role == "output"}
     finally:
         memory.release()
-    found = compare_outputs(got, want)
+    found = compare_outputs(got, want, operation.tolerance[shape.dtype])
     return Comparison(found.relative_l2, f"{found.where} ({draw.label}, {order})", found.detail)

@@ -20,6 +20,7 @@ COMMANDS = (
     ("occupancy", "workbench.cli.occupancy"),
     ("check", "workbench.cli.check"),
     ("sweep", "workbench.cli.sweep"),
+    ("finish", "workbench.cli.finish"),
     ("profile", "workbench.cli.profile"),
     ("import", "workbench.cli.import_"),
     ("compare", "workbench.cli.compare"),

@@ -15,6 +15,7 @@ import os
 import signal
 import time
 import traceback
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,14 @@ from workbench.problem import Problem
 
 START_TIMEOUT_S = 120.0
 """A first worker waits for the server's import of torch; on a cold disk that is many seconds."""
+
+PRELOADED = (
+    "workbench.execute.preload",
+    "workbench.check.emulated",
+    "workbench.check.direct",
+    "workbench.measure.station",
+)
+"""What the server imports once for all its workers."""
 
 
 class WorkerCrashed(Exception):
@@ -39,9 +48,7 @@ _context = multiprocessing.get_context("forkserver")
 
 def start_server() -> None:
     """Starts importing what workers need, beside whatever else goes on."""
-    _context.set_forkserver_preload(["workbench.cli", "numpy", "ml_dtypes", "torch", "workbench.execute.on_cpu"])
-    from multiprocessing import forkserver
-
+    _context.set_forkserver_preload(list(PRELOADED))
     forkserver.ensure_running()
 
 
@@ -152,7 +159,14 @@ def _answer(action: Any) -> tuple[str, Any]:
 
 
 def _die_with_parent() -> None:
-    """A coordinator killed outright takes its server with it, and the server its workers, busy or not."""
+    """A coordinator killed outright takes its server with it, and the server its workers, busy or not.
+
+    The server lives for as long as anybody holds the other end of a pipe that it watches, and every worker is born
+    with that end open, under a name that multiprocessing keeps to itself: one that hangs would keep the server, and
+    so itself, alive for ever.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]
     with contextlib.suppress(OSError, AttributeError):
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

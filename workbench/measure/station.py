@@ -130,7 +130,8 @@ class Station:
         bound.poison(index)
         bound.run(index)
         want = read_reference(self._assignment.case, self._operation, self._assignment.shape, draw)
-        found = compare_outputs(bound.outputs(index), want)
+        tolerance = self._operation.tolerance[self._assignment.shape.dtype]
+        found = compare_outputs(bound.outputs(index), want, tolerance)
         return Comparison(found.relative_l2, f"{found.where} ({draw.label})", found.detail)
 
 

@@ -14,7 +14,7 @@ from workbench.catalog import load_catalog
 from workbench.check.case import Draw, checked_draws
 from workbench.declare import Variant
 from workbench.execute.here import backend_here, gpu_name, why_unsupported
-from workbench.execute.worker import Worker, start_server
+from workbench.execute.worker import Worker, WorkerTimeout, start_server
 from workbench.problem import Problem, unknown
 from workbench.store.record import Record, Status
 from workbench.sweep.building import build_all, units_for
@@ -119,7 +119,9 @@ def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record:
             for connection in ready or list(running):
                 job, worker = running.pop(connection)
                 try:
-                    record = job.subject.judged(worker.finish(timeout_s if ready else 0.0))
+                    if not ready:
+                        raise WorkerTimeout(f"no answer within {timeout_s:.3g} s")
+                    record = job.subject.judged(worker.finish(timeout_s))
                 except FAILURES as failure:
                     record = job.subject.failed(failure)
                 finally:

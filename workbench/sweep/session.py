@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -87,7 +88,11 @@ class _Sweep:
         self._measure_ceilings()
         self._emulate(built)
         self._time(built)
-        self.folder.finish()
+        if importlib.util.find_spec("pyarrow") is None:
+            name = self.folder.run.name
+            self.watch.note(f"{name} is complete, as JSON lines; where pyarrow is, finish it: workbench finish {name}")
+        else:
+            self.folder.finish()
 
     # --------------------------------------------------------------------------------------------------- stages
 

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup sweep test lint format bench readme dashboard clean
+.PHONY: setup sweep test lint format bench gpu readme dashboard clean
 
 setup: .venv/.stamp
 
@@ -28,6 +28,10 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+# On a machine with an NVIDIA GPU; make gpu RESUME=RUN goes on where time ran out.
+gpu: setup
+	profiles/gpu_run.sh --python $(BIN)/python $(if $(RESUME),--resume $(RESUME))
 
 readme: setup
 	$(BIN)/python -m docs.generate

@@ -63,9 +63,7 @@ def growth(context: Context, found: pd.DataFrame, axis: str) -> None:
                 f"({row['first']} against {row['second']}, {quantity(row['seconds'], 's')}; derived)"
             )
         if crossed.empty:
-            nothing(
-                ["No crossing. Choose a run of a CPU and one of a GPU with the same sizes to see where they cross."]
-            )
+            nothing([missing.no_crossing(found["device"].nunique(), axis)])
 
 
 def fastest(context: Context) -> None:

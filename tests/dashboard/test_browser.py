@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.dashboard.conftest import Server
-from tests.dashboard.synthetic import CPU, synthetic_run
+from tests.dashboard.synthetic import CPU, GPU, synthetic_run
 from tests.dashboard.visit import PAGES, Visit
 
 pytestmark = pytest.mark.browser
@@ -166,14 +165,13 @@ def test_broken_unfinished_and_bare_runs(chromium: Any, serve: Callable[[Path], 
 
 
 @pytest.mark.parametrize("run", ["gpu", "cpu"])
-def test_report_opens_with_no_network(chromium: Any, profiles: Path, tmp_path: Path, run: str) -> None:
+def test_report_opens_with_no_network(chromium: Any, tmp_path: Path, run: str) -> None:
     from workbench.analyse.report import write_report
     from workbench.analyse.sides import run_summary
     from workbench.catalog import load_catalog
 
     alone = tmp_path / "profiles"
-    alone.mkdir()
-    shutil.copytree(profiles / run, alone / run)
+    synthetic_run(alone, run, CPU if run == "cpu" else GPU, counters=run == "gpu", lengths=(256, 1024))
     file = write_report(run_summary(run, alone), load_catalog(), tmp_path / "report.html")
     context = chromium.new_context(offline=True)
     page = context.new_page()
@@ -182,8 +180,9 @@ def test_report_opens_with_no_network(chromium: Any, profiles: Path, tmp_path: P
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda r: errors.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None)
     page.goto(file.as_uri())
-    page.wait_for_selector(".picture svg.main-svg")
-    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".dots").count() > 5
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")  # draws what is not in view yet
+    page.wait_for_selector(".picture svg.main-svg", state="attached")
     assert page.locator(".picture:not(:has(svg.main-svg))").count() == 0, "every picture is drawn"
     assert page.locator(".picture").count() > 5
     assert errors == []

@@ -84,3 +84,9 @@ def no_parts(operations: Sequence[str]) -> str:
         "No chain was timed together with the variants that it is made of. Sweep them in one run at the same sizes: "
         f"`workbench sweep {' '.join(operations)}`."
     )
+
+
+def no_crossing(devices: int, axis: str) -> str:
+    if devices > 1:
+        return f"At every {axis} that was measured on both, the same device is the faster."
+    return "One device only. Choose a run of a CPU and one of a GPU with the same sizes to see where they cross."

@@ -50,9 +50,8 @@ def page(context: Context) -> None:
         nothing([missing.no_ceilings(context.chosen)])
     st.markdown("##### Bytes: least, declared, counted")
     shape = choose(st.selectbox, "Shape", problems(records), "shape", format_func=shape_text)
-    moved = records[
-        (records["shape"] == shape) & (records["bytes.declared"].notna() | records["bytes.counted"].notna())
-    ]
+    moved = records[(records["shape"] == shape) & (records["status"] == "ok")]
+    moved = moved[moved["bytes.declared"].notna() | moved["bytes.counted"].notna()]
     if len(moved):
         picture(figures.bytes_by_origin(moved), "bytes")
     if moved["bytes.counted"].isna().all():

@@ -31,9 +31,11 @@ CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PYTHON=python3
 wheels='' run='' resume='' profiles=$CHECKOUT/profiles total=540 print=0
 stages=tests,sweep,profile,ladder
-# The baseline, the rungs that end the ladder, and the peers: what fits the time. `all` takes everything.
-variants=eager,serial,prefetch,ring,three_phase,look_back_free,look_back_ring,serial_gated,fused_gates
-variants+=,batched,batched_vector,gated_serial,gated_ring,gated_look_back,epilogue_scan_tensor,source_final
+# The rungs that end each ladder, and the peers: what fits the time. A scan's eager loop over 65,536 steps does not, nor
+# do the naive rungs; `all` takes everything.
+variants=serial,ring,look_back_free,look_back_ring,serial_gated
+variants+=,gate/eager,batched,batched_vector,projection/eager
+variants+=,layer/eager,source_final,gated_serial,gated_ring,gated_look_back,epilogue_scan_tensor
 variants+=,accelerated_scan_scalar,accelerated_scan_warp,fla_hgrn,associative_scan_pointwise
 variants+=,mingru_pytorch,compiled,torch,causal_conv1d
 # Whose counters are read.
@@ -192,8 +194,11 @@ if has ladder; then
 import sys
 from pathlib import Path
 from workbench.cli.ladder_table import print_ladder
+from workbench.cli.peers_table import print_peers
 from workbench.store.run_folder import open_run
-print_ladder(open_run(Path(sys.argv[1])))' "$folder"
+run = open_run(Path(sys.argv[1]))
+print_ladder(run)
+print_peers(run)' "$folder"
 fi
 [[ $print -eq 1 ]] || echo "$folder: $(du -sk "$folder" 2>/dev/null | cut -f1) KB"
 exit "$status"

@@ -82,7 +82,7 @@ def test_resume_goes_on_with_the_run_and_leaves_the_tests(tmp_path: Path) -> Non
 
 
 def test_what_it_selects_exists() -> None:
-    names = {variant.name for variant in load_catalog()}
+    names = {name for variant in load_catalog() for name in (variant.name, variant.key)}
     text = SCRIPT.read_text()
     chosen = re.findall(r"^(?:variants\+?|profiled)=,?(.+)$", text, re.MULTILINE)
     words = {word for line in chosen for word in line.split(",")}

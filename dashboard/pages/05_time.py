@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.context import Context
-from dashboard.show import frame, nothing, picture, state_of
+from dashboard.show import frame, light_table, nothing, picture, state_of
 from dashboard.url import choose
 from workbench.analyse import missing
 from workbench.analyse.advice import advice
@@ -59,8 +59,10 @@ def parts(context: Context) -> None:
 
 
 def counted(context: Context, rows: pd.DataFrame) -> None:
-    if not context.launches:
+    if rows["launches.counted"].isna().all():
         nothing([missing.no_counters(context.chosen)])
+        if context.launches:
+            nothing([missing.counted_elsewhere(context.records, context.launches)])
         return
     waits, times = stalls(rows, context.launches), kernels(rows, context.launches)
     if len(times):
@@ -82,4 +84,4 @@ def counted(context: Context, rows: pd.DataFrame) -> None:
     if found.empty:
         nothing(["NVIDIA's rules found nothing to say, or the report was made without them."])
     else:
-        frame(found, list(found.columns), "rules")
+        light_table(found, list(found.columns))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from workbench.analyse.describe import shape_text
 from workbench.analyse.runs import RunSummary
 
 
@@ -90,3 +91,10 @@ def no_crossing(devices: int, axis: str) -> str:
     if devices > 1:
         return f"At every {axis} that was measured on both, the same device is the faster."
     return "One device only. Choose a run of a CPU and one of a GPU with the same sizes to see where they cross."
+
+
+def counted_elsewhere(records: pd.DataFrame, launches: Container[tuple[str, str]]) -> str:
+    """Which shapes do have counters, where the one that is looked at has none."""
+    seen = [place in launches for place in zip(records["run"], records["key"], strict=True)]
+    shapes = ", ".join(shape_text(shape) for shape in dict.fromkeys(records.loc[seen, "shape"]))
+    return f"Counters there are at {shapes}."

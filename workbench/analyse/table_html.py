@@ -10,6 +10,10 @@ import pandas as pd
 from workbench.analyse.describe import SCIENTIFIC, table
 
 
+LONG = 60
+"""Characters over which a text is broken into lines instead of making the table wide."""
+
+
 def as_html(frame: pd.DataFrame, columns: Sequence[str]) -> str:
     """A table with headings that name unit and origin."""
     shown, described = table(frame, columns)
@@ -25,6 +29,7 @@ def _cell(value: object, digits: int | None) -> str:
     if value is None or value is pd.NA or value != value:
         return "<td>–</td>"
     if digits is None:
-        return f"<td>{html.escape(str(value))}</td>"
+        text = str(value)
+        return f"<td{' class=long' if len(text) > LONG else ''}>{html.escape(text)}</td>"
     number = float(str(value))
     return f"<td class='number'>{f'{number:.1e}' if digits == SCIENTIFIC else f'{number:,.{digits}f}'}</td>"

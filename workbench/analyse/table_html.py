@@ -9,7 +9,6 @@ import pandas as pd
 
 from workbench.analyse.describe import SCIENTIFIC, table
 
-
 LONG = 60
 """Characters over which a text is broken into lines instead of making the table wide."""
 

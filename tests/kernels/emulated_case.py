@@ -22,7 +22,6 @@ from workbench.build import EMULATED, Binary, Unit, build_units, unit_of
 from workbench.catalog import Catalog, load_catalog
 from workbench.declare import Call, Clear, Host, Kernel, Setting, Shape, Step, Variant
 from workbench.emulate import Memory, run_plan
-from workbench.execute.here import missing_requirement
 
 ORDERS = ("forward", "reversed", "shuffled")
 NUMPY_DTYPE = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(bfloat16)}
@@ -212,12 +211,12 @@ def other_settings(variant: Variant, shape: Shape) -> list[Case]:
 
 
 def of_kind(operation: str, kind: type[Kernel] | type[Host] | type[Call]) -> list[Variant]:
-    """The operation's variants by what does the work in them: CUDA kernels, host functions, or torch alone. Those that
-    need a package which is missing here are left out."""
+    """The operation's variants by what does the work in them: CUDA kernels, host functions, or torch alone. Peers
+    have tests of their own."""
     shape = Shape.of(**catalog().operation(operation).small)
     found = []
     for variant in catalog().variants[operation]:
-        if missing_requirement(variant) is not None:
+        if variant.factors.get("peer") == "yes":
             continue
         steps = variant.plan(shape, variant.default_settings()).steps
         worker = next((k for k in (Kernel, Host, Call) if any(isinstance(step, k) for step in steps)), None)

@@ -13,9 +13,10 @@
 #     -d wheels NAME NAME…
 #
 #   always, 6 MB:    pydantic pydantic-core annotated-types typing-inspection typing-extensions nvtx
-#   unless there, 40 MB with Python's own (python3 -m pip list says):
+#   unless there, 42 MB (python3 -m pip list says; NVRTC and numpy come with torch):
 #                    cuda-core cuda-bindings cuda-pathfinder nvidia-cuda-cccl nvidia-cuda-crt nvidia-cuda-runtime
-#                    nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm ml-dtypes psutil typer rich pandas
+#                    nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm ml-dtypes psutil pandas python-dateutil
+#                    typer click shellingham annotated-doc rich markdown-it-py mdurl pygments
 #   for the tests:   pytest (and its iniconfig, pluggy, packaging, pygments)
 #   the peers, 2 MB: accelerated-scan==0.3.1 fla-core minGRU-pytorch==0.2.1 einops     (warp also wants nvcc and ninja)
 #

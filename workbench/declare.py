@@ -325,6 +325,8 @@ class Variant:
     known_loss: str = ""
     """Why it misses the operation's tolerance, where that is its nature and the lesson: it is then still
     `incorrect` and has no time, but `check` does not fail for it."""
+    own_kernels: bool = True
+    """False where a cuda-only variant is a library's code alone: without a GPU nothing of it can be executed."""
     rung: int = 0
     """Position on the ladder from naive (low) to best (high) within the operation."""
 

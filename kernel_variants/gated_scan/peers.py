@@ -53,6 +53,7 @@ PEER_VARIANTS = (
         name="fla_hgrn",
         operation="gated_scan",
         devices=("cuda",),
+        own_kernels=False,
         idea="gates in torch, then fla-core's HGRN, recurrent or in chunks",
         plan=_plan,
         cost=_cost,

@@ -121,6 +121,7 @@ def _variant(
         name=name,
         operation="layer",
         devices=devices,
+        own_kernels=False,
         idea=idea,
         plan=plan,
         cost=cost,

@@ -177,6 +177,7 @@ def _variant(
         name=name,
         operation="scan",
         devices=("cuda",),
+        own_kernels=False,
         idea=idea,
         plan=plan,
         cost=cost,

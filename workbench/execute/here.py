@@ -76,6 +76,8 @@ def backend_here(variant: Variant) -> tuple[str | None, str]:
         return "cuda", "timed on the GPU"
     if "cpu" in variant.devices:
         return "cpu", "timed on the CPU"
+    if not variant.own_kernels:
+        return None, "a library's code for the GPU, and no GPU here"
     return "emulated", "no GPU here: executed under emulation, not timed"
 
 

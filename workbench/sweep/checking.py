@@ -52,7 +52,7 @@ def check_all(selection: Selection, watch: Watch) -> list[Record]:
         for variant in case.variants:
             for backend in _backends(variant, selection.devices):
                 subject = Subject(variant, case.operation, case.shape, backend)
-                reason = why_unsupported(variant, case.shape)
+                reason = why_unsupported(variant, case.shape) or _nowhere(variant, selection.devices)
                 if reason is not None:
                     records.append(subject.record(Status.UNSUPPORTED, reason=reason))
                 else:
@@ -82,17 +82,24 @@ def check_jobs(jobs: list[CheckJob], kernels: Path, timeout_s: float, watch: Wat
     return sorted(records, key=lambda r: order[r.key])
 
 
+def _nowhere(variant: Variant, asked: tuple[str, ...]) -> str | None:
+    """Why nothing here can run the variant, where the way was left open; None where something can."""
+    backend, why = backend_here(variant)
+    return why if backend is None and not asked else None
+
+
 def _backends(variant: Variant, asked: tuple[str, ...]) -> list[str]:
     """In which of the ways asked for a variant can be checked; the best one here where none was asked for."""
     if not asked:
         backend, _ = backend_here(variant)
-        return [backend or "cpu"]
-    possible = {"cuda": "cuda" in variant.devices, "cpu": "cpu" in variant.devices, "emulated": _has_kernels(variant)}
+        return [backend or variant.devices[0]]
+    possible = {"cuda": "cuda" in variant.devices, "cpu": "cpu" in variant.devices, "emulated": has_kernels(variant)}
     return [backend for backend in asked if possible[backend]]
 
 
-def _has_kernels(variant: Variant) -> bool:
-    return "cuda" in variant.devices and "cpu" not in variant.devices
+def has_kernels(variant: Variant) -> bool:
+    """Whether there is something to emulate: kernels of its own, and no form that runs on the CPU."""
+    return "cuda" in variant.devices and "cpu" not in variant.devices and variant.own_kernels
 
 
 def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record: Callable[[Record], None]) -> None:

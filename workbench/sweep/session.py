@@ -21,7 +21,7 @@ from workbench.problem import Problem, unknown
 from workbench.store.record import Record, Run, Status
 from workbench.store.run_folder import RunFolder, create_run
 from workbench.sweep.building import Built, build_all, units_for
-from workbench.sweep.checking import CheckJob, run_checks
+from workbench.sweep.checking import CheckJob, has_kernels, run_checks
 from workbench.sweep.environment import environment
 from workbench.sweep.memory import require_fit
 from workbench.sweep.records import Subject
@@ -192,7 +192,7 @@ class _Sweep:
 
     def _is_emulated(self, variant: Variant) -> bool:
         """Where there is no GPU, variants that run nowhere else here are executed under emulation."""
-        return "cuda" not in self.devices and "cuda" in variant.devices and "cpu" not in variant.devices
+        return "cuda" not in self.devices and has_kernels(variant)
 
     def _journal(self) -> dict[str, dict[str, Any]]:
         """Samples of records that an interruption left unfinished, by key."""

@@ -52,7 +52,7 @@ OPERATION = Operation(
     axes={"B": 4, "T": 4096, "H": 1024},
     small={"B": 2, "T": 67, "H": 33},
     presets={
-        "quick": ({"B": 4, "T": 512, "H": 256},),
+        "quick": (),
         "gpu": ({"B": 8, "T": 4096, "H": 1024, "dtype": "bfloat16"},),
     },
     tensors=tensors,

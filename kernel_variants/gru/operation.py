@@ -77,7 +77,7 @@ OPERATION = Operation(
     axes={"B": 4, "T": 4096, "D": 1024, "H": 1024},
     small={"B": 2, "T": 35, "D": 19, "H": 33},
     presets={
-        "quick": ({"B": 4, "T": 128, "D": 128, "H": 128},),
+        "quick": (),
         "gpu": ({"B": 8, "T": 1024, "D": 1024, "H": 1024, "dtype": "bfloat16"},),
     },
     tensors=tensors,

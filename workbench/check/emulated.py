@@ -10,11 +10,8 @@ from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import Comparison, compare_outputs
 from workbench.declare import Operation, Plan, Shape
-from workbench.emulate import Memory, run_plan
+from workbench.emulate import ORDERS, Memory, run_plan
 from workbench.problem import Problem
-
-ORDERS = ("forward", "reversed", "shuffled")
-"""In which threads and blocks take their turns: what depends on a missing barrier differs between them."""
 
 
 class EmulatedStation:
@@ -25,15 +22,18 @@ class EmulatedStation:
         self._variant = catalog.variant(variant)
         self._operation = catalog.operation(self._variant.operation)
 
-    def check(self, shape: Shape, settings: dict[str, Any], draws: tuple[Draw, ...]) -> Comparison:
-        """The worst comparison over draws and orders. Raises EmulationFault where the emulator saw one."""
+    def check(
+        self, shape: Shape, settings: dict[str, Any], draws: tuple[Draw, ...], orders: tuple[str, ...] = ORDERS
+    ) -> Comparison:
+        """The worst comparison over draws and orders, in which threads and blocks take their turns: what depends on
+        a missing barrier differs between them. Raises EmulationFault where the emulator saw one."""
         plan = self._variant.plan(shape, settings)
         libraries = emulated_libraries(plan, shape.dtype)
         return max(
             (
                 evaluate_emulated(plan, self._operation, shape, draw, libraries, order)
                 for draw in draws
-                for order in ORDERS
+                for order in orders
             ),
             key=lambda c: c.relative_l2,
         )

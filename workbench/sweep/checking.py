@@ -13,6 +13,7 @@ from workbench.build import Unit
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, checked_draws
 from workbench.declare import Variant
+from workbench.emulate import ORDERS
 from workbench.execute.here import backend_here, gpu_name, why_unsupported
 from workbench.execute.worker import Worker, WorkerTimeout, start_server
 from workbench.problem import Problem, unknown
@@ -32,6 +33,8 @@ class CheckJob:
     subject: Subject
     draws: tuple[Draw, ...] = ()
     """What to evaluate; every regime of the operation where none is named."""
+    orders: tuple[str, ...] = ORDERS
+    """Thread orders, where it is emulated."""
 
     def units(self) -> list[Unit]:
         """What it needs compiled."""
@@ -116,7 +119,8 @@ def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record:
                 worker = _worker(subject, kernels)
                 try:
                     draws = job.draws or (Draw(subject.operation.regimes[0], 0), *checked_draws(subject.operation))
-                    worker.start("check", subject.shape, subject.variant.default_settings(), draws)
+                    orders = (job.orders,) if subject.backend == "emulated" else ()
+                    worker.start("check", subject.shape, subject.variant.default_settings(), draws, *orders)
                 except FAILURES as failure:
                     worker.close()
                     on_record(subject.failed(failure))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.analyse.bootstrap import median_interval, ratio_interval
+from workbench.analyse.bootstrap import median_interval
 from workbench.check.case import Draw
 from workbench.check.compare_outputs import Comparison
 from workbench.declare import Device, Setting
@@ -145,7 +146,7 @@ class Contest:
             worker.call("warm_up", self.effort.warm_s, timeout_s=self.timeout_s)
         except FAILURES:
             return None
-        return Contender(MIRROR, _RemoteSampler(worker, self.timeout_s))
+        return Contender(MIRROR, _RemoteSampler(worker, self.timeout_s), opponent=True)
 
     def _worker(self, subject: Subject) -> Worker:
         assignment = Assignment(
@@ -179,22 +180,20 @@ class _RemoteSampler:
 
 def _time(samples: list[float], stopped_by: str, facts: dict[str, Any]) -> Time:
     low, high = median_interval(samples)
-    ordered = sorted(samples)
-    median = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
     return Time(
-        median_s=median,
+        median_s=statistics.median(samples),
         low_s=low,
         high_s=high,
-        minimum_s=ordered[0],
-        count=len(ordered),
+        minimum_s=min(samples),
+        count=len(samples),
         stopped_by=stopped_by,
         **facts,
     )
 
 
 def _spread(one: Contender, mirror: Contender | None) -> float | None:
-    """The A/A spread: how far the ratio of a variant to itself may seem to lie from 1 (95 % interval)."""
+    """The A/A spread: how far the medians of a variant and of itself lie apart, relative. What more samples would
+    narrow is in each figure's own interval; this is what they would not."""
     if mirror is None or mirror.failure or one.failure or min(len(one.samples_s), len(mirror.samples_s)) < 2:
         return None
-    low, high = ratio_interval(one.samples_s, mirror.samples_s)
-    return max(abs(low - 1.0), abs(high - 1.0))
+    return abs(statistics.median(mirror.samples_s) / statistics.median(one.samples_s) - 1.0)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.check.case import Draw, checked_draws
+from workbench.declare import Operation
+from workbench.emulate import ORDERS
 from workbench.measure.stopping import StopRule
 
 
@@ -20,6 +23,19 @@ class Effort:
     """Length of one interleaved block."""
     ceilings_s: float
     """Time for the ceilings of the machine."""
+    thorough: bool = True
+    """Every regime and every thread order; else the two regimes and the two orders that catch most."""
+
+    def draws(self, operation: Operation) -> tuple[Draw, ...]:
+        """What is checked beside the timed sets: every further regime, or the next one and, where inputs may be
+        absent, the first without them."""
+        every = checked_draws(operation)
+        return every if self.thorough else tuple(dict.fromkeys((*every[:1], *every[-1:])))
+
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """Thread orders under emulation."""
+        return ORDERS if self.thorough else ORDERS[1:]
 
 
 # Preset gpu with the variants of profiles/gpu_run.sh is to end within 9 minutes on an H200, tests and counters
@@ -28,7 +44,7 @@ class Effort:
 # float64 on the host, 4 thousand million elements six times at 5 ns, 120 s. What time cuts off: --resume goes on.
 PRESETS = {
     "small": Effort(StopRule(min_samples=5, min_seconds=0.02, cap_seconds=0.1), 0.005, 0.05, 0.005, 0.5),
-    "quick": Effort(StopRule(min_samples=10, min_seconds=0.2, cap_seconds=0.8), 0.03, 0.6, 0.02, 4.0),
+    "quick": Effort(StopRule(min_samples=10, min_seconds=0.2, cap_seconds=0.6), 0.02, 0.3, 0.02, 2.5, thorough=False),
     "standard": Effort(StopRule(), 0.1, 5.0, 0.05, 8.0),
     "gpu": Effort(StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 1.5, 0.02, 4.0),
 }

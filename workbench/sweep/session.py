@@ -14,6 +14,7 @@ from workbench.analyse.floor import limits_of_run
 from workbench.analyse.ladder import add_speedups, rungs
 from workbench.build import check_arch
 from workbench.catalog import Catalog, load_catalog
+from workbench.check.case import Draw
 from workbench.declare import Device, Shape, Variant
 from workbench.execute.here import default_devices, device_name, gpu_arch, gpu_name, why_unsupported
 from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout, start_server
@@ -135,7 +136,9 @@ class _Sweep:
             if broken is not None:
                 self._append(subject.record(Status.COMPILE_ERROR, reason=broken.message))
             else:
-                jobs.append(CheckJob(subject))
+                effort = self.selection.effort()
+                draws = (Draw(subject.operation.regimes[0], 0), *effort.draws(subject.operation))
+                jobs.append(CheckJob(subject, draws, effort.orders))
         if jobs:
             self.watch.stage("emulate", len(jobs))
             run_checks(jobs, self.kernels, self.selection.timeout_s, self._emulated)

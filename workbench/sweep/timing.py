@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from workbench.check.case import Draw, checked_draws, timed_draws
+from workbench.check.case import Draw, timed_draws
 from workbench.declare import Device
 from workbench.execute.here import why_unsupported
 from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout
@@ -64,7 +64,7 @@ class CaseTimer:
         if not subjects:
             return records, None
         require_fit(operation, shape)
-        timed, checked = timed_draws(operation, shape), checked_draws(operation)
+        timed, checked = timed_draws(operation, shape), self.effort.draws(operation)
         noise = None
         with _case_folder() as folder:
             self._write(folder, (*timed, *checked))

@@ -17,6 +17,7 @@ from tests.bench.figure import Figure
 from workbench.catalog import Catalog, load_catalog
 from workbench.declare import Shape
 from workbench.execute.bind import bind_variant
+from workbench.execute.here import missing_requirement
 from workbench.execute.host_memory import HostBuffer
 from workbench.measure.ceilings_cpu import measure_cpu_ceilings
 
@@ -68,7 +69,7 @@ def scans(catalog: Catalog) -> Iterator[Figure]:
 def layers(catalog: Catalog) -> Iterator[Figure]:
     """The best layer on this CPU against its own two products alone, and against the eager loop."""
     operation = catalog.operation("layer")
-    best = [v for v in catalog.variants["layer"] if "cpu" in v.devices][-1]
+    best = [v for v in catalog.variants["layer"] if "cpu" in v.devices and missing_requirement(v) is None][-1]
     eager = catalog.variant("layer/eager")
     for H in HIDDEN_SIZES:
         shape = Shape.of("float32", **{**SIZE, "H": H, "D": H, "O": H})

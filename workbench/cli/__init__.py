@@ -38,6 +38,7 @@ def make_app() -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # plain help: importing rich would cost a third of its time
     )
     for name, module_name in COMMANDS:
         module = importlib.import_module(module_name)

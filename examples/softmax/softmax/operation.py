@@ -1,8 +1,8 @@
 """Softmax over the columns of a matrix: an operation of your own, in a folder of your own.
 
-    workbench list  --kernels examples/softmax
-    workbench check --kernels examples/softmax
-    workbench sweep --kernels examples/softmax --columns 1024:16384:x4
+workbench list  --kernels examples/softmax
+workbench check --kernels examples/softmax
+workbench sweep --kernels examples/softmax --columns 1024:16384:x4
 """
 
 from __future__ import annotations

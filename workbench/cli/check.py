@@ -31,7 +31,7 @@ def command(
 
     Without axes each operation is checked at its small shape; --T 1000,4097 and the like choose others.
     """
-    from workbench.catalog import BUILTIN, load_catalog
+    from workbench.catalog import load_catalog
     from workbench.cli.progress import BarWatch
     from workbench.sweep.checking import check_all
     from workbench.sweep.growth import record_error_growth
@@ -46,7 +46,7 @@ def command(
         axes=axes,
         dtypes=words(dtype),
         preset="small",
-        kernels=str(kernels.resolve() if kernels else BUILTIN),
+        kernels=str(kernels.resolve()) if kernels else "",
         devices=words(device),
         timeout_s=timeout,
     )
@@ -60,7 +60,7 @@ def command(
         _print_growth(records)
         print(f"run: {folder.path}")
         return
-    losses = {(v.operation, v.name): v.known_loss for v in load_catalog(Path(selection.kernels))}
+    losses = {(v.operation, v.name): v.known_loss for v in load_catalog(selection.folder)}
     rows = [
         {
             "operation": r.operation,

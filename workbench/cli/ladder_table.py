@@ -74,7 +74,7 @@ def _rows(folder: RunFolder) -> pd.DataFrame:
     from workbench.analyse.ladder import frame_of, ladder, rungs
     from workbench.catalog import BUILTIN, load_catalog
 
-    catalog = load_catalog(Path(folder.run.selection.get("kernels", BUILTIN)))
+    catalog = load_catalog(Path(folder.run.selection.get("kernels") or BUILTIN))
     return ladder(frame_of(folder.records()), rungs(catalog))
 
 

@@ -34,7 +34,6 @@ def command(
 
     Axes of the operations are options too: --T 1024:65536:x2 --B 1,8 --H 256:1024:+256
     """
-    from workbench.catalog import BUILTIN
     from workbench.sweep.selection import Selection
 
     if pass_ != "forward":
@@ -48,7 +47,7 @@ def command(
         axes=axes,
         dtypes=words(dtype),
         preset=preset,
-        kernels=str(kernels.resolve() if kernels else BUILTIN),
+        kernels=str(kernels.resolve()) if kernels else "",
         devices=() if model else words(device),
         archs=words(arch),
         timeout_s=timeout,
@@ -93,6 +92,6 @@ def _modelled(selection: object, device: str, as_json: bool) -> None:
     assert isinstance(selection, Selection)
     if not device:
         raise Problem("--model: name the device to model with --device, such as --device h200", exit_status=2)
-    catalog = load_catalog(Path(selection.kernels))
+    catalog = load_catalog(selection.folder)
     frame = modelled_ladder(catalog, device, [(c.operation.name, c.shape) for c in cases_of(selection, catalog)])
     print_modelled(frame, device, as_json)

@@ -48,7 +48,7 @@ def check_all(selection: Selection, watch: Watch) -> list[Record]:
             raise unknown("device", device, BACKENDS)
         if device == "cuda" and gpu_name() is None:
             raise Problem("--device cuda: this machine has no NVIDIA GPU or no driver; --device emulated runs anywhere")
-    catalog = load_catalog(Path(selection.kernels))
+    catalog = load_catalog(selection.folder)
     jobs: list[CheckJob] = []
     records: list[Record] = []
     for case in cases_of(selection, catalog):
@@ -60,7 +60,7 @@ def check_all(selection: Selection, watch: Watch) -> list[Record]:
                     records.append(subject.record(Status.UNSUPPORTED, reason=reason))
                 else:
                     jobs.append(CheckJob(subject))
-    return records + check_jobs(jobs, Path(selection.kernels), selection.timeout_s, watch)
+    return records + check_jobs(jobs, selection.folder, selection.timeout_s, watch)
 
 
 def check_jobs(jobs: list[CheckJob], kernels: Path, timeout_s: float, watch: Watch) -> list[Record]:

@@ -24,7 +24,7 @@ from workbench.sweep.watch import Watch
 def record_error_growth(selection: Selection, profiles: Path, name: str | None, watch: Watch) -> RunFolder:
     """A finished run that holds a record for each family and size. Its records carry errors, and no times: a family
     that loses its digits is `incorrect` from the size on where it passes the tolerance."""
-    catalog = load_catalog(Path(selection.kernels))
+    catalog = load_catalog(selection.folder)
     jobs = _jobs(selection, catalog)
     now = datetime.datetime.now(datetime.UTC)
     run = Run(
@@ -35,7 +35,7 @@ def record_error_growth(selection: Selection, profiles: Path, name: str | None, 
         environment=environment(),
     )
     folder = create_run(profiles, run)
-    for record in check_jobs(jobs, Path(selection.kernels), selection.timeout_s, watch):
+    for record in check_jobs(jobs, selection.folder, selection.timeout_s, watch):
         folder.append(record)
     folder.finish()
     return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from workbench.catalog import BUILTIN, Catalog
@@ -23,12 +24,18 @@ class Selection:
     """Sizes by axis; axes that an operation lacks do not concern it."""
     dtypes: tuple[str, ...] = ()
     preset: str = "quick"
-    kernels: str = str(BUILTIN)
+    kernels: str = ""
+    """A user's own folder; empty for the built-in one, wherever the checkout stands."""
     devices: tuple[str, ...] = ()
     """`cuda`, `cpu`: where to time; empty: the GPU where there is one, else the CPU."""
     archs: tuple[str, ...] = ("sm_90", "sm_89")
     timeout_s: float = 120.0
     seed: int = 0
+
+    @property
+    def folder(self) -> Path:
+        """The folder of kernels."""
+        return Path(self.kernels) if self.kernels else BUILTIN
 
     def effort(self) -> Effort:
         return PRESETS[self.preset]

@@ -49,7 +49,7 @@ def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFold
 
 
 def _validate(selection: Selection) -> None:
-    for case in cases_of(selection, load_catalog(Path(selection.kernels))):
+    for case in cases_of(selection, load_catalog(selection.folder)):
         require_fit(case.operation, case.shape)
     for arch in selection.archs:
         check_arch(arch)
@@ -76,7 +76,7 @@ class _Sweep:
         self.folder = folder
         self.watch = watch
         self.selection = Selection.from_dict(folder.run.selection)
-        self.kernels = Path(self.selection.kernels)
+        self.kernels = self.selection.folder
         self.catalog: Catalog = load_catalog(self.kernels)
         self.cases: list[Case] = cases_of(self.selection, self.catalog)
         self.devices: tuple[str, ...] = self.selection.devices or default_devices()

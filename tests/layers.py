@@ -1,7 +1,15 @@
 """The order of the house, left to right: a room may import from itself and from what stands before it."""
 
 LINE = (
-    ("workbench.declare", "workbench.problem", "workbench.axes", "workbench.devices", "workbench.store.record"),
+    (
+        "workbench.declare",
+        "workbench.problem",
+        "workbench.axes",
+        "workbench.arguments",
+        "workbench.dtypes",
+        "workbench.devices",
+        "workbench.store.record",
+    ),
     ("workbench.catalog",),
     ("workbench.emulate.flags",),
     ("workbench.build",),

@@ -17,8 +17,8 @@ from kernel_variants.scan.cpu import CPU_VARIANTS as SCAN_VARIANTS
 from kernel_variants.scan.operation import OPERATION as SCAN
 from workbench.build import HOST, Binary, Unit, build_units
 from workbench.declare import Host, Operation, Setting, Shape, Variant
+from workbench.dtypes import numpy_dtype
 from workbench.execute.bind import bind_plan
-from workbench.execute.dtypes import numpy_dtype
 from workbench.execute.rounding import round_inputs
 
 VARIANTS = {v.key: v for v in (*SCAN_VARIANTS, *GATED_VARIANTS)}

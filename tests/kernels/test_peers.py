@@ -16,7 +16,7 @@ from workbench.catalog import BUILTIN, load_catalog
 from workbench.check.case import Draw, checked_draws, make_draw
 from workbench.check.direct import DirectStation
 from workbench.declare import Shape, Variant
-from workbench.execute.dtypes import torch_view
+from workbench.dtypes import torch_view
 from workbench.execute.here import missing_requirement, why_unsupported
 from workbench.sweep.selection import small_shape
 

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 
 from workbench.declare import Operation, Shape
-from workbench.execute.dtypes import numpy_dtype
+from workbench.dtypes import numpy_dtype
 from workbench.execute.rounding import round_inputs
 
 SETS = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,10 @@ class Comparison:
     where: str
     detail: str = ""
     """What a person needs to find it: the first place that is not a number, or the place of the largest error."""
+
+    def at(self, label: str) -> Comparison:
+        """The same, with the inputs that it was found with."""
+        return replace(self, where=f"{self.where} ({label})")
 
     def measure(self, bound: float) -> ErrorMeasure:
         """The comparison as a record keeps it."""

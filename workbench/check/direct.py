@@ -35,4 +35,4 @@ class DirectStation:
             found = compare_outputs(bound.outputs(), want, self._operation.tolerance[shape.dtype])
         finally:
             bound.close()
-        return Comparison(found.relative_l2, f"{found.where} ({draw.label})", found.detail)
+        return found.at(draw.label)

@@ -73,4 +73,4 @@ def evaluate_emulated(
     finally:
         memory.release()
     found = compare_outputs(got, want, operation.tolerance[shape.dtype])
-    return Comparison(found.relative_l2, f"{found.where} ({draw.label}, {order})", found.detail)
+    return found.at(f"{draw.label}, {order}")

@@ -10,18 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.declare import Tensor
+from workbench.dtypes import numpy_dtype
 from workbench.emulate.fault import EmulationFault
 from workbench.emulate.runtime import runtime
-
-
-def numpy_dtype(name: str) -> np.dtype[Any]:
-    """The numpy dtype of one of declare.DTYPE_BYTES."""
-    if name == "bfloat16":
-        import ml_dtypes
-
-        bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
-        return bfloat16
-    return np.dtype(name)
 
 
 class Memory:

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from workbench.declare import I32, Argument, At, Call, Clear, Host, Plan
+from workbench.arguments import c_argument
+from workbench.declare import Call, Clear, Host, Plan
+from workbench.dtypes import torch_view
 from workbench.emulate.launch import launch
 from workbench.emulate.memory import Memory
 
@@ -54,7 +56,12 @@ def host(library: Path, step: Host, memory: Memory) -> None:
     """Calls an `extern "C" void` function of a host library. A stray access there ends the process."""
     function = getattr(ctypes.CDLL(str(library)), step.function)
     function.restype = None
-    function(*(_host_argument(argument, memory) for argument in step.arguments))
+
+    def address(name: str) -> int | None:
+        array = memory.get(name)
+        return None if array is None else int(array.ctypes.data)
+
+    function(*(c_argument(a, address, lambda name: memory.array(name).itemsize) for a in step.arguments))
     memory.check(step.function)
 
 
@@ -71,26 +78,8 @@ def call(step: Call, memory: Memory) -> None:
 
 
 def _tensor(name: str, memory: Memory) -> Any:
-    import torch
-
     array = memory.get(name)
-    if array is None:
-        return None
-    if array.dtype.name == "bfloat16":  # torch takes no ml_dtypes
-        return torch.from_numpy(array.view(np.uint16)).view(torch.bfloat16)
-    return torch.from_numpy(array)
-
-
-def _host_argument(argument: Argument, memory: Memory) -> Any:
-    if isinstance(argument, str):
-        array = memory.get(argument)
-        return ctypes.c_void_p(None if array is None else array.ctypes.data)
-    if isinstance(argument, At):
-        array = memory.array(argument.tensor)
-        return ctypes.c_void_p(array.ctypes.data + argument.offset * array.itemsize)
-    if isinstance(argument, I32):
-        return ctypes.c_int32(argument.value)
-    return ctypes.c_float(argument) if isinstance(argument, float) else ctypes.c_int64(argument)
+    return None if array is None else torch_view(array, array.dtype.name)
 
 
 def _path(binary: HasPath | Path) -> Path:

@@ -7,11 +7,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from workbench.declare import Call, Clear, Host, Kernel, Plan, Tensor
-from workbench.execute.arguments import c_argument
+from workbench.arguments import c_argument
+from workbench.declare import DTYPE_BYTES, Call, Clear, Host, Kernel, Plan, Tensor
+from workbench.dtypes import numpy_copy, numpy_dtype, poison, torch_view
 from workbench.execute.bound import Inputs
 from workbench.execute.calls import bind_call
-from workbench.execute.dtypes import numpy_copy, numpy_dtype, poison, torch_view
 from workbench.execute.host_memory import HostBuffer
 from workbench.problem import Problem
 
@@ -73,7 +73,7 @@ class _HostSet:
             if isinstance(step, Host):
                 function = libraries[(step.source, step.defines)][step.function]
                 function.restype = None
-                arguments = [c_argument(a, self._address, self.tensors) for a in step.arguments]
+                arguments = [c_argument(a, self._address, self._item_bytes) for a in step.arguments]
                 calls.append(functools.partial(function, *arguments))
             elif isinstance(step, Call):
                 call, returned = bind_call(step, plan.steps[position + 1 :], self.torch)
@@ -88,6 +88,9 @@ class _HostSet:
 
     def _address(self, name: str) -> int | None:
         return self.buffers[name].address if name in self.buffers else None
+
+    def _item_bytes(self, name: str) -> int:
+        return DTYPE_BYTES[self.tensors[name].dtype]
 
     def poison(self) -> None:
         for name, tensor in self.tensors.items():

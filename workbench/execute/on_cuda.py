@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from workbench.declare import DTYPE_BYTES, I32, Argument, At, Call, Clear, Host, Kernel, Plan, Tensor
+from workbench.dtypes import numpy_copy, torch_view
 from workbench.execute.bound import Inputs
 from workbench.execute.calls import bind_call
-from workbench.execute.dtypes import numpy_copy, torch_view
 from workbench.execute.host_memory import GuardBroken
 from workbench.problem import Problem
 

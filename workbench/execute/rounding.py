@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from workbench.declare import Arrays, Tensor
-from workbench.execute.dtypes import numpy_dtype
+from workbench.dtypes import numpy_dtype
 
 
 def round_inputs(tensors: Sequence[Tensor], values: Arrays) -> dict[str, Any]:

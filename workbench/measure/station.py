@@ -132,7 +132,7 @@ class Station:
         want = read_reference(self._assignment.case, self._operation, self._assignment.shape, draw)
         tolerance = self._operation.tolerance[self._assignment.shape.dtype]
         found = compare_outputs(bound.outputs(index), want, tolerance)
-        return Comparison(found.relative_l2, f"{found.where} ({draw.label})", found.detail)
+        return found.at(draw.label)
 
 
 class CaseMaker:

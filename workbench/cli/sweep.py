@@ -60,6 +60,9 @@ def command(
 
 
 def _sweep(selection: object, profiles: Path, name: str, resume: str, as_json: bool) -> None:
+    from workbench.execute.worker import start_server
+
+    start_server()  # it imports torch beside what is imported here
     from workbench.cli.ladder_table import print_ladder, print_ladder_json
     from workbench.cli.progress import BarWatch
     from workbench.store.run_folder import find_run

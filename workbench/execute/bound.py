@@ -10,7 +10,8 @@ Inputs = Mapping[str, Any]
 
 
 class Bound(Protocol):
-    """A plan with memory for one or several sets of inputs and outputs."""
+    """A plan with memory for one or several sets of inputs and outputs. Outputs and scratch hold nothing in particular
+    until `poison` or `run`."""
 
     sets: int
 
@@ -24,7 +25,8 @@ class Bound(Protocol):
         """Fills the outputs and scratch of a set with NaN."""
 
     def outputs(self, index: int = 0) -> dict[str, Any]:
-        """Copies of a set's outputs, by name, as numpy arrays. Raises GuardBroken after a stray write."""
+        """A set's outputs, by name, as numpy arrays that hold until it runs again. Raises GuardBroken after a stray
+        write."""
 
     def close(self) -> None:
         """Releases the memory."""

@@ -15,6 +15,7 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Iterable
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,13 +27,8 @@ from workbench.problem import Problem
 START_TIMEOUT_S = 120.0
 """A first worker waits for the server's import of torch; on a cold disk that is many seconds."""
 
-PRELOADED = (
-    "workbench.execute.preload",
-    "workbench.check.emulated",
-    "workbench.check.direct",
-    "workbench.measure.station",
-)
-"""What the server imports once for all its workers."""
+PRELOADED = "workbench.execute.preload"
+"""What the server imports, once for all its workers."""
 
 
 class WorkerCrashed(Exception):
@@ -43,12 +39,15 @@ class WorkerTimeout(Exception):
     """The method did not come back in time; the process was killed."""
 
 
+FAILURES = (WorkerCrashed, WorkerTimeout, GuardBroken, Problem)
+"""What a call may raise on account of what it runs."""
+
 _context = multiprocessing.get_context("forkserver")
 
 
 def start_server() -> None:
     """Starts importing what workers need, beside whatever else goes on."""
-    _context.set_forkserver_preload(list(PRELOADED))
+    _context.set_forkserver_preload([PRELOADED])
     forkserver.ensure_running()
 
 
@@ -61,7 +60,7 @@ class Worker:
         self._process = _context.Process(target=_serve, args=(theirs, factory, arguments), daemon=True)
         self._process.start()
         theirs.close()
-        self._busy = True
+        self._began = time.monotonic()
         self._started = False
 
     def start(self, method: str, *arguments: Any) -> None:
@@ -71,12 +70,12 @@ class Worker:
             self._connection.send((method, arguments))
         except (BrokenPipeError, ConnectionError):
             raise WorkerCrashed(self._death()) from None
-        self._busy = True
+        self._began = time.monotonic()
 
     def finish(self, timeout_s: float) -> Any:
-        """The result of the call begun. Raises WorkerTimeout, WorkerCrashed, or the Problem that the method raised."""
+        """The result of the call begun, `timeout_s` after its start at the latest. Raises WorkerTimeout, WorkerCrashed,
+        or the Problem that the method raised."""
         kind, value = self._receive(timeout_s)
-        self._busy = False
         if kind == "value":
             return value
         if kind == "problem":
@@ -94,9 +93,13 @@ class Worker:
         """Readable when the call begun has something to say: for `multiprocessing.connection.wait`."""
         return self._connection
 
-    def close(self) -> None:
+    def release(self) -> None:
+        """Tells the process to end, without waiting for it."""
         with contextlib.suppress(OSError):
             self._connection.close()
+
+    def close(self) -> None:
+        self.release()
         self._process.join(0.2)
         if self._process.is_alive():
             self._process.kill()
@@ -109,7 +112,7 @@ class Worker:
 
     def _receive(self, timeout_s: float) -> tuple[str, Any]:
         try:
-            if not self._connection.poll(timeout_s):
+            if not self._connection.poll(max(0.0, self._began + timeout_s - time.monotonic())):
                 self._process.kill()
                 raise WorkerTimeout(f"no answer within {timeout_s:.3g} s")
             reply: tuple[str, Any] = self._connection.recv()
@@ -123,6 +126,15 @@ class Worker:
         if code is not None and code < 0:
             return f"killed by {signal.Signals(-code).name}"
         return f"ended with exit status {code}"
+
+
+def close_all(workers: Iterable[Worker]) -> None:
+    """Closes them together: each takes some milliseconds to give its memory back."""
+    ending = list(workers)
+    for worker in ending:
+        worker.release()
+    for worker in ending:
+        worker.close()
 
 
 def _serve(connection: Connection, factory: str, arguments: tuple[Any, ...]) -> None:
@@ -170,8 +182,3 @@ def _die_with_parent() -> None:
     with contextlib.suppress(OSError, AttributeError):
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-
-
-def wait_idle(seconds: float) -> None:
-    """Lets the spinning threads of another process's last parallel region go to sleep."""
-    time.sleep(seconds)

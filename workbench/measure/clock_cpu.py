@@ -43,14 +43,23 @@ class CpuClock:
 
     def samples(self, seconds: float) -> list[float]:
         """At least one sample, and more until `seconds` are over: seconds an evaluation, each."""
-        end = time.perf_counter() + seconds
-        taken: list[float] = []
-        while not taken or time.perf_counter() < end:
-            spent = 0.0
-            for _ in range(self._repeats):
-                spent += self._once()
-            taken.append(spent / self._repeats)
-        return taken
+        run, sets, mark, clock = self._bound.run, self._bound.sets, self._mark, time.perf_counter_ns
+        index, repeats = self._next, self._repeats
+        taken: list[int] = []
+        stop = clock()
+        end = stop + int(seconds * 1e9)
+        while not taken or stop < end:
+            spent = 0
+            for _ in range(repeats):
+                with mark:
+                    start = clock()
+                    run(index)
+                    stop = clock()
+                spent += stop - start
+                index = (index + 1) % sets
+            taken.append(spent)
+        self._next = index
+        return [spent * 1e-9 / repeats for spent in taken]
 
     def settle(self) -> None:
         """Evaluations that nobody times, where they are short: another process has just had the caches."""

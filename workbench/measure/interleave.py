@@ -12,10 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from workbench.execute.host_memory import GuardBroken
-from workbench.execute.worker import WorkerCrashed, WorkerTimeout
+from workbench.execute.worker import FAILURES
 from workbench.measure.stopping import StopRule
-from workbench.problem import Problem
 
 
 class Sampler(Protocol):
@@ -69,7 +67,7 @@ def interleave(
             start = time.perf_counter()
             try:
                 block = contender.sampler.samples(block_s)
-            except (WorkerCrashed, WorkerTimeout, GuardBroken, Problem) as failure:
+            except FAILURES as failure:
                 contender.failure = failure
                 continue
             spent = time.perf_counter() - start

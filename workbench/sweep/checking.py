@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
 
 from workbench.build import Unit
 from workbench.catalog import load_catalog
@@ -15,11 +13,12 @@ from workbench.check.case import Draw, checked_draws
 from workbench.declare import Variant
 from workbench.emulate import ORDERS
 from workbench.execute.here import backend_here, gpu_name, why_unsupported
-from workbench.execute.worker import Worker, WorkerTimeout, start_server
+from workbench.execute.side_by_side import side_by_side
+from workbench.execute.worker import Worker, close_all, start_server
 from workbench.problem import Problem, unknown
 from workbench.store.record import Record, Status
 from workbench.sweep.building import build_all, units_for
-from workbench.sweep.records import FAILURES, Subject
+from workbench.sweep.records import Subject
 from workbench.sweep.selection import Selection, cases_of
 from workbench.sweep.watch import Watch
 
@@ -107,40 +106,26 @@ def has_kernels(variant: Variant) -> bool:
 
 def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record: Callable[[Record], None]) -> None:
     """Runs every job, one a core (on a GPU one at a time); each record is handed over as soon as it is there."""
-    waiting = list(reversed(jobs))
-    running: dict[Any, tuple[CheckJob, Worker]] = {}
+    workers: dict[int, Worker] = {}
+
+    def begin(place: int) -> Worker:
+        job = jobs[place]
+        subject = job.subject
+        workers[place] = worker = _worker(subject, kernels)
+        draws = job.draws or (Draw(subject.operation.regimes[0], 0), *checked_draws(subject.operation))
+        orders = (job.orders,) if subject.backend == "emulated" else ()
+        worker.start("check", subject.shape, subject.variant.default_settings(), draws, *orders)
+        return worker
+
     on_gpu = any(job.subject.backend == "cuda" for job in jobs)
-    slots = 1 if on_gpu else len(os.sched_getaffinity(0))
+    begins = [functools.partial(begin, place) for place in range(len(jobs))]
     try:
-        while waiting or running:
-            while waiting and len(running) < slots:
-                job = waiting.pop()
-                subject = job.subject
-                worker = _worker(subject, kernels)
-                try:
-                    draws = job.draws or (Draw(subject.operation.regimes[0], 0), *checked_draws(subject.operation))
-                    orders = (job.orders,) if subject.backend == "emulated" else ()
-                    worker.start("check", subject.shape, subject.variant.default_settings(), draws, *orders)
-                except FAILURES as failure:
-                    worker.close()
-                    on_record(subject.failed(failure))
-                    continue
-                running[worker.connection] = (job, worker)
-            ready = wait(list(running), timeout=timeout_s)
-            for connection in ready or list(running):
-                job, worker = running.pop(connection)
-                try:
-                    if not ready:
-                        raise WorkerTimeout(f"no answer within {timeout_s:.3g} s")
-                    record = job.subject.judged(worker.finish(timeout_s))
-                except FAILURES as failure:
-                    record = job.subject.failed(failure)
-                finally:
-                    worker.close()
-                on_record(record)
+        for place, found, failure in side_by_side(begins, timeout_s, 1 if on_gpu else None):
+            workers.pop(place).close()
+            subject = jobs[place].subject
+            on_record(subject.judged(found) if failure is None else subject.failed(failure))
     finally:
-        for _, worker in running.values():
-            worker.close()
+        close_all(workers.values())
 
 
 def _worker(subject: Subject, kernels: Path) -> Worker:

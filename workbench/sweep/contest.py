@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,20 @@ from workbench.analyse.bootstrap import median_interval
 from workbench.check.case import Draw
 from workbench.check.compare_outputs import Comparison
 from workbench.declare import Device, Setting
-from workbench.execute.worker import Worker
+from workbench.execute.side_by_side import side_by_side
+from workbench.execute.worker import FAILURES, Worker, close_all
 from workbench.measure.interleave import Contender, interleave
 from workbench.measure.station import Assignment
 from workbench.store.record import Record, Time
 from workbench.sweep.presets import Effort
-from workbench.sweep.records import FAILURES, Subject
+from workbench.sweep.records import Subject
 from workbench.sweep.watch import Watch
 
 AGAINST_ITSELF_S = 0.1
 """The A/A comparison runs the baseline twice; where one evaluation takes longer than this, the fastest variant
 stands in for it, so that the noise floor does not cost more than the measurement."""
+CHECKED_AT_ONCE = 4
+"""Variants that share a GPU while no clock is running."""
 MIRROR = "A/A"
 """Name of the second contender of an A/A comparison, which has no record."""
 
@@ -61,13 +65,13 @@ class Contest:
 
     def run(self, subjects: list[Subject]) -> tuple[list[Record], float | None]:
         """A record for each, and the A/A spread (None where nothing came as far as the clock)."""
-        records: list[Record] = []
-        entries: list[Entry] = []
-        mirror: Contender | None = None
-        itself: Worker | None = None
+        likely = next((s for s in subjects if s.variant.name == s.operation.baseline), subjects[0])
+        workers = [self._worker(subject) for subject in (*subjects, likely)]
         try:
-            for subject in subjects:
-                outcome = self._enter(subject)
+            right, records = self._check(subjects, workers)
+            entries: list[Entry] = []
+            for place, comparison in right:
+                outcome = self._tune(subjects[place], workers[place], comparison)
                 if isinstance(outcome, Record):
                     records.append(outcome)
                 else:
@@ -75,28 +79,46 @@ class Contest:
             if not entries:
                 return records, None
             opponent = self._opponent(entries)
-            itself = self._worker(opponent.subject)
-            mirror = self._mirror(itself, opponent)
+            if opponent.subject is not likely:
+                workers.append(self._worker(opponent.subject))
+            mirror = self._mirror(workers[-1], opponent)
             contenders = [e.contender for e in entries] + ([mirror] if mirror else [])
             interleave(contenders, self.effort.rule, self.effort.block_s, self.seed, self._on_block)
-            records += [self._leave(entry) for entry in entries]
-            return records, _spread(opponent.contender, mirror)
+            return records + self._leave(entries), _spread(opponent.contender, mirror)
         finally:
-            for entry in entries:
-                entry.worker.close()
-            if itself is not None:
-                itself.close()
+            close_all(workers)
 
-    def _enter(self, subject: Subject) -> Entry | Record:
-        """Checks a variant and finds its best settings; a record at once where it fails."""
+    @property
+    def _at_once(self) -> int:
+        """How many variants are checked side by side. On the CPU each takes every core by itself; on a GPU most of a
+        check is the host's: contexts, compilers, comparisons."""
+        return 1 if self.device == "cpu" else CHECKED_AT_ONCE
+
+    def _check(
+        self, subjects: list[Subject], workers: list[Worker]
+    ) -> tuple[list[tuple[int, Comparison]], list[Record]]:
+        """Every variant with its default settings, several at once. Places and comparisons of those that are right,
+        and the records of those that are not, whose workers are closed."""
+        begins = [
+            partial(_begin, worker, "check", subject.variant.default_settings())
+            for subject, worker in zip(subjects, workers, strict=False)
+        ]
+        right: list[tuple[int, Comparison]] = []
+        records = []
+        for place, comparison, failure in side_by_side(begins, self.timeout_s, self._at_once):
+            subject = subjects[place]
+            if failure is None and subject.is_right(comparison):
+                right.append((place, comparison))
+                continue
+            workers[place].close()
+            records.append(subject.judged(comparison) if failure is None else subject.failed(failure))
+        return sorted(right, key=lambda found: found[0]), records
+
+    def _tune(self, subject: Subject, worker: Worker, comparison: Comparison) -> Entry | Record:
+        """Finds a variant's best settings, alone on the machine; a record at once where it fails."""
         self.watch.step(f"{subject.variant.key} at {subject.shape}", 0.5)
-        worker = self._worker(subject)
         settings = subject.variant.default_settings()
         try:
-            comparison: Comparison = worker.call("check", settings, timeout_s=self.timeout_s)
-            if not subject.is_right(comparison):
-                worker.close()
-                return subject.judged(comparison, settings)
             known = self.earlier.get(subject.key)
             if known is not None:
                 settings = known["settings"]
@@ -115,14 +137,24 @@ class Contest:
         self._chosen[subject.key] = settings
         return Entry(subject, worker, settings, comparison, contender, attempts[0][1])
 
-    def _leave(self, entry: Entry) -> Record:
-        """The record of a variant that was timed; its answer is verified once more."""
+    def _leave(self, entries: list[Entry]) -> list[Record]:
+        """The records of what was timed; every answer is verified once more, several at once."""
+
+        def begin(entry: Entry) -> Worker:
+            if entry.contender.failure is not None:
+                raise entry.contender.failure
+            return _begin(entry.worker, "verify")
+
+        records: dict[int, Record] = {}
+        for place, again, failure in side_by_side([partial(begin, e) for e in entries], self.timeout_s, self._at_once):
+            entry = entries[place]
+            self.watch.step(f"{entry.subject.variant.key} done", 0.5)
+            records[place] = entry.subject.failed(failure, entry.settings) if failure else self._timed(entry, again)
+        return [records[place] for place in range(len(entries))]
+
+    def _timed(self, entry: Entry, again: Comparison) -> Record:
         subject, contender = entry.subject, entry.contender
-        self.watch.step(f"{subject.variant.key} done", 0.5)
         try:
-            if contender.failure is not None:
-                raise contender.failure
-            again: Comparison = entry.worker.call("verify", timeout_s=self.timeout_s)
             facts = entry.worker.call("facts", timeout_s=self.timeout_s)
         except FAILURES as failure:
             return subject.failed(failure, entry.settings)
@@ -141,8 +173,9 @@ class Contest:
         return chosen
 
     def _mirror(self, worker: Worker, opponent: Entry) -> Contender | None:
+        """The opponent's double. What it computes is in no record, and has been compared already."""
         try:
-            worker.call("prepare", opponent.settings, timeout_s=self.timeout_s)
+            worker.call("bind", opponent.settings, timeout_s=self.timeout_s)
             worker.call("warm_up", self.effort.warm_s, timeout_s=self.timeout_s)
         except FAILURES:
             return None
@@ -165,6 +198,11 @@ class Contest:
         if contender.name != MIRROR:
             settings = self._chosen[contender.name]
             self.journal({"key": contender.name, "settings": settings, "samples_s": block, "spent_s": spent_s})
+
+
+def _begin(worker: Worker, method: str, *arguments: Any) -> Worker:
+    worker.start(method, *arguments)
+    return worker
 
 
 class _RemoteSampler:

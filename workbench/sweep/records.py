@@ -10,12 +10,9 @@ from workbench.check.compare_outputs import Comparison
 from workbench.declare import Operation, Setting, Shape, Variant
 from workbench.execute.here import device_name
 from workbench.execute.host_memory import GuardBroken
-from workbench.execute.worker import WorkerCrashed, WorkerTimeout
+from workbench.execute.worker import WorkerTimeout
 from workbench.problem import Problem
 from workbench.store.record import BuildFact, Bytes, Launches, Record, Status
-
-FAILURES = (WorkerCrashed, WorkerTimeout, GuardBroken, Problem)
-"""What a worker's call may raise on account of the variant that it runs."""
 
 
 @dataclass(frozen=True)

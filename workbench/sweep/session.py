@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.util
 import re
@@ -27,7 +28,7 @@ from workbench.sweep.environment import environment
 from workbench.sweep.memory import require_fit
 from workbench.sweep.records import Subject
 from workbench.sweep.selection import Case, Selection, cases_of, dtypes_of, small_shape
-from workbench.sweep.timing import CaseTimer
+from workbench.sweep.timing import CaseTimer, CaseWriter
 from workbench.sweep.watch import Watch
 
 
@@ -148,27 +149,32 @@ class _Sweep:
         count = sum(device in v.devices for case, device in pairs for v in case.variants)
         self.watch.stage("time", count)
         earlier = self._journal()
-        noise = self.folder.run.noise_floor
-        for case, device in pairs:
-            timer = CaseTimer(
-                case=case,
-                device=_device(device),
-                kernels=self.kernels,
-                effort=self.selection.effort(),
-                timeout_s=self.selection.timeout_s,
-                seed=self.selection.seed,
-                watch=self.watch,
-                journal=self.folder.journal,
-                earlier=earlier,
-                facts={v.name: built.facts(v, case.shape, self._archs(v)) for v in self._runnable(case)},
-            )
-            records, spread = timer.run(set(self.done))
-            records = self._with_speedups(records)
-            for record in records:
-                self._append(record)
-            if spread is not None:
-                noise = max(noise or 0.0, spread)
-                self.folder.update(noise_floor=noise)
+        with contextlib.closing(CaseWriter(self.kernels, self.selection.timeout_s)) as writer:
+            for case, device in pairs:
+                self._time_case(case, _device(device), built, writer, earlier)
+
+    def _time_case(
+        self, case: Case, device: Device, built: Built, writer: CaseWriter, earlier: dict[str, dict[str, Any]]
+    ) -> None:
+        timer = CaseTimer(
+            case=case,
+            device=device,
+            kernels=self.kernels,
+            writer=writer,
+            effort=self.selection.effort(),
+            timeout_s=self.selection.timeout_s,
+            seed=self.selection.seed,
+            watch=self.watch,
+            journal=self.folder.journal,
+            earlier=earlier,
+            facts={v.name: built.facts(v, case.shape, self._archs(v)) for v in self._runnable(case)},
+        )
+        records, spread = timer.run(set(self.done))
+        records = self._with_speedups(records)
+        for record in records:
+            self._append(record)
+        if spread is not None:
+            self.folder.update(noise_floor=max(self.folder.run.noise_floor or 0.0, spread))
 
     # ---------------------------------------------------------------------------------------------------- parts
 

@@ -35,6 +35,7 @@ class CaseTimer:
     case: Case
     device: Device
     kernels: Path
+    writer: CaseWriter
     effort: Effort
     timeout_s: float
     seed: int
@@ -67,7 +68,7 @@ class CaseTimer:
         timed, checked = timed_draws(operation, shape), self.effort.draws(operation)
         noise = None
         with _case_folder() as folder:
-            self._write(folder, (*timed, *checked))
+            self.writer.write(folder, self.case, (*timed, *checked))
             contest = Contest(
                 kernels=self.kernels,
                 case=folder,
@@ -90,17 +91,33 @@ class CaseTimer:
                 noise = max(filter(None, (noise, spread)), default=None)
         return records, noise
 
-    def _write(self, folder: Path, draws: tuple[Draw, ...]) -> None:
-        """The case's inputs and references, made in a process that is gone afterwards."""
-        maker = Worker("workbench.measure.station:CaseMaker", self.kernels, self.case.operation.name)
+
+class CaseWriter:
+    """Makes the inputs and references of cases in a process of its own, which goes when the operation changes: the
+    coordinator stays small, and no memory is kept for good."""
+
+    def __init__(self, kernels: Path, timeout_s: float) -> None:
+        self._kernels, self._timeout_s = kernels, timeout_s
+        self._operation = ""
+        self._worker: Worker | None = None
+
+    def write(self, folder: Path, case: Case, draws: tuple[Draw, ...]) -> None:
+        """Writes a case's draws under `folder`. Problem where its reference cannot be made."""
+        name = case.operation.name
+        if self._worker is None or self._operation != name:
+            self.close()
+            self._worker = Worker("workbench.measure.station:CaseMaker", self._kernels, name)
+            self._operation = name
         try:
-            maker.call("write", folder, self.case.shape, draws, timeout_s=10 * self.timeout_s)
+            # A reference in float64 takes longer than any variant.
+            self._worker.call("write", folder, case.shape, draws, timeout_s=10 * self._timeout_s)
         except (WorkerCrashed, WorkerTimeout) as failure:
-            raise Problem(
-                f"{self.case.operation.name} at {self.case.shape}: its reference could not be made: {failure}"
-            ) from None
-        finally:
-            maker.close()
+            raise Problem(f"{name} at {case.shape}: its reference could not be made: {failure}") from None
+
+    def close(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
 
 
 @contextlib.contextmanager

@@ -1,0 +1,64 @@
+"""Calls of several workers at once: each outcome once, no more under way than allowed, each with a limit of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from workbench.execute.side_by_side import side_by_side
+from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout, close_all
+from workbench.problem import Problem
+
+
+class Sleeper:
+    """Lives in a worker process."""
+
+    def doze(self, seconds: float) -> tuple[float, float]:
+        start = time.monotonic()
+        time.sleep(seconds)
+        return start, time.monotonic()
+
+    def die(self) -> None:
+        raise ValueError("odd")
+
+
+@pytest.fixture
+def workers() -> Iterator[list[Worker]]:
+    made = [Worker("tests.execute.test_side_by_side:Sleeper") for _ in range(4)]
+    for worker in made:
+        worker.call("doze", 0.0, timeout_s=60.0)
+    yield made
+    close_all(made)
+
+
+def begin(worker: Worker, method: str, *arguments: object) -> Worker:
+    worker.start(method, *arguments)
+    return worker
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+def test_no_more_are_under_way_than_allowed(workers: list[Worker], at_once: int) -> None:
+    begins = [partial(begin, worker, "doze", 0.1) for worker in workers]
+    found = {place: times for place, times, failure in side_by_side(begins, 60.0, at_once) if failure is None}
+    assert sorted(found) == [0, 1, 2, 3]
+    most = max(sum(a <= start < b for a, b in found.values()) for start, _ in found.values())
+    assert most == at_once
+
+
+def test_each_fails_for_itself(workers: list[Worker]) -> None:
+    def refuse() -> Worker:
+        raise Problem("not this one")
+
+    begins = [partial(begin, workers[0], "doze", 60.0), refuse, partial(begin, workers[1], "die"),
+              partial(begin, workers[2], "doze", 0.0)]  # fmt: skip
+    outcomes = {place: failure for place, _, failure in side_by_side(begins, 0.5, 4)}
+    assert isinstance(outcomes[0], WorkerTimeout) and str(outcomes[0]) == "no answer within 0.5 s"
+    assert isinstance(outcomes[1], Problem) and isinstance(outcomes[2], WorkerCrashed) and outcomes[3] is None
+
+
+def test_a_limit_counts_from_the_call_s_own_start(workers: list[Worker]) -> None:
+    begins = [partial(begin, worker, "doze", 0.4) for worker in workers]
+    assert [failure for _, _, failure in side_by_side(begins, 1.0, 1)] == [None] * 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from pathlib import Path
@@ -50,22 +51,12 @@ def serve(profiles: Path, kernels: Path | None, port: int, address: str, browser
 
 
 def load_ahead() -> None:
-    """Does once, for nobody, what the first page does: imports, plotly's own tables, the newest run's records."""
-    import workbench.analyse.advice
-    import workbench.analyse.occupancy  # noqa: F401
-    from dashboard.context import Context, catalogue, ladder_places, profiles_folder
-    from workbench.analyse.figures.ladder import moved, times
-    from workbench.analyse.query import choices
-    from workbench.analyse.runs import list_summaries
-    from workbench.analyse.selection import Selection
+    """Draws the first page for nobody: its imports, plotly's own tables and the newest run's records are then there
+    for the first visitor."""
+    from streamlit.testing.v1 import AppTest
 
-    known, style = ladder_places()
-    runs = list_summaries(profiles_folder())
-    newest = tuple(run for run in runs if run.state != "corrupt")[:1]
-    choices(newest)
-    context = Context(profiles_folder(), catalogue(), known, style, runs, newest, None, None, Selection())
-    timed = context.records[context.records["time.median_s"].notna()].head(5)
-    if len(timed):
-        rows = context.ladder(timed)
-        times(rows, style)
-        moved(rows, style)
+    logging.disable(logging.CRITICAL)  # Streamlit warns of every call that has no visitor
+    try:
+        AppTest.from_file(str(APP), default_timeout=60.0).run()
+    finally:
+        logging.disable(logging.NOTSET)

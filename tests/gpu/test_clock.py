@@ -1,40 +1,53 @@
-"""The GPU clock against an independent one: the median of a copy agrees with Triton's do_bench."""
+"""The GPU clock against independent ones: medians agree with Triton's do_bench and with NVIDIA's nvbench."""
 
 from __future__ import annotations
 
+import statistics
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.gpu.subjects import SUBJECTS, bound
 from workbench.declare import Call, Plan, Tensor
 
-MEGABYTES = 256
 
-
-def test_a_copy_takes_as_long_as_do_bench_says() -> None:
-    testing = pytest.importorskip("triton.testing")
-    import numpy as np
-    import torch
-
-    from workbench.execute.bind import bind_plan
+@pytest.fixture(scope="module")
+def ours() -> dict[str, float]:
+    """Seconds of an evaluation of each subject, by the workbench's clock."""
     from workbench.measure.clock_cuda import CudaClock
 
-    count = MEGABYTES << 18
-    tensors = (Tensor("x", (count,), "float32"), Tensor("y", (count,), "float32", "output"))
+    medians = {}
+    for name in SUBJECTS:
+        subject = bound(name, sets=3)
+        clock = CudaClock(subject, launches=1)
+        clock.warm_up(0.2)
+        medians[name] = statistics.median(clock.samples(1.0))
+        assert clock.timer == "cuda_event" and clock.clock_hz() is not None
+        subject.close()
+    return medians
 
-    def copy(x: Any, y: Any) -> None:
-        y.copy_(x)
 
-    plan = Plan((Call(copy, ("x", "y")),))
-    bound = bind_plan(plan, tensors, [{"x": np.ones(count, np.float32)}], "float32", "cuda")
-    clock = CudaClock(bound, launches=1)
-    clock.warm_up(0.2)
-    ours = float(np.median(clock.samples(1.0)))
-    x = torch.ones(count, device="cuda")
-    y = torch.empty_like(x)
-    theirs = testing.do_bench(lambda: y.copy_(x), warmup=100, rep=500, return_mode="median") * 1e-3
-    assert clock.timer == "cuda_event" and ours == pytest.approx(theirs, rel=0.02)
-    assert clock.clock_hz() is not None
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_it_takes_as_long_as_do_bench_says(ours: dict[str, float], name: str) -> None:
+    testing = pytest.importorskip("triton.testing")
+    subject = bound(name)
+    theirs = testing.do_bench(subject.run, warmup=100, rep=500, return_mode="median") * 1e-3
+    subject.close()
+    assert ours[name] == pytest.approx(theirs, rel=0.02)
+
+
+def test_it_takes_as_long_as_nvbench_says(ours: dict[str, float], tmp_path: Path) -> None:
+    results = pytest.importorskip("cuda.bench.results")
+    file = tmp_path / "times.json"
+    command = [sys.executable, "-m", "tests.gpu.nvbench_times", "--json", str(file), "--quiet"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    (states,) = results.BenchmarkResult.from_json(file).values()
+    theirs = {s.point["subject"]: s.summaries["nv/cold/time/gpu/median"].value for s in states}
+    assert theirs == pytest.approx(ours, rel=0.02)
 
 
 def test_a_plan_that_waits_for_the_host_is_timed_unheld() -> None:

@@ -2,7 +2,7 @@
 # Everything that only hardware can tell, on a machine with an NVIDIA GPU: tests, sweep and peers, counters, ladder.
 #
 #   profiles/gpu_run.sh [--wheels FOLDER] [--python PYTHON] [--name RUN | --resume RUN] [--profiles FOLDER]
-#                       [--variants LIST|all] [--seconds TOTAL] [--stages LIST] [--print]
+#                       [--preset gpu|peers|experiment] [--variants LIST|all] [--seconds TOTAL] [--stages LIST] [--print]
 #
 # Needs python3 (3.11 or later) with torch, and no network and no virtual environment. What that Python lacks comes as
 # wheels in a folder, unpacked here onto PYTHONPATH for this run alone. To fetch them, where there is a network:
@@ -17,11 +17,14 @@
 #                    cuda-core cuda-bindings cuda-pathfinder nvidia-cuda-cccl nvidia-cuda-crt nvidia-cuda-runtime
 #                    nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm ml-dtypes psutil pandas python-dateutil
 #                    typer click shellingham annotated-doc rich markdown-it-py mdurl pygments
-#   for the tests:   pytest (and its iniconfig, pluggy, packaging, pygments)
+#   for the tests:   pytest (and its iniconfig, pluggy, packaging, pygments), cuda-bench
 #   the peers, 2 MB: accelerated-scan==0.3.1 fla-core minGRU-pytorch==0.2.1 einops     (warp also wants nvcc and ninja)
 #
 # pyarrow (55 MB) may stay at home: the run then comes back as JSON lines, and `workbench finish RUN` closes it there.
 # So may NVIDIA's report reader: the report then lies in RUN/reports, for `workbench import REPORT --run RUN`.
+#
+# --preset peers is the whole row of scans that others have published, --preset experiment the layer from 64 to 65,536
+# steps on this machine's GPU and CPU: a run each, with no tests and no counters.
 #
 # compute-sanitizer over every kernel takes minutes of its own: --stages sanitize.
 #
@@ -31,14 +34,19 @@ set -uo pipefail
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PYTHON=python3
 wheels='' run='' resume='' profiles=$CHECKOUT/profiles total=540 print=0
-stages=tests,sweep,profile,ladder
+stages='' preset=gpu variants=''
 # The rungs that end each ladder, and the peers: what fits the time. A scan's eager loop over 65,536 steps does not, nor
 # do the naive rungs; `all` takes everything.
-variants=serial,ring,look_back_free,look_back_ring,serial_gated
-variants+=,gate/eager,batched,batched_vector,projection/eager
-variants+=,layer/eager,source_final,gated_serial,gated_ring,gated_look_back,epilogue_scan_tensor
-variants+=,accelerated_scan_scalar,accelerated_scan_warp,fla_hgrn,associative_scan_pointwise
-variants+=,mingru_pytorch,compiled,torch,causal_conv1d
+rungs=serial,ring,look_back_free,look_back_ring,serial_gated
+rungs+=,gate/eager,batched,batched_vector,projection/eager
+rungs+=,layer/eager,source_final,gated_serial,gated_ring,gated_look_back,epilogue_scan_tensor
+rungs+=,accelerated_scan_scalar,accelerated_scan_warp,fla_hgrn,associative_scan_pointwise
+rungs+=,mingru_pytorch,compiled,torch,causal_conv1d
+# What the experiment compares: each part as it was and as it can be, and the layers made of them.
+parts=gate/eager,gate/fused_shared,gate/batched,gate/batched_cpu
+parts+=,scan/serial,scan/blelloch,scan/streaming,serial_gated,gated_scan/look_back_free,gated_scan/streaming
+parts+=,projection/eager,projection/per_step,projection/batched
+parts+=,layer/eager,per_step_fused,per_step_fused_graph,source_final,gated_serial,gated_look_back,batched_streaming
 # Whose counters are read.
 profiled=serial,ring,look_back_free,look_back_ring,gated_ring
 
@@ -53,7 +61,7 @@ fail() {
 while [[ $# -gt 0 ]]; do
     case $1 in
         --print) print=1 && shift && continue ;;
-        --wheels | --python | --name | --resume | --profiles | --variants | --seconds | --stages) ;;
+        --wheels | --python | --name | --resume | --profiles | --variants | --preset | --seconds | --stages) ;;
         *) usage ;;
     esac
     [[ $# -ge 2 ]] || fail "$1: wants a value" 2
@@ -63,12 +71,20 @@ while [[ $# -gt 0 ]]; do
         --name) run=$2 ;;
         --resume) run=$2 resume=$2 ;;
         --profiles) profiles=$2 ;;
+        --preset) preset=$2 ;;
         --variants) variants=$2 ;;
         --seconds) total=$2 ;;
         --stages) stages=$2 ;;
     esac
     shift 2
 done
+devices=cuda
+case $preset in
+    gpu) : "${variants:=$rungs}" "${stages:=tests,sweep,profile,ladder}" ;;
+    peers) : "${variants:=$rungs}" "${stages:=sweep,ladder}" ;;
+    experiment) : "${variants:=$parts}" "${stages:=sweep,ladder}" && devices=cuda,cpu ;;
+    *) fail "--preset $preset: gpu, peers, experiment" 2 ;;
+esac
 [[ $total =~ ^[0-9]+$ && $total -ge 60 ]] || fail "--seconds $total: a whole number of seconds, 60 or more" 2
 for stage in ${stages//,/ }; do
     [[ $stage =~ ^(tests|sanitize|sweep|profile|ladder)$ ]] \
@@ -166,7 +182,7 @@ if has sweep; then
     if [[ -n $resume ]]; then
         again=(--resume "$run")
     else
-        again=(--preset gpu --device cuda --arch sm_90 --name "$run" "${chosen[@]}")
+        again=(--preset "$preset" --device "$devices" --arch sm_90 --name "$run" "${chosen[@]}")
     fi
     kept=$((total / 5))
     has profile || kept=10

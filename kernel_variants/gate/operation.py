@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernel_variants import equations
+from kernel_variants import equations, experiment
 from kernel_variants.scan.streams import FLOPS_PER_GATE_PAIR, LEAST_SPECIAL_PER_GATE_PAIR, SPECIAL_PER_GATE_PAIR
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 
@@ -117,6 +117,7 @@ OPERATION = Operation(
     presets={
         "quick": ({"B": 4, "T": 1024, "D": 512, "H": 512},),
         "gpu": ({"B": 8, "T": 4096, "D": 1024, "H": 1024, "dtype": "bfloat16"},),
+        "experiment": experiment.SHAPES,
     },
     tensors=tensors,
     make_inputs=make_inputs,

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kernel_variants import equations
+from kernel_variants import equations, experiment
 from kernel_variants.scan.streams import GATED_SCAN, LEAST_SPECIAL_PER_GATE_PAIR
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 
@@ -55,6 +55,11 @@ OPERATION = Operation(
         "gpu": (
             {"B": 8, "T": 16384, "H": 1024, "dtype": "bfloat16"},
             {"B": 1, "T": 65536, "H": 256, "dtype": "bfloat16"},
+            {"B": 8, "T": 4096, "H": 1024, "dtype": "bfloat16"},
+            {"B": 1, "T": 65536, "H": 1024, "dtype": "bfloat16"},
+        ),
+        "experiment": experiment.SHAPES,
+        "peers": (
             {"B": 8, "T": 4096, "H": 1024, "dtype": "bfloat16"},
             {"B": 1, "T": 65536, "H": 1024, "dtype": "bfloat16"},
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernel_variants import equations
+from kernel_variants import equations, experiment
 from kernel_variants.gate import operation as gate
 from kernel_variants.projection import operation as projection
 from kernel_variants.scan.streams import LEAST_SPECIAL_PER_GATE_PAIR
@@ -76,6 +76,7 @@ OPERATION = Operation(
     presets={
         "quick": ({"B": 4, "T": 1024, "D": 512, "H": 512, "O": 512},),
         "gpu": ({"B": 8, "T": 4096, "D": 1024, "H": 1024, "O": 1024, "dtype": "bfloat16"},),
+        "experiment": experiment.SHAPES,
     },
     tensors=tensors,
     make_inputs=make_inputs,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kernel_variants import experiment
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 
 
@@ -62,6 +63,7 @@ OPERATION = Operation(
     presets={
         "quick": ({"B": 4, "T": 1024, "H": 512, "O": 512},),
         "gpu": ({"B": 8, "T": 4096, "H": 1024, "O": 1024, "dtype": "bfloat16"},),
+        "experiment": experiment.SHAPES,
     },
     tensors=tensors,
     make_inputs=make_inputs,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernel_variants import equations
+from kernel_variants import equations, experiment
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 
 
@@ -55,13 +55,15 @@ OPERATION = Operation(
     growth={"B": (1,), "T": (32, 128, 512, 2048, 8192, 32768, 131072), "H": (2,)},
     presets={
         "quick": ({"B": 4, "T": 1024, "H": 512},),
-        # In order of importance: a run that is cut off has the first ones. T = 32768 and 65536 at H = 1536 take minutes
-        # of references on the host each, and are left to a sweep of their own (--T 32768,65536 --B 8 --H 1536).
+        # In order of importance: a run that is cut off has the first ones. The whole row at H = 1536, whose longest
+        # take minutes of references on the host each, is a preset of its own.
         "gpu": (
             {"B": 8, "T": 16384, "H": 1024},
             {"B": 1, "T": 65536, "H": 256},
             *({"B": 8, "T": T, "H": 1536} for T in (512, 2048, 8192)),
         ),
+        "experiment": experiment.SHAPES,
+        "peers": tuple({"B": 8, "T": 512 << n, "H": 1536} for n in range(8)),
     },
     tensors=tensors,
     make_inputs=make_inputs,

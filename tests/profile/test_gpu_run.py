@@ -81,12 +81,20 @@ def test_resume_goes_on_with_the_run_and_leaves_the_tests(tmp_path: Path) -> Non
     assert "--resume a-run" in stages["sweep"] and "--preset" not in stages["sweep"]
 
 
+@pytest.mark.parametrize(("preset", "device"), [("peers", "cuda"), ("experiment", "cuda\\,cpu")])
+def test_another_preset_is_a_run_of_its_own(preset: str, device: str) -> None:
+    stages = printed("--name", "a-run", "--preset", preset)
+    assert list(stages) == ["sweep", "ladder"]
+    assert f"--preset {preset} --device {device} " in stages["sweep"]
+    assert list(printed("--name", "a-run", "--preset", preset, "--stages", "sweep")) == ["sweep"]
+
+
 def test_what_it_selects_exists() -> None:
     names = {name for variant in load_catalog() for name in (variant.name, variant.key)}
     text = SCRIPT.read_text()
-    chosen = re.findall(r"^(?:variants\+?|profiled)=,?(.+)$", text, re.MULTILINE)
+    chosen = re.findall(r"^(?:rungs\+?|parts\+?|profiled)=,?(.+)$", text, re.MULTILINE)
     words = {word for line in chosen for word in line.split(",")}
-    assert {"ring", "fla_hgrn", "torch"} <= words <= names
+    assert {"ring", "fla_hgrn", "torch", "projection/per_step"} <= words <= names
 
 
 @pytest.mark.parametrize(
@@ -97,6 +105,7 @@ def test_what_it_selects_exists() -> None:
         (("--wheels", "/no/such"), 1, "no such folder"),
         (("--python", "no-such-python"), 1, "not on PATH"),
         (("--resume", "no-such-run"), 1, "no such run"),
+        (("--preset", "quick"), 2, "gpu, peers, experiment"),
         (("--name",), 2, "wants a value"),
         (("--cook",), 2, "gpu_run.sh [--wheels"),
     ],

@@ -16,7 +16,9 @@ SETTINGS = AXES
 def command(
     operations: Operations = None,
     variants: Variants = "",
-    preset: Annotated[str, typer.Option(help="quick, standard or gpu: shapes and patience.")] = "quick",
+    preset: Annotated[
+        str, typer.Option(help="quick, standard, gpu, peers or experiment: shapes and patience.")
+    ] = "quick",
     dtype: Dtype = "",
     device: Device = "",
     arch: Annotated[str, typer.Option(help="Architectures to compile CUDA variants for.")] = "sm_90,sm_89",
@@ -96,5 +98,6 @@ def _modelled(selection: object, device: str, as_json: bool) -> None:
     if not device:
         raise Problem("--model: name the device to model with --device, such as --device h200", exit_status=2)
     catalog = load_catalog(selection.folder)
-    frame = modelled_ladder(catalog, device, [(c.operation.name, c.shape) for c in cases_of(selection, catalog)])
+    problems = [(case.operation.name, case.shape) for case in cases_of(selection, catalog)]
+    frame = modelled_ladder(catalog, device, problems, selection.variants)
     print_modelled(frame, device, as_json)

@@ -26,6 +26,9 @@ class Effort:
     thorough: bool = True
     """Every regime and every thread order; else the two regimes and the two orders that catch most."""
 
+    named: bool = False
+    """Only operations that name shapes for this preset take part; else those that do not have their default shape."""
+
     def draws(self, operation: Operation) -> tuple[Draw, ...]:
         """What is checked beside the timed sets: every further regime, or the next one and, where inputs may be
         absent, the first without them."""
@@ -47,4 +50,11 @@ PRESETS = {
     "quick": Effort(StopRule(min_samples=10, min_seconds=0.2, cap_seconds=0.7), 0.02, 0.3, 0.04, 2.0, thorough=False),
     "standard": Effort(StopRule(), 0.1, 5.0, 0.05, 8.0),
     "gpu": Effort(StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 1.5, 0.02, 4.0),
+    # What `gpu` has no time for. One run each, on the machine that the run of `gpu` came from.
+    "peers": Effort(
+        StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 1.0, 0.02, 4.0, thorough=False, named=True
+    ),
+    "experiment": Effort(
+        StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 0.5, 0.02, 4.0, thorough=False, named=True
+    ),
 }

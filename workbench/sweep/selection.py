@@ -90,9 +90,11 @@ def _shapes(selection: Selection, operation: Operation) -> list[Shape]:
     """The preset's shapes with the user's sizes in their place, each dtype asked for, each shape once."""
     asked = {axis: sizes for axis, sizes in selection.axes if axis in operation.axes}
     found: dict[Shape, None] = {}
-    presets = (operation.small,) if selection.preset == "small" else operation.presets.get(selection.preset, ({},))
+    presets = operation.presets.get(selection.preset, () if selection.effort().named else ({},))
+    if selection.preset == "small":
+        presets = (operation.small,)
     for preset in presets:
-        sizes = {axis: asked.get(axis, (int(preset.get(axis, default)),)) for axis, default in operation.axes.items()}
+        sizes = {axis: asked.get(axis, (int(preset.get(axis, usual)),)) for axis, usual in operation.axes.items()}
         dtypes = selection.dtypes or (str(preset.get("dtype", operation.dtypes[0])),)
         for dtype in dtypes:
             if dtype not in operation.dtypes:

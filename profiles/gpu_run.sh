@@ -10,7 +10,7 @@
 #   python3 -m pip download --no-deps --only-binary=:all: --python-version 3.12 --implementation cp \
 #     --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux_2_24_x86_64 \
 #     --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --platform manylinux1_x86_64 \
-#     -d wheels NAME NAME…
+#     -c constraints.txt -d wheels NAME NAME…
 #
 #   always, 6 MB:    pydantic pydantic-core annotated-types typing-inspection typing-extensions nvtx
 #   unless there, 42 MB (python3 -m pip list says; NVRTC and numpy come with torch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from dashboard.context import Context
@@ -26,12 +27,18 @@ UNTIMED = [
     "variant", "run", "backend", "status", "error.relative_l2", "arch", "registers", "shared_bytes", "spill_bytes",
     "occupancy_theoretical", "occupancy_limiter", "bytes.declared", "launches.declared", "idea", "reason",
 ]  # fmt: skip
-
-
 EMULATED = [
     "variant", "problem", "status", "error.relative_l2", "arch", "registers", "shared_bytes", "spill_bytes",
     "occupancy_theoretical", "occupancy_limiter", "bytes.declared", "launches.declared", "idea", "settings", "reason",
 ]  # fmt: skip
+ORDERS: dict[str, tuple[str, bool] | None] = {
+    "rung": None,
+    "time": ("time.median_s", True),
+    "share of floor": ("share_of_floor", False),
+    "bytes": ("bytes.declared", True),
+    "error": ("error.relative_l2", True),
+}
+"""What the table can be ordered by: the column, and whether its least comes first."""
 
 
 def page(context: Context) -> None:
@@ -58,7 +65,7 @@ def page(context: Context) -> None:
     if len(timed):
         dots(figures.times(timed, context.style))
         dots(figures.moved(timed, context.style))
-        light_table(timed, TIMED)
+        light_table(in_order(timed), TIMED)
         if timed["floor_s"].isna().all():
             nothing([missing.no_ceilings(context.chosen)])
     else:
@@ -72,6 +79,12 @@ def page(context: Context) -> None:
         light_table(context.ladder(emulated), EMULATED)
     if context.operation in context.catalog.operations:
         modelled(context, str(context.operation), shape_of(str(shape)))
+
+
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table as the visitor wants them; what has no such figure comes last."""
+    order = ORDERS[str(choose(st.segmented_control, "Table by", list(ORDERS), "order", required=True))]
+    return rows if order is None else rows.sort_values(order[0], ascending=order[1], kind="stable")
 
 
 def modelled(context: Context, operation: str, shape: Shape) -> None:

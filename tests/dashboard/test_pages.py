@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,19 @@ def test_pages_say_what_is_missing(
 ) -> None:
     test = app(profiles, monkeypatch, page=page, run=run, a="gpu", b="bare")
     assert words in said(test)
+
+
+def test_the_ladder_s_table_is_ordered_as_asked(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def medians(**parameters: str) -> list[float]:
+        test = app(profiles, monkeypatch, run="gpu", operation="scan", **parameters)
+        (table, *_) = [e.proto.body for e in test.get("html") if "<table>" in e.proto.body]
+        heads = re.findall(r"<th[^>]*>(.*?)</th>", table)
+        place = next(i for i, head in enumerate(heads) if head.startswith("time"))
+        rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in table.split("<tr>")[2:]]
+        return [float(row[place].replace(",", "")) for row in rows]
+
+    by_rung, by_time = medians(), medians(order="time")
+    assert by_time == sorted(by_rung) != by_rung
 
 
 def test_occupancy_sliders_move_the_answer(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from workbench.cli.options import AXES, Device, Dtype, Json, Kernels, Operations, Profiles, Variants, split_axes, words
+from workbench.cli.options import (
+    AXES,
+    Device,
+    Dtype,
+    Json,
+    Kernels,
+    Operations,
+    Profiles,
+    Timeout,
+    Variants,
+    selection_of,
+    words,
+)
 from workbench.problem import Problem
 
 SETTINGS = AXES
@@ -21,7 +33,7 @@ def command(
     error_growth: Annotated[
         bool, typer.Option("--error-growth", help="Record the error against size, one variant of each algorithm.")
     ] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds that one variant may take to answer.")] = 120.0,
+    timeout: Timeout = 120.0,
     name: Annotated[str, typer.Option(help="Name of the run that --error-growth records.")] = "",
     kernels: Kernels = None,
     profiles: Profiles = Path("profiles"),
@@ -35,21 +47,8 @@ def command(
     from workbench.cli.progress import BarWatch
     from workbench.sweep.checking import check_all
     from workbench.sweep.growth import record_error_growth
-    from workbench.sweep.selection import Selection
 
-    if timeout <= 0:
-        raise Problem(f"--timeout {timeout:g}: seconds must be positive", exit_status=2)
-    chosen, axes = split_axes(operations)
-    selection = Selection(
-        operations=chosen,
-        variants=words(variants),
-        axes=axes,
-        dtypes=words(dtype),
-        preset="small",
-        kernels=str(kernels.resolve()) if kernels else "",
-        devices=words(device),
-        timeout_s=timeout,
-    )
+    selection = selection_of(operations, variants, dtype, kernels, timeout, preset="small", devices=words(device))
     with BarWatch() as watch:
         if error_growth:
             folder = record_error_growth(selection, profiles, name or None, watch)

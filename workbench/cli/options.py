@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from workbench.axes import parse_axis
 from workbench.problem import Problem
+
+if TYPE_CHECKING:
+    from workbench.sweep.selection import Selection
 
 AXES = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Context settings of a command that takes `--T 1024:65536:x2` for whatever axes the operations have."""
@@ -22,6 +25,9 @@ Profiles = Annotated[Path, typer.Option(help="Where runs are kept.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16, comma-separated.")]
 Device = Annotated[str, typer.Option(help="cuda, cpu, comma-separated; the GPU where there is one, else the CPU.")]
+
+
+Timeout = Annotated[float, typer.Option(help="Seconds that one variant may take to answer.")]
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -49,3 +55,23 @@ def split_axes(words_given: list[str] | None) -> tuple[tuple[str, ...], tuple[tu
             value = rest.pop(0)
         axes[name] = parse_axis(name, value)
     return tuple(operations), tuple(axes.items())
+
+
+def selection_of(
+    operations: list[str] | None, variants: str, dtype: str, kernels: Path | None, timeout: float, **more: Any
+) -> Selection:
+    """What the shared options select; `more` are the fields that a command decides for itself."""
+    from workbench.sweep.selection import Selection
+
+    if timeout <= 0:
+        raise Problem(f"--timeout {timeout:g}: seconds must be positive", exit_status=2)
+    chosen, axes = split_axes(operations)
+    return Selection(
+        operations=chosen,
+        variants=words(variants),
+        axes=axes,
+        dtypes=words(dtype),
+        kernels=str(kernels.resolve()) if kernels else "",
+        timeout_s=timeout,
+        **more,
+    )

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.options import AXES, Device, Dtype, Json, Kernels, Operations, Profiles, Variants, split_axes, words
+from workbench.cli.options import (
+    AXES,
+    Device,
+    Dtype,
+    Json,
+    Kernels,
+    Operations,
+    Profiles,
+    Timeout,
+    Variants,
+    selection_of,
+    words,
+)
 from workbench.problem import Problem, unknown
+
+if TYPE_CHECKING:
+    from workbench.sweep.selection import Selection
 
 SETTINGS = AXES
 
@@ -26,7 +41,7 @@ def command(
     resume: Annotated[str, typer.Option(metavar="RUN", help="Continue a run that was cut off.")] = "",
     name: Annotated[str, typer.Option(help="Name of the run; date and device where none is given.")] = "",
     model: Annotated[bool, typer.Option("--model", help="Print the modelled ladder of --device; run nothing.")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds that one variant may take to answer.")] = 120.0,
+    timeout: Timeout = 120.0,
     seed: Annotated[int, typer.Option(help="Seed of the interleaving.")] = 0,
     kernels: Kernels = None,
     profiles: Profiles = Path("profiles"),
@@ -36,23 +51,17 @@ def command(
 
     Axes of the operations are options too: --T 1024:65536:x2 --B 1,8 --H 256:1024:+256
     """
-    from workbench.sweep.selection import Selection
-
     if pass_ != "forward":
         raise unknown("pass", pass_, ("forward",))
-    if timeout <= 0:
-        raise Problem(f"--timeout {timeout:g}: seconds must be positive", exit_status=2)
-    chosen, axes = split_axes(operations)
-    selection = Selection(
-        operations=chosen,
-        variants=words(variants),
-        axes=axes,
-        dtypes=words(dtype),
+    selection = selection_of(
+        operations,
+        variants,
+        dtype,
+        kernels,
+        timeout,
         preset=preset,
-        kernels=str(kernels.resolve()) if kernels else "",
         devices=() if model else words(device),
         archs=words(arch),
-        timeout_s=timeout,
         seed=seed,
     )
     if model:
@@ -61,17 +70,15 @@ def command(
         _sweep(selection, profiles, name, resume, as_json)
 
 
-def _sweep(selection: object, profiles: Path, name: str, resume: str, as_json: bool) -> None:
+def _sweep(selection: Selection, profiles: Path, name: str, resume: str, as_json: bool) -> None:
     from workbench.execute.worker import start_server
 
     start_server()  # it imports torch beside what is imported here
     from workbench.cli.ladder_table import print_ladder, print_ladder_json
     from workbench.cli.progress import BarWatch
     from workbench.store.run_folder import find_run
-    from workbench.sweep.selection import Selection
     from workbench.sweep.session import continue_run, start_run
 
-    assert isinstance(selection, Selection)
     folder = find_run(profiles, resume) if resume else start_run(selection, profiles, name or None)
     with BarWatch() as watch:
         try:
@@ -88,13 +95,12 @@ def _sweep(selection: object, profiles: Path, name: str, resume: str, as_json: b
         raise Problem(f"no variant of {folder.run.name} came through; the reasons stand in the table")
 
 
-def _modelled(selection: object, device: str, as_json: bool) -> None:
+def _modelled(selection: Selection, device: str, as_json: bool) -> None:
     from workbench.analyse.modelled import modelled_ladder
     from workbench.catalog import load_catalog
     from workbench.cli.ladder_table import print_modelled
-    from workbench.sweep.selection import Selection, cases_of
+    from workbench.sweep.selection import cases_of
 
-    assert isinstance(selection, Selection)
     if not device:
         raise Problem("--model: name the device to model with --device, such as --device h200", exit_status=2)
     catalog = load_catalog(selection.folder)

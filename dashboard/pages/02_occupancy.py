@@ -78,7 +78,7 @@ def sliders() -> None:
         shared = url.number("Shared memory a block, bytes", "what_if_shared", 0, most["shared_bytes"], 0, 512)
         answer, curves = what_if(arch, block, registers, shared)
         st.metric(
-            "Theoretical occupancy (modelled)",
+            "Occupancy (modelled)",
             f"{100 * answer['occupancy']:.0f} %",
             help="by NVIDIA's occupancy calculator",
         )

@@ -11,6 +11,8 @@ from dashboard.url import choose
 from workbench.analyse import missing
 from workbench.analyse.describe import quantity
 from workbench.analyse.figures import scaling as figures
+from workbench.analyse.figures import time as time_figures
+from workbench.analyse.parts import OWN, chains, shares_along
 from workbench.analyse.scaling import AXES, crossings, curves, exponents, fastest_map, others_of
 
 
@@ -36,7 +38,9 @@ def page(context: Context) -> None:
         with at:
             others = choose(st.selectbox, "At", others_of(records, axis), "at")
         found = curves(records, axis)
-        growth(context, found[found["others"] == others], axis)
+        found = found[found["others"] == others]
+        growth(context, found, axis)
+        shift(context, found, axis)
     fastest(context)
 
 
@@ -64,6 +68,26 @@ def growth(context: Context, found: pd.DataFrame, axis: str) -> None:
             )
         if crossed.empty:
             nothing([missing.no_crossing(found["device"].nunique(), axis)])
+
+
+def shift(context: Context, found: pd.DataFrame, axis: str) -> None:
+    """How the parts of a chain share its time as the size grows."""
+    if context.operation not in chains(context.catalog):
+        return
+    shares = shares_along(context.any_operation, found, context.catalog)
+    if shares.empty:
+        nothing([missing.no_parts(list(context.catalog.operations))])
+        return
+    st.markdown(f"##### Where the time goes as {axis} grows")
+    shares = shares.assign(chain=[f"{v} on {d}" for v, d in zip(shares["variant"], shares["device"], strict=True)])
+    chain = choose(st.selectbox, "Chain", list(dict.fromkeys(shares["chain"])), "grows")
+    shares = shares[shares["chain"] == chain]
+    own = next(iter(shares.loc[shares["part"] == OWN, "part_variant"]), "")
+    picture(
+        time_figures.parts_along(shares, axis),
+        "shift",
+        "Each part was timed alone in the same run (derived)." + (f" The chain's own steps: {own}." if own else ""),
+    )
 
 
 def fastest(context: Context) -> None:

@@ -53,8 +53,8 @@ def parts(context: Context) -> None:
     picture(
         figures.parts(found),
         "parts",
-        "Each part was timed alone in the same run (derived). What is left over is the chain's own steps and gaps; "
-        "under zero, the parts gain by standing together.",
+        "Each part was timed alone in the same run (derived). What is left over is the chain's own steps (named when "
+        "pointed at) and gaps; under zero, the parts gain by standing together.",
     )
 
 

@@ -16,6 +16,7 @@ from workbench.analyse.counted import launches_of, with_counters
 from workbench.analyse.describe import shape_text
 from workbench.analyse.explain import explain, in_words, shown, side_rows
 from workbench.analyse.figures import compare as figures
+from workbench.analyse.pairing import earlier_run
 from workbench.analyse.query import read_records
 from workbench.analyse.runs import RunSummary
 from workbench.analyse.selection import Selection
@@ -32,9 +33,11 @@ def page(context: Context) -> None:
     if not runs:
         nothing([missing.no_runs(context.profiles)])
         return
-    default = int(len(by_device(runs).get(context.chosen[0].device, [])) > 1)
+    current = next((run for run in context.chosen if run.name in runs), next(iter(runs.values())))
+    before = earlier_run(current, context.runs)
+    default = int(before is not None)
     what = choose(st.segmented_control, "Compare", ["two variants", "two runs"], "compare", default, required=True)
-    sides = two_runs(context, runs) if what == "two runs" else two_variants(context, runs)
+    sides = two_runs(runs, current, before) if what == "two runs" else two_variants(context, runs, current)
     if sides is None:
         return
     run_a, variant_a, run_b, variant_b = sides
@@ -60,20 +63,13 @@ def page(context: Context) -> None:
             st.code(as_markdown(result, variant_a or run_a.name, variant_b or run_b.name), language="markdown")
 
 
-def by_device(runs: dict[str, RunSummary]) -> dict[str, list[str]]:
-    """Device → the names of its runs, the newest first."""
-    found: dict[str, list[str]] = {}
-    for name, run in runs.items():
-        found.setdefault(run.device, []).append(name)
-    return found
-
-
-def two_runs(context: Context, runs: dict[str, RunSummary]) -> tuple[RunSummary, None, RunSummary, None]:
-    """B is by default the run that is looked at, A the one before it on the same device."""
-    same = by_device(runs)[context.chosen[0].device]
+def two_runs(
+    runs: dict[str, RunSummary], current: RunSummary, before: RunSummary | None
+) -> tuple[RunSummary, None, RunSummary, None]:
+    """B is by default the run that is looked at, A the one before it that timed some of the same."""
     names = list(runs)
-    default_b = names.index(same[0])
-    default_a = names.index(same[1]) if len(same) > 1 else default_b
+    default_b = names.index(current.name)
+    default_a = default_b if before is None else names.index(before.name)
     left, right = st.columns(2)
     with left:
         a = choose(st.selectbox, "A", list(runs), "a", default_a, format_func=lambda name: run_label(runs[name]))
@@ -82,10 +78,15 @@ def two_runs(context: Context, runs: dict[str, RunSummary]) -> tuple[RunSummary,
     return runs[str(a)], None, runs[str(b)], None
 
 
-def two_variants(context: Context, runs: dict[str, RunSummary]) -> tuple[RunSummary, str, RunSummary, str] | None:
+def two_variants(
+    context: Context, runs: dict[str, RunSummary], current: RunSummary
+) -> tuple[RunSummary, str, RunSummary, str] | None:
+    names = list(runs)
     run_column, left, right = st.columns(3)
     with run_column:
-        name = choose(st.selectbox, "Run", list(runs), "in", format_func=lambda name: run_label(runs[name]))
+        name = choose(
+            st.selectbox, "Run", names, "in", names.index(current.name), format_func=lambda name: run_label(runs[name])
+        )
     run = runs[str(name)]
     timed = records(context, run, None)
     variants = list(dict.fromkeys(timed.loc[timed["time.median_s"].notna(), "variant"])) if len(timed) else []

@@ -15,10 +15,11 @@ from workbench.analyse.describe import quantity, shape_text, table
 from workbench.analyse.explain import explain, in_words, shown
 from workbench.analyse.figures import roofline as roofline_figures
 from workbench.analyse.figures import scaling as scaling_figures
+from workbench.analyse.figures import time as time_figures
 from workbench.analyse.ladder import frame_of
 from workbench.analyse.modelled import modelled_ladder
 from workbench.analyse.occupancy import known_archs, what_if
-from workbench.analyse.parts import OWN, chain_shares, parts_of
+from workbench.analyse.parts import OWN, chain_shares, own_steps, parts_of, shares_along
 from workbench.analyse.problems import problems
 from workbench.analyse.roofline import points, roofs
 from workbench.analyse.runs import RunSummary
@@ -141,6 +142,23 @@ def test_parts_add_up_to_the_whole() -> None:
     assert chain_shares(records[records["operation"] == "scan"], load_catalog()).empty
 
 
+def test_a_chain_s_own_steps_are_named() -> None:
+    catalog = load_catalog()
+    assert own_steps(catalog, catalog.variant("layer/gated_ring"), "float32") == ("multiply_add",)
+    assert own_steps(catalog, catalog.variant("layer/source_final"), "float32") == ()
+
+
+def test_the_parts_of_a_chain_move_with_the_size() -> None:
+    records = frame_of(synthetic_records(lengths=(256, 4096), dtypes=("float32",))).assign(run="r")
+    curve = curves(records[(records["operation"] == "layer") & (records["variant"] == "source_final")], "T")
+    found = shares_along(records, curve, load_catalog())
+    assert list(found["size"]) == sorted(found["size"]) and set(found["size"]) == {256, 4096}
+    assert found.groupby("size")["share"].sum().tolist() == pytest.approx([1.0, 1.0])
+    picture = time_figures.parts_along(found, "T")
+    assert [bar.name for bar in picture.data] == ["gate", "scan", "projection", OWN]
+    assert list(picture.data[0].x) == ["256", "4,096"]
+
+
 def test_modelled_ladder_is_marked_and_ordered() -> None:
     rows = modelled_ladder(load_catalog(), "h200", [("scan", Shape.of(B=8, T=4096, H=1024))])
     assert set(rows["source"]) == {"modelled"}
@@ -165,6 +183,16 @@ def test_tables_name_unit_and_origin_and_leave_out_what_is_missing() -> None:
     values, columns = table(frame, ["variant", "time.median_s", "share_of_floor", "no_such_column"])
     assert [column.heading for column in columns] == ["variant", "time µs · measured"]
     assert values["time.median_s"].tolist() == pytest.approx([47.0, 95.0])
+
+
+def test_no_figure_of_a_table_vanishes_behind_its_unit() -> None:
+    wide = frame_of([timed("a", 6.1e-6, noise=0.0), timed("b", 4e-3, noise=0.0), timed("c", 0.4, noise=0.0)])
+    values, (column,) = table(wide, ["time.median_s"])
+    assert column.heading == "time µs · measured" and column.digits == 1
+    assert values["time.median_s"].tolist() == pytest.approx([6.1, 4e3, 4e5])
+    near = frame_of([timed("a", 0.57e-3, noise=0.0), timed("b", 16.6e-3, noise=0.0), timed("c", 21e-3, noise=0.0)])
+    _, (column,) = table(near, ["time.median_s"])
+    assert column.heading == "time ms · measured" and column.digits == 2
 
 
 @pytest.mark.parametrize(

@@ -112,13 +112,19 @@ def figure(column: str) -> Figure:
 
 
 def prefix_of(values: Sequence[float], unit: str) -> tuple[float, str]:
-    """The factor and prefix in which most of `values` are numbers between 1 and 1,000: by their median."""
+    """The factor and prefix in which most of `values` are numbers between 1 and 1,000: by their median. Where the
+    least of them would be under a tenth, by the least: two digits behind a point would show none of its figures."""
     known = sorted(abs(v) for v in values if v and math.isfinite(v))
     if not known or unit not in PREFIXED:
         return 1.0, ""
-    middle = known[len(known) // 2]
+    found = _prefix_at(known[len(known) // 2], unit)
+    return found if known[0] >= 0.1 * found[0] else _prefix_at(known[0], unit)
+
+
+def _prefix_at(value: float, unit: str) -> tuple[float, str]:
+    """The largest prefix in which a value is at least 1."""
     for factor, prefix in PREFIXES:
-        if factor <= LARGEST.get(unit, math.inf) and middle >= factor:
+        if factor <= LARGEST.get(unit, math.inf) and value >= factor:
             return factor, prefix
     return PREFIXES[-1]
 
@@ -194,15 +200,16 @@ def _help(entry: Figure) -> str:
 
 
 def _digits(values: pd.Series[Any]) -> int:
-    """Digits behind the point that keep three figures of the median that is not zero; none for whole numbers."""
+    """Digits behind the point that keep three figures of the median that is not zero, and two of the least as far as
+    two digits go; none for whole numbers."""
     known = values.dropna().abs()
     known = known[known > 0]
     if known.empty or (known == known.round()).all():
         return 0
-    middle = float(known.median())
+    middle, smallest = float(known.median()), float(known.min())
     for digits, least in enumerate((100, 10, 1, 0.1, 0.01, 0.001)):
         if middle >= least:
-            return digits
+            return max(digits, 0 if smallest >= 10 else 1 if smallest >= 1 else 2)
     return SCIENTIFIC
 
 

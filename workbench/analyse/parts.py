@@ -32,6 +32,7 @@ class Part:
     operation: str
     variants: tuple[str, ...]
     """The variants of that operation with exactly these steps; several where they differ in settings alone."""
+    steps: frozenset[Signature] = frozenset()
 
 
 def parts_of(catalog: Catalog, variant: Variant, dtype: str) -> tuple[Part, ...]:
@@ -52,8 +53,15 @@ def parts_of(catalog: Catalog, variant: Variant, dtype: str) -> tuple[Part, ...]
             chosen[own] = [other]
             taken |= own
     order = list(catalog.operations)
-    found = [Part(vs[0].operation, tuple(v.name for v in vs)) for vs in chosen.values()]
+    found = [Part(vs[0].operation, tuple(v.name for v in vs), own) for own, vs in chosen.items()]
     return tuple(sorted(found, key=lambda part: order.index(part.operation)))
+
+
+def own_steps(catalog: Catalog, variant: Variant, dtype: str) -> tuple[str, ...]:
+    """The functions of a chain's steps that are no part's, such as a product that feeds gates inside a scan."""
+    whole, _ = _signatures(catalog, variant, dtype)
+    left = whole.difference(*(part.steps for part in parts_of(catalog, variant, dtype)))
+    return tuple(sorted(step[0].__name__ if callable(step[0]) else str(step[1]) for step in left))
 
 
 def chains(catalog: Catalog) -> tuple[str, ...]:
@@ -112,13 +120,24 @@ def shares(records: pd.DataFrame, chains: pd.DataFrame, catalog: Catalog) -> pd.
                 found.append((part.operation, alone["variant"], alone["time.median_s"]))
                 left -= alone["time.median_s"]
         if found:
-            own = {name: chain[name] for name in ("run", "device", "operation", "variant", "shape")}
+            whose = {name: chain[name] for name in ("run", "device", "operation", "variant", "shape")}
             rows += [
-                {**own, "part": part, "part_variant": name, "seconds": seconds, "share": seconds / total}
-                for part, name, seconds in (*found, (OWN, "", left))
+                {**whose, "part": part, "part_variant": name, "seconds": seconds, "share": seconds / total}
+                for part, name, seconds in (*found, (OWN, own_text(catalog, variant, chain["shape.dtype"]), left))
             ]
     columns = ["run", "device", "operation", "variant", "shape", "part", "part_variant", "seconds", "share"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def own_text(catalog: Catalog, variant: Variant, dtype: str) -> str:
+    return ", ".join(own_steps(catalog, variant, dtype))
+
+
+def shares_along(records: pd.DataFrame, curve: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
+    """`shares` of a chain at every size of a curve (rows of `scaling.curves`), with a column `size`."""
+    found = shares(records, curve, catalog)
+    place = ["run", "device", "variant", "shape"]
+    return found.merge(curve[[*place, "size"]], on=place).sort_values("size", kind="stable")
 
 
 def chain_shares(records: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:

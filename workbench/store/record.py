@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised by one whenever a reader of the older form would misread the newer."""
 
 
@@ -164,7 +164,9 @@ class Run(Frozen):
     ceilings: dict[str, float] = Field(default_factory=dict)
     """`copy_bytes_per_s`, `triad_bytes_per_s`, `matmul_flops_per_s`, `exp_per_s`…"""
     noise_floor: float | None = None
-    """The A/A spread: the baseline against itself, as a relative half-width."""
+    """The relative spread that a variant against itself (A/A) stays within; see measure/noise.py."""
+    spreads: dict[str, float] = Field(default_factory=dict)
+    """The A/A spread of each case, by operation, shape and device."""
     finished: bool = False
     selection: dict[str, Any] = Field(default_factory=dict)
     """What was asked for: what `--resume` continues."""

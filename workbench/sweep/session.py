@@ -19,6 +19,7 @@ from workbench.check.case import Draw
 from workbench.declare import Device, Shape, Variant
 from workbench.execute.here import default_devices, device_name, gpu_arch, gpu_name, why_unsupported
 from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout, start_server
+from workbench.measure.noise import noise_floor
 from workbench.problem import Problem, unknown
 from workbench.store.record import Record, Run, Status
 from workbench.store.run_folder import RunFolder, create_run
@@ -174,7 +175,8 @@ class _Sweep:
         for record in records:
             self._append(record)
         if spread is not None:
-            self.folder.update(noise_floor=max(self.folder.run.noise_floor or 0.0, spread))
+            spreads = {**self.folder.run.spreads, f"{case.operation.name} {case.shape} {device}": spread}
+            self.folder.update(spreads=spreads, noise_floor=noise_floor(spreads.values()))
 
     # ---------------------------------------------------------------------------------------------------- parts
 

@@ -14,23 +14,50 @@ def parts(found: pd.DataFrame) -> go.Figure:
     """Rows of `parts.shares`: a bar a chain, stacked by part, in per cent of the chain's time."""
     several = found[["run", "device"]].drop_duplicates().shape[0] > 1
     picture = go.Figure()
-    names = list(dict.fromkeys(found["part"]))
-    names = [name for name in names if name != OWN] + [name for name in names if name == OWN]
-    for place, part in enumerate(names):
+    for part, color in _colors(found).items():
         rows = found[found["part"] == part]
         labels = [f"{v} · {d}" if several else v for v, d in zip(rows["variant"], rows["device"], strict=True)]
         picture.add_bar(
             x=rows["share"], y=labels, orientation="h", name=part,
-            marker_color=MUTED if part == OWN else PALETTE[place % len(PALETTE)],
-            text=[f"{100 * share:.0f} %" for share in rows["share"]], textposition="inside", insidetextanchor="middle",
-            hovertext=[f"<b>{part}</b> {name}<br>{quantity(s, 's')} (derived), {100 * share:.1f} % of the whole"
-                       for name, s, share in zip(rows["part_variant"], rows["seconds"], rows["share"], strict=True)],
-            hoverinfo="text",
+            marker_color=color, text=[f"{100 * share:.0f} %" for share in rows["share"]], textposition="inside",
+            insidetextanchor="middle", hovertext=_hover(rows), hoverinfo="text",
         )  # fmt: skip
     picture.update_layout(barmode="relative")
     picture.update_xaxes(tickformat=".0%", title={"text": "of the chain's time (derived: each part timed alone)"})
     picture.update_yaxes(autorange="reversed", automargin=True)
     return finish(picture, rows_height(found["variant"].nunique(), row=40))
+
+
+def parts_along(found: pd.DataFrame, axis: str) -> go.Figure:
+    """Rows of `parts.shares_along` of one chain: a bar a size, stacked by part."""
+    picture = go.Figure()
+    for part, color in _colors(found).items():
+        rows = found[found["part"] == part]
+        picture.add_bar(
+            x=[f"{size:,}" for size in rows["size"]], y=rows["share"], name=part, marker_color=color,
+            text=[f"{100 * share:.0f} %" for share in rows["share"]], textposition="inside",
+            insidetextanchor="middle", textangle=0, hovertext=_hover(rows), hoverinfo="text",
+        )  # fmt: skip
+    picture.update_layout(barmode="relative")
+    picture.update_xaxes(type="category", title={"text": axis})
+    picture.update_yaxes(tickformat=".0%", title={"text": "of the chain's time (derived)"})
+    return finish(picture, 380)
+
+
+def _colors(found: pd.DataFrame) -> dict[str, str]:
+    """A colour a part, in their order; what is no part comes last."""
+    names = [name for name in dict.fromkeys(found["part"]) if name != OWN]
+    colors = {str(name): PALETTE[place % len(PALETTE)] for place, name in enumerate(names)}
+    return {**colors, OWN: MUTED}
+
+
+def _hover(rows: pd.DataFrame) -> list[str]:
+    return [
+        f"<b>{part}</b> {name}<br>{quantity(seconds, 's')} (derived), {100 * share:.1f} % of the whole"
+        for part, name, seconds, share in zip(
+            rows["part"], rows["part_variant"], rows["seconds"], rows["share"], strict=True
+        )
+    ]
 
 
 def stacked(found: pd.DataFrame, group: str, title: str, most: int = 7) -> go.Figure:

@@ -25,8 +25,6 @@ from workbench.sweep.watch import Watch
 AGAINST_ITSELF_S = 0.1
 """The A/A comparison runs the baseline twice; where one evaluation takes longer than this, the fastest variant
 stands in for it, so that the noise floor does not cost more than the measurement."""
-CHECKED_AT_ONCE = 4
-"""Variants that share a GPU while no clock is running."""
 MIRROR = "A/A"
 """Name of the second contender of an A/A comparison, which has no record."""
 
@@ -53,6 +51,8 @@ class Contest:
     device: Device
     timed: tuple[Draw, ...]
     checked: tuple[Draw, ...]
+    checked_at_once: int
+    """How many variants are checked side by side: one on a CPU, of which each takes every core."""
     effort: Effort
     timeout_s: float
     seed: int
@@ -88,12 +88,6 @@ class Contest:
         finally:
             close_all(workers)
 
-    @property
-    def _at_once(self) -> int:
-        """How many variants are checked side by side. On the CPU each takes every core by itself; on a GPU most of a
-        check is the host's: contexts, compilers, comparisons."""
-        return 1 if self.device == "cpu" else CHECKED_AT_ONCE
-
     def _check(
         self, subjects: list[Subject], workers: list[Worker]
     ) -> tuple[list[tuple[int, Comparison]], list[Record]]:
@@ -105,7 +99,7 @@ class Contest:
         ]
         right: list[tuple[int, Comparison]] = []
         records = []
-        for place, comparison, failure in side_by_side(begins, self.timeout_s, self._at_once):
+        for place, comparison, failure in side_by_side(begins, self.timeout_s, self.checked_at_once):
             subject = subjects[place]
             if failure is None and subject.is_right(comparison):
                 right.append((place, comparison))
@@ -146,7 +140,9 @@ class Contest:
             return _begin(entry.worker, "verify")
 
         records: dict[int, Record] = {}
-        for place, again, failure in side_by_side([partial(begin, e) for e in entries], self.timeout_s, self._at_once):
+        for place, again, failure in side_by_side(
+            [partial(begin, e) for e in entries], self.timeout_s, self.checked_at_once
+        ):
             entry = entries[place]
             self.watch.step(f"{entry.subject.variant.key} done", 0.5)
             records[place] = entry.subject.failed(failure, entry.settings) if failure else self._timed(entry, again)

@@ -13,6 +13,9 @@ from workbench.problem import Problem
 USABLE = 0.8
 """Share of the free memory that a sweep may take: the rest is for the reference's own intermediates and the system."""
 
+CHECKED_AT_ONCE = 4
+"""Most variants that share a GPU while no clock is running."""
+
 
 def bytes_of_variant(variant: Variant, operation: Operation, shape: Shape, sets: int) -> int:
     """What a worker holds for one variant: every set's tensors, and its scratch, in bytes."""
@@ -40,6 +43,13 @@ def group_size(variants: Sequence[Variant], operation: Operation, shape: Shape, 
     """How many variants can be held at once, at least two: those that are timed against each other."""
     largest = max(bytes_of_variant(v, operation, shape, sets) for v in variants)
     return max(2, int(USABLE * free / max(largest, 1)))
+
+
+def checks_at_once(variants: Sequence[Variant], operation: Operation, shape: Shape, free: int) -> int:
+    """How many variants are checked side by side on a GPU, where most of a check is the host's: contexts, compilers,
+    comparisons. Each binds one more set for a moment, out of half of what the group leaves free."""
+    one = max(bytes_of_variant(v, operation, shape, 1) for v in variants)
+    return max(1, min(CHECKED_AT_ONCE, int((1 - USABLE) / 2 * free / max(one, 1))))
 
 
 def gigabytes(count: int) -> str:

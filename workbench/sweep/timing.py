@@ -18,7 +18,7 @@ from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout
 from workbench.problem import Problem
 from workbench.store.record import BuildFact, Record, Status
 from workbench.sweep.contest import Contest
-from workbench.sweep.memory import group_size, require_fit
+from workbench.sweep.memory import checks_at_once, group_size, require_fit
 from workbench.sweep.presets import Effort
 from workbench.sweep.records import Subject
 from workbench.sweep.selection import Case
@@ -69,12 +69,15 @@ class CaseTimer:
         noise = None
         with _case_folder() as folder:
             self.writer.write(folder, self.case, (*timed, *checked))
+            free = psutil.virtual_memory().available if self.device == "cpu" else _free_device_bytes()
+            variants = [s.variant for s in subjects]
             contest = Contest(
                 kernels=self.kernels,
                 case=folder,
                 device=self.device,
                 timed=timed,
                 checked=checked,
+                checked_at_once=1 if self.device == "cpu" else checks_at_once(variants, operation, shape, free),
                 effort=self.effort,
                 timeout_s=self.timeout_s,
                 seed=self.seed,
@@ -82,9 +85,8 @@ class CaseTimer:
                 journal=self.journal,
                 earlier=self.earlier,
             )
-            free = psutil.virtual_memory().available if self.device == "cpu" else _free_device_bytes()
             # One place of each group is the mirror's: the variant that runs against itself.
-            size = group_size([s.variant for s in subjects], operation, shape, len(timed), free) - 1
+            size = group_size(variants, operation, shape, len(timed), free) - 1
             for first in range(0, len(subjects), size):
                 found, spread = contest.run(subjects[first : first + size])
                 records += found

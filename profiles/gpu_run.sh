@@ -15,7 +15,7 @@
 #   always, 6 MB:    pydantic pydantic-core annotated-types typing-inspection typing-extensions nvtx
 #   unless there, 42 MB (python3 -m pip list says; NVRTC and numpy come with torch):
 #                    cuda-core cuda-bindings cuda-pathfinder nvidia-cuda-cccl nvidia-cuda-crt nvidia-cuda-runtime
-#                    nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm ml-dtypes psutil pandas python-dateutil
+#                    nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm ml-dtypes psutil pandas python-dateutil six
 #                    typer click shellingham annotated-doc rich markdown-it-py mdurl pygments
 #   for the tests:   pytest (and its iniconfig, pluggy, packaging, pygments), cuda-bench
 #   the peers, 2 MB: accelerated-scan==0.3.1 fla-core minGRU-pytorch==0.2.1 einops     (warp also wants nvcc and ninja)

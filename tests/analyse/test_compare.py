@@ -89,7 +89,7 @@ def test_texts() -> None:
     markdown = as_markdown(result, "old", "new")
     assert "| scan | serial | B4 T4096 H1024 float32 |" in markdown
     assert "slower |" in markdown
-    assert summary(result) == "1 pairs: 1 slower; noise floor ±1 % (measured)"
+    assert summary(result) == "1 pair: 1 slower; noise floor ±1 % (measured)"
     plain = json.loads(json.dumps(as_json(result), allow_nan=False))
     assert plain["exit_status"] == 1
     assert plain["pairs"][0]["shape"]["T"] == 4096

@@ -125,7 +125,7 @@ def test_compare_finds_the_slower_run(profiles: Path, monkeypatch: pytest.Monkey
     text = said(
         app(tmp_path, monkeypatch, page="Compare", compare="two variants", variant_a="serial", variant_b="ring")
     )
-    assert "1 pairs: 1 faster" in text
+    assert "1 pair: 1 faster" in text
 
 
 def test_kernel_page_shows_source_and_machine_code(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,8 @@ def summary(result: Comparison) -> str:
     noise = [pair.noise_floor for pair in result.pairs if pair.noise_floor is not None]
     floor = f"; noise floor ±{quantity(max(noise), '%')} (measured)" if noise else "; no noise floor recorded"
     margin = "" if result.fail_over is None else f"; slowdowns up to {quantity(result.fail_over, '%')} pass"
-    return f"{len(result.pairs)} pairs: {words}{floor}{margin}"
+    count = len(result.pairs)
+    return f"{count} pair{'s' * (count > 1)}: {words}{floor}{margin}"
 
 
 def as_markdown(result: Comparison, a: str, b: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -19,7 +21,7 @@ def parts(found: pd.DataFrame) -> go.Figure:
         labels = [f"{v} · {d}" if several else v for v, d in zip(rows["variant"], rows["device"], strict=True)]
         picture.add_bar(
             x=rows["share"], y=labels, orientation="h", name=part,
-            marker_color=color, text=[f"{100 * share:.0f} %" for share in rows["share"]], textposition="inside",
+            marker_color=color, text=_labels(rows["share"]), textposition="inside",
             insidetextanchor="middle", hovertext=_hover(rows), hoverinfo="text",
         )  # fmt: skip
     picture.update_layout(barmode="relative")
@@ -35,13 +37,18 @@ def parts_along(found: pd.DataFrame, axis: str) -> go.Figure:
         rows = found[found["part"] == part]
         picture.add_bar(
             x=[f"{size:,}" for size in rows["size"]], y=rows["share"], name=part, marker_color=color,
-            text=[f"{100 * share:.0f} %" for share in rows["share"]], textposition="inside",
+            text=_labels(rows["share"]), textposition="inside",
             insidetextanchor="middle", textangle=0, hovertext=_hover(rows), hoverinfo="text",
         )  # fmt: skip
     picture.update_layout(barmode="relative")
     picture.update_xaxes(type="category", title={"text": axis})
     picture.update_yaxes(tickformat=".0%", title={"text": "of the chain's time (derived)"})
     return finish(picture, 380)
+
+
+def _labels(shares: Iterable[float]) -> list[str]:
+    """Per cent, where a bar has room for it."""
+    return [f"{100 * share:.0f} %" if abs(share) > 0.05 else "" for share in shares]
 
 
 def _colors(found: pd.DataFrame) -> dict[str, str]:
@@ -72,7 +79,7 @@ def stacked(found: pd.DataFrame, group: str, title: str, most: int = 7) -> go.Fi
         picture.add_bar(
             x=sums.to_numpy(), y=list(sums.index), orientation="h", name=str(name)[:40],
             marker_color=MUTED if name == "others" else PALETTE[place % len(PALETTE)],
-            text=[f"{100 * share:.0f} %" if share > 0.05 else "" for share in sums], textposition="inside",
+            text=_labels(sums), textposition="inside",
             insidetextanchor="middle", hovertemplate=f"<b>{name}</b>: %{{x:.1%}} (measured)<extra></extra>",
         )  # fmt: skip
     picture.update_layout(barmode="stack")

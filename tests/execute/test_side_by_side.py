@@ -34,14 +34,9 @@ def workers() -> Iterator[list[Worker]]:
     close_all(made)
 
 
-def begin(worker: Worker, method: str, *arguments: object) -> Worker:
-    worker.start(method, *arguments)
-    return worker
-
-
 @pytest.mark.parametrize("at_once", [1, 2, 4])
 def test_no_more_are_under_way_than_allowed(workers: list[Worker], at_once: int) -> None:
-    begins = [partial(begin, worker, "doze", 0.1) for worker in workers]
+    begins = [partial(worker.start, "doze", 0.1) for worker in workers]
     found = {place: times for place, times, failure in side_by_side(begins, 60.0, at_once) if failure is None}
     assert sorted(found) == [0, 1, 2, 3]
     most = max(sum(a <= start < b for a, b in found.values()) for start, _ in found.values())
@@ -52,13 +47,13 @@ def test_each_fails_for_itself(workers: list[Worker]) -> None:
     def refuse() -> Worker:
         raise Problem("not this one")
 
-    begins = [partial(begin, workers[0], "doze", 60.0), refuse, partial(begin, workers[1], "die"),
-              partial(begin, workers[2], "doze", 0.0)]  # fmt: skip
+    begins = [partial(workers[0].start, "doze", 60.0), refuse, partial(workers[1].start, "die"),
+              partial(workers[2].start, "doze", 0.0)]  # fmt: skip
     outcomes = {place: failure for place, _, failure in side_by_side(begins, 0.5, 4)}
     assert isinstance(outcomes[0], WorkerTimeout) and str(outcomes[0]) == "no answer within 0.5 s"
     assert isinstance(outcomes[1], Problem) and isinstance(outcomes[2], WorkerCrashed) and outcomes[3] is None
 
 
 def test_a_limit_counts_from_the_call_s_own_start(workers: list[Worker]) -> None:
-    begins = [partial(begin, worker, "doze", 0.4) for worker in workers]
+    begins = [partial(worker.start, "doze", 0.4) for worker in workers]
     assert [failure for _, _, failure in side_by_side(begins, 1.0, 1)] == [None] * 4

@@ -48,6 +48,7 @@ def execute(variant: Variant, shape: Shape, inputs: Arrays, chosen: dict[str, Se
     plan = variant.plan(shape, {**variant.default_settings(), **(chosen or {})})
     bound = bind_plan(plan, operation_of(variant).tensors(shape), [inputs], shape.dtype, "cpu")
     try:
+        bound.poison()
         bound.run()
         return bound.outputs()
     finally:

@@ -63,14 +63,15 @@ class Worker:
         self._began = time.monotonic()
         self._started = False
 
-    def start(self, method: str, *arguments: Any) -> None:
-        """Begins a call; `finish` collects it. Several workers can so be busy at once."""
+    def start(self, method: str, *arguments: Any) -> Worker:
+        """Begins a call, which `finish` collects; returns itself. Several workers can so be busy at once."""
         self._ready()
         try:
             self._connection.send((method, arguments))
         except (BrokenPipeError, ConnectionError):
             raise WorkerCrashed(self._death()) from None
         self._began = time.monotonic()
+        return self
 
     def finish(self, timeout_s: float) -> Any:
         """The result of the call begun, `timeout_s` after its start at the latest. Raises WorkerTimeout, WorkerCrashed,

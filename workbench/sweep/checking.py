@@ -114,8 +114,7 @@ def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record:
         workers[place] = worker = _worker(subject, kernels)
         draws = job.draws or (Draw(subject.operation.regimes[0], 0), *checked_draws(subject.operation))
         orders = (job.orders,) if subject.backend == "emulated" else ()
-        worker.start("check", subject.shape, subject.variant.default_settings(), draws, *orders)
-        return worker
+        return worker.start("check", subject.shape, subject.variant.default_settings(), draws, *orders)
 
     on_gpu = any(job.subject.backend == "cuda" for job in jobs)
     begins = [functools.partial(begin, place) for place in range(len(jobs))]

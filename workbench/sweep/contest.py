@@ -94,7 +94,7 @@ class Contest:
         """Every variant with its default settings, several at once. Places and comparisons of those that are right,
         and the records of those that are not, whose workers are closed."""
         begins = [
-            partial(_begin, worker, "check", subject.variant.default_settings())
+            partial(worker.start, "check", subject.variant.default_settings())
             for subject, worker in zip(subjects, workers, strict=False)
         ]
         right: list[tuple[int, Comparison]] = []
@@ -137,7 +137,7 @@ class Contest:
         def begin(entry: Entry) -> Worker:
             if entry.contender.failure is not None:
                 raise entry.contender.failure
-            return _begin(entry.worker, "verify")
+            return entry.worker.start("verify")
 
         records: dict[int, Record] = {}
         for place, again, failure in side_by_side(
@@ -194,11 +194,6 @@ class Contest:
         if contender.name != MIRROR:
             settings = self._chosen[contender.name]
             self.journal({"key": contender.name, "settings": settings, "samples_s": block, "spent_s": spent_s})
-
-
-def _begin(worker: Worker, method: str, *arguments: Any) -> Worker:
-    worker.start(method, *arguments)
-    return worker
 
 
 class _RemoteSampler:

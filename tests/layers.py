@@ -4,6 +4,8 @@ LINE = (
     (
         "workbench.declare",
         "workbench.problem",
+        "workbench.foreign",
+        "workbench.durable",
         "workbench.axes",
         "workbench.arguments",
         "workbench.dtypes",

@@ -59,13 +59,16 @@ def test_nothing_imports_from_its_right(folder: str) -> None:
     assert not found, "\n".join(found)
 
 
-def test_the_order_is_really_held(tmp_path: Path) -> None:
-    """The check itself: a module of `build` that imports from `analyse` is caught."""
-    file = ROOT / "workbench" / "build" / "units.py"
+def test_the_order_is_really_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check itself: a module of `build` that imports from `analyse` is caught, at its line; one from its left is
+    not."""
+    monkeypatch.setattr("tests.test_layers.ROOT", tmp_path)
     planted = tmp_path / "units.py"
-    planted.write_text(file.read_text() + "\nfrom workbench.analyse.floor import floor\n")
-    assert [name for _, name in imports(planted) if (room_of(name) or "") == "workbench.analyse"]
-    assert ROOMS["workbench.analyse"] > ROOMS["workbench.build"] > ROOMS["workbench.declare"]
+    planted.write_text("from workbench.declare import Kernel\n\nfrom workbench.analyse.floor import floor\n")
+    found = offences("workbench.build.units", planted)
+    assert found == [
+        "units.py:3: workbench.build imports workbench.analyse.floor.floor, which stands to its right"
+    ]  # fmt: skip
 
 
 def test_every_module_has_a_room() -> None:

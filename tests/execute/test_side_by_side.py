@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,14 @@ class Sleeper:
         time.sleep(seconds)
         return start, time.monotonic()
 
+    def meet(self, folder: Path, name: str, count: int) -> tuple[float, float]:
+        """Comes back once `count` calls have begun, however slowly they do."""
+        start = time.monotonic()
+        (folder / name).touch()
+        while len(list(folder.iterdir())) < count:
+            time.sleep(0.005)
+        return start, time.monotonic()
+
     def die(self) -> None:
         raise ValueError("odd")
 
@@ -35,8 +44,8 @@ def workers() -> Iterator[list[Worker]]:
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 4])
-def test_no_more_are_under_way_than_allowed(workers: list[Worker], at_once: int) -> None:
-    begins = [partial(worker.start, "doze", 0.1) for worker in workers]
+def test_no_more_are_under_way_than_allowed(workers: list[Worker], at_once: int, tmp_path: Path) -> None:
+    begins = [partial(worker.start, "meet", tmp_path, str(i), at_once) for i, worker in enumerate(workers)]
     found = {place: times for place, times, failure in side_by_side(begins, 60.0, at_once) if failure is None}
     assert sorted(found) == [0, 1, 2, 3]
     most = max(sum(a <= start < b for a, b in found.values()) for start, _ in found.values())

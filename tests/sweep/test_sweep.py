@@ -49,7 +49,7 @@ def test_right_variants_have_times_that_hang_together(swept: tuple[RunFolder, di
             (records["plain"].time.median_s if records["plain"].time else 0) / record.time.median_s
         )
     assert records["tuned"].settings["block"] in (1, 2, 4)
-    assert folder.run.noise_floor is not None and folder.run.noise_floor > 0
+    assert folder.run.noise_floor is not None and folder.run.noise_floor >= 0  # 0 where two medians tie
     assert folder.run.ceilings["copy_bytes_per_s"] > 1e8
 
 

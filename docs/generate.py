@@ -36,7 +36,8 @@ def table(folder: RunFolder) -> str:
     lines = [
         f"Run `{folder.run.name}`: {folder.run.device}, {folder.run.created[:10]}, "
         f"torch {folder.run.environment['packages']['torch']}, noise floor {percent(folder.run.noise_floor)}. "
-        "*Limit* is the least time for any algorithm at the ceilings measured in the same run.",
+        "*Limit* is the least time for the operation's least bytes and operations at the ceilings measured in the same run, "
+        "those of memory, not of caches.",
         "",
         "| operation | shape | variant | median | 95 % interval | × baseline | limit ÷ time |",
         "|---|---|---|---:|---:|---:|---:|",
@@ -92,7 +93,7 @@ def picture(folder: RunFolder) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="880" height="{height}" viewBox="0 0 880 {height}" '
         'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="#ffffff"/>'
         f'<text x="10" y="18" font-size="13">{escape(folder.run.device)}, {folder.run.created[:10]}: '
-        "median time (logarithmic); the black mark is the least time for any algorithm</text>"
+        "median time (logarithmic); the black mark is the least time at the ceilings of memory and cores</text>"
     )
     return "\n".join([head, *ticks, *body, "</svg>"]) + "\n"
 

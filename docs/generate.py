@@ -36,8 +36,8 @@ def table(folder: RunFolder) -> str:
     lines = [
         f"Run `{folder.run.name}`: {folder.run.device}, {folder.run.created[:10]}, "
         f"torch {folder.run.environment['packages']['torch']}, noise floor {percent(folder.run.noise_floor)}. "
-        "*Limit* is the least time for the operation's least bytes and operations at the ceilings measured in the same run, "
-        "those of memory, not of caches.",
+        "*Limit* is the least time for the operation's least bytes and operations at the ceilings measured in the same "
+        "run, those of memory, not of caches.",
         "",
         "| operation | shape | variant | median | 95 % interval | × baseline | limit ÷ time |",
         "|---|---|---|---:|---:|---:|---:|",

@@ -6,25 +6,38 @@ it, a power cut can leave an empty file under the new name.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """The file with these bytes, or an OSError and the file as it was."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:16]}.", dir=path.parent)
-    temporary = Path(name)
+    """The file with these bytes, or an OSError and the file as it was. A process that is killed leaves nothing."""
+    try:
+        # A file without a name, which goes with its process.
+        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
+        temporary = None
+    except (AttributeError, OSError):  # not on this system, or this file system has none
+        temporary = _beside(path)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         try:
-            write_all(handle, data)
-            os.fchmod(handle, 0o666 & ~_umask())
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+            if temporary is None:
+                named = _beside(path)
+                # A descriptor, whichever: without one Python calls link, which does not follow the link in /proc.
+                os.link(f"/proc/self/fd/{descriptor}", named, src_dir_fd=descriptor, follow_symlinks=True)
+                temporary = named
         finally:
-            os.close(handle)
-        publish(temporary, path)
+            os.close(descriptor)
+        temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
         raise
+    sync(path.parent)
 
 
 def publish(temporary: Path, path: Path) -> None:
@@ -32,6 +45,25 @@ def publish(temporary: Path, path: Path) -> None:
     sync(temporary)
     temporary.replace(path)
     sync(path.parent)
+
+
+def append_whole(path: Path, data: bytes, durable: bool = True) -> None:
+    """Adds the bytes at the end of a file, or raises OSError and leaves the file as it was."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        end = os.fstat(descriptor).st_size
+        try:
+            write_all(descriptor, data)
+            if durable:
+                os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, end)
+            raise
+    finally:
+        os.close(descriptor)
+    if durable and end == 0:
+        sync(path.parent)  # the name is new
 
 
 def sync(path: Path) -> None:
@@ -50,7 +82,5 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name[:64]}.{secrets.token_hex(4)}")

@@ -20,3 +20,11 @@ def unknown(kind: str, word: str, known: Iterable[str]) -> Problem:
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
     return Problem(f"unknown {kind} {word}: {hint}", exit_status=2)
+
+
+class Ended(KeyboardInterrupt):
+    """A signal that asks for the end; `exit_status` is what a shell calls a process ended by it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_status = 128 + number

@@ -88,7 +88,7 @@ def test_a_failed_import_leaves_no_run(tmp_path: Path, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("workbench.store.counters.CounterTable.write", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(Problem, match="No space left"):
         import_as_run(written(tmp_path, RAW_2021), tmp_path / "profiles")
     assert list((tmp_path / "profiles").iterdir()) == []
 

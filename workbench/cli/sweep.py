@@ -20,9 +20,10 @@ from workbench.cli.options import (
     selection_of,
     words,
 )
-from workbench.problem import Problem, unknown
+from workbench.problem import Ended, Problem, unknown
 
 if TYPE_CHECKING:
+    from workbench.store.run_folder import RunFolder
     from workbench.sweep.selection import Selection
 
 SETTINGS = AXES
@@ -83,16 +84,21 @@ def _sweep(selection: Selection, profiles: Path, name: str, resume: str, as_json
     with BarWatch() as watch:
         try:
             continue_run(folder, watch)
-        except KeyboardInterrupt:
-            raise Problem(
-                f"interrupted; workbench sweep --resume {folder.run.name} goes on from here", exit_status=130
-            ) from None
+        except KeyboardInterrupt as ended:
+            status = ended.exit_status if isinstance(ended, Ended) else 130
+            raise Problem(f"interrupted; {_go_on(folder)} goes on from here", exit_status=status) from None
     if as_json:
         print_ladder_json(folder)
     else:
         print_ladder(folder)
     if all(r.status.value in ("incorrect", "crashed", "timeout", "compile_error") for r in folder.records()):
         raise Problem(f"no variant of {folder.run.name} came through; the reasons stand in the table")
+
+
+def _go_on(folder: RunFolder) -> str:
+    """The command that continues the run."""
+    elsewhere = "" if folder.path.parent == Path("profiles") else f" --profiles {folder.path.parent}"
+    return f"workbench sweep --resume {folder.path.name}{elsewhere}"
 
 
 def _modelled(selection: Selection, device: str, as_json: bool) -> None:

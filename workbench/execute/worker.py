@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import importlib
 import multiprocessing
 import os
@@ -23,6 +24,7 @@ from typing import Any
 
 from workbench.execute.host_memory import GuardBroken
 from workbench.problem import Problem
+from workbench.temporary import clear_left_over, own_sockets
 
 START_TIMEOUT_S = 120.0
 """A first worker waits for the server's import of torch; on a cold disk that is many seconds."""
@@ -46,9 +48,17 @@ _context = multiprocessing.get_context("forkserver")
 
 
 def start_server() -> None:
-    """Starts importing what workers need, beside whatever else goes on."""
+    """Starts importing what workers need, beside whatever else goes on. Clears what killed processes have left."""
+    _tidy()
     _context.set_forkserver_preload([PRELOADED])
     forkserver.ensure_running()
+
+
+@functools.cache
+def _tidy() -> None:
+    """Once per process."""
+    own_sockets()
+    clear_left_over()
 
 
 class Worker:

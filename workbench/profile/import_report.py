@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from workbench.profile.read import read_launches
 from workbench.store.counters import CounterTable
 from workbench.store.launch import Launch
 from workbench.store.record import BuildFact, Bytes, Launches, Record, Run, Status
-from workbench.store.run_folder import RunFolder, create_run, open_run
+from workbench.store.run_folder import RunFolder, open_run, run_files, whole_run
 
 UNNAMED = "unnamed"
 """The operation of kernels that nothing here declares."""
@@ -68,15 +67,10 @@ def import_as_run(report: Path, profiles: Path) -> Imported:
         environment={"imported_from": report.name},
         selection={},
     )
-    folder = create_run(profiles, run)
-    try:
+    with whole_run(profiles, run) as folder:
         for record in records:
             folder.append(record)
         table.write(folder.path, [report])
-        folder.finish()
-    except BaseException:
-        shutil.rmtree(folder.path, ignore_errors=True)
-        raise
     return Imported(folder.path, by_key, records, table.metrics, home=home)
 
 
@@ -196,7 +190,8 @@ def import_into_run(report: Path, folder: RunFolder) -> Imported:
         table.append(key, launch)
     if not by_key:
         raise Problem(_nothing_joined(report, folder, outside, strangers))
-    table.write(folder.path, [report])
+    with folder.writing():
+        table.write(folder.path, [report])
     return Imported(
         folder.path,
         by_key,
@@ -222,7 +217,7 @@ def runs_with(profiles: Path, keys: Iterable[str]) -> list[str]:
     """Names of the runs (not themselves imported) whose records have one of these keys."""
     wanted = {key for key in keys if KEY.fullmatch(key)}
     found = []
-    for file in sorted(profiles.glob("*/run.json")):
+    for file in run_files(profiles):
         try:
             folder = open_run(file.parent)
             records = [] if "imported_from" in folder.run.environment else folder.records()

@@ -15,6 +15,8 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.durable import publish
+from workbench.foreign import reading
 from workbench.problem import Problem
 from workbench.store.launch import Launch, Rule, Value
 
@@ -119,7 +121,7 @@ class CounterTable:
                 pending.append((temporary, run / REPORTS / report.name))
                 shutil.copyfile(report, temporary)
             for temporary, final in pending:
-                temporary.replace(final)
+                publish(temporary, final)
         except OSError as error:
             fix = "free some space, or make it writable; the run is as it was"
             raise Problem(f"{run}: counters cannot be written ({error.strerror}); {fix}") from None
@@ -142,7 +144,8 @@ def _without_keys(path: Path, keys: Iterable[str]) -> Any:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    with reading(path, "corrupt", "remove it to import anew"):
+        table = pq.read_table(path)
     return table.filter(pc.invert(pc.is_in(table["key"], value_set=pa.array(list(keys), type=pa.string()))))
 
 
@@ -170,16 +173,22 @@ def _frame(path: Path, columns: tuple[str, ...], key: str | None) -> pd.DataFram
     if not path.is_file():
         return pd.DataFrame(columns=list(columns))
     filters = None if key is None else [("key", "==", key)]
-    frame: pd.DataFrame = pq.read_table(path, filters=filters).to_pandas()
+    with reading(path, "corrupt", "import the report again"):
+        frame: pd.DataFrame = pq.read_table(path, filters=filters).to_pandas()
     return frame
 
 
 def read_launches(run: Path, key: str | None = None) -> dict[str, list[Launch]]:
     """The launches of each key (or of one), as the reader of the report saw them."""
-    import pyarrow.parquet as pq
-
     if not has_counters(run):
         return {}
+    with reading(run / COUNTERS, "corrupt", "import the report again"):
+        return _launches(run, key)
+
+
+def _launches(run: Path, key: str | None) -> dict[str, list[Launch]]:
+    import pyarrow.parquet as pq
+
     filters = None if key is None else [("key", "==", key)]
     table = pq.read_table(run / COUNTERS, filters=filters)
     rules = _rules_by_launch(run / RULES, filters)
@@ -208,8 +217,9 @@ def _rules_by_launch(path: Path, filters: Any) -> Mapping[tuple[str, int], tuple
     if not path.is_file():
         return {}
     rules: dict[tuple[str, int], tuple[Rule, ...]] = {}
-    for row in pq.read_table(path, filters=filters).to_pylist():
-        place = (row["key"], row["launch"])
-        fields = {name: row[name] for name in RULE_COLUMNS[3:]}
-        rules[place] = (*rules.get(place, ()), Rule(**fields))
+    with reading(path, "corrupt", "import the report again"):
+        for row in pq.read_table(path, filters=filters).to_pylist():
+            place = (row["key"], row["launch"])
+            fields = {name: row[name] for name in RULE_COLUMNS[3:]}
+            rules[place] = (*rules.get(place, ()), Rule(**fields))
     return rules

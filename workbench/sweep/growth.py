@@ -13,7 +13,7 @@ from workbench.declare import Operation, Shape, Variant
 from workbench.execute.here import backend_here, cpu_name, why_unsupported
 from workbench.problem import Problem
 from workbench.store.record import Run
-from workbench.store.run_folder import RunFolder, create_run
+from workbench.store.run_folder import RunFolder, whole_run
 from workbench.sweep.checking import CheckJob, check_jobs
 from workbench.sweep.environment import environment
 from workbench.sweep.records import Subject
@@ -34,10 +34,9 @@ def record_error_growth(selection: Selection, profiles: Path, name: str | None, 
         device=cpu_name(),
         environment=environment(),
     )
-    folder = create_run(profiles, run)
-    for record in check_jobs(jobs, selection.folder, selection.timeout_s, watch):
-        folder.append(record)
-    folder.finish()
+    with whole_run(profiles, run) as folder:
+        for record in check_jobs(jobs, selection.folder, selection.timeout_s, watch):
+            folder.append(record)
     return folder
 
 

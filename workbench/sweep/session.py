@@ -64,10 +64,11 @@ def _validate(selection: Selection) -> None:
 
 def continue_run(folder: RunFolder, watch: Watch) -> RunFolder:
     """Does what is still missing of a run: all of a new one, nothing of a finished one."""
-    if folder.run.finished:
-        watch.note(f"{folder.run.name} is finished; nothing to do")
-        return folder
-    _Sweep(folder, watch).run()
+    with folder.writing():
+        if folder.run.finished:
+            watch.note(f"{folder.run.name} is finished; nothing to do")
+        else:
+            _Sweep(folder, watch).run()
     return folder
 
 
@@ -209,9 +210,13 @@ class _Sweep:
         """Samples of records that an interruption left unfinished, by key."""
         found: dict[str, dict[str, Any]] = {}
         for entry in self.folder.journal_entries():
-            known = found.setdefault(entry["key"], {"settings": entry["settings"], "samples_s": [], "spent_s": 0.0})
-            known["samples_s"] += entry["samples_s"]
-            known["spent_s"] += entry["spent_s"]
+            # An entry that lacks something, or holds something else, is progress lost and no more.
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                key, settings = str(entry["key"]), dict(entry["settings"])
+                samples, spent = [float(s) for s in entry["samples_s"]], float(entry["spent_s"])
+                known = found.setdefault(key, {"settings": settings, "samples_s": [], "spent_s": 0.0})
+                known["samples_s"] += samples
+                known["spent_s"] += spent
         return found
 
     def _emulated(self, record: Record) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from workbench.sweep.presets import Effort
 from workbench.sweep.records import Subject
 from workbench.sweep.selection import Case
 from workbench.sweep.watch import Watch
+from workbench.temporary import IN_MEMORY, temporary_folder
 
 ROOMY = 4 << 30
 """Free bytes of the in-memory file system from which on a case is kept there rather than on disk."""
@@ -125,10 +125,9 @@ class CaseWriter:
 @contextlib.contextmanager
 def _case_folder() -> Iterator[Path]:
     """A temporary folder in memory where there is one large enough, else on disk."""
-    shm = Path("/dev/shm")
-    place = str(shm) if shm.is_dir() and psutil.disk_usage(str(shm)).free > ROOMY else None
-    with tempfile.TemporaryDirectory(prefix="workbench-", dir=place) as name:
-        yield Path(name)
+    roomy = IN_MEMORY.is_dir() and psutil.disk_usage(str(IN_MEMORY)).free > ROOMY
+    with temporary_folder(IN_MEMORY if roomy else None) as folder:
+        yield folder
 
 
 def _free_device_bytes() -> int:

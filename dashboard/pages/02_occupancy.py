@@ -11,6 +11,7 @@ from workbench.analyse import missing
 from workbench.analyse.best import best_settings
 from workbench.analyse.describe import shape_text
 from workbench.analyse.figures import occupancy as figures
+from workbench.analyse.markup import plain
 from workbench.analyse.occupancy import build_facts, built, by_kernel, known_archs, limits, what_if
 from workbench.analyse.problems import problems
 from workbench.problem import Problem
@@ -32,7 +33,7 @@ def page(context: Context) -> None:
     try:
         sliders()
     except Problem as problem:  # no C++ compiler, for one
-        st.warning(str(problem))
+        st.warning(plain(problem))
 
 
 def recorded(context: Context) -> None:

@@ -13,6 +13,7 @@ from workbench.analyse.advice import advice
 from workbench.analyse.counted import kernels, rules, stalls
 from workbench.analyse.describe import shape_text
 from workbench.analyse.figures import time as figures
+from workbench.analyse.markup import plain
 from workbench.analyse.parts import chain_shares
 from workbench.analyse.problems import problems
 
@@ -27,7 +28,7 @@ def page(context: Context) -> None:
     if context.records.empty:
         nothing([missing.no_records(context.operation)])
         return
-    st.markdown(f"##### {context.operation}: launches, kernels and stalls")
+    st.markdown(f"##### {plain(context.operation)}: launches, kernels and stalls")
     shape = choose(st.selectbox, "Shape", problems(context.records), "shape", format_func=shape_text)
     rows = context.ladder(context.records[context.records["shape"] == shape])
     columns = ["variant", "run", "time.median_s", "launches.declared", "launches.counted"]
@@ -38,7 +39,7 @@ def page(context: Context) -> None:
     if sentences.empty:
         nothing(["The workbench's rules find nothing to say about these records."])
     for _, row in sentences.iterrows():
-        st.markdown(f"- **{row['variant']}**: {row['sentence']}")
+        st.markdown(f"- **{plain(row['variant'])}**: {plain(row['sentence'])}")
 
 
 def parts(context: Context) -> None:

@@ -16,6 +16,7 @@ from workbench.analyse.counted import launches_of, with_counters
 from workbench.analyse.describe import shape_text
 from workbench.analyse.explain import explain, in_words, shown, side_rows
 from workbench.analyse.figures import compare as figures
+from workbench.analyse.markup import plain
 from workbench.analyse.pairing import earlier_run
 from workbench.analyse.query import read_records
 from workbench.analyse.runs import RunSummary
@@ -56,7 +57,7 @@ def page(context: Context) -> None:
     )
     st.markdown(f"**{summary(result)}**")
     for note in result.notes:
-        st.caption(note)
+        st.caption(plain(note))
     if result.pairs:
         verdicts(result, context, {run_a.name: run_a, run_b.name: run_b})
         with st.expander("As Markdown, for a pull request"):

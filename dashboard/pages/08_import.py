@@ -8,6 +8,7 @@ from dashboard.context import Context
 from dashboard.show import frame, nothing
 from dashboard.url import choose, set_values
 from workbench.analyse.imported import figures_table, store_upload
+from workbench.analyse.markup import code, plain
 from workbench.problem import Problem
 
 OWN_RUN = "a run of its own"
@@ -40,11 +41,11 @@ def page(context: Context) -> None:
             st.session_state["imported"] = {"marker": marker, "found": found}
     outcome = st.session_state["imported"]
     if "problem" in outcome:
-        st.error(f"{outcome['problem']}. Nothing was stored.")
+        st.error(f"{plain(outcome['problem'])}. Nothing was stored.")
         return
     found = outcome["found"]
     st.success(
-        f"{found.count} launches of {len(found.records)} records, {found.metrics} metrics, in run `{found.run}`."
+        f"{found.count} launches of {len(found.records)} records, {found.metrics} metrics, in run {code(found.run)}."
     )
     if found.outside:
         st.warning(f"{found.outside} launches lie in no range of a record of the run and were left out.")

@@ -6,6 +6,7 @@ that is not finished is read from its records.jsonl. Frames are shared between c
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections import OrderedDict
@@ -20,8 +21,9 @@ import pandas as pd
 from workbench.analyse.ladder import columns, frame_of
 from workbench.analyse.runs import RunSummary
 from workbench.analyse.selection import AXES, Choices, Selection
+from workbench.foreign import reading
 from workbench.problem import Problem
-from workbench.store.run_folder import open_run
+from workbench.store.run_folder import RESTORE, open_run
 
 T = TypeVar("T")
 Cursor: TypeAlias = duckdb.DuckDBPyConnection
@@ -97,25 +99,25 @@ def _each(runs: tuple[RunSummary, ...], query: Callable[[Cursor], T]) -> tuple[l
     finished = [run for run in runs if run.state == "finished"]
     try:
         answers += [query(_over(finished))] if finished else []
-    except duckdb.Error:
+    except Exception:  # DuckDB has its own kinds, the conversion to pandas has others
         for run in finished:
             try:
-                answers.append(query(_over([run])))
-            except duckdb.Error as error:
-                first = str(error).splitlines()[0][:160]
-                problems.append(f"{run.records_file}: corrupt ({first}); restore it or delete the run")
+                with reading(run.records_file, "corrupt", RESTORE):
+                    answers.append(query(_over([run])))
+            except Problem as problem:
+                problems.append(str(problem))
     for run in runs:
         if run.state != "unfinished":
             continue
         try:
-            frame = frame_of(open_run(run.path).records()).assign(run=run.name)
+            with reading(run.records_file, "corrupt", RESTORE):
+                frame = frame_of(open_run(run.path).records()).assign(run=run.name)
+                if len(frame):
+                    cursor = _connection.cursor()
+                    cursor.register("records", frame)
+                    answers.append(query(cursor))
         except Problem as problem:
             problems.append(str(problem))
-            continue
-        if len(frame):
-            cursor = _connection.cursor()
-            cursor.register("records", frame)
-            answers.append(query(cursor))
     return answers, tuple(problems)
 
 
@@ -127,11 +129,16 @@ def _over(runs: Sequence[RunSummary]) -> Cursor:
 
 
 def _from_files(files: Sequence[Path]) -> str:
-    quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+    quoted = ", ".join("'" + _literal(file) + "'" for file in files)
     return (
         "SELECT parse_path(filename)[-2] AS run, * EXCLUDE (filename) "
         f"FROM read_parquet([{quoted}], union_by_name = true, filename = true)"
     )
+
+
+def _literal(file: Path) -> str:
+    """The path in a SQL string, as itself: DuckDB takes a path for a pattern."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(file)).replace("'", "''")
 
 
 def _present(cursor: Cursor) -> set[str]:
@@ -183,9 +190,13 @@ def _read_beside(paths: tuple[Path, ...], wanted: Mapping[str, Sequence[str]]) -
         return pd.DataFrame()
     where = " AND ".join(f"{column} IN ({', '.join('?' * len(v)) or 'NULL'})" for column, v in wanted.items())
     parameters = [value for values in wanted.values() for value in values]
-    cursor = _connection.cursor()
-    frame: pd.DataFrame = cursor.execute(f"SELECT * FROM ({_from_files(paths)}) WHERE {where}", parameters).df()
-    return frame
+    found = []
+    for path in paths:
+        # What cannot be read costs itself alone; the run's summary says so (runs.py).
+        with contextlib.suppress(Exception):
+            query = f"SELECT * FROM ({_from_files([path])}) WHERE {where}"
+            found.append(_connection.cursor().execute(query, parameters).df())
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
 def kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:

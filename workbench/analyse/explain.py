@@ -82,7 +82,8 @@ def in_words(found: pd.DataFrame, missing_counters: bool) -> str:
     top = helping.sort_values("share", ascending=False).iloc[0]
     share = float(top["share"])
     amount = "more than all" if share > 1 else f"{100 * share:.0f} %"
-    return f"The difference in {plain(top['what'])} accounts for {amount} of the difference in time at this run's ceilings.{lack}"
+    what = plain(top["what"])
+    return f"The difference in {what} accounts for {amount} of the difference in time at this run's ceilings.{lack}"
 
 
 def _number(value: Any, default: float) -> float:

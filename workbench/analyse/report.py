@@ -164,7 +164,11 @@ def write_report(run: RunSummary, catalog: Catalog, out: Path) -> Path:
     """Writes the report of a run to `out`, whole or not at all. Problem where it cannot be written, or where the run's
     records cannot be shown."""
     file = printable(out)
-    if not out.name or out.is_dir() or (out.exists() and not out.is_file()):
+    try:
+        in_the_way = not out.name or out.is_dir() or (out.exists() and not out.is_file())
+    except OSError as error:
+        raise Problem(f"--out {file}: {error.strerror}; name another file such as {run.name}.html") from None
+    if in_the_way:
         raise Problem(f"--out {file}: is no file that a report could stand in; name one such as {run.name}.html")
     with reading(run.path, "its records cannot be shown", RESTORE):
         text = render(f"{run.name}: {run.device}", sections(run, catalog))

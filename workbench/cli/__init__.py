@@ -58,7 +58,7 @@ def main() -> None:
     try:
         _end_as_interrupted()
         _print_anything()
-        status = make_app()(standalone_mode=False)
+        status = make_app()(standalone_mode=False, prog_name="workbench")
         sys.stdout.flush()
         if status == 130:
             raise Ended(signal.SIGINT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -71,23 +71,16 @@ def parse_share(text: str) -> float:
 
 
 def _print(result: Comparison, a: str, b: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from workbench.analyse.compare_text import HEADINGS, rows, summary
+    from workbench.cli.terminal import Column, Row, print_table, say
 
-    console = Console()
     if result.pairs:
-        table = Table(box=None, pad_edge=False, title=f"B = {b}  against  A = {a}", title_justify="left")
-        for heading in HEADINGS:
-            justify: Literal["left", "right"] = "right" if heading in HEADINGS[3:6] else "left"
-            table.add_column(heading, justify=justify, overflow="fold", no_wrap=heading in HEADINGS[3:])
+        columns = [Column(heading, right=heading in HEADINGS[3:6]) for heading in HEADINGS]
+        table = []
         for pair, cells in zip(result.pairs, rows(result), strict=True):
-            style = STYLE[pair.verdict]
-            table.add_row(*cells[:-1], f"[{style}]{cells[-1]}[/]" if style else cells[-1])
-            if pair.reason:
-                table.add_row("", "", "", "", "", "", f"[dim]{pair.reason}[/]")
-        console.print(table)
+            note = f"{pair.variant_b} at {cells[2]}: {pair.reason}" if pair.reason else ""
+            table.append(Row(cells, {len(cells) - 1: STYLE[pair.verdict]}, note))
+        print_table(f"B = {b}  against  A = {a}", columns, table)
     for note in result.notes:
-        console.print(f"note: {note}", highlight=False, markup=False)
-    console.print(summary(result), highlight=False)
+        say(f"note: {note}")
+    say(summary(result))

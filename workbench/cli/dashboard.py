@@ -24,6 +24,10 @@ def command(
 
     if not 1 <= port <= 65535:
         raise Problem(f"--port {port}: a port lies between 1 and 65535", exit_status=2)
+    if kernels is not None and not kernels.is_dir():
+        raise Problem(
+            f"--kernels {kernels}: no such folder; name one that holds operations and variants", exit_status=2
+        )
     serve(profiles, kernels, port, address, browser and can_show(os.environ))
 
 

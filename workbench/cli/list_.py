@@ -34,21 +34,18 @@ def command(operations: Operations = None, kernels: Kernels = None, as_json: Jso
 
         print(json.dumps(rows, indent=2))
         return
-    from rich.table import Table
+    from workbench.cli.terminal import Column, print_table
 
-    from workbench.cli.terminal import console as terminal
-
-    console = terminal()
+    columns = [Column("variant"), Column("idea", breaks=True), Column("factors", breaks=True)]
+    columns += [Column("tunables", breaks=True), Column("here")]
     for name in dict.fromkeys(v.operation for v in chosen):
         operation = catalog.operations[name]
-        table = Table(title=f"{name}: {operation.title}   {operation.equation}", title_justify="left", box=None)
-        for column in ("variant", "idea", "factors", "tunables", "here"):
-            table.add_column(column, overflow="fold", no_wrap=column in ("variant", "here"))
+        table = []
         for row in rows:
             if row["operation"] == name:
                 factors = " ".join(f"{k}={v}" for k, v in row["factors"].items())
                 settings = " ".join(f"{k}={','.join(map(str, v))}" for k, v in row["settings"].items())
                 here = str(row["backend_here"] or row["why"])
-                table.add_row(str(row["variant"]), str(row["idea"]), factors, settings, here)
-        console.print(table)
-        console.print()
+                table.append((str(row["variant"]), str(row["idea"]), factors, settings, here))
+        print_table(f"{name}: {operation.title}   {operation.equation}", columns, table)
+        print()

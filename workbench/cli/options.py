@@ -30,9 +30,24 @@ Device = Annotated[str, typer.Option(help="cuda, cpu, comma-separated; the GPU w
 Timeout = Annotated[float, typer.Option(help="Seconds that one variant may take to answer.")]
 
 
-def words(text: str) -> tuple[str, ...]:
-    """The parts of a comma-separated list."""
-    return tuple(word for word in text.split(",") if word)
+LONGEST_TIMEOUT_S = 7 * 86400.0
+SHORTEST_TIMEOUT_S = 0.01
+
+
+def words(text: str, option: str = "") -> tuple[str, ...]:
+    """The parts of a comma-separated list, each once. Problem where `option` was given and names nothing."""
+    found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if text and not found and option:
+        raise Problem(f"{option} {text}: names nothing; write one word or several with commas between", exit_status=2)
+    return found
+
+
+def check_timeout(seconds: float) -> float:
+    """The seconds themselves; Problem where no worker can be waited for so long, or so short a time."""
+    if not SHORTEST_TIMEOUT_S <= seconds <= LONGEST_TIMEOUT_S:  # false for NaN too
+        limits = f"seconds must be positive: from {SHORTEST_TIMEOUT_S} to {LONGEST_TIMEOUT_S:.0f}"
+        raise Problem(f"--timeout {seconds:g}: {limits}", exit_status=2)
+    return seconds
 
 
 def split_axes(words_given: list[str] | None) -> tuple[tuple[str, ...], tuple[tuple[str, tuple[int, ...]], ...]]:
@@ -63,15 +78,13 @@ def selection_of(
     """What the shared options select; `more` are the fields that a command decides for itself."""
     from workbench.sweep.selection import Selection
 
-    if timeout <= 0:
-        raise Problem(f"--timeout {timeout:g}: seconds must be positive", exit_status=2)
     chosen, axes = split_axes(operations)
     return Selection(
         operations=chosen,
-        variants=words(variants),
+        variants=words(variants, "--variants"),
         axes=axes,
-        dtypes=words(dtype),
+        dtypes=words(dtype, "--dtype"),
         kernels=str(kernels.resolve()) if kernels else "",
-        timeout_s=timeout,
+        timeout_s=check_timeout(timeout),
         **more,
     )

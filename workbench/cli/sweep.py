@@ -30,6 +30,7 @@ SETTINGS = AXES
 
 
 def command(
+    context: typer.Context,
     operations: Operations = None,
     variants: Variants = "",
     preset: Annotated[
@@ -39,8 +40,8 @@ def command(
     device: Device = "",
     arch: Annotated[str, typer.Option(help="Architectures to compile CUDA variants for.")] = "sm_90,sm_89",
     pass_: Annotated[str, typer.Option("--pass", help="forward.")] = "forward",
-    resume: Annotated[str, typer.Option(metavar="RUN", help="Continue a run that was cut off.")] = "",
-    name: Annotated[str, typer.Option(help="Name of the run; date and device where none is given.")] = "",
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Continue a run that was cut off.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run; date and device where none is given.")] = None,
     model: Annotated[bool, typer.Option("--model", help="Print the modelled ladder of --device; run nothing.")] = False,
     timeout: Timeout = 120.0,
     seed: Annotated[int, typer.Option(help="Seed of the interleaving.")] = 0,
@@ -54,6 +55,7 @@ def command(
     """
     if pass_ != "forward":
         raise unknown("pass", pass_, ("forward",))
+    _refuse_beside_resume(context, resume)
     selection = selection_of(
         operations,
         variants,
@@ -61,8 +63,8 @@ def command(
         kernels,
         timeout,
         preset=preset,
-        devices=() if model else words(device),
-        archs=words(arch),
+        devices=() if model else words(device, "--device"),
+        archs=words(arch, "--arch"),
         seed=seed,
     )
     if model:
@@ -71,7 +73,21 @@ def command(
         _sweep(selection, profiles, name, resume, as_json)
 
 
-def _sweep(selection: Selection, profiles: Path, name: str, resume: str, as_json: bool) -> None:
+WITH_RESUME = {"context", "resume", "profiles", "as_json", "pass_"}
+"""What may stand beside --resume: the run itself says everything else."""
+
+
+def _refuse_beside_resume(context: typer.Context, resume: str | None) -> None:
+    if resume is None:
+        return
+    for name, value in context.params.items():
+        source = context.get_parameter_source(name)
+        if name not in WITH_RESUME and value and source is not None and source.name == "COMMANDLINE":
+            word = " ".join(value) if isinstance(value, list | tuple) else f"--{name.rstrip('_').replace('_', '-')}"
+            raise Problem(f"{word} has no effect beside --resume: the run goes on as it was begun", exit_status=2)
+
+
+def _sweep(selection: Selection, profiles: Path, name: str | None, resume: str | None, as_json: bool) -> None:
     from workbench.execute.worker import start_server
 
     start_server()  # it imports torch beside what is imported here
@@ -80,7 +96,7 @@ def _sweep(selection: Selection, profiles: Path, name: str, resume: str, as_json
     from workbench.store.run_folder import find_run
     from workbench.sweep.session import continue_run, start_run
 
-    folder = find_run(profiles, resume) if resume else start_run(selection, profiles, name or None)
+    folder = find_run(profiles, resume) if resume is not None else start_run(selection, profiles, name)
     with BarWatch() as watch:
         try:
             continue_run(folder, watch)

@@ -22,7 +22,7 @@ from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout, start
 from workbench.measure.noise import noise_floor
 from workbench.problem import Problem, unknown
 from workbench.store.record import Record, Run, Status
-from workbench.store.run_folder import RunFolder, create_run
+from workbench.store.run_folder import RunFolder, check_name, create_run
 from workbench.sweep.building import Built, build_all, units_for
 from workbench.sweep.checking import CheckJob, has_kernels, run_checks
 from workbench.sweep.environment import environment
@@ -35,6 +35,8 @@ from workbench.sweep.watch import Watch
 
 def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFolder:
     """A new run for a selection, after everything that a user can get wrong in it has been looked at."""
+    if name is not None:
+        check_name(name)
     _validate(selection)
     devices = selection.devices or default_devices()
     now = datetime.datetime.now(datetime.UTC)

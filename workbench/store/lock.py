@@ -25,9 +25,11 @@ def only_writer(run: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):
-            (run / LOCK).unlink()
-        os.close(descriptor)  # which gives the lock back
+        try:
+            with contextlib.suppress(OSError):
+                (run / LOCK).unlink()
+        finally:
+            os.close(descriptor)  # which gives the lock back
 
 
 def _locked(run: Path) -> int:

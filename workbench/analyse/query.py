@@ -66,7 +66,8 @@ def read_beside(
 ) -> pd.DataFrame:
     """The table that a profiler left in `file` (`counters.parquet`, `rules.parquet`) of each run, with a column
     `run`: the rows of the records in `keys`, and of the named `metrics`, where given. Empty where no run has one."""
-    paths = tuple(run.path / file for run in runs if run.state != "corrupt" and (run.path / file).is_file())
+    readable = [run for run in runs if run.state != "corrupt" and not run.beside_problem]
+    paths = tuple(run.path / file for run in readable if (run.path / file).is_file())
     wanted = {"key": tuple(sorted(set(keys)))}
     if metrics is not None:
         wanted["metric"] = tuple(sorted(metrics))
@@ -164,16 +165,28 @@ def _choices(runs: tuple[RunSummary, ...]) -> Choices:
     def texts(column: str) -> tuple[str, ...]:
         return tuple(sorted(str(value) for value in found.get(column, ())))
 
-    factors = {f"{name}={value}" for text in texts("factors") for name, value in json.loads(text).items()}
+    def sizes(axis: str) -> tuple[int, ...]:
+        return tuple(sorted(int(v) for v in found.get(f"shape.{axis}", ()) if isinstance(v, int | float)))
+
+    factors = {f"{name}={value}" for text in texts("factors") for name, value in _object(text).items()}
     return Choices(
         operations=texts("operation"),
         variants=texts("variant"),
         dtypes=texts("shape.dtype"),
         passes=texts("pass"),
         backends=texts("backend"),
-        sizes={a: tuple(sorted(int(v) for v in found[f"shape.{a}"])) for a in AXES if found.get(f"shape.{a}")},
+        sizes={axis: sizes(axis) for axis in AXES if sizes(axis)},
         factors=tuple(sorted(factors)),
     )
+
+
+def _object(text: str) -> dict[str, Any]:
+    """A JSON object, empty where the text is something else."""
+    with contextlib.suppress(ValueError, RecursionError):
+        value = json.loads(text)
+        if isinstance(value, dict):
+            return value
+    return {}
 
 
 def _distinct(cursor: Cursor) -> dict[str, list[Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from workbench.foreign import reading
 from workbench.problem import Problem
-from workbench.store.counters import COUNTER_COLUMNS, COUNTERS, RULE_COLUMNS, RULES
+from workbench.store.counters import COUNTER_COLUMNS, COUNTERS, RULE_COLUMNS, RULES, column_type
 from workbench.store.run_folder import RESTORE, open_run, run_files
 
 COLUMNS_BESIDE = {COUNTERS: COUNTER_COLUMNS, RULES: RULE_COLUMNS}
@@ -91,6 +91,11 @@ def _summary(path: Path, stamp: tuple[int, int], beside: tuple[tuple[int, int], 
     )
 
 
+def _is_null(field: Any) -> bool:
+    """A column of nothing but missing values may have any type."""
+    return str(field.type) == "null"
+
+
 def _beside_problem(path: Path) -> str:
     """What is wrong with the tables that a profiler left; empty where they are as they should be, or not there."""
     import pyarrow.parquet as pq
@@ -100,9 +105,13 @@ def _beside_problem(path: Path) -> str:
             continue
         try:
             with reading(path / name, "corrupt", "import the report again; the records are shown without it"):
-                lacking = set(columns) - set(pq.read_schema(path / name).names)
+                schema = pq.read_schema(path / name)
+                lacking = set(columns) - set(schema.names)
                 if lacking:
                     raise ValueError(f"no column {', '.join(sorted(lacking))}")
+                odd = [c for c in columns if schema.field(c).type != column_type(c) and not _is_null(schema.field(c))]
+                if odd:
+                    raise ValueError(f"column {odd[0]} is {schema.field(odd[0]).type}, not {column_type(odd[0])}")
                 for group in range((file := pq.ParquetFile(path / name)).num_row_groups):
                     file.read_row_group(group, columns=["key"])
         except Problem as problem:

@@ -106,7 +106,7 @@ class CounterTable:
         )
         columns = list(zip(*self._rules, strict=True)) or [()] * len(RULE_COLUMNS)
         rules = pa.table(
-            {name: pa.array(column, type=_rule_type(name)) for name, column in zip(RULE_COLUMNS, columns, strict=True)}
+            {name: pa.array(column, type=column_type(name)) for name, column in zip(RULE_COLUMNS, columns, strict=True)}
         )
         pending: list[tuple[Path, Path]] = []
         try:
@@ -130,10 +130,12 @@ class CounterTable:
                 temporary.unlink(missing_ok=True)
 
 
-def _rule_type(name: str) -> Any:
+def column_type(name: str) -> Any:
+    """The Arrow type of a column of counters or of rules."""
     import pyarrow as pa
 
-    return {"launch": pa.int32(), "estimated_speedup_percent": pa.float64()}.get(name, pa.string())
+    numbers = {"launch": pa.int32(), "value": pa.float64(), "estimated_speedup_percent": pa.float64()}
+    return numbers.get(name, pa.string())
 
 
 def _without_keys(path: Path, keys: Iterable[str]) -> Any:

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -51,7 +52,7 @@ def marked(token: str) -> set[int]:
     wanted = f"{MARK}={token}".encode()
     found = set()
     for pid in _ids():
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+        with contextlib.suppress(OSError), Path(f"/proc/{pid}/environ").open("rb") as file:
             if wanted in file.read().split(b"\0"):
                 found.add(pid)
     return found
@@ -85,7 +86,7 @@ def is_zombie(pid: int) -> bool:
 
 
 def _ids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    return [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdecimal()]
 
 
 def _parents() -> dict[int, int]:
@@ -100,7 +101,6 @@ def _parents() -> dict[int, int]:
 def _stat(pid: int) -> list[str] | None:
     """State, parent and so on: what stands behind the name, which may hold anything; None where the process is gone."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].decode().split()
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].decode().split()
     except OSError:
         return None

@@ -164,4 +164,4 @@ class _Server:
             kill(strays)
             for pid in strays:
                 with contextlib.suppress(ChildProcessError):
-                    _, status = os.waitpid(pid, 0)
+                    os.waitpid(pid, 0)

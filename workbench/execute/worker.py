@@ -185,14 +185,14 @@ class Worker:
         self._is_made = False
         self._closed = False
         self._calls = 0
-        self._returns: Any = None
+        self._returns = _adapter(None)
         self._send(MAKE, (factory, arguments))
 
     def start(self, method: str, *arguments: Any, returns: Any = Any) -> Worker:
         """Begins a call, which `finish` collects; returns itself. Several workers can so be busy at once. `returns` is
         the type of what the method returns: an answer of another is none."""
         self._ready()
-        self._returns = returns
+        self._returns = _adapter(returns)
         self._send(method, arguments)
         return self
 
@@ -237,7 +237,7 @@ class Worker:
 
     def _ready(self) -> None:
         if not self._is_made:
-            self._returns = None
+            self._returns = _adapter(None)
             self.finish(START_TIMEOUT_S)
             self._is_made = True
 
@@ -257,7 +257,7 @@ class Worker:
             kind, value = answer["kind"], answer["value"]
             if answer["call"] != self._calls or kind not in ("value", *RAISED):
                 raise ValueError("an answer to no call")
-            return kind, _adapter(self._returns if kind == "value" else str).validate_python(value)
+            return kind, (self._returns if kind == "value" else _adapter(str)).validate_python(value)
         except TimeoutError:
             self._kill()
             raise WorkerTimeout(_with_words(f"no answer within {timeout_s:.3g} s", self._tail)) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 from workbench.build import Unit
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, checked_draws
+from workbench.check.compare_outputs import Comparison
 from workbench.declare import Variant
 from workbench.emulate import ORDERS
 from workbench.execute.here import backend_here, gpu_name, why_unsupported
@@ -114,7 +115,9 @@ def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record:
         workers[place] = worker = _worker(subject, kernels)
         draws = job.draws or (Draw(subject.operation.regimes[0], 0), *checked_draws(subject.operation))
         orders = (job.orders,) if subject.backend == "emulated" else ()
-        return worker.start("check", subject.shape, subject.variant.default_settings(), draws, *orders)
+        return worker.start(
+            "check", subject.shape, subject.variant.default_settings(), draws, *orders, returns=Comparison
+        )
 
     on_gpu = any(job.subject.backend == "cuda" for job in jobs)
     begins = [functools.partial(begin, place) for place in range(len(jobs))]

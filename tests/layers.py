@@ -6,6 +6,7 @@ LINE = (
         "workbench.problem",
         "workbench.foreign",
         "workbench.durable",
+        "workbench.stdout",
         "workbench.axes",
         "workbench.arguments",
         "workbench.dtypes",

@@ -38,6 +38,10 @@ START_TIMEOUT_S = 120.0
 """A first worker waits for the server's import of torch; on a cold disk that is many seconds."""
 SERVER_TIMEOUT_S = 30.0
 """For a request to a server that has served one already."""
+START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "from workbench.execute.server import main; main(int(sys.argv[1]))"
+)
 GRACE_S = 0.2
 """How long a worker that is not needed any more may take to end by itself."""
 
@@ -73,10 +77,9 @@ class _Server:
         self._patience_s = START_TIMEOUT_S
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._tail = Tail()
-        code = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from workbench.execute.server import main; main(int(sys.argv[1]))"  # noqa: E501
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", code, str(theirs.fileno()), json.dumps(sys.path)],
+                [sys.executable, "-c", START, str(theirs.fileno()), json.dumps(sys.path)],
                 stdin=subprocess.DEVNULL, stdout=self._tail.write, stderr=self._tail.write,
                 pass_fds=(theirs.fileno(),), env={**os.environ, MARK: self.token},
             )  # fmt: skip

@@ -28,7 +28,8 @@ OVERHEAD_S: Mapping[Device, float] = {"cpu": 5e-6, "cuda": 5e-3}
 MESSAGES_S = 2e-3
 """What asking for a block and its answer take."""
 MOST_OVER = 4.0
-"""How many times what it should the coordinator's own time of a block may be, at the median of all blocks."""
+"""How many times what it should the coordinator's own time of a block may be. A quarter of the blocks must keep to it:
+on a busy machine a message waits for its turn now and then."""
 UNSEEN_OVER = 10.0
 UNSEEN_SLACK_S = 50e-6
 """Inputs never seen before may take this many times, and this much, longer than those that were timed: they come from
@@ -79,7 +80,7 @@ def against_the_wall(blocks: Sequence[Timed], device: Device) -> str | None:
     claimed = statistics.median(b.claimed_s / b.waited_s for b in blocks)
     if claimed > 1.05:
         return f"blocks claim {claimed:.3g} times the time that they took by the coordinator's clock"
-    over = statistics.median(b.waited_s / b.expected_s(device) for b in blocks)
+    over = sorted(b.waited_s / b.expected_s(device) for b in blocks)[len(blocks) // 4]
     if over > MOST_OVER:
         return f"blocks took {over:.3g} times what their samples claim by the coordinator's clock"
     return None

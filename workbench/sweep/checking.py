@@ -17,6 +17,7 @@ from workbench.execute.here import backend_here, gpu_name, why_unsupported
 from workbench.execute.side_by_side import side_by_side
 from workbench.execute.worker import Worker, close_all, start_server
 from workbench.problem import Problem, unknown
+from workbench.stdout import kept_clean
 from workbench.store.record import Record, Status
 from workbench.sweep.building import build_all, units_for
 from workbench.sweep.records import Subject
@@ -48,6 +49,11 @@ def check_all(selection: Selection, watch: Watch) -> list[Record]:
             raise unknown("device", device, BACKENDS)
         if device == "cuda" and gpu_name() is None:
             raise Problem("--device cuda: this machine has no NVIDIA GPU or no driver; --device emulated runs anywhere")
+    with kept_clean():
+        return _check_all(selection, watch)
+
+
+def _check_all(selection: Selection, watch: Watch) -> list[Record]:
     catalog = load_catalog(selection.folder)
     jobs: list[CheckJob] = []
     records: list[Record] = []

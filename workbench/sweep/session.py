@@ -20,6 +20,7 @@ from workbench.execute.here import default_devices, device_name, gpu_arch, gpu_n
 from workbench.execute.worker import FAILURES, Worker, start_server
 from workbench.measure.noise import noise_floor
 from workbench.problem import Problem, unknown
+from workbench.stdout import kept_clean
 from workbench.store.record import Record, Run, Status
 from workbench.store.run_folder import RunFolder, create_run
 from workbench.sweep.building import Built, build_all, units_for
@@ -34,7 +35,8 @@ from workbench.sweep.watch import Watch
 
 def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFolder:
     """A new run for a selection, after everything that a user can get wrong in it has been looked at."""
-    _validate(selection)
+    with kept_clean():
+        _validate(selection)
     devices = selection.devices or default_devices()
     now = datetime.datetime.now(datetime.UTC)
     device = device_name(devices[0])
@@ -66,7 +68,8 @@ def continue_run(folder: RunFolder, watch: Watch) -> RunFolder:
     if folder.run.finished:
         watch.note(f"{folder.run.name} is finished; nothing to do")
         return folder
-    _Sweep(folder, watch).run()
+    with kept_clean():
+        _Sweep(folder, watch).run()
     return folder
 
 

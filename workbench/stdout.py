@@ -3,53 +3,60 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sys
 import threading
 from collections.abc import Iterator
-from typing import TextIO
 
 _lock = threading.Lock()
 _inside = 0
-_saved: tuple[int, TextIO] | None = None
+_before: _Output | None = None
 
 
 @contextlib.contextmanager
 def kept_clean() -> Iterator[None]:
     """While somebody's declarations run in this process, whatever they print, in Python or C or to the descriptor, goes
     to standard error. May be entered again inside itself, and by several threads."""
-    global _inside, _saved
+    global _inside, _before
     with _lock:
         if not _inside:
-            _saved = _redirect()
+            _before = _Output()
         _inside += 1
     try:
         yield
     finally:
         with _lock:
             _inside -= 1
-            if not _inside and _saved is not None:
-                _restore(*_saved)
-                _saved = None
+            if not _inside and _before is not None:
+                _before.restore()
 
 
-def _redirect() -> tuple[int, TextIO] | None:
-    try:
+class _Output:
+    """Standard output as it was; from the start on it leads to standard error."""
+
+    def __init__(self) -> None:
+        self._stream = sys.stdout
+        _flush()
+        try:
+            self._descriptor = os.dup(1)
+        except OSError:  # closed
+            self._descriptor = -1
+        with contextlib.suppress(OSError):
+            os.dup2(2, 1)
+        sys.stdout = sys.stderr
+
+    def restore(self) -> None:
+        _flush()
+        ctypes.CDLL(None).fflush(None)  # what C still holds back was printed inside
+        if self._descriptor < 0:
+            os.close(1)
+        else:
+            os.dup2(self._descriptor, 1)
+            os.close(self._descriptor)
+        sys.stdout = self._stream
+
+
+def _flush() -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # a full disk, a closed stream, none at all
         sys.stdout.flush()
-        descriptor = os.dup(1)
-        os.dup2(2, 1)
-    except (OSError, ValueError, AttributeError):  # closed: nothing to keep clean, or nowhere to lead it
-        return None
-    stream, sys.stdout = sys.stdout, sys.stderr
-    return descriptor, stream
-
-
-def _restore(descriptor: int, stream: TextIO) -> None:
-    import ctypes
-
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-    ctypes.CDLL(None).fflush(None)  # what C still holds back was printed inside
-    os.dup2(descriptor, 1)
-    os.close(descriptor)
-    sys.stdout = stream

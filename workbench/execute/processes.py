@@ -74,8 +74,11 @@ def end_tree(pid: int) -> None:
 def end_marked(token: str) -> None:
     """Ends whatever descends from the server of this token, until nothing does."""
     deadline = time.monotonic() + PATIENCE_S
-    while (left := {pid for pid in marked(token) if not is_zombie(pid)}) and time.monotonic() < deadline:
+    times_none = 0  # one may be born while the others are looked at
+    while times_none < 2 and time.monotonic() < deadline:
+        left = {pid for pid in marked(token) if not is_zombie(pid)}
         kill(left)
+        times_none = 0 if left else times_none + 1
         time.sleep(0.01)
 
 

@@ -122,7 +122,7 @@ class Station:
     def samples(self, seconds: float, trial: Trial | None = None) -> Block:
         """One block of samples, after evaluations that bring this process's data back to where it was. A trial goes
         the same way, which a variant cannot tell from the other: one evaluation alone, whose outputs are handed over at
-        once."""
+        once where there is a reference for them."""
         clock = self._clock
         repeats = clock.repeats
         if trial is None:
@@ -131,7 +131,7 @@ class Station:
             seconds, repeats = 0.0, 1
             self._load(trial)
         taken = _SAMPLES[self._assignment.device](clock, seconds, repeats)
-        if trial is not None:
+        if trial is not None and trial.kind == "draw":
             self._put(self._bound.outputs(trial.set))
         return Block(taken, repeats)
 

@@ -22,7 +22,6 @@ class Status(StrEnum):
     COMPILE_ERROR = "compile_error"
     CRASHED = "crashed"
     TIMEOUT = "timeout"
-    SKIPPED = "skipped"
 
 
 class Frozen(BaseModel):

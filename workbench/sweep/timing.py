@@ -85,8 +85,10 @@ class CaseTimer:
                 earlier=self.earlier,
                 ceilings=self.ceilings,
             )
-            # One place of each group is the mirror's: the variant that runs against itself.
-            size = group_size(variants, operation, shape, len(timed), free) - 1
+            # One place of each group is the mirror's: the variant that runs against itself. In a CPU's memory lies also
+            # what each hands over.
+            held = len(timed) + (1 if self.device == "cpu" else 0)
+            size = group_size(variants, operation, shape, held, free) - 1
             for first in range(0, len(subjects), size):
                 found, spread = contest.run(subjects[first : first + size])
                 records += found

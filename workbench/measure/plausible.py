@@ -80,7 +80,7 @@ def against_the_wall(blocks: Sequence[Timed], device: Device) -> str | None:
     claimed = statistics.median(b.claimed_s / b.waited_s for b in blocks)
     if claimed > 1.05:
         return f"blocks claim {claimed:.3g} times the time that they took by the coordinator's clock"
-    over = sorted(b.waited_s / b.expected_s(device) for b in blocks)[len(blocks) // 4]
+    over = sorted(b.waited_s / b.expected_s(device) for b in blocks)[(len(blocks) - 1) // 4]
     if over > MOST_OVER:
         return f"blocks took {over:.3g} times what their samples claim by the coordinator's clock"
     return None

@@ -7,6 +7,7 @@ LINE = (
         "workbench.foreign",
         "workbench.durable",
         "workbench.temporary",
+        "workbench.stdout",
         "workbench.axes",
         "workbench.arguments",
         "workbench.dtypes",

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from workbench.declare import Operation, Variant
 from workbench.problem import Problem, unknown
+from workbench.stdout import kept_clean
 
 T = TypeVar("T")
 
@@ -99,7 +100,8 @@ def _load(root: Path, folder: Path, name: str) -> ModuleType:
         _namespace(package.split(".")[0], root)
         _namespace(package, folder)
     try:
-        return importlib.import_module(f"{package}.{name}")
+        with kept_clean():
+            return importlib.import_module(f"{package}.{name}")
     except ModuleNotFoundError as error:
         if error.name == f"{package}.{name}":
             raise Problem(f"{folder}: no {name}.py; an operation needs operation.py and variants.py") from None

@@ -6,10 +6,9 @@ whoever comes later can tell a folder in use from one that nobody will ever remo
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import fcntl
-import multiprocessing
+import functools
 import os
 import shutil
 import tempfile
@@ -23,7 +22,9 @@ IN_MEMORY = Path("/dev/shm")
 
 @contextlib.contextmanager
 def temporary_folder(within: Path | None = None) -> Iterator[Path]:
-    """A folder of one's own, in `within` or where temporary files go; gone afterwards."""
+    """A folder of one's own, in `within` or where temporary files go; gone afterwards. The first of a process clears
+    what killed ones have left."""
+    _clear_once()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=within))
     owner = own(folder)
     try:
@@ -31,6 +32,11 @@ def temporary_folder(within: Path | None = None) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(owner)
+
+
+@functools.cache
+def _clear_once() -> None:
+    clear_left_over()
 
 
 def own(folder: Path) -> int:
@@ -63,13 +69,3 @@ def clear_left_over(within: Path | None = None, pattern: str = PREFIX + "*") -> 
             for folder in place.glob(pattern):
                 if is_left_over(folder):
                     shutil.rmtree(folder, ignore_errors=True)
-
-
-def own_sockets() -> None:
-    """Gives the sockets of multiprocessing a folder of ours: what a killed process leaves of it is then cleared too."""
-    settings = multiprocessing.current_process()._config  # type: ignore[attr-defined] # its only place for that
-    if settings.get("tempdir") is None:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        own(folder)
-        settings["tempdir"] = str(folder)
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)

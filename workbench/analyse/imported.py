@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from workbench.profile.metrics import figures as known_figures
 from workbench.store.launch import Launch
 from workbench.store.record import Record
 from workbench.store.run_folder import find_run
+from workbench.temporary import temporary_folder
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ def store_upload(name: str, content: bytes, profiles: Path, run: str | None) -> 
 
     Raises Problem, with the file's own name, for what is no report; nothing is stored then.
     """
-    with tempfile.TemporaryDirectory(prefix="workbench-upload-") as folder:
-        file = Path(folder) / (Path(name).name or "report")
+    with temporary_folder() as folder:
+        file = folder / (Path(name).name or "report")
         file.write_bytes(content)
         try:
             imported = import_into_run(file, find_run(profiles, run)) if run else import_as_run(file, profiles)

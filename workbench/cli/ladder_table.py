@@ -14,7 +14,7 @@ from workbench.store.run_folder import RunFolder
 
 BOUND = {"bandwidth": "bw", "matrix": "mm", "flops": "fl", "special": "sp", "latency": "lat", "launches": "ln"}
 """What sets a floor, in as few letters as a column has."""
-STYLE = {"ok": "green", "unsupported": "dim", "skipped": "dim"}
+STYLE = {"ok": "green", "unsupported": "dim"}
 
 
 def print_ladder(folder: RunFolder) -> None:

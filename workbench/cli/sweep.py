@@ -107,7 +107,9 @@ def _sweep(selection: Selection, profiles: Path, name: str | None, resume: str |
         print_ladder_json(folder)
     else:
         print_ladder(folder)
-    if all(r.status.value in ("incorrect", "crashed", "timeout", "compile_error") for r in folder.records()):
+    if all(
+        r.status.value in ("incorrect", "implausible", "crashed", "timeout", "compile_error") for r in folder.records()
+    ):
         raise Problem(f"no variant of {folder.run.name} came through; the reasons stand in the table")
 
 

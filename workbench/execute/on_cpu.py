@@ -34,6 +34,12 @@ class CpuBound:
     def poison(self, index: int = 0) -> None:
         self._sets[index].poison()
 
+    def load(self, inputs: Inputs, index: int = 0) -> None:
+        self._sets[index].load(inputs)
+
+    def inputs(self, index: int = 0) -> dict[str, Any]:
+        return self._sets[index].inputs()
+
     def outputs(self, index: int = 0) -> dict[str, Any]:
         return self._sets[index].outputs()
 
@@ -68,10 +74,9 @@ class _HostSet:
                 self.arrays[tensor.name] = None
                 continue
             buffer = HostBuffer(tensor.name, tensor.nbytes)
-            array = buffer.view(tensor.shape, numpy_dtype(tensor.dtype))
-            if tensor.role == "input":
-                array[...] = inputs[tensor.name]
-            self.buffers[tensor.name], self.arrays[tensor.name] = buffer, array
+            self.buffers[tensor.name] = buffer
+            self.arrays[tensor.name] = buffer.view(tensor.shape, numpy_dtype(tensor.dtype))
+        self.load(inputs)
         self.torch: dict[str, Any] = {}
         if any(isinstance(step, Call) for step in plan.steps):
             for name, array in self.arrays.items():
@@ -103,6 +108,15 @@ class _HostSet:
 
     def _item_bytes(self, name: str) -> int:
         return DTYPE_BYTES[self.tensors[name].dtype]
+
+    def load(self, inputs: Inputs) -> None:
+        for name, array in self.inputs().items():
+            array[...] = inputs[name]
+
+    def inputs(self) -> dict[str, Any]:
+        return {
+            name: self.arrays[name] for name, t in self.tensors.items() if t.role == "input" and name in self.buffers
+        }
 
     def poison(self) -> None:
         for name, tensor in self.tensors.items():

@@ -70,6 +70,14 @@ class CudaBound:
     def poison(self, index: int = 0) -> None:
         self._sets[index].poison()
 
+    def load(self, inputs: Inputs, index: int = 0) -> None:
+        self._sets[index].load(inputs)
+        self.synchronize()
+
+    def inputs(self, index: int = 0) -> dict[str, Any]:
+        self.synchronize()
+        return self._sets[index].inputs()
+
     def outputs(self, index: int = 0) -> dict[str, Any]:
         self.synchronize()
         return self._sets[index].outputs()
@@ -96,8 +104,7 @@ class _DeviceSet:
             whole = torch.full((tensor.nbytes + 2 * GUARD_BYTES,), CANARY, dtype=torch.uint8, device="cuda")
             view = whole[GUARD_BYTES : GUARD_BYTES + tensor.nbytes].view(_torch_dtype(tensor.dtype))
             self.whole[tensor.name], self.tensors[tensor.name] = whole, view.view(tensor.shape)
-            if tensor.role == "input":
-                self.tensors[tensor.name].copy_(torch_view(inputs[tensor.name], tensor.dtype))
+        self.load(inputs)
         self.returned: set[str] = set()
         self.poison()
         self.steps = [self._bind(plan, position, kernels) for position in range(len(plan.steps))]
@@ -144,6 +151,17 @@ class _DeviceSet:
         if isinstance(argument, I32):
             return ctypes.c_int32(argument.value)
         return ctypes.c_int64(argument) if isinstance(argument, int) else ctypes.c_float(argument)
+
+    def load(self, inputs: Inputs) -> None:
+        for name, tensor in self._given():
+            self.tensors[name].copy_(torch_view(inputs[name], tensor.dtype))
+
+    def inputs(self) -> dict[str, Any]:
+        return {name: numpy_copy(self.tensors[name], tensor.dtype) for name, tensor in self._given()}
+
+    def _given(self) -> list[tuple[str, Tensor]]:
+        """The inputs that are not absent."""
+        return [(name, t) for name, t in self.declared.items() if t.role == "input" and name in self.whole]
 
     def poison(self) -> None:
         for name, tensor in self.declared.items():

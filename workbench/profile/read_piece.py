@@ -9,11 +9,11 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from workbench.profile.report_blocks import read_blocks
 from workbench.store.launch import Launch
+from workbench.temporary import temporary_folder
 
 
 def read_piece(report: Path, first: int, last: int) -> list[Launch]:
@@ -32,8 +32,8 @@ def main(report: Path, first: int, last: int) -> None:
 
     from workbench.profile.read_report import launches_of
 
-    with tempfile.TemporaryDirectory(prefix="workbench-report-") as folder:
-        piece = Path(folder) / "piece.ncu-rep"
+    with temporary_folder() as folder:
+        piece = folder / "piece.ncu-rep"
         read_blocks(report).write_piece(first, last, piece)
         pickle.dump(list(launches_of(ncu_report, piece)), sys.stdout.buffer)
 

@@ -20,11 +20,12 @@ class Status(StrEnum):
 
     OK = "ok"
     INCORRECT = "incorrect"
+    IMPLAUSIBLE = "implausible"
+    """Right answers, and a time that no machine or no clock but the variant's own could have measured."""
     UNSUPPORTED = "unsupported"
     COMPILE_ERROR = "compile_error"
     CRASHED = "crashed"
     TIMEOUT = "timeout"
-    SKIPPED = "skipped"
 
 
 class Frozen(BaseModel):

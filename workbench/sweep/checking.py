@@ -10,12 +10,14 @@ from pathlib import Path
 from workbench.build import Unit
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, checked_draws
+from workbench.check.compare_outputs import Comparison
 from workbench.declare import Variant
 from workbench.emulate import ORDERS
 from workbench.execute.here import backend_here, gpu_name, why_unsupported
 from workbench.execute.side_by_side import side_by_side
 from workbench.execute.worker import Worker, close_all, start_server
 from workbench.problem import Problem, unknown
+from workbench.stdout import kept_clean
 from workbench.store.record import Record, Status
 from workbench.sweep.building import build_all, units_for
 from workbench.sweep.records import Subject
@@ -47,6 +49,11 @@ def check_all(selection: Selection, watch: Watch) -> list[Record]:
             raise unknown("device", device, BACKENDS)
         if device == "cuda" and gpu_name() is None:
             raise Problem("--device cuda: this machine has no NVIDIA GPU or no driver; --device emulated runs anywhere")
+    with kept_clean():
+        return _check_all(selection, watch)
+
+
+def _check_all(selection: Selection, watch: Watch) -> list[Record]:
     catalog = load_catalog(selection.folder)
     jobs: list[CheckJob] = []
     records: list[Record] = []
@@ -114,7 +121,9 @@ def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record:
         workers[place] = worker = _worker(subject, kernels)
         draws = job.draws or (Draw(subject.operation.regimes[0], 0), *checked_draws(subject.operation))
         orders = (job.orders,) if subject.backend == "emulated" else ()
-        return worker.start("check", subject.shape, subject.variant.default_settings(), draws, *orders)
+        return worker.start(
+            "check", subject.shape, subject.variant.default_settings(), draws, *orders, returns=Comparison
+        )
 
     on_gpu = any(job.subject.backend == "cuda" for job in jobs)
     begins = [functools.partial(begin, place) for place in range(len(jobs))]

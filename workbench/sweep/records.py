@@ -8,8 +8,8 @@ from typing import Any
 
 from workbench.check.compare_outputs import Comparison
 from workbench.declare import Operation, Setting, Shape, Variant
+from workbench.execute.bound import Violation
 from workbench.execute.here import device_name
-from workbench.execute.host_memory import GuardBroken
 from workbench.execute.worker import WorkerTimeout
 from workbench.problem import Problem
 from workbench.store.record import BuildFact, Bytes, Launches, Record, Status
@@ -70,12 +70,16 @@ class Subject:
             return self.record(Status.OK, settings, error=error, **fields)
         return self.record(Status.INCORRECT, settings, error=error, reason=found.reason)
 
+    def implausible(self, found: Comparison, reason: str, settings: dict[str, Setting]) -> Record:
+        """The record of a variant whose answers are right, and whose time cannot be."""
+        return self.record(Status.IMPLAUSIBLE, settings, error=found.measure(self.bound), reason=reason)
+
     def failed(self, failure: Exception, settings: dict[str, Setting] | None = None) -> Record:
-        """The record of a variant whose worker said no, crashed, hung, or wrote where it must not."""
+        """The record of a variant whose worker said no, crashed, hung, or did what no right one does."""
         text = str(failure)
         if isinstance(failure, WorkerTimeout):
             status = Status.TIMEOUT
-        elif isinstance(failure, GuardBroken) or text.startswith("EmulationFault"):
+        elif isinstance(failure, Violation) or text.startswith("EmulationFault"):
             status = Status.INCORRECT
         elif isinstance(failure, Problem):
             status = Status.COMPILE_ERROR

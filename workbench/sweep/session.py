@@ -18,9 +18,10 @@ from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import Draw
 from workbench.declare import Device, Shape, Variant
 from workbench.execute.here import default_devices, device_name, gpu_arch, gpu_name, why_unsupported
-from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout, start_server
+from workbench.execute.worker import FAILURES, Worker, start_server
 from workbench.measure.noise import noise_floor
 from workbench.problem import Problem, unknown
+from workbench.stdout import kept_clean
 from workbench.store.record import Record, Run, Status
 from workbench.store.run_folder import RunFolder, check_name, create_run
 from workbench.sweep.building import Built, build_all, units_for
@@ -29,7 +30,7 @@ from workbench.sweep.environment import environment
 from workbench.sweep.memory import require_fit
 from workbench.sweep.records import Subject
 from workbench.sweep.selection import Case, Selection, cases_of, dtypes_of, small_shape
-from workbench.sweep.timing import CaseTimer, CaseWriter
+from workbench.sweep.timing import CaseTimer
 from workbench.sweep.watch import Watch
 
 
@@ -37,7 +38,8 @@ def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFold
     """A new run for a selection, after everything that a user can get wrong in it has been looked at."""
     if name is not None:
         check_name(name)
-    _validate(selection)
+    with kept_clean():
+        _validate(selection)
     devices = selection.devices or default_devices()
     now = datetime.datetime.now(datetime.UTC)
     device = device_name(devices[0])
@@ -69,7 +71,8 @@ def continue_run(folder: RunFolder, watch: Watch) -> RunFolder:
     with folder.writing():
         if folder.run.finished:
             watch.note(f"{folder.run.name} is finished; nothing to do")
-        else:
+            return folder
+        with kept_clean():
             _Sweep(folder, watch).run()
     return folder
 
@@ -119,10 +122,13 @@ class _Sweep:
         worker = Worker("workbench.sweep.ceilings:Ceilings", self.devices[0])
         try:
             found = worker.call(
-                "measure", self.selection.effort().ceilings_s, timeout_s=max(120.0, self.selection.timeout_s)
+                "measure",
+                self.selection.effort().ceilings_s,
+                timeout_s=max(120.0, self.selection.timeout_s),
+                returns=dict[str, float],
             )
             self.folder.update(ceilings=found)
-        except (WorkerCrashed, WorkerTimeout, Problem) as failure:
+        except FAILURES as failure:
             self.watch.note(f"ceilings could not be measured ({failure}); shares and floors will be missing")
         finally:
             worker.close()
@@ -153,18 +159,14 @@ class _Sweep:
         count = sum(device in v.devices for case, device in pairs for v in case.variants)
         self.watch.stage("time", count)
         earlier = self._journal()
-        with contextlib.closing(CaseWriter(self.kernels, self.selection.timeout_s)) as writer:
-            for case, device in pairs:
-                self._time_case(case, _device(device), built, writer, earlier)
+        for case, device in pairs:
+            self._time_case(case, _device(device), built, earlier)
 
-    def _time_case(
-        self, case: Case, device: Device, built: Built, writer: CaseWriter, earlier: dict[str, dict[str, Any]]
-    ) -> None:
+    def _time_case(self, case: Case, device: Device, built: Built, earlier: dict[str, dict[str, Any]]) -> None:
         timer = CaseTimer(
             case=case,
             device=device,
             kernels=self.kernels,
-            writer=writer,
             effort=self.selection.effort(),
             timeout_s=self.selection.timeout_s,
             seed=self.selection.seed,
@@ -172,6 +174,7 @@ class _Sweep:
             journal=self.folder.journal,
             earlier=earlier,
             facts={v.name: built.facts(v, case.shape, self._archs(v)) for v in self._runnable(case)},
+            ceilings=self.folder.run.ceilings,
         )
         records, spread = timer.run(set(self.done))
         records = self._with_speedups(records)

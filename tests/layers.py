@@ -14,6 +14,7 @@ LINE = (
         "workbench.devices",
         "workbench.store.record",
     ),
+    ("workbench.declared",),
     ("workbench.catalog",),
     ("workbench.emulate.flags",),
     ("workbench.build",),

@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from types import ModuleType
 from typing import TypeVar
 
 from workbench.declare import Operation, Variant
+from workbench.declared import checked_operation, checked_variant
+from workbench.foreign import first_words
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
 
@@ -76,8 +79,9 @@ def load_catalog(kernels: Path | None = None) -> Catalog:
         raise Problem(f"--kernels {root}: no declarations; an operation is a folder with operation.py and variants.py")
     catalog = Catalog(roots=(root,))
     for folder in folders:
-        operation = _declared(_load(root, folder, "operation"), "OPERATION", Operation)
-        variants = _declared(_load(root, folder, "variants"), "VARIANTS", tuple)
+        file = folder / "operation.py"
+        operation = checked_operation(_declared(_load(root, folder, "operation"), "OPERATION", Operation), file)
+        variants = _variants(_load(root, folder, "variants"), operation, folder / "variants.py")
         if operation.name in catalog.operations:
             raise Problem(f"{folder / 'operation.py'}: operation {operation.name} is declared twice")
         names = [v.name for v in variants]
@@ -89,6 +93,25 @@ def load_catalog(kernels: Path | None = None) -> Catalog:
         catalog.operations[operation.name] = operation
         catalog.variants[operation.name] = sorted(variants, key=lambda v: v.rung)
     return catalog
+
+
+def _variants(module: ModuleType, operation: Operation, file: Path) -> list[Variant]:
+    """The folder's variants, each held to what it must be."""
+    declared = getattr(module, "VARIANTS", None)
+    if isinstance(declared, Variant):
+        raise Problem(
+            f"{file}: VARIANTS is one Variant: write a tuple, with a comma behind it: VARIANTS = (Variant(...),)"
+        )
+    if not isinstance(declared, tuple | list) or not declared:
+        raise Problem(f"{file}: declares no VARIANTS (a tuple of Variant from workbench.declare)")
+    for entry in declared:
+        if not isinstance(entry, Variant):
+            raise Problem(f"{file}: VARIANTS holds {entry!r:.60}: every entry is a Variant(...)")
+        if entry.operation != operation.name:
+            raise Problem(
+                f"{file}: variant {entry.name} names the operation {entry.operation}: this folder's is {operation.name}"
+            )
+    return [checked_variant(variant, operation, file) for variant in declared]
 
 
 def _load(root: Path, folder: Path, name: str) -> ModuleType:
@@ -108,8 +131,13 @@ def _load(root: Path, folder: Path, name: str) -> ModuleType:
         raise Problem(f"{folder / (name + '.py')}: {error}") from error
     except Problem:
         raise
+    except SyntaxError as error:
+        where = f"{error.filename or folder / (name + '.py')}:{error.lineno or 1}"
+        raise Problem(f"{where}: SyntaxError: {error.msg}") from error
     except Exception as error:  # whatever a user's declaration raises is a problem of that file
-        raise Problem(f"{folder / (name + '.py')}: {type(error).__name__}: {error}") from error
+        own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(str(folder))]
+        where = f"{own[-1].filename}:{own[-1].lineno}" if own else str(folder / (name + ".py"))
+        raise Problem(f"{where}: {type(error).__name__}: {first_words(error)}") from error
 
 
 def _namespace(package: str, folder: Path) -> None:

@@ -11,6 +11,7 @@ from workbench.build.facts import NoSuchKernel, facts_of
 from workbench.build.units import Binary, CompileFailure, Unit, unit_of
 from workbench.catalog import Catalog
 from workbench.declare import Host, Kernel, Operation, Shape, Variant
+from workbench.declared import DeclarationError
 from workbench.problem import unknown
 from workbench.store.record import BuildFact
 
@@ -109,8 +110,13 @@ def build_catalogue(
     for variant in chosen:
         operation = catalog.operations[variant.operation]
         for dtype in dtypes:
-            if dtype in operation.dtypes:
+            if dtype not in operation.dtypes:
+                continue
+            try:
                 rows += _rows(operation, variant, dtype, archs)
+            except DeclarationError as error:
+                why = str(error)
+                rows.append(BuildRow(variant.key, variant.rung, dtype, None, None, status="compile_error", reason=why))
     units = list(dict.fromkeys(row.unit for row in rows if row.unit is not None))
     if starting is not None:
         starting(len(units))

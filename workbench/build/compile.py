@@ -26,6 +26,10 @@ PART = 16
 """Fewest cubins that are disassembled together while others wait: about as much work as nvdisasm's start."""
 
 
+class NoSource(Problem):
+    """A declaration names a source that does not exist: that variant's fault."""
+
+
 @dataclass(frozen=True)
 class _Task:
     """A unit with everything that goes into its compilation."""
@@ -56,7 +60,11 @@ def build_units(units: Iterable[Unit], jobs: int | None = None, progress: Progre
             progress(unit, built)
 
     for unit in dict.fromkeys(units):
-        task = _task(unit, reader)
+        try:
+            task = _task(unit, reader)
+        except NoSource as problem:
+            finished(unit, CompileFailure(unit, f"error: {problem}"))
+            continue
         if task.target.is_file():
             finished(unit, Binary(task.target, True, _log_path(task.target).read_text()))
         else:
@@ -150,7 +158,7 @@ class _Compilers:
 def _task(unit: Unit, reader: SourceReader) -> _Task:
     source = unit.source.resolve()
     if not source.is_file():
-        raise Problem(f"{unit.source}: no such source; its declaration names a file that does not exist")
+        raise NoSource(f"{unit.source}: no such source; its declaration names a file that does not exist")
     project = unit.project_folders()
     # By name, not by folder: the same kernels in another checkout are the same content.
     named = sorted((path.name, reader.text(path)) for path in reader.headers(source, project))

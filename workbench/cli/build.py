@@ -17,7 +17,9 @@ def command(
     variants: Variants = "",
     arch: Annotated[str, typer.Option(help="sm_90, sm_89…, comma-separated; all: every one from sm_80 on.")] = "sm_90",
     all_archs: Annotated[bool, typer.Option("--all-archs", help="The same as --arch all.")] = False,
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16, comma-separated.")] = "float32,bfloat16",
+    dtype: Annotated[
+        str, typer.Option(help="float32, bfloat16, comma-separated; those of the operations where none is given.")
+    ] = "",
     diff: Annotated[
         tuple[str, str] | None, typer.Option(help="Two variants side by side, as in scan/serial scan/blelloch.")
     ] = None,
@@ -35,14 +37,15 @@ def command(
     from workbench.problem import Problem
 
     catalog = load_catalog(kernels)
-    archs, dtypes = parse_archs("all" if all_archs else arch), words(dtype)
-    if not dtypes:
-        raise Problem("--dtype: names no dtype; give float32, bfloat16 or both", exit_status=2)
+    archs, dtypes = parse_archs("all" if all_archs else arch), words(dtype, "--dtype")
     if diff is not None:
         chosen = [catalog.variant(_key(name, operations)) for name in diff]
         archs, dtypes = archs[:1], dtypes[:1]
     else:
-        chosen = catalog.select(operations or (), words(variants))
+        chosen = catalog.select(operations or (), words(variants, "--variants"))
+    if not dtypes:
+        known = [d for variant in chosen for d in catalog.operations[variant.operation].dtypes]
+        dtypes = tuple(dict.fromkeys(known))[: 1 if diff is not None else None]
     with BuildBar(silent=as_json) as bar:
         rows = build_catalogue(catalog, chosen, archs, dtypes, jobs, bar.finished, bar.start)
     if diff is not None:

@@ -10,6 +10,7 @@ import platform
 from pathlib import Path
 
 from workbench.declare import Shape, Variant
+from workbench.declared import DeclarationError
 
 
 @functools.cache
@@ -91,4 +92,7 @@ def missing_requirement(variant: Variant) -> str | None:
 
 def why_unsupported(variant: Variant, shape: Shape) -> str | None:
     """The reason why a variant cannot take part at a shape here, or None."""
-    return missing_requirement(variant) or variant.supports(shape)
+    try:
+        return missing_requirement(variant) or variant.supports(shape)
+    except DeclarationError:
+        return None  # it takes part, and its record says what is wrong with it

@@ -24,6 +24,7 @@ from workbench.sweep.records import Subject
 from workbench.sweep.selection import Selection, cases_of
 from workbench.sweep.watch import Watch
 
+CHECKED_ARCH = "sm_90"
 BACKENDS = ("cuda", "cpu", "emulated")
 
 
@@ -39,7 +40,13 @@ class CheckJob:
 
     def units(self) -> list[Unit]:
         """What it needs compiled."""
-        return units_for(self.subject.variant, self.subject.shape, (), self.subject.backend == "emulated")
+        s = self.subject
+        return units_for(s.variant, s.shape, self.archs(), s.backend == "emulated")
+
+    def archs(self) -> tuple[str, ...]:
+        """What its kernels are compiled for beside emulation: what NVRTC refuses is wrong, whatever emulation makes of
+        it. On a GPU the worker compiles for that."""
+        return (CHECKED_ARCH,) if self.subject.backend == "emulated" else ()
 
 
 def check_all(selection: Selection, watch: Watch) -> list[Record]:
@@ -73,13 +80,17 @@ def check_jobs(jobs: list[CheckJob], kernels: Path, timeout_s: float, watch: Wat
     """Builds what the jobs need and runs them; a record each, in the order of the jobs."""
     start_server()
     records: list[Record] = []
-    built = build_all([unit for job in jobs for unit in job.units()], watch)
-    runnable = list(jobs)
+    broken = {job.subject.key: job.subject.broken() for job in jobs}
+    built = build_all([unit for job in jobs if broken[job.subject.key] is None for unit in job.units()], watch)
+    runnable = []
     for job in jobs:
-        broken = built.failure(job.units())
-        if broken is not None:
-            records.append(job.subject.record(Status.COMPILE_ERROR, reason=broken.message))
-            runnable.remove(job)
+        s, why = job.subject, broken[job.subject.key]
+        emulated = s.backend == "emulated"
+        verdict = (Status.CRASHED, why) if why else built.verdict(s.variant, s.shape, job.archs(), emulated)
+        if verdict is not None:
+            records.append(s.record(verdict[0], reason=verdict[1]))
+        else:
+            runnable.append(job)
     watch.stage("check", len(runnable))
 
     def keep(record: Record) -> None:

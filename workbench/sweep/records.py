@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from workbench.check.compare_outputs import Comparison
-from workbench.declare import Operation, Setting, Shape, Variant
+from workbench.declare import Cost, Operation, Setting, Shape, Variant
+from workbench.declared import DeclarationError
 from workbench.execute.bound import Violation
 from workbench.execute.here import device_name
 from workbench.execute.worker import WorkerTimeout
 from workbench.problem import Problem
 from workbench.store.record import BuildFact, Bytes, Launches, Record, Status
+from workbench.sweep.selection import small_shape
+
+EMULATED_FAULT = "EmulationFault: "
+"""How a worker's answer begins where emulation saw the kernel do what it must not."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Subject:
     def record(self, status: Status, settings: dict[str, Setting] | None = None, **fields: Any) -> Record:
         """A record with the declared cost filled in; `fields` are the rest."""
         chosen = self.variant.default_settings() if settings is None else settings
-        cost = self.variant.cost(self.shape, chosen) if self.variant.supports(self.shape) is None else None
+        cost, least = self._declared(chosen)
         return Record(
             key=self.key,
             operation=self.variant.operation,
@@ -52,13 +58,38 @@ class Subject:
             device="emulated" if self.backend == "emulated" else device_name(self.backend),
             backend=self.backend,
             status=status,
-            bytes=Bytes(declared=cost.bytes if cost else None, least=self.operation.least(self.shape).bytes),
+            bytes=Bytes(declared=cost.bytes if cost else None, least=least.bytes if least else None),
             flops=cost.flops + cost.matrix_flops if cost else None,
             special=cost.special if cost else None,
             launches=Launches(declared=cost.launches if cost else None),
             build=list(self.build),
             **fields,
         )
+
+    def _declared(self, settings: dict[str, Setting]) -> tuple[Cost | None, Cost | None]:
+        """What variant and operation declare to move and do; None where that is what is wrong with them."""
+        cost = least = None
+        with contextlib.suppress(DeclarationError):
+            least = self.operation.least(self.shape)
+            if self.variant.supports(self.shape) is None:
+                cost = self.variant.cost(self.shape, settings)
+        return cost, least
+
+    def broken(self) -> str | None:
+        """What is wrong with the declarations, as far as they can be looked at without running anything: None where
+        nothing is. Plans are made at the operation's small sizes: at large ones some take seconds."""
+        try:
+            self.operation.least(self.shape)
+            small = small_shape(self.operation, self.shape.dtype)
+            settings = self.variant.default_settings()
+            if self.variant.supports(small) is None:
+                self.variant.plan(small, settings)
+            if self.variant.supports(self.shape) is None:
+                self.variant.cost(self.shape, settings)
+            self.operation.tensors(self.shape)
+        except DeclarationError as error:
+            return str(error)
+        return None
 
     def is_right(self, found: Comparison) -> bool:
         return found.relative_l2 <= self.bound
@@ -79,8 +110,10 @@ class Subject:
         text = str(failure)
         if isinstance(failure, WorkerTimeout):
             status = Status.TIMEOUT
-        elif isinstance(failure, Violation) or text.startswith("EmulationFault"):
+        elif isinstance(failure, Violation) or text.startswith(EMULATED_FAULT):
             status = Status.INCORRECT
+            # Where in the emulator it was raised tells a user nothing.
+            text = re.sub(r" \(\w+\.py:\d+\)$", "", text.removeprefix(EMULATED_FAULT))
         elif isinstance(failure, Problem):
             status = Status.COMPILE_ERROR
         else:

@@ -7,6 +7,7 @@ import datetime
 import importlib.util
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from workbench.build import check_arch
 from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import Draw
 from workbench.declare import Device, Shape, Variant
+from workbench.declared import DeclarationError
 from workbench.execute.here import default_devices, device_name, gpu_arch, gpu_name, why_unsupported
 from workbench.execute.worker import FAILURES, Worker, start_server
 from workbench.measure.noise import noise_floor
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
-from workbench.store.record import Record, Run, Status
+from workbench.store.record import BuildFact, Record, Run, Status
 from workbench.store.run_folder import RunFolder, check_name, create_run
 from workbench.sweep.building import Built, build_all, units_for
 from workbench.sweep.checking import CheckJob, has_kernels, run_checks
@@ -108,11 +110,14 @@ class _Sweep:
     def _build(self) -> Built:
         wanted = []
         for variant, shape in self._small_shapes():
-            wanted += units_for(variant, shape, self._archs(variant), emulated=self._is_emulated(variant))
+            if self._subject(variant, shape, "emulated").broken() is None:
+                wanted += units_for(variant, shape, self._archs(variant), emulated=self._is_emulated(variant))
         for case in self.cases:
             for variant in case.variants:
                 if why_unsupported(variant, case.shape) is None and "cuda" not in variant.devices:
-                    wanted += units_for(variant, case.shape, (), emulated=False)
+                    # What is wrong with its plan is in the record that timing it gives.
+                    with contextlib.suppress(DeclarationError):
+                        wanted += units_for(variant, case.shape, (), emulated=False)
         return build_all(wanted, self.watch)
 
     def _measure_ceilings(self) -> None:
@@ -139,14 +144,16 @@ class _Sweep:
         for variant, shape in self._small_shapes():
             if not self._is_emulated(variant):
                 continue
-            facts = built.facts(variant, shape, self._archs(variant))
-            subject = Subject(variant, self.catalog.operation(variant.operation), shape, "emulated", tuple(facts))
+            subject = self._subject(variant, shape, "emulated")
             if subject.key in self.done:
                 continue
-            broken = built.failure(units_for(variant, shape, self._archs(variant), emulated=True))
-            if broken is not None:
-                self._append(subject.record(Status.COMPILE_ERROR, reason=broken.message))
+            broken = subject.broken()
+            archs = self._archs(variant)
+            verdict = (Status.CRASHED, broken) if broken else built.verdict(variant, shape, archs, emulated=True)
+            if verdict is not None:
+                self._append(subject.record(verdict[0], reason=verdict[1]))
             else:
+                subject = self._subject(variant, shape, "emulated", built.facts(variant, shape, archs))
                 effort = self.selection.effort()
                 draws = (Draw(subject.operation.regimes[0], 0), *effort.draws(subject.operation))
                 jobs.append(CheckJob(subject, draws, effort.orders))
@@ -173,7 +180,7 @@ class _Sweep:
             watch=self.watch,
             journal=self.folder.journal,
             earlier=earlier,
-            facts={v.name: built.facts(v, case.shape, self._archs(v)) for v in self._runnable(case)},
+            facts={v.name: self._facts(built, v, case.shape) for v in self._runnable(case)},
             ceilings=self.folder.run.ceilings,
         )
         records, spread = timer.run(set(self.done))
@@ -185,6 +192,15 @@ class _Sweep:
             self.folder.update(spreads=spreads, noise_floor=noise_floor(spreads.values()))
 
     # ---------------------------------------------------------------------------------------------------- parts
+
+    def _subject(self, variant: Variant, shape: Shape, backend: str, facts: Iterable[BuildFact] = ()) -> Subject:
+        return Subject(variant, self.catalog.operation(variant.operation), shape, backend, tuple(facts))
+
+    def _facts(self, built: Built, variant: Variant, shape: Shape) -> list[BuildFact]:
+        """None where the variant cannot be built: its record says why."""
+        with contextlib.suppress(Problem):
+            return built.facts(variant, shape, self._archs(variant))
+        return []
 
     def _runnable(self, case: Case) -> list[Variant]:
         return [v for v in case.variants if "cuda" in v.devices and why_unsupported(v, case.shape) is None]

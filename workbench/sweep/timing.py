@@ -55,8 +55,11 @@ class CaseTimer:
             if self.device not in variant.devices or subject.key in skip:
                 continue
             reason = why_unsupported(variant, shape)
+            broken = subject.broken() if reason is None else None
             if reason is not None:
                 records.append(subject.record(Status.UNSUPPORTED, reason=reason))
+            elif broken is not None:
+                records.append(subject.record(Status.CRASHED, reason=broken))
             else:
                 subjects.append(subject)
         if not subjects:
@@ -66,7 +69,10 @@ class CaseTimer:
         noise = None
         swapped = swapped_draws(operation, timed, checked)
         with CaseMemory(operation, shape, tuple(dict.fromkeys((*timed, *checked, *swapped)))) as memory:
-            write_case(memory, self.kernels, self.timeout_s)
+            try:
+                write_case(memory, self.kernels, self.timeout_s)
+            except Problem as problem:  # the operation's fault: no variant has anything to be held against
+                return [*records, *(s.record(Status.CRASHED, reason=str(problem)) for s in subjects)], None
             free = psutil.virtual_memory().available if self.device == "cpu" else _free_device_bytes()
             variants = [s.variant for s in subjects]
             contest = Contest(

@@ -73,6 +73,7 @@ class Contest:
         likely = next((s for s in subjects if s.variant.name == s.operation.baseline), subjects[0])
         with contextlib.ExitStack() as stack:
             competitors = [self._competitor(subject, stack) for subject in (*subjects, likely)]
+            stack.callback(lambda: [c.worker.release() for c in competitors])  # they give their memory back together
             right, records = self._check(competitors[:-1])
             entries: list[Entry] = []
             for competitor in right:

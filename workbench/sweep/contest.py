@@ -73,6 +73,7 @@ class Contest:
         likely = next((s for s in subjects if s.variant.name == s.operation.baseline), subjects[0])
         with contextlib.ExitStack() as stack:
             competitors = [self._competitor(subject, stack) for subject in (*subjects, likely)]
+            stack.callback(_release, competitors)
             right, records = self._check(competitors[:-1])
             entries: list[Entry] = []
             for competitor in right:
@@ -233,6 +234,12 @@ class Contest:
         if contender.name != MIRROR:
             settings = self._chosen[contender.name]
             self.journal({"key": contender.name, "settings": settings, "samples_s": block, "spent_s": spent_s})
+
+
+def _release(competitors: list[Competitor]) -> None:
+    """Workers that end together give their memory back together."""
+    for competitor in competitors:
+        competitor.worker.release()
 
 
 def _time(samples: list[float], stopped_by: str, facts: Facts) -> Time:

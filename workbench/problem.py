@@ -28,7 +28,7 @@ def unknown(kind: str, word: str, known: Iterable[str]) -> Problem:
 
 
 def _begins_alike(word: str, name: str) -> bool:
-    """Who mistypes a word gets its first letter right, or swaps it: sru is no slip of gru, nor gh200 of h200."""
+    """Who mistypes a word gets its first letter right, or swaps it: gh200 is no slip of h200."""
     word, name = word.lstrip("-"), name.lstrip("-")
     return name[:1] == word[:1] or name[:2] == word[1::-1]
 

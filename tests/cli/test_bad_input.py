@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,8 +68,6 @@ def only_line(stderr: str) -> str:
         (["sweep", "scan", "--name", "a\nb"], "a run's name is letters"),
         (["sweep", "scan", "--name", ""], "a run's name is letters"),
         (["sweep", "--resume", ""], "the name of a run is empty"),
-        (["sweep", "--resume", "x", "--T", "7"], "has no effect beside --resume"),
-        (["sweep", "--resume", "x", "--preset", "quick"], "--preset has no effect beside --resume"),
         (["sweep", "--seed", "x"], "workbench sweep --help lists what there is"),
         (["nothing"], "No such command 'nothing'"),
         (["compare", "a"], "Missing argument 'B'"),
@@ -167,3 +166,12 @@ def test_output_that_nobody_takes(workbench: Run) -> None:
         "sweep", "--model", "--device", "h200", "scan", PYTHONUTF8="0", LC_ALL="C", PYTHONIOENCODING="ascii"
     )
     assert latin.returncode == 0 and latin.stderr == "" and "serial" in latin.stdout
+
+
+def test_what_a_run_was_not_begun_with_is_refused_beside_resume(workbench: Run, tmp_path: Path) -> None:
+    committed = Path(__file__).parents[2] / "profiles" / "cpu-epyc-2-cores"
+    shutil.copytree(committed, tmp_path / "profiles" / "one")
+    for words in (["--T", "7"], ["--preset", "gpu"], ["gate"], ["--dtype", "bfloat16"], ["--name", "two"]):
+        done = workbench("sweep", "--resume", "one", *words)
+        assert done.returncode == 2 and words[0] in only_line(done.stderr), done.stderr
+    assert "is finished; nothing to do" in workbench("sweep", "--resume", "one", "--preset", "quick").stderr

@@ -16,8 +16,11 @@ from workbench.build.difference import Difference
 from workbench.build.units import Binary, CompileFailure, Unit
 from workbench.cli.quantity import MISSING, percent
 from workbench.cli.terminal import console as terminal
+from workbench.cli.terminal import say
 from workbench.store.record import BuildFact
 
+MESSAGE_LINES = 30
+"""Of a compiler's message; one missing header makes thousands."""
 SHOWN = ("mufu", "hmma", "hgmma", "async_copy", "shuffle", "barrier", "atomic", "ffma")
 """SASS classes that the table has room for, in this order; --json has all of them."""
 
@@ -76,13 +79,17 @@ def print_rows(rows: list[BuildRow], bar: BuildBar) -> None:
         console.print(_table(f"{operation}, {arch}", group) if arch != "host" else _host_table(operation, group))
         console.print()
     for variant, reason in dict.fromkeys((r.variant, r.reason) for r in rows if r.status == "no_kernel"):
-        console.print(f"{variant}: {reason}", style="dim", highlight=False)
+        say(f"{variant}: {reason}", style="dim")
     for row in rows:
         if row.status == "unsupported":
-            console.print(f"{row.variant} {row.dtype}: unsupported: {row.reason}", style="dim", highlight=False)
-    for unit, reason in dict.fromkeys((r.unit, r.reason) for r in rows if r.status == "compile_error"):
-        console.print(f"\n[bold red]does not compile[/]: {unit}", highlight=False)
-        console.print(reason or "", markup=False, highlight=False)
+            say(f"{row.variant} {row.dtype}: unsupported: {row.reason}", style="dim")
+    for reason, unit in {r.reason: r.unit or r.variant for r in rows if r.status == "compile_error"}.items():
+        say(f"\ndoes not compile: {unit}", style="bold red")
+        lines = (reason or "").splitlines()
+        for line in lines[:MESSAGE_LINES]:
+            say(line)
+        if len(lines) > MESSAGE_LINES:
+            say(f"… {len(lines) - MESSAGE_LINES:,} lines more: workbench build --json has all of them", style="dim")
     failed = f", {bar.failed} failed" if bar.failed else ""
     console.print(
         f"{bar.compiled} compiled, {bar.cached} from the cache{failed}, in {bar.seconds:.1f} s", highlight=False

@@ -55,7 +55,6 @@ def command(
     """
     if pass_ != "forward":
         raise unknown("pass", pass_, ("forward",))
-    _refuse_beside_resume(context, resume)
     selection = selection_of(
         operations,
         variants,
@@ -70,24 +69,42 @@ def command(
     if model:
         _modelled(selection, device, as_json)
     else:
-        _sweep(selection, profiles, name, resume, as_json)
+        _sweep(context, selection, profiles, name, resume, as_json)
 
 
-WITH_RESUME = {"context", "resume", "profiles", "as_json", "pass_"}
-"""What may stand beside --resume: the run itself says everything else."""
+FIELDS = {
+    "operations": ("operations", "axes"),
+    "variants": ("variants",),
+    "preset": ("preset",),
+    "dtype": ("dtypes",),
+    "device": ("devices",),
+    "arch": ("archs",),
+    "timeout": ("timeout_s",),
+    "seed": ("seed",),
+    "kernels": ("kernels",),
+}
+"""Option → the fields of a selection that it decides."""
 
 
-def _refuse_beside_resume(context: typer.Context, resume: str | None) -> None:
-    if resume is None:
-        return
-    for name, value in context.params.items():
-        source = context.get_parameter_source(name)
-        if name not in WITH_RESUME and value and source is not None and source.name == "COMMANDLINE":
-            word = " ".join(value) if isinstance(value, list | tuple) else f"--{name.rstrip('_').replace('_', '-')}"
-            raise Problem(f"{word} has no effect beside --resume: the run goes on as it was begun", exit_status=2)
+def _refuse_other_words(context: typer.Context, selection: Selection, folder: RunFolder) -> None:
+    """A run goes on as it was begun: whatever is written beside --resume must be what it was begun with."""
+    from workbench.sweep.selection import Selection
+
+    begun = Selection.from_dict(folder.run.selection)
+    for option, fields in FIELDS.items():
+        source = context.get_parameter_source(option)
+        given = source is not None and source.name == "COMMANDLINE" and context.params[option]
+        if given and any(getattr(selection, field) != getattr(begun, field) for field in fields):
+            value = context.params[option]
+            word = " ".join(value) if isinstance(value, list | tuple) else f"--{option} {value}"
+            raise Problem(f"{word}: {folder.run.name} was begun otherwise and goes on so; leave it out", exit_status=2)
+    if context.params["name"]:
+        raise Problem(f"--name has no effect beside --resume: the run is called {folder.run.name}", exit_status=2)
 
 
-def _sweep(selection: Selection, profiles: Path, name: str | None, resume: str | None, as_json: bool) -> None:
+def _sweep(
+    context: typer.Context, selection: Selection, profiles: Path, name: str | None, resume: str | None, as_json: bool
+) -> None:
     from workbench.execute.worker import start_server
 
     start_server()  # it imports torch beside what is imported here
@@ -96,7 +113,11 @@ def _sweep(selection: Selection, profiles: Path, name: str | None, resume: str |
     from workbench.store.run_folder import find_run
     from workbench.sweep.session import continue_run, start_run
 
-    folder = find_run(profiles, resume) if resume is not None else start_run(selection, profiles, name)
+    if resume is None:
+        folder = start_run(selection, profiles, name)
+    else:
+        folder = find_run(profiles, resume)
+        _refuse_other_words(context, selection, folder)
     with BarWatch() as watch:
         try:
             continue_run(folder, watch)

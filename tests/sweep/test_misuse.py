@@ -1,0 +1,193 @@
+"""What a newcomer gets wrong in a kernel folder: one line with file and word to change, and the others go on."""
+
+# ruff: noqa: E501 - a case is a line
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workbench.problem import Problem
+from workbench.store.record import Record, Status
+from workbench.store.run_folder import open_run
+from workbench.sweep.checking import check_all
+from workbench.sweep.selection import Selection
+from workbench.sweep.session import continue_run, start_run
+from workbench.sweep.watch import Silent
+
+KERNEL = """extern "C" __global__ void kernel(const float *x, float *y, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) y[i] = x[i] + 1.0f;
+}
+"""
+OPERATION = """import numpy as np
+from workbench.declare import Cost, Operation, Tensor
+
+
+def tensors(s):
+    return (Tensor("x", (s["N"],), "float32"), Tensor("y", (s["N"],), "float32", "output"))
+
+
+def make_inputs(s, regime, random):
+    return {"x": random.standard_normal(s["N"], dtype=np.float32)}
+
+
+def reference(s, i):
+    return {"y": i["x"] + 1}
+
+
+OPERATION = Operation(
+    name="probe", title="probe", equation="y = x + 1", axes={"N": 1024}, small={"N": 300}, tensors=tensors,
+    make_inputs=make_inputs, reference=reference, least=lambda s: Cost(bytes=8 * s["N"]), baseline="right",
+    tolerance={"float32": 2e-6}, dtypes=("float32",),
+)
+"""
+STEP = """Kernel(SOURCE, "kernel", (ceil_div(N, 128), 1, 1), (128, 1, 1), ("x", "y", I32(N)))"""
+VARIANTS = f"""from pathlib import Path
+from workbench.declare import I32, Call, Clear, Cost, Kernel, Plan, Tensor, Variant, ceil_div
+
+SOURCE = Path(__file__).parent / "kernel.cu"
+
+
+def right(s, settings):
+    return Plan((Call(lambda x: x + 1, ("x",), ("y",)),))
+
+
+def plan(s, settings):
+    N = s["N"]
+    return Plan(({STEP},))
+
+
+def cost(s, settings):
+    return Cost(bytes=8 * s["N"], launches=1)
+
+
+def own_cost(s, settings):
+    return Cost(bytes=8 * s["N"], launches=1)
+
+
+RIGHT = Variant("right", "probe", ("cpu",), "right", right, own_cost)
+VARIANTS = (RIGHT, Variant("mine", "probe", ("cuda",), "mine", plan, cost))
+"""
+MINE = 'Variant("mine", "probe", ("cuda",), "mine", plan, cost)'
+
+
+def folder(tmp_path: Path, old: str, new: str) -> Path:
+    """A kernel folder in which one piece of text stands in another's place."""
+    root = tmp_path / "kernels"
+    (root / "probe").mkdir(parents=True)
+    found = 0
+    for name, text in (("kernel.cu", KERNEL), ("operation.py", OPERATION), ("variants.py", VARIANTS)):
+        found += old in text
+        (root / "probe" / name).write_text(text.replace(old, new))
+    assert found or not old
+    return root
+
+
+def checked(root: Path) -> dict[str, Record]:
+    return {r.variant: r for r in check_all(Selection(kernels=str(root), preset="small"), Silent())}
+
+
+ARGUMENTS = '("x", "y", I32(N))'
+COSTS_ITSELF = [
+    (f"{ARGUMENTS})", '("x", "y"))', "2 arguments for 3 parameters (*f32, *f32, i32) in kernel.cu"),
+    (ARGUMENTS, '("x", "y", N)', "argument 3 (300) is i64, the kernel in kernel.cu takes i32: write I32(300)"),
+    (ARGUMENTS, '("x", "y", float(N))', "is f32, the kernel in kernel.cu takes i32: write I32(300)"),
+    ('    N = s["N"]\n    return', "    N = 1 // 0\n    return", "variants.py:12: variant mine: plan() raised ZeroDivisionError"),
+    ('    N = s["N"]\n    return', '    N = s["M"]\n    return', "plan() raised KeyError: shape N=300 float32 has no axis M"),
+    ('def cost(s, settings):\n    return Cost(bytes=8 *', 'def cost(s, settings):\n    return Cost(bytes=8.5 *',
+     "cost() has bytes = 2550.0: write a whole number"),
+    ('def cost(s, settings):\n    return Cost(bytes=8 * s["N"], launches', 'def cost(s, settings):\n    return Cost(bytes=8 * s["N"], launch',
+     "unexpected keyword argument 'launch'"),
+    ("def cost(s, settings):\n    return", "def cost(s, settings):\n    ", "cost() returned None: return Cost(bytes=...)"),
+    (MINE, MINE[:-1] + ', supports=lambda s: s["N"] > 0)', "supports() returned True: return None where"),
+    (MINE, MINE[:-1] + ', supports=lambda s: s["N"] > 1e9)', "supports() returned False: return None where"),
+    (MINE, MINE[:-1] + ', settings={"block": (128)})', "settings['block'] is 128: write a tuple"),
+    (MINE, MINE.replace('("cuda",)', '"cuda"'), "devices is 'cuda': write a tuple"),
+    ("x[i] + 1.0f;", "x[i] > 1e30f ? 0 : y[i];", "y (normal-0"),
+    ("if (i < n) y", "if (i < n && i % 2 == 0) y", "150 of 300 values are not finite, first at [1]"),
+    ("(128, 1, 1), (", "(2048, 1, 1), (", "a block of 2048 x 1 x 1 threads: at most 1024"),
+    ("(128, 1, 1), (", "(128, 1), (", "gives kernel the block (128, 1): write three whole numbers"),
+    ("(ceil_div(N, 128), 1, 1)", "(N / 100, 1, 1)", "gives kernel the grid (3.0, 1, 1): write three whole numbers"),
+    (f"Plan(({STEP},))", f"Plan({STEP})", "write a tuple, as in Plan((Kernel(...),))"),
+    (f"Plan(({STEP},))", f"[{STEP}]", "plan() returned a list: return Plan((step, ...))"),
+    (f"Plan(({STEP},))", f'Plan((Clear("flags"), {STEP}))', "names no tensor flags: declare Tensor('flags', ..., 'scratch')"),
+    (f"Plan(({STEP},))", "Plan((Call(lambda x: 1 / 0, ('x',), ('y',)),))", "ZeroDivisionError: division by zero (variants.py:13)"),
+    ('"kernel.cu"', '"kernels.cu"', "kernels.cu: no such source"),
+    ('"kernel", (ceil', '"kernal", (ceil', "kernel.cu: no kernel kernal; it holds kernel"),
+    ("int n) {", "bool n) {", "is i32, the kernel in kernel.cu takes u8"),
+    ("y[i] = x[i] + 1.0f;", "y[/* row */ i] = x[i] + oops;", 'kernel.cu(3): error: identifier "oops" is undefined'),
+    ('extern "C" ', "#include <cstdio>\nint main() {}\n", 'cannot open source file "cstdio"'),
+    ('extern "C" ', "", 'no kernel kernel; it holds _Z6kernelPKfPfi (is the function extern "C" __global__?)'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "words"), COSTS_ITSELF)
+def test_it_costs_its_own_record_with_the_word_to_change(tmp_path: Path, old: str, new: str, words: str) -> None:
+    records = checked(folder(tmp_path, old, new))
+    mine = records["mine"]
+    assert mine.status not in (Status.OK, Status.UNSUPPORTED) and words in (mine.reason or ""), mine
+    assert "\n" not in (mine.reason or "") and "launch.py" not in (mine.reason or "")
+    assert records["right"].status is Status.OK, records["right"].reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"x": random.standard_normal(s["N"], dtype=np.float32)', '"z": random.standard_normal(s["N"])',
+         "operation.py:9: operation probe: make_inputs() gives no x: return it too (it returned z)"),
+        ('i["x"] + 1', 'i["x"][:, None] + 1', "reference() gives y of shape (300, 1), tensors() declares (300,)"),
+        ('i["x"] + 1', 'i["x"] * np.nan', "reference() gives y with NaN or infinity"),
+        ('"float32", "output"', '"float32", "out"', "gives y the role 'out': a role is input, output, scratch"),
+        ('Tensor("y", (s["N"],)', 'Tensor("y", (s["N"] / 1,)', "gives y the shape (300.0,): write a tuple of whole numbers"),
+        ('"x", (s["N"],), "float32"', '"x", (s["N"],), "float31"', "gives x the dtype 'float31': a dtype is float32"),
+    ],
+)  # fmt: skip
+def test_a_broken_operation_costs_its_variants(tmp_path: Path, old: str, new: str, words: str) -> None:
+    records = checked(folder(tmp_path, old, new))
+    assert set(records) == {"right", "mine"}
+    for record in records.values():
+        assert record.status is not Status.OK and words in (record.reason or ""), record.reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (f"(RIGHT, {MINE})", f"({MINE})", "variants.py: VARIANTS is one Variant: write a tuple, with a comma"),
+        (f"(RIGHT, {MINE})", f"(RIGHT, {MINE}, {MINE})", "variants.py: variant mine is declared twice"),
+        (f"(RIGHT, {MINE})", "(RIGHT, 3)", "variants.py: VARIANTS holds 3"),
+        ('"mine", "probe"', '"mine", "prob"', "variants.py: variant mine names the operation prob: this folder's is probe"),
+        ("def cost(s, settings):", "def cost(s, settings)", "variants.py:16: SyntaxError: expected ':'"),
+        ('baseline="right"', "baseline=right", "operation.py:19: NameError: name 'right' is not defined"),
+        ('baseline="right"', 'baseline="left"', "operation.py: baseline left is not among its variants"),
+        ('small={"N": 300}', 'small={"n": 300}', "operation.py: operation probe: small has the axes n, axes has N"),
+        ('tolerance={"float32": 2e-6}', "tolerance={}", "operation.py: operation probe: tolerance has no entry for float32"),
+        ('dtypes=("float32",)', 'dtypes="float32"', "operation.py: operation probe: dtypes is 'float32': write a tuple"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_loaded_is_one_line(tmp_path: Path, old: str, new: str, words: str) -> None:
+    with pytest.raises(Problem) as raised:
+        checked(folder(tmp_path, old, new))
+    assert words in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_what_looks_odd_and_is_right(tmp_path: Path) -> None:
+    """float64 or a list as inputs (rounded as declared), size_t for an int, a print at import."""
+    root = folder(tmp_path, "dtype=np.float32", "")
+    text = (root / "probe" / "variants.py").read_text()
+    (root / "probe" / "variants.py").write_text('print("hello")\n' + text.replace("I32(N)", "N"))
+    (root / "probe" / "kernel.cu").write_text(KERNEL.replace("int n", "size_t n"))
+    assert {r.status for r in checked(root).values()} == {Status.OK}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(STEP, "1 // 0"), ('"kernel", (ceil', '"kernal", (ceil'), ('"kernel.cu"', '"none.cu"')]
+)
+def test_a_sweep_goes_on_without_it(tmp_path: Path, old: str, new: str) -> None:
+    selection = Selection(kernels=str(folder(tmp_path, old, new)), devices=("cpu",), axes=(("N", (5000,)),))
+    run = start_run(selection, tmp_path / "profiles", "r")
+    continue_run(run, Silent())
+    records = {r.variant: r for r in open_run(run.path).records()}
+    assert records["right"].status is Status.OK and records["right"].time is not None
+    assert records["mine"].status in (Status.CRASHED, Status.COMPILE_ERROR) and records["mine"].reason

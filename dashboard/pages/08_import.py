@@ -19,9 +19,8 @@ def page(context: Context) -> None:
     st.caption("Needs no GPU and no ncu. Any report since 2021, also of programs that know nothing of this workbench.")
     runs = [OWN_RUN, *(run.name for run in context.runs if run.state == "finished")]
     into = choose(st.selectbox, "Lay it into", runs, "into")
-    upload = st.file_uploader(
-        "`.ncu-rep`, or the output of `ncu --csv --page raw`", type=["ncu-rep", "ncu-repz", "csv"]
-    )
+    # No list of extensions: the browser's side drops those with a hyphen, and the importer looks at the content anyway.
+    upload = st.file_uploader("`.ncu-rep`, or the output of `ncu --csv --page raw`")
     if upload is None:
         nothing([
             "Drop a file above. `workbench profile RUN` makes one on a machine with an NVIDIA GPU, and so does "
@@ -41,7 +40,7 @@ def page(context: Context) -> None:
             st.session_state["imported"] = {"marker": marker, "found": found}
     outcome = st.session_state["imported"]
     if "problem" in outcome:
-        st.error(f"{plain(outcome['problem'])}. Nothing was stored.")
+        st.error(f"{plain(outcome['problem'])}. Nothing was stored; drop another file above to try again.")
         return
     found = outcome["found"]
     st.success(

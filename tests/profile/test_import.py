@@ -13,7 +13,8 @@ from tests.profile.fake_ncu import page
 from tests.profile.test_read import LONG, RAW_2021, RAW_2024, V100, needs_v100
 from workbench.cli import make_app
 from workbench.problem import Problem
-from workbench.profile.import_report import import_as_run, import_into_run, slug
+from workbench.profile.import_report import import_as_run, import_into_run
+from workbench.profile.kernel_names import slug
 from workbench.store.counters import has_counters, read_counters, read_launches, read_rules
 from workbench.store.run_folder import open_run
 
@@ -73,10 +74,13 @@ def test_kernels_that_differ_in_template_arguments_stay_apart(tmp_path: Path) ->
     assert counted == {"unnamed.gemm.g8-t32.cuda": 2, "unnamed.gemm.g8-t32.2.cuda": 1}
 
 
-def test_a_second_import_gets_a_name_of_its_own(tmp_path: Path) -> None:
+def test_a_second_import_of_one_name_gets_a_name_of_its_own_and_one_file_is_imported_once(tmp_path: Path) -> None:
     report = written(tmp_path, RAW_2021)
-    names = [import_as_run(report, tmp_path / "profiles").run.name for _ in range(2)]
-    assert names == ["imported-page", "imported-page-2"]
+    first = import_as_run(report, tmp_path / "profiles").run.name
+    with pytest.raises(Problem, match=f"is there already, as run {first}"):
+        import_as_run(report, tmp_path / "profiles")
+    other = import_as_run(written(tmp_path, RAW_2024), tmp_path / "profiles").run.name
+    assert (first, other) == ("imported-page", "imported-page-2")
 
 
 def test_a_failed_import_leaves_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,8 +174,8 @@ def test_the_command_prints_table_advice_and_what_is_missing(tmp_path: Path) -> 
     assert result.exit_code == 0, result.output
     assert "2 launches in 1 record on unknown GPU, 5 metrics" in result.output
     assert "NVIDIA, up to 26 % (global): SOLBottleneck. Low occupancy." in result.output
-    assert "missing in this report" in result.output
-    assert "registers (launch__registers_per_thread)" in " ".join(result.output.split())
+    assert "not in this report" in result.output
+    assert "(--json names the metrics; ncu --set full collects them)" in " ".join(result.output.split())
 
 
 def test_the_command_prints_json(tmp_path: Path) -> None:

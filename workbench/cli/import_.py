@@ -25,9 +25,9 @@ def command(
     metrics and rules. With --run, launches join that run's records by the NVTX ranges around them.
     """
     from workbench.catalog import load_catalog
+    from workbench.cli.profile_table import as_json as rows_of
+    from workbench.cli.profile_table import print_imported
     from workbench.profile.import_report import import_as_run, import_into_run
-    from workbench.profile.show import as_json as rows_of
-    from workbench.profile.show import print_imported
     from workbench.store.run_folder import find_run
 
     catalog = load_catalog(kernels)

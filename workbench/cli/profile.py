@@ -73,9 +73,9 @@ def command(
 
 def _show(source: str, imported: object, kernels: str | None, as_json: bool) -> None:
     from workbench.catalog import load_catalog
+    from workbench.cli.profile_table import as_json as rows_of
+    from workbench.cli.profile_table import print_imported
     from workbench.profile.import_report import Imported
-    from workbench.profile.show import as_json as rows_of
-    from workbench.profile.show import print_imported
 
     assert isinstance(imported, Imported)
     catalog = load_catalog(Path(kernels) if kernels else None)

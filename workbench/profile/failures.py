@@ -12,7 +12,9 @@ ADVICE = (
     (
         r"ERR_NVGPUCTRPERM",
         "the driver keeps counters for admins (ERR_NVGPUCTRPERM): run as root, in a container with "
-        "--cap-add=SYS_ADMIN, or load the driver with NVreg_RestrictProfilingToAdminUsers=0",
+        "--cap-add=SYS_ADMIN, or load the driver with NVreg_RestrictProfilingToAdminUsers=0; under WSL2 none of "
+        "these helps: allow it on Windows, in NVIDIA's control panel (Developer, Manage GPU Performance Counters); on "
+        "a rented container only its host can allow it",
     ),
     (
         r"driver resource was unavailable|\bDCGM\b",
@@ -29,6 +31,30 @@ ADVICE = (
         "a section is unknown to this ncu: ncu --list-sections shows its own, --section takes them",
     ),
     (
+        r"[Cc]annot lock GPU clock",
+        "ncu may not lock the clocks of this GPU (MIG and shared machines forbid it): pass --clock-control none, as "
+        "this workbench's own commands do",
+    ),
+    (
+        r"InterprocessLockFailed|[Ll]ock file|nsight-compute-lock",
+        "another user's ncu left its lock in the temporary folder, or is running: set TMPDIR to a folder of your own, "
+        "and profile again",
+    ),
+    (
+        r"Cuda driver is not compatible",
+        "ncu and the driver do not fit together: take the ncu of the driver's CUDA version, or update the driver",
+    ),
+    (
+        r"LaunchFailed",
+        "a kernel failed to launch under ncu (LaunchFailed): run the program without ncu first; if it is right there, "
+        "give ncu fewer sections (--set basic) or another replay (--replay-mode application)",
+    ),
+    (
+        r"Failed to prepare kernel",
+        "ncu could not prepare a kernel for replay (too little free memory on the GPU, or a kernel that cannot be "
+        "replayed): profile fewer sections (--set basic) or with --replay-mode application",
+    ),
+    (
         r"Failed to (?:find|access).*metric",
         "a metric is unknown to this chip: leave it out, or name the section that has it",
     ),
@@ -37,8 +63,9 @@ ADVICE = (
         "this ncu does not know an option: update Nsight Compute (2021 or later)",
     ),
     (
-        r"not supported on (?:this|the) device|No supported (?:GPU|device)",
-        "this ncu does not support the GPU: update Nsight Compute",
+        r"not supported on (?:this |the )?device|No supported (?:GPU|device)",
+        "this ncu does not support the GPU: ncu --list-chips shows those it does; GPUs before Volta need nvprof, newer "
+        "ones a newer Nsight Compute",
     ),
 )
 """What stands in ncu's output, and what to do; the first that fits counts."""
@@ -47,25 +74,47 @@ REPLAY_FAILED = re.compile(r"^replay: (.*)$", re.MULTILINE)
 APPLICATION_ERROR = re.compile(r"The application returned an error code \((-?\d+)\)")
 
 
+NCU_LINE = re.compile(r"^==(?:ERROR|WARNING)==\s*(?:Error:\s*)?(.*)$", re.MULTILINE)
+CONSEQUENCES = re.compile(
+    r"The application returned an error code|An error occurred while trying to profile|Failed to profile|"
+    r"No kernels were profiled|An error was reported by|Unknown Error on device|requires the --target-processes"
+)
+"""What ncu says after the first cause, whatever that was."""
+
+
 def explain(output: str, status: int, report: Path) -> Problem | None:
-    """The problem of a finished ncu, or None where it left a report worth reading."""
-    said = "\n".join(line for line in output.splitlines() if line.startswith("==ERROR=="))
-    for pattern, advice in ADVICE:
-        if re.search(pattern, said or output):
-            return Problem(f"ncu: {advice}")
+    """The problem of a finished ncu, or None where it left a report worth reading.
+
+    Only ncu's own lines count, and of those the first cause: what the profiled program printed may name any error.
+    """
+    errors = [line for line in NCU_LINE.findall(output) if line.strip()]
+    causes = [line for line in errors if not CONSEQUENCES.search(line)]
+    for line in causes:
+        for pattern, advice in ADVICE:
+            if re.search(pattern, line):
+                return Problem(f"ncu: {advice}{_named(line)}")
     if status < 0:
         return Problem(f"ncu crashed ({_signal(-status)}); try fewer sections (--set basic), or another version of ncu")
-    if "No kernels were profiled" in output:
+    failed = REPLAY_FAILED.findall(output)
+    if causes and not report.is_file():
+        return Problem(f"ncu failed (exit status {status}): {causes[0].strip()}; ncu's own documentation explains it")
+    if any("No kernels were profiled" in line for line in errors):
         return Problem(_no_kernels(output))
     if not report.is_file():
-        last = (said or output).strip().splitlines()
+        said = errors or failed
         return Problem(
             f"ncu left no report (exit status {status}) and "
-            + (f"said: {last[-1].strip()}" if last else "printed nothing; run it by hand: --print-command")
+            + (f"said: {said[0].strip()}" if said else "printed nothing; run it by hand: --print-command")
         )
-    if status != 0 and said:
-        return Problem(f"ncu failed (exit status {status}): {said.splitlines()[0].removeprefix('==ERROR==').strip()}")
+    if status != 0 and errors:
+        return Problem(f"ncu failed (exit status {status}): {errors[0].strip()}")
     return None
+
+
+def _named(line: str) -> str:
+    """The metrics that a line about unknown ones names."""
+    metrics = re.findall(r"\b\w+__[\w.]+", line)
+    return f" ({', '.join(metrics)})" if metrics else ""
 
 
 def _no_kernels(output: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,13 +11,14 @@ from pathlib import Path
 
 from workbench.execute.ranges import KEY
 from workbench.problem import Problem
-from workbench.profile.derived import occupancy_limiter
+from workbench.profile.derived import dram_bytes, occupancy_limiter
+from workbench.profile.kernel_names import slug
 from workbench.profile.metrics import combined, needed_metrics
 from workbench.profile.read import read_launches
 from workbench.store.counters import CounterTable
 from workbench.store.launch import Launch
 from workbench.store.record import BuildFact, Bytes, Launches, Record, Run, Status
-from workbench.store.run_folder import RunFolder, open_run, run_files, whole_run
+from workbench.store.run_folder import RunFolder, list_runs, open_run, run_files, whole_run
 
 UNNAMED = "unnamed"
 """The operation of kernels that nothing here declares."""
@@ -50,6 +51,9 @@ def import_as_run(report: Path, profiles: Path) -> Imported:
     Launches of one kernel with one grid and block make one record. Raises Problem where the report cannot be
     read; nothing is left behind then.
     """
+    already = _imported_before(report, profiles)
+    if already is not None:
+        raise Problem(f"{report}: is there already, as run {already}; workbench dashboard shows it")
     by_key: dict[str, list[Launch]] = {}
     table, keys = CounterTable(), _Keys()
     for launch in read_launches(report):
@@ -62,9 +66,9 @@ def import_as_run(report: Path, profiles: Path) -> Imported:
     run = Run(
         name=_free_name(profiles, report),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=["workbench", *sys.argv[1:]],
+        command=["workbench", "import", report.name],
         device=next(iter(by_key.values()))[0].device,
-        environment={"imported_from": report.name},
+        environment={"imported_from": report.name, "imported_sha256": _digest(report)},
         selection={},
     )
     with whole_run(profiles, run) as folder:
@@ -75,17 +79,19 @@ def import_as_run(report: Path, profiles: Path) -> Imported:
 
 
 class _Keys:
-    """Keys of the records that launches make: the innermost range; outside of all ranges the kernel's name, grid and
-    block, with a number behind it where two kernels differ in what a key cannot say (template arguments)."""
+    """Keys of the records that launches make: the workbench's innermost range; outside of all of those the kernel's
+    name, grid and block, with a number behind it where two differ in what a key cannot say: template arguments,
+    device, process, ranges of the program's own."""
 
     def __init__(self) -> None:
-        self._of: dict[tuple[str, float | None, float | None], str] = {}
+        self._of: dict[tuple[object, ...], str] = {}
 
     def key(self, launch: Launch) -> str:
         if launch.ranges:
             return launch.ranges[-1]
         grid, block = launch.number("launch__grid_size"), launch.number("launch__block_size")
-        identity = (launch.kernel, grid, block)
+        name = launch.signature or launch.kernel
+        identity = (name, grid, block, launch.device, launch.device_number, launch.process, launch.own_ranges)
         if identity not in self._of:
             size = "" if grid is None or block is None else f".g{int(grid)}-t{int(block)}"
             self._of[identity] = self._free(f"{UNNAMED}.{slug(launch.kernel)}{size}")
@@ -99,14 +105,6 @@ class _Keys:
         return key
 
 
-def slug(kernel: str) -> str:
-    """A kernel's name in [a-z0-9_], without return type, template arguments and parameters."""
-    name = kernel.strip().removeprefix("void ")
-    name = re.sub(r"\(anonymous namespace\)::|<unnamed>::", "", name)
-    name = re.split(r"[<(]", name, maxsplit=1)[0] or name
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:80] or "kernel"
-
-
 def _record(key: str, launches: list[Launch]) -> Record:
     operation, variant = UNNAMED, slug(launches[0].kernel)
     parts = key.split(".")
@@ -115,23 +113,29 @@ def _record(key: str, launches: list[Launch]) -> Record:
     figures = combined(launches)
     size = {axis: int(figures[name]) for axis, name in (("blocks", "grid_blocks"), ("threads", "block_threads"))
             if name in figures}  # fmt: skip
-    counted = [figures.get("dram_read_bytes"), figures.get("dram_write_bytes")]
-    known = [value for value in counted if value is not None]
     return Record.model_validate(
         {
             "key": key,
             "operation": operation,
             "variant": variant,
             "pass": "forward",
+            "factors": _told_apart_by(launches[0]),
             "shape": {**size, "dtype": "unknown", "regime": "unknown"},
             "device": launches[0].device,
             "backend": "cuda",
             "status": Status.OK,
-            "bytes": Bytes(counted=sum(known) if len(known) == len(counted) else None),
+            "bytes": Bytes(counted=dram_bytes(figures)),
             "launches": Launches(counted=len(launches)),
             "build": _build_facts(launches),
         }
     )
+
+
+def _told_apart_by(launch: Launch) -> dict[str, str]:
+    """What sets the record's launches apart from others of the kernel's short name."""
+    found = {"kernel": launch.signature or launch.kernel, "range": "/".join(launch.own_ranges),
+             "device": launch.device_number, "process": launch.process}  # fmt: skip
+    return {name: value for name, value in found.items() if value}
 
 
 def _build_facts(launches: Iterable[Launch]) -> list[BuildFact]:
@@ -155,7 +159,22 @@ def _build_facts(launches: Iterable[Launch]) -> list[BuildFact]:
 
 
 def _integer(value: float | None) -> int | None:
-    return None if value is None else int(value)
+    return int(value) if value is not None and abs(value) < 2**62 else None
+
+
+def _digest(report: Path) -> str:
+    with report.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _imported_before(report: Path, profiles: Path) -> str | None:
+    """The run that this very file was imported as."""
+    try:
+        digest = _digest(report)
+    except OSError:
+        return None  # whoever reads it says so better
+    found = (run for run in list_runs(profiles) if run.run.environment.get("imported_sha256") == digest)
+    return next((run.path.name for run in found), None)
 
 
 def _free_name(profiles: Path, report: Path) -> str:

@@ -120,8 +120,16 @@ def _combine(how: Combine, values: Sequence[float], weights: Iterable[float | No
 
 def missing_figures(launches: Sequence[Launch]) -> dict[str, list[str]]:
     """Figures that these launches do not give, with the metrics that would."""
-    present = combined(launches)
+    present = set(combined(launches))
+    present |= {name for name, parts in FOLLOWS_FROM.items() if any(present.issuperset(part) for part in parts)}
     return {name: figure.names() for name, figure in figures().items() if name not in present}
+
+
+FOLLOWS_FROM = {
+    "dram_bytes": (("dram_read_bytes", "dram_write_bytes"), ("dram_bytes_per_s", "duration_s")),
+    "dram_bytes_per_s": (("dram_read_bytes", "dram_write_bytes", "duration_s"), ("dram_bytes", "duration_s")),
+}
+"""Figures that are there in another form: which others each follows from."""
 
 
 def text(name: str, value: float) -> str:

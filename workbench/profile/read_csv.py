@@ -11,13 +11,19 @@ import csv
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.execute.ranges import DOMAIN, RECORD_KEY
+from workbench.foreign import reading
 from workbench.problem import Problem
+from workbench.profile.numbers import Fraction, fraction_of, number_of
+from workbench.profile.page_text import HEADER, LONGEST_LINE, page_lines
 from workbench.profile.units import base_unit
 from workbench.store.launch import Launch, Rule, Value
 
+ANY_RANGE = re.compile(r'"([^":]+):([^":]+):[^"]*"')
+"""`"DOMAIN:NAME:…"` in a cell of ranges."""
 NO_METRICS = {
     "ID", "Process ID", "Process Name", "Host Name", "Kernel Name", "Kernel Time", "Context", "Stream", "Block Size",
     "Grid Size", "Device", "CC", "Section Name", "Metric Name", "Metric Unit", "Metric Value", "Rule Name",
@@ -25,51 +31,80 @@ NO_METRICS = {
 }  # fmt: skip
 RANGE_COLUMNS = ("thread Domain:Push/Pop_Range", "Id:Domain:Start/Stop_Range", "Id:Domain:Start/End_Range")
 RANGE = re.compile(rf'(?:^|[":\s])(?:{DOMAIN}:([a-z0-9_.-]+)|<default domain>:({RECORD_KEY.pattern}))(?=[":\s]|$)')
-THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
+NUMERIC = re.compile(r"^\W*\d")
+"""What begins with a digit was meant as a number."""
 NO_VALUE = {"", "n/a", "nan", "-nan", "(nan)", "no data"}
 RULE_KINDS = {"OPT": "optimization", "WRN": "warning", "INF": "none", "ERR": "error", "OK": "ok"}
 
 Row = dict[str, str]
 
 
+csv.field_size_limit(LONGEST_LINE)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The file, and how its numbers are written."""
+
+    path: Path
+    fraction: Fraction
+    delimiter: str
+
+
 def read_csv(path: Path) -> Iterator[Launch]:
     """The launches of a CSV page, in order. Raises Problem where it is no such page, is cut short or is empty."""
     count = 0
-    for header, units, rows in _tables(path):
-        read = _long if "Metric Name" in header else _raw
-        for launch in read(path, units, rows):
-            count += 1
-            yield launch
+    with reading(path, "not as ncu writes its pages", "export it again with ncu -i FILE --csv --page raw"):
+        page = _page(path)
+        for header, units, rows in _tables(page):
+            read = _long if "Metric Name" in header else _raw
+            for launch in read(page, units, rows):
+                count += 1
+                yield launch
     if count == 0:
         raise Problem(f"{path}: a page with no kernel in it; nothing ran inside the profiled ranges, profile again")
 
 
 def looks_like_csv(path: Path) -> bool:
     """Whether a header of ncu's pages stands in the file."""
-    return any(_is_header(line) for line in _lines(path))
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """The file's lines, less ncu's log. A shell of Windows redirects into UTF-16; its mark says so."""
-    with path.open("rb") as file:
-        start = file.read(3)
-    encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
-        yield from (line for line in file if not line.startswith("=="))
+    return any(_is_header(line) for line in page_lines(path))
 
 
 def _is_header(line: str) -> bool:
-    return line.startswith(('"ID",', "ID,")) and "Kernel Name" in line
+    return HEADER.match(line) is not None
 
 
-def _tables(path: Path) -> Iterator[tuple[list[str], Mapping[str, str], Iterator[Row]]]:
+def _page(path: Path) -> _Page:
+    """Looks through the file once for what its numbers show."""
+    delimiter = ";" if any(line.startswith(('"ID";', "ID;")) for line in page_lines(path)) else ","
+    fraction = fraction_of(_metric_cells(csv.reader(page_lines(path), delimiter=delimiter)))
+    if fraction is Fraction.BOTH:
+        raise Problem(
+            f"{path}: some of its numbers have a decimal comma and some a decimal point; export it again from its "
+            ".ncu-rep, which holds the numbers themselves: ncu -i FILE --csv --page raw, or import the .ncu-rep"
+        )
+    return _Page(path, fraction, delimiter)
+
+
+def _metric_cells(rows: Iterable[list[str]]) -> Iterator[str]:
+    """The cells that hold values of metrics; other columns have points under any locale (`8.9`: a capability)."""
+    chosen: list[int] = []
+    for row in rows:
+        if row[:1] == ["ID"]:
+            chosen = [k for k, name in enumerate(row) if name == "Metric Value" or name not in NO_METRICS]
+        else:
+            yield from (row[k] for k in chosen if k < len(row))
+
+
+def _tables(page: _Page) -> Iterator[tuple[list[str], Mapping[str, str], Iterator[Row]]]:
     """Each table of the file (one process of several may print its own): header, unit of each column, rows."""
-    lines = _lines(path)
+    path = page.path
+    lines = page_lines(path)
     first = next((line for line in lines if _is_header(line)), None)
     if first is None:
         raise Problem(f"{path}: not an Nsight Compute report; import a .ncu-rep or the output of ncu --csv --page raw")
-    reader = csv.reader(_complete(path, lines))
-    pending: list[list[str]] = [next(csv.reader([first]))]
+    reader = csv.reader(_complete(path, lines), delimiter=page.delimiter)
+    pending: list[list[str]] = [next(csv.reader([first], delimiter=page.delimiter))]
     while pending:
         header = pending.pop()
         second = next(reader, [])
@@ -93,6 +128,11 @@ def _complete(path: Path, lines: Iterable[str]) -> Iterator[str]:
 def _rows(
     path: Path, header: list[str], first: list[list[str]], reader: Iterator[list[str]], pending: list[list[str]]
 ) -> Iterator[Row]:
+    # The details page writes its rows of metrics without the columns of rules.
+    needed = header.index("Metric Value") + 1 if "Metric Value" in header else len(header)
+    if "Kernel Name" not in header or "ID" not in header:
+        raise Problem(f"{path}: a table without kernels; export it again with ncu -i FILE --csv --page raw")
+
     def cells() -> Iterator[list[str]]:
         yield from first
         yield from reader
@@ -103,7 +143,7 @@ def _rows(
             return
         if not row or not row[0].strip().isdigit():
             continue  # what the profiled program printed
-        if len(row) < len(header):
+        if len(row) < needed:
             raise Problem(
                 f"{path}: cut short at launch {row[0]} ({len(row)} of {len(header)} columns); export it again"
             )
@@ -113,7 +153,7 @@ def _rows(
 # --------------------------------------------------------------------------------------------------- the raw page
 
 
-def _raw(path: Path, units: Mapping[str, str], rows: Iterable[Row]) -> Iterator[Launch]:
+def _raw(page: _Page, units: Mapping[str, str], rows: Iterable[Row]) -> Iterator[Launch]:
     bases = {name: base_unit(unit) for name, unit in units.items()}
     base_units: dict[str, str] = {}
     for row in rows:
@@ -123,30 +163,37 @@ def _raw(path: Path, units: Mapping[str, str], rows: Iterable[Row]) -> Iterator[
                 continue
             factor, unit = bases.get(name, (1.0, ""))
             base_units[name] = unit
-            value = _value(path, name, text)
+            value = _value(page, name, text, units.get(name, ""))
             if value is None:
                 missing.append(name)
             else:
                 metrics[name] = value * factor if isinstance(value, float) else value
-        yield Launch(row["Kernel Name"], metrics, base_units, _ranges(row), (), tuple(missing))
+        device, process = _identity(row)
+        yield Launch(
+            kernel=row["Kernel Name"],
+            metrics=metrics,
+            units=base_units,
+            ranges=_ranges(row),
+            missing=tuple(missing),
+            own_ranges=_own_ranges(row),
+            device_number=device,
+            process=process,
+        )
 
 
-def _value(path: Path, column: str, text: str) -> Value | None:
-    """A number, a text, or None for what is missing. Commas are thousands; a decimal comma is refused, since
-    `1,234` could then be either."""
-    try:
-        number = float(text)
-    except ValueError:
-        pass
-    else:
-        return number if math.isfinite(number) else None
+def _value(page: _Page, column: str, text: str, unit: str) -> Value | None:
+    """A number, a text, or None for what is missing. Problem where there is a unit and no number."""
     stripped = text.strip()
     if stripped.lower() in NO_VALUE:
         return None
-    if THOUSANDS.fullmatch(stripped):
-        return float(stripped.replace(",", ""))
-    if re.fullmatch(r"[-+]?[\d.]+,\d+", stripped):
-        raise Problem(f"{path}: {column} {stripped} has a decimal comma; export it again with LC_ALL=C")
+    number = number_of(stripped, page.fraction)
+    if number is not None:
+        return number if math.isfinite(number) else None
+    if unit and NUMERIC.search(stripped):
+        raise Problem(
+            f"{page.path}: {column} {stripped!r:.60} {unit} is no number in a form that is known; export it again from "
+            "its .ncu-rep: ncu -i FILE --csv --page raw"
+        )
     return text
 
 
@@ -161,50 +208,65 @@ def _context(row: Row) -> dict[str, Value]:
     if device and not device.isdigit():
         metrics["device__attribute_display_name"] = device
     for column, metric in (("Block Size", "launch__block_size"), ("Grid Size", "launch__grid_size")):
-        sizes = [int(size) for size in re.findall(r"\d+", row.get(column, "").replace(",", " "))]
-        if sizes:
-            metrics[metric] = float(math.prod(sizes))
+        sizes = re.findall(r"\d+", row.get(column) or "")
+        # More digits than a launch can have are somebody else's text.
+        if sizes and all(len(size) <= 10 for size in sizes):
+            metrics[metric] = float(math.prod(map(int, sizes)))
     return metrics
 
 
 def _ranges(row: Row) -> tuple[str, ...]:
-    cells = [cell for name, cell in row.items() if name.startswith(RANGE_COLUMNS)]
     # the push/pop column stands first and the innermost range is last: process-wide ranges go in front
-    return tuple(named or keyed for cell in reversed(cells) for named, keyed in RANGE.findall(cell or ""))
+    return tuple(named or keyed for cell in reversed(_range_cells(row)) for named, keyed in RANGE.findall(cell))
+
+
+def _own_ranges(row: Row) -> tuple[str, ...]:
+    """Ranges of the profiled program itself, outermost first."""
+    found = [(domain, name) for cell in reversed(_range_cells(row)) for domain, name in ANY_RANGE.findall(cell)]
+    return tuple(name for domain, name in found if domain != DOMAIN and not RECORD_KEY.fullmatch(name))
+
+
+def _range_cells(row: Row) -> list[str]:
+    return [cell or "" for name, cell in row.items() if name.startswith(RANGE_COLUMNS)]
+
+
+def _identity(row: Row) -> tuple[str, str]:
+    """Device and process, which tell launches of one kernel apart."""
+    return row.get("Device") or "", row.get("Process ID") or ""
 
 
 # --------------------------------------------------------------------------------------------------- the long form
 
 
-def _long(path: Path, units: Mapping[str, str], rows: Iterable[Row]) -> Iterator[Launch]:
+def _long(page: _Page, units: Mapping[str, str], rows: Iterable[Row]) -> Iterator[Launch]:
     """A row a metric or a rule; rows of one launch stand together under its ID (and process)."""
-    place: tuple[str, str] | None = None
+    place: tuple[str, ...] | None = None
     collected: list[Row] = []
     for row in rows:
-        here = (row.get("Process ID", ""), row["ID"])
+        here = (row.get("Process ID", ""), row.get("Device", ""), row["ID"])
         if place is not None and here != place:
-            yield _of_rows(path, collected)
+            yield _of_rows(page, collected)
             collected = []
         place = here
         collected.append(row)
     if collected:
-        yield _of_rows(path, collected)
+        yield _of_rows(page, collected)
 
 
-def _of_rows(path: Path, rows: list[Row]) -> Launch:
+def _of_rows(page: _Page, rows: list[Row]) -> Launch:
     first = rows[0]
     metrics, units, missing, rules = _context(first), {}, [], []
     for row in rows:
         name = row.get("Metric Name", "")
         if name:
             factor, units[name] = base_unit(row.get("Metric Unit", ""))
-            value = _value(path, name, row.get("Metric Value", ""))
+            value = _value(page, name, row.get("Metric Value", ""), row.get("Metric Unit", ""))
             if value is None:
                 missing.append(name)
             else:
                 metrics[name] = value * factor if isinstance(value, float) else value
         if row.get("Rule Name"):
-            speedup = _value(path, "Estimated Speedup", row.get("Estimated Speedup", ""))
+            speedup = _value(page, "Estimated Speedup", row.get("Estimated Speedup", ""), "")
             rules.append(
                 Rule(
                     rule=row["Rule Name"],
@@ -216,4 +278,15 @@ def _of_rows(path: Path, rows: list[Row]) -> Launch:
                     estimated_speedup_percent=speedup if isinstance(speedup, float) else None,
                 )
             )
-    return Launch(first["Kernel Name"], metrics, units, _ranges(first), tuple(rules), tuple(missing))
+    device, process = _identity(first)
+    return Launch(
+        kernel=first["Kernel Name"],
+        metrics=metrics,
+        units=units,
+        ranges=_ranges(first),
+        rules=tuple(rules),
+        missing=tuple(missing),
+        own_ranges=_own_ranges(first),
+        device_number=device,
+        process=process,
+    )

@@ -38,6 +38,12 @@ class Launch:
     """Names of the ranges of domain `workbench` around it, outermost first."""
     rules: tuple[Rule, ...] = ()
     missing: tuple[str, ...] = field(default=())
+    own_ranges: tuple[str, ...] = ()
+    """NVTX ranges of the profiled program itself around it, outermost first."""
+    signature: str = ""
+    """The whole demangled name, where `kernel` is a short one."""
+    device_number: str = ""
+    process: str = ""
 
     def only(self, names: Collection[str]) -> Launch:
         """The same launch with these metrics alone: a thousand launches of 700 take half a gigabyte."""

@@ -8,13 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from workbench.catalog import Catalog
+from workbench.cli.terminal import Column, Row, print_table
 from workbench.profile.advice import advise
 from workbench.profile.derived import Derived, derive
 from workbench.profile.import_report import Imported
+from workbench.profile.kernel_names import short_name
 from workbench.profile.metrics import with_unit
 from workbench.store.launch import Launch, Rule
 from workbench.store.record import Bytes, Launches, Record
@@ -30,22 +31,26 @@ Launched = Mapping[str, Sequence[Launch]]
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
-def profile_table(records: Sequence[Record], derived: Mapping[str, Derived], launches: Launched) -> Table:
-    """A row a record: what ran, how full the chip was, what crossed DRAM, and the first two stalls. A record of
+HEADINGS = ("kernel", "launches", "time under ncu", "registers", "occupancy", "DRAM", "bandwidth", "stalls")
+
+
+def print_profile(records: Sequence[Record], derived: Mapping[str, Derived], launches: Launched) -> None:
+    """A row per record: what ran, how full the chip was, what crossed DRAM, and the first two stalls. A record of
     several kernels has a row for each of them below its own."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("kernel", "launches", "time under ncu", "registers", "occupancy", "DRAM", "bandwidth", "stalls"):
-        table.add_column(title, overflow="fold")
+    table = []
     for record in records:
         name = record.variant if record.operation == "unnamed" else f"{record.operation}/{record.variant}"
-        table.add_row(Text(name), *_cells(derived[record.key]))
+        name += f" in {record.factors['range']}" if record.factors.get("range") else ""
+        table.append(Row((name, *_cells(derived[record.key]))))
         kernels = list(dict.fromkeys(launch.kernel for launch in launches[record.key]))
         for kernel in kernels[:KERNELS_SHOWN] if len(kernels) > 1 else []:
             own = [launch for launch in launches[record.key] if launch.kernel == kernel]
-            table.add_row(Text(f"  {kernel}"), *_cells(derive(bare(record), own, {})), style="dim")
+            table.append(Row((f"  {short_name(kernel)}", *_cells(derive(bare(record), own, {}))), {0: "dim"}))
         if len(kernels) > KERNELS_SHOWN:
-            table.add_row(Text(f"  … {len(kernels) - KERNELS_SHOWN} kernels more"), style="dim")
-    return table
+            more = f"  … {len(kernels) - KERNELS_SHOWN} kernels more"
+            table.append(Row((more, *[""] * (len(HEADINGS) - 1)), {0: "dim"}))
+    columns = [Column(name, breaks=name == "stalls") for name in HEADINGS]
+    print_table("", columns, table)
 
 
 def bare(record: Record) -> Record:
@@ -82,15 +87,20 @@ def _launches(one: Derived) -> str:
 
 
 def _occupancy(one: Derived) -> str:
-    if one.occupancy_achieved is None or one.occupancy_theoretical is None:
-        return "missing"
+    achieved, theoretical = one.occupancy_achieved, one.occupancy_theoretical
+    if achieved is None or theoretical is None:
+        one_of = [(achieved, "achieved"), (theoretical, "theoretical")]
+        return next((f"{100 * value:.0f} % {word}" for value, word in one_of if value is not None), "missing")
     limiter = f" ({one.occupancy_limiter})" if one.occupancy_limiter else ""
-    return f"{100 * one.occupancy_achieved:.0f} of {100 * one.occupancy_theoretical:.0f} %{limiter}"
+    return f"{100 * achieved:.0f} of {100 * theoretical:.0f} %{limiter}"
 
 
 def _traffic(one: Derived) -> str:
     if one.dram_bytes is None:
-        return "missing"
+        parts = [(one.figures.get(f"dram_{way}_bytes"), word) for way, word in (("read", "read"), ("write", "written"))]
+        return (
+            ", ".join(f"{with_unit(value, 'byte')} {word}" for value, word in parts if value is not None) or "missing"
+        )
     ratio = f", {one.bytes_over_declared:.2f} × declared" if one.bytes_over_declared is not None else ""
     least = f", {one.bytes_over_least:.2f} × least" if one.bytes_over_least is not None else ""
     return with_unit(one.dram_bytes, "byte") + ratio + least
@@ -138,7 +148,7 @@ def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
     longest = sorted(imported.records, key=lambda r: derived[r.key].figures.get("duration_s", 0.0), reverse=True)
     keys = {record.key for record in longest[:RECORDS_SHOWN]}
     shown = [record for record in imported.records if record.key in keys]
-    console.print(profile_table(shown, derived, imported.launches))
+    print_profile(shown, derived, imported.launches)
     if len(shown) < len(imported.records):
         console.print(f"… and {len(imported.records) - len(shown):,} records that took less time")
     for record in shown:
@@ -168,11 +178,17 @@ def _counted(count: int, one: str, several: str) -> str:
     return f"{count:,} {one if count == 1 else several}"
 
 
+MISSING_SHOWN = 8
+
+
 def _print_missing(console: Console, derived: Iterable[Derived]) -> None:
-    missing = {name: names[0] for one in derived for name, names in one.missing.items()}
+    """Figures that no launch has; of those that only some lack, the rows say so."""
+    everything = list(derived)
+    missing = sorted(set.intersection(*(set(one.missing) for one in everything))) if everything else []
     if missing:
-        named = "; ".join(f"{name} ({metric})" for name, metric in sorted(missing.items()))
-        _say(console, f"\nmissing in this report: {named}")
+        more = f" and {len(missing) - MISSING_SHOWN} more" if len(missing) > MISSING_SHOWN else ""
+        names = ", ".join(missing[:MISSING_SHOWN])
+        _say(console, f"\nnot in this report: {names}{more} (--json names the metrics; ncu --set full collects them)")
 
 
 def as_json(imported: Imported, catalog: Catalog) -> list[dict[str, Any]]:

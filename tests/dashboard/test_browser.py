@@ -13,6 +13,7 @@ from tests.dashboard.conftest import Server
 from tests.dashboard.hostile import WORD, hostile_run
 from tests.dashboard.synthetic import CPU, GPU, synthetic_run
 from tests.dashboard.visit import PAGES, Visit
+from tests.profile.test_read import V100, needs_v100
 
 pytestmark = pytest.mark.browser
 
@@ -101,10 +102,10 @@ def test_the_filter_follows_to_another_page(visit: Visit) -> None:
     visit.sound()
 
 
-def upload(visit: Visit, name: str, content: str) -> str:
+def upload(visit: Visit, name: str, content: str | bytes) -> str:
+    data = content.encode() if isinstance(content, str) else content
     visit.page.set_input_files(
-        "[data-testid=stFileUploaderDropzoneInput]",
-        {"name": name, "mimeType": "text/csv", "buffer": content.encode()},
+        "[data-testid=stFileUploaderDropzoneInput]", {"name": name, "mimeType": "", "buffer": data}
     )
     visit.page.wait_for_selector("[data-testid=stAlert] >> nth=0")
     visit.page.wait_for_function(
@@ -127,6 +128,18 @@ def test_import_shows_a_report_at_once(chromium: Any, serve: Callable[[Path], Se
     for page in PAGES:
         visit.go(page)
         visit.sound()
+    visit.close()
+
+
+@needs_v100
+def test_import_takes_a_report_by_its_own_name(chromium: Any, serve: Callable[[Path], Server], tmp_path: Path) -> None:
+    """The browser's side must let .ncu-rep through; the same file twice is said to be there."""
+    visit = Visit(chromium, serve(tmp_path / "profiles").url)
+    visit.open("Import")
+    assert "5 launches of 5 records" in upload(visit, V100.name, V100.read_bytes())
+    visit.sound()
+    visit.open("Import")
+    assert "is there already" in upload(visit, V100.name, V100.read_bytes())
     visit.close()
 
 

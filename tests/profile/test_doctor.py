@@ -216,3 +216,14 @@ def test_the_machine_itself_answers() -> None:
     assert machine.package("no-such-package") is None
     assert machine.package("pytest")
     assert machine.processes()
+
+
+def test_wsl_is_told_where_its_switch_is() -> None:
+    from workbench.doctor.checks import Gpu, permission
+
+    class Wsl:
+        def text(self, path: str) -> str | None:
+            return "Linux version 5.15.90.1-microsoft-standard-WSL2" if path == "/proc/version" else None
+
+    found = permission(Gpu("NVIDIA RTX 4090", "sm_89"), Wsl())  # type: ignore[arg-type]
+    assert "NVIDIA's control panel" in found.fix and "run as root" not in found.fix

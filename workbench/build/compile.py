@@ -65,8 +65,9 @@ def build_units(units: Iterable[Unit], jobs: int | None = None, progress: Progre
         except NoSource as problem:
             finished(unit, CompileFailure(unit, f"error: {problem}"))
             continue
-        if task.target.is_file():
-            finished(unit, Binary(task.target, True, _log_path(task.target).read_text()))
+        log = cache.read_text(_log_path(task.target))
+        if log is not None and cache.is_sound(task.target):
+            finished(unit, Binary(task.target, True, log))
         else:
             tasks.setdefault(task.target, []).append(task)
     if not tasks:
@@ -192,7 +193,7 @@ def _compile(task: _Task, compilers: _Compilers) -> Built:
         if made.code is None:
             return CompileFailure(task.unit, made.log)
         # The binary last: where it is, its log is.
-        cache.write_atomically(_log_path(task.target), made.log.encode())
+        cache.write_text(_log_path(task.target), made.log)
         cache.publish(scratch, task.target)
         return Binary(task.target, False, made.log)
     finally:

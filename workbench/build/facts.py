@@ -37,7 +37,7 @@ class KernelFacts:
 
 def prepare_facts(binaries: Iterable[Binary]) -> None:
     """Works the facts of many cubins of one architecture out at once, which costs little more than those of one."""
-    waiting = [binary for binary in binaries if not _facts_path(binary).is_file()]
+    waiting = [binary for binary in binaries if cache.read_text(_facts_path(binary)) is None]
     if waiting:
         disassemble((binary.path for binary in waiting), _arch_of(waiting[0]))
     for binary in waiting:
@@ -50,24 +50,25 @@ def kernels_of(binary: Binary) -> dict[str, KernelFacts]:
     Raises Problem when nvdisasm or cuobjdump is missing.
     """
     stored = _facts_path(binary)
-    if stored.is_file():
+    known = cache.read_text(stored)
+    if known is not None:
         return {
             name: KernelFacts(Resources(**entry["resources"]), entry["code_bytes"], entry["sass_mix"])
-            for name, entry in json.loads(stored.read_text()).items()
+            for name, entry in json.loads(known).items()
         }
     listings = listings_of(binary)
     found = {
         name: KernelFacts(resources, listings[name].code_bytes, listings[name].mix())
         for name, resources in read_resources(binary.path, binary.log).items()
     }
-    cache.write_atomically(stored, json.dumps({name: asdict(entry) for name, entry in found.items()}).encode())
+    cache.write_text(stored, json.dumps({name: asdict(entry) for name, entry in found.items()}))
     return found
 
 
 def listings_of(binary: Binary) -> dict[str, Listing]:
     """Kernel name → machine code of every kernel of a cubin; disassembled once, then read from beside the binary."""
     disassemble([binary.path], _arch_of(binary))
-    return parse_listings(sass_path(binary.path).read_text())
+    return parse_listings(cache.read_text(sass_path(binary.path)) or "")
 
 
 def listing_of(binary: Binary, kernel: str) -> Listing:

@@ -219,6 +219,12 @@ def permission(gpu: Gpu, machine: Machine) -> Check:
     name = "counter permission"
     parameters = machine.text("/proc/driver/nvidia/params")
     if parameters is None:
+        if gpu.name and _is_wsl(machine):
+            fix = (
+                "under WSL2 Windows decides: NVIDIA's control panel, Developer, Manage GPU Performance Counters, allow "
+            )
+            fix += "access to all users; being root here, or NVreg_ options, change nothing"
+            return Check(name, "missing", "cannot be seen from inside WSL2", fix)
         if gpu.name:
             fix = "it shows when profiling; if ncu says ERR_NVGPUCTRPERM, run as root"
             return Check(name, "missing", "/proc/driver/nvidia/params cannot be read", fix)
@@ -229,8 +235,12 @@ def permission(gpu: Gpu, machine: Machine) -> Check:
     if machine.may_read_counters_as_admin():
         return Check(name, "ok", f"counters are for admins, and this is one ({machine.user()} with CAP_SYS_ADMIN)")
     fix = "profile as root, in a container with --cap-add=SYS_ADMIN, or load the driver with "
-    fix += "NVreg_RestrictProfilingToAdminUsers=0"
+    fix += "NVreg_RestrictProfilingToAdminUsers=0; on a rented container only its host can do any of this"
     return Check(name, "wrong", f"counters are for admins only (RmProfilingAdminOnly: 1), {machine.user()}", fix)
+
+
+def _is_wsl(machine: Machine) -> bool:
+    return "microsoft" in (machine.text("/proc/version") or "").lower()
 
 
 def dcgm(machine: Machine) -> Check:

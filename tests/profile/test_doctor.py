@@ -225,5 +225,5 @@ def test_wsl_is_told_where_its_switch_is() -> None:
         def text(self, path: str) -> str | None:
             return "Linux version 5.15.90.1-microsoft-standard-WSL2" if path == "/proc/version" else None
 
-    found = permission(Gpu("NVIDIA RTX 4090", "sm_89"), Wsl())  # type: ignore[arg-type]
+    found = permission(Gpu("NVIDIA RTX 4090"), Wsl())  # type: ignore[arg-type]
     assert "NVIDIA's control panel" in found.fix and "run as root" not in found.fix

@@ -23,6 +23,8 @@ class Made:
     grid: tuple[int, int, int] = (1, 1, 1)
     block: tuple[int, int, int] = (32, 1, 1)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    whole: bool = True
+    """False: a field that the reader requires is left out."""
 
 
 def report(launches: Sequence[Made], process: int = 4242) -> bytes:
@@ -46,7 +48,7 @@ def _result(launch: Made, names: Sequence[str], process: int) -> bytes:
     fields = [_number(1, process), _number(2, 1), _number(3, 1), _number(4, 1), _text(5, launch.kernel)]
     fields += [_text(6, launch.kernel), _text(7, launch.demangled or launch.kernel), _number(8, 3)]
     fields += [_message(9, _triple((0, 0, 0))), _message(10, _triple(launch.grid)), _message(11, _triple(launch.block))]
-    fields += [_message(15, _number(1, 1)), _number(16, 0)]
+    fields += [_message(15, _number(1, 1))] * launch.whole + [_number(16, 0)]
     for name, value in launch.metrics.items():
         fields.append(_message(13, _number(1, names.index(name)) + _message(2, _tag(3, 1) + struct.pack("<d", value))))
     return b"".join(fields)

@@ -61,7 +61,7 @@ def test_a_cut_report_is_a_line(tmp_path: Path, keep: int) -> None:
 
 
 def test_a_launch_that_the_reader_gives_up_on_is_a_line_and_no_empty_record(tmp_path: Path) -> None:
-    with pytest.raises(Problem, match="NVIDIA's reader cannot read it .*a launch of it is empty"):
+    with pytest.raises(Problem, match=r"NVIDIA's reader cannot read it .*a launch of it is empty"):
         list(read_launches(written(tmp_path, report([SCAN, replace(HALF, whole=False)]))))
 
 

@@ -155,15 +155,15 @@ def test_a_broken_operation_costs_its_variants(tmp_path: Path, old: str, new: st
     ("old", "new", "words"),
     [
         (f"(RIGHT, {MINE})", f"({MINE})", "variants.py: VARIANTS is one Variant: write a tuple, with a comma"),
-        (f"(RIGHT, {MINE})", f"(RIGHT, {MINE}, {MINE})", "variants.py: variant mine is declared twice"),
+        (f"(RIGHT, {MINE})", f"(RIGHT, {MINE}, {MINE})", "variants.py:25: variant mine is declared twice"),
         (f"(RIGHT, {MINE})", "(RIGHT, 3)", "variants.py: VARIANTS holds 3"),
-        ('"mine", "probe"', '"mine", "prob"', "variants.py: variant mine names the operation prob: this folder's is probe"),
+        ('"mine", "probe"', '"mine", "prob"', "variants.py:25: variant mine names the operation prob: this folder's is probe"),
         ("def cost(s, settings):", "def cost(s, settings)", "variants.py:16: SyntaxError: expected ':'"),
         ('baseline="right"', "baseline=right", "operation.py:19: NameError: name 'right' is not defined"),
-        ('baseline="right"', 'baseline="left"', "operation.py: baseline left is not among its variants"),
-        ('small={"N": 300}', 'small={"n": 300}', "operation.py: operation probe: small has the axes n, axes has N"),
-        ('tolerance={"float32": 2e-6}', "tolerance={}", "operation.py: operation probe: tolerance has no entry for float32"),
-        ('dtypes=("float32",)', 'dtypes="float32"', "operation.py: operation probe: dtypes is 'float32': write a tuple"),
+        ('baseline="right"', 'baseline="left"', "operation.py:18: baseline left is not among its variants"),
+        ('small={"N": 300}', 'small={"n": 300}', "operation.py:18: operation probe: small has the axes n, axes has N"),
+        ('tolerance={"float32": 2e-6}', "tolerance={}", "operation.py:18: operation probe: tolerance has no entry for float32"),
+        ('dtypes=("float32",)', 'dtypes="float32"', "operation.py:18: operation probe: dtypes is 'float32': write a tuple"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_loaded_is_one_line(tmp_path: Path, old: str, new: str, words: str) -> None:

@@ -54,6 +54,8 @@ class CompileFailure:
     unit: Unit
     message: str
     """The compiler's own text, with file and line."""
+    log: Path | None = None
+    """A file that holds it."""
 
 
 def unit_of(step: Kernel | Host, dtype: str, arch: str) -> Unit:

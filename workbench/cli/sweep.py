@@ -108,9 +108,11 @@ def _sweep(
     from workbench.execute.worker import start_server
 
     start_server()  # it imports torch beside what is imported here
+    from workbench.catalog import load_catalog
     from workbench.cli.ladder_table import print_ladder, print_ladder_json
     from workbench.cli.progress import BarWatch
     from workbench.store.run_folder import find_run
+    from workbench.sweep.selection import Selection
     from workbench.sweep.session import continue_run, start_run
 
     folder = None
@@ -131,10 +133,13 @@ def _sweep(
         print_ladder_json(folder)
     else:
         print_ladder(folder)
+    failed = ""
     if all(
         r.status.value in ("incorrect", "implausible", "crashed", "timeout", "compile_error") for r in folder.records()
     ):
-        raise Problem(f"no variant of {folder.path.name} came through; the reasons stand in the table")
+        failed = f"no variant of {folder.path.name} came through; the reasons stand in the table"
+    begun = Selection.from_dict(folder.run.selection)
+    load_catalog(begun.folder).complain(begun.operations, failed)
 
 
 def _modelled(selection: Selection, device: str, as_json: bool) -> None:

@@ -59,7 +59,8 @@ def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFold
 
 def _validate(selection: Selection) -> None:
     for case in cases_of(selection, load_catalog(selection.folder)):
-        require_fit(case.operation, case.shape)
+        with contextlib.suppress(DeclarationError):  # it costs the case's records, which say what is wrong
+            require_fit(case.operation, case.shape)
     for arch in selection.archs:
         check_arch(arch)
     for device in selection.devices:
@@ -90,6 +91,8 @@ class _Sweep:
         self.selection = Selection.from_dict(folder.run.selection)
         self.kernels = self.selection.folder
         self.catalog: Catalog = load_catalog(self.kernels)
+        for problem in self.catalog.broken.values() if not self.selection.operations else ():
+            watch.note(f"left out: {problem}")
         self.cases: list[Case] = cases_of(self.selection, self.catalog)
         self.devices: tuple[str, ...] = self.selection.devices or default_devices()
         self.rungs = rungs(self.catalog)

@@ -1,9 +1,15 @@
-"""Why a profile failed, out of what ncu said: one line, with the fix."""
+"""Why a profile failed, out of what ncu said: one line, with the fix.
+
+`python -m workbench.profile.failures LOG STATUS REPORT` says it of a log that `profiles/ncu_profile.sh` kept, and ends
+with 1 where there is something to say. It imports nothing that a cluster node may lack.
+"""
 
 from __future__ import annotations
 
 import re
 import signal
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from workbench.problem import Problem
@@ -74,7 +80,8 @@ REPLAY_FAILED = re.compile(r"^replay: (.*)$", re.MULTILINE)
 APPLICATION_ERROR = re.compile(r"The application returned an error code \((-?\d+)\)")
 
 
-NCU_LINE = re.compile(r"^==(?:ERROR|WARNING)==\s*(?:Error:\s*)?(.*)$", re.MULTILINE)
+NCU_LINE = re.compile(r"(?<!=)==(ERROR|WARNING)==\s*(?:Error:\s*)?(.*)$", re.MULTILINE)
+"""Also behind what the profiled program printed without an end of line."""
 CONSEQUENCES = re.compile(
     r"The application returned an error code|An error occurred while trying to profile|Failed to profile|"
     r"No kernels were profiled|An error was reported by|Unknown Error on device|requires the --target-processes"
@@ -85,30 +92,52 @@ CONSEQUENCES = re.compile(
 def explain(output: str, status: int, report: Path) -> Problem | None:
     """The problem of a finished ncu, or None where it left a report worth reading.
 
-    Only ncu's own lines count, and of those the first cause: what the profiled program printed may name any error.
+    Only ncu's own lines count, and of those the first cause: what the profiled program printed may name any error. A
+    warning beside a report is none: ncu warns of every metric of a section that the chip lacks.
     """
-    errors = [line for line in NCU_LINE.findall(output) if line.strip()]
-    causes = [line for line in errors if not CONSEQUENCES.search(line)]
-    for line in causes:
-        for pattern, advice in ADVICE:
-            if re.search(pattern, line):
-                return Problem(f"ncu: {advice}{_named(line)}")
+    left = report.is_file()
+    said = [(kind, line.strip()) for kind, line in NCU_LINE.findall(output) if line.strip()]
+    if left and status == 0:
+        said = [(kind, line) for kind, line in said if kind == "ERROR" or "No kernels were profiled" in line]
+    causes = [line for _, line in said if not CONSEQUENCES.search(line)]
+    advice = _advice(causes)
+    if advice:
+        return Problem(f"ncu: {advice}")
     if status < 0:
         return Problem(f"ncu crashed ({_signal(-status)}); try fewer sections (--set basic), or another version of ncu")
-    failed = REPLAY_FAILED.findall(output)
-    if causes and not report.is_file():
-        return Problem(f"ncu failed (exit status {status}): {causes[0].strip()}; ncu's own documentation explains it")
-    if any("No kernels were profiled" in line for line in errors):
+    if causes and not left:
+        return Problem(f"ncu failed (exit status {status}): {causes[0]}; ncu's own documentation explains it")
+    if any("No kernels were profiled" in line for _, line in said):
         return Problem(_no_kernels(output))
-    if not report.is_file():
-        said = errors or failed
+    first = [line for _, line in said] or REPLAY_FAILED.findall(output)
+    if not left:
         return Problem(
             f"ncu left no report (exit status {status}) and "
-            + (f"said: {said[0].strip()}" if said else "printed nothing; run it by hand: --print-command")
+            + (f"said: {first[0]}" if first else "printed nothing; run it by hand: --print-command")
         )
-    if status != 0 and errors:
-        return Problem(f"ncu failed (exit status {status}): {errors[0].strip()}")
+    if status != 0 and said:
+        return Problem(f"ncu failed (exit status {status}): {(causes or first)[0]}")
     return None
+
+
+def explain_log(output: str) -> str:
+    """Why there is no page in a log of ncu that somebody kept, with the fix where one is known."""
+    said = [line.strip() for _, line in NCU_LINE.findall(output) if line.strip()]
+    causes = [line for line in said if not CONSEQUENCES.search(line)]
+    if any("No kernels were profiled" in line for line in said) and not causes:
+        return "no kernel was profiled; do the filters (-k, --nvtx-include, --launch-skip) match one?"
+    return _advice(causes) or next(iter(causes or said), "it names no error; profile again with --page raw")
+
+
+def last_warning(output: str) -> str:
+    """The last thing that ncu warned of, as where a profile takes too long; empty where nothing."""
+    return next((line.strip() for kind, line in reversed(NCU_LINE.findall(output)) if kind == "WARNING"), "")
+
+
+def _advice(causes: Sequence[str]) -> str | None:
+    """What to do about the first cause that something is known of."""
+    known = (f"{advice}{_named(line)}" for line in causes for pattern, advice in ADVICE if re.search(pattern, line))
+    return next(known, None)
 
 
 def _named(line: str) -> str:
@@ -137,3 +166,14 @@ def _signal(number: int) -> str:
 def notes(output: str) -> list[str]:
     """Records that could not be replayed while others could, a line each."""
     return REPLAY_FAILED.findall(output)
+
+
+def main(log: Path, status: int, report: Path) -> int:
+    failure = explain(log.read_text(errors="replace"), status, report)
+    if failure is not None:
+        print(failure)
+    return 0 if failure is None else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])))

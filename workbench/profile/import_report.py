@@ -170,8 +170,10 @@ def _digest(report: Path) -> str:
 def _imported_before(report: Path, profiles: Path) -> str | None:
     """The run that this very file was imported as."""
     try:
-        digest = _digest(report)
+        digest = _digest(report) if report.is_file() else None
     except OSError:
+        digest = None
+    if digest is None:
         return None  # whoever reads it says so better
     found = (run for run in list_runs(profiles) if run.run.environment.get("imported_sha256") == digest)
     return next((run.path.name for run in found), None)

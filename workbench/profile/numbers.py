@@ -2,7 +2,8 @@
 
 In most locales commas stand between thousands and a point before the fraction; in others it is the other way round, or
 thousands are apart by spaces or apostrophes. Which it is stands in the file: `65,77` can only be a fraction, `1.50`
-can only be one with a point. A file that shows both is refused, and never is a number off by a factor of 1,000.
+can only be one with a point. A file that shows both, or that leaves it open, is refused: never is a number off by a
+factor of 1,000.
 """
 
 from __future__ import annotations
@@ -11,16 +12,15 @@ import re
 from collections.abc import Iterable
 from enum import Enum
 
-SPACES = str.maketrans("", "", " \u00a0\u202f\u2009'’")
+APART = " \u00a0\u202f\u2009'’"
 """What stands between thousands and is never anything else inside of a number."""
-NUMBER = re.compile(r"[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d{1,3})?")
-SHOWN = (
-    r"[-+]?(?:\d+{f}(?:\d{{1,2}}|\d{{4,}})|\d{{1,3}}(?:{t}\d{{3}})+{f}\d+|0{f}\d+|\d{{1,3}}(?:{t}\d{{3}}){{2,}})"
-    r"(?:[eE][-+]?\d+)?"
+SPACED = re.compile(rf"[-+]?\d{{1,3}}(?:[{APART}]\d{{3}})+")
+OPEN = re.compile(r"[-+]?\d{1,3}([.,])\d{3}")
+"""A thousand and more, or a fraction of three digits."""
+NOTHING = re.compile(
+    r"(?:\(!\)\s*)?(?:n/a|\(?[-+]?nan(?:\(\w*\))?\)?|[-+]?inf(?:inity)?|[-+]?1\.#(?:qnan|snan|ind|inf)\d*|no data)?",
+    re.IGNORECASE,
 )
-"""A number that can only be read with f before its fraction and t between thousands."""
-POINT = re.compile(SHOWN.format(f=r"\.", t=","))
-COMMA = re.compile(SHOWN.format(f=",", t=r"\."))
 
 
 class Fraction(Enum):
@@ -29,29 +29,75 @@ class Fraction(Enum):
     POINT = "."
     COMMA = ","
     BOTH = "both"
+    OPEN = "open"
+    """The file has nothing but numbers like `117.344`."""
+
+
+def _as(fraction: str, thousands: str) -> re.Pattern[str]:
+    """A number with these signs; in India thousands are followed by groups of two."""
+    between = f"[{thousands}{APART}]"
+    whole = rf"(?:\d+|\d{{1,3}}(?:{between}\d{{2,3}})*{between}\d{{3}})"
+    return re.compile(rf"[-+]?(?:{whole}(?:[{fraction}]\d*)?|[{fraction}]\d+)(?:[eE][-+]?\d{{1,3}})?")
+
+
+def _only_as(fraction: str, thousands: str) -> re.Pattern[str]:
+    """A number that can be read with these signs alone."""
+    f, t = f"[{fraction}]", f"[{thousands}]"
+    forms = (
+        rf"\d+{f}(?:\d{{1,2}}|\d{{4,}})", rf"(?:0|\d{{4,}}){f}\d+", rf"\d{{1,3}}(?:{t}\d{{3}})+{f}\d+",
+        rf"\d{{1,3}}(?:[{APART}]\d{{3}})+{f}\d+", rf"\d{{1,3}}(?:{t}\d{{3}}){{2,}}",
+    )  # fmt: skip
+    return re.compile(rf"[-+]?(?:{'|'.join(forms)})(?:[eE][-+]?\d+)?")
+
+
+READ_AS = {Fraction.POINT: _as(".", ","), Fraction.COMMA: _as(",", ".")}
+ONLY_AS = {Fraction.POINT: _only_as(".", ","), Fraction.COMMA: _only_as(",", ".")}
 
 
 def fraction_of(texts: Iterable[str]) -> Fraction:
-    """What the numbers among the texts show. Where none shows it, a point: ncu writes no three digits behind it, so
-    that `1,234` alone is over a thousand."""
-    point = comma = False
-    for text in texts:
-        stripped = text.strip().translate(SPACES)
-        point = point or POINT.fullmatch(stripped) is not None
-        comma = comma or COMMA.fullmatch(stripped) is not None
-        if point and comma:
+    """What the numbers among the texts show.
+
+    Where nothing shows it, `1,234` is over a thousand, since ncu writes no three digits behind a comma; for the same
+    reason `1.234` alone is either a thousand of another locale or nothing of ncu's, and stays open.
+    """
+    shown: set[Fraction] = set()
+    left_open: set[str] = set()
+    spaced = False
+    for text in map(bare, texts):
+        shown |= {fraction for fraction, form in ONLY_AS.items() if form.fullmatch(text)}
+        if len(shown) > 1:
             return Fraction.BOTH
-    return Fraction.COMMA if comma else Fraction.POINT
+        spaced = spaced or SPACED.fullmatch(text) is not None
+        one = OPEN.fullmatch(text)
+        left_open |= {one[1]} if one else set()
+    if shown:
+        return shown.pop()
+    if len(left_open) > 1:
+        return Fraction.BOTH
+    if spaced and left_open:  # what is no sign between thousands stands before a fraction
+        return Fraction(left_open.pop())
+    return Fraction.OPEN if left_open == {"."} else Fraction.POINT
 
 
 def number_of(text: str, fraction: Fraction) -> float | None:
-    """The number that the text is, or None where it is none. `fraction` is not BOTH."""
-    stripped = text.strip().translate(SPACES)
-    if not NUMBER.fullmatch(stripped):
+    """The number that the text is, or None where it is none. `fraction` is POINT or COMMA."""
+    text = bare(text)
+    if not READ_AS[fraction].fullmatch(text):
         return None
-    thousands, before_fraction = (".", ",") if fraction is Fraction.COMMA else (",", ".")
-    stripped = stripped.replace(thousands, "").replace(before_fraction, ".")
+    thousands = "," if fraction is Fraction.POINT else "."
+    digits = text.translate(str.maketrans("", "", APART + thousands))
     try:
-        return float(stripped)
+        return float(digits.replace(fraction.value, "."))
     except (ValueError, OverflowError):
         return None
+
+
+def is_nothing(text: str) -> bool:
+    """Whether the text says that there is no value."""
+    return NOTHING.fullmatch(text.strip()) is not None
+
+
+def bare(text: str) -> str:
+    """The text without the values of instances that may stand behind it: `10 (4; 6)`."""
+    stripped = text.strip()
+    return stripped.partition(" (")[0].rstrip() if stripped.endswith(")") else stripped

@@ -17,8 +17,8 @@ from pathlib import Path
 from workbench.execute.ranges import DOMAIN, RECORD_KEY
 from workbench.foreign import reading
 from workbench.problem import Problem
-from workbench.profile.numbers import Fraction, fraction_of, number_of
-from workbench.profile.page_text import HEADER, LONGEST_LINE, page_lines
+from workbench.profile.numbers import READ_AS, Fraction, fraction_of, is_nothing, number_of
+from workbench.profile.page_text import HEADER, LONGEST_LINE, NUMBER, page_records, text_lines
 from workbench.profile.units import base_unit
 from workbench.store.launch import Launch, Rule, Value
 
@@ -31,10 +31,18 @@ NO_METRICS = {
 }  # fmt: skip
 RANGE_COLUMNS = ("thread Domain:Push/Pop_Range", "Id:Domain:Start/Stop_Range", "Id:Domain:Start/End_Range")
 RANGE = re.compile(rf'(?:^|[":\s])(?:{DOMAIN}:([a-z0-9_.-]+)|<default domain>:({RECORD_KEY.pattern}))(?=[":\s]|$)')
+ROW_NUMBER = re.compile(NUMBER)
 NUMERIC = re.compile(r"^\W*\d")
 """What begins with a digit was meant as a number."""
-NO_VALUE = {"", "n/a", "nan", "-nan", "(nan)", "no data"}
 RULE_KINDS = {"OPT": "optimization", "WRN": "warning", "INF": "none", "ERR": "error", "OK": "ok"}
+
+EXPORT = (
+    "import the .ncu-rep itself, which holds the numbers and not their spelling, or export it again: ncu -i FILE --csv"
+)
+REFUSED = {
+    Fraction.BOTH: "some of its numbers have a decimal comma and some a decimal point",
+    Fraction.OPEN: "its numbers may have a point before a fraction or between thousands (none of them shows which)",
+}
 
 Row = dict[str, str]
 
@@ -67,22 +75,18 @@ def read_csv(path: Path) -> Iterator[Launch]:
 
 def looks_like_csv(path: Path) -> bool:
     """Whether a header of ncu's pages stands in the file."""
-    return any(_is_header(line) for line in page_lines(path))
-
-
-def _is_header(line: str) -> bool:
-    return HEADER.match(line) is not None
+    return any(HEADER.search(line) for line in text_lines(path))
 
 
 def _page(path: Path) -> _Page:
     """Looks through the file once for what its numbers show."""
-    delimiter = ";" if any(line.startswith(('"ID";', "ID;")) for line in page_lines(path)) else ","
-    fraction = fraction_of(_metric_cells(csv.reader(page_lines(path), delimiter=delimiter)))
-    if fraction is Fraction.BOTH:
-        raise Problem(
-            f"{path}: some of its numbers have a decimal comma and some a decimal point; export it again from its "
-            ".ncu-rep, which holds the numbers themselves: ncu -i FILE --csv --page raw, or import the .ncu-rep"
-        )
+    header = next((found[0] for line in text_lines(path) if (found := HEADER.search(line))), None)
+    if header is None:
+        raise Problem(f"{path}: not an Nsight Compute report; import a .ncu-rep or the output of ncu --csv --page raw")
+    delimiter = header[-1]
+    fraction = fraction_of(_metric_cells(csv.reader(page_records(path), delimiter=delimiter)))
+    if fraction not in READ_AS:
+        raise Problem(f"{path}: {REFUSED[fraction]}; {EXPORT}")
     return _Page(path, fraction, delimiter)
 
 
@@ -99,12 +103,8 @@ def _metric_cells(rows: Iterable[list[str]]) -> Iterator[str]:
 def _tables(page: _Page) -> Iterator[tuple[list[str], Mapping[str, str], Iterator[Row]]]:
     """Each table of the file (one process of several may print its own): header, unit of each column, rows."""
     path = page.path
-    lines = page_lines(path)
-    first = next((line for line in lines if _is_header(line)), None)
-    if first is None:
-        raise Problem(f"{path}: not an Nsight Compute report; import a .ncu-rep or the output of ncu --csv --page raw")
-    reader = csv.reader(_complete(path, lines), delimiter=page.delimiter)
-    pending: list[list[str]] = [next(csv.reader([first], delimiter=page.delimiter))]
+    reader = csv.reader(page_records(path), delimiter=page.delimiter)
+    pending: list[list[str]] = [next(row for row in reader if _is_header(row))]
     while pending:
         header = pending.pop()
         second = next(reader, [])
@@ -116,13 +116,8 @@ def _tables(page: _Page) -> Iterator[tuple[list[str], Mapping[str, str], Iterato
             pass
 
 
-def _complete(path: Path, lines: Iterable[str]) -> Iterator[str]:
-    """The lines, with a Problem where the last one is not whole."""
-    last = "\n"
-    for last in lines:
-        yield last
-    if not last.endswith(("\n", '"')):
-        raise Problem(f"{path}: cut short in its last line; copy it again or export it again")
+def _is_header(row: list[str]) -> bool:
+    return row[:1] == ["ID"] and "Kernel Name" in row
 
 
 def _rows(
@@ -130,18 +125,16 @@ def _rows(
 ) -> Iterator[Row]:
     # The details page writes its rows of metrics without the columns of rules.
     needed = header.index("Metric Value") + 1 if "Metric Value" in header else len(header)
-    if "Kernel Name" not in header or "ID" not in header:
-        raise Problem(f"{path}: a table without kernels; export it again with ncu -i FILE --csv --page raw")
 
     def cells() -> Iterator[list[str]]:
         yield from first
         yield from reader
 
     for row in cells():
-        if row[:1] == ["ID"] and "Kernel Name" in row:
+        if _is_header(row):
             pending.append(row)
             return
-        if not row or not row[0].strip().isdigit():
+        if not row or not ROW_NUMBER.fullmatch(row[0].strip()):
             continue  # what the profiled program printed
         if len(row) < needed:
             raise Problem(
@@ -184,16 +177,13 @@ def _raw(page: _Page, units: Mapping[str, str], rows: Iterable[Row]) -> Iterator
 def _value(page: _Page, column: str, text: str, unit: str) -> Value | None:
     """A number, a text, or None for what is missing. Problem where there is a unit and no number."""
     stripped = text.strip()
-    if stripped.lower() in NO_VALUE:
+    if is_nothing(stripped):
         return None
     number = number_of(stripped, page.fraction)
     if number is not None:
         return number if math.isfinite(number) else None
     if unit and NUMERIC.search(stripped):
-        raise Problem(
-            f"{page.path}: {column} {stripped!r:.60} {unit} is no number in a form that is known; export it again from "
-            "its .ncu-rep: ncu -i FILE --csv --page raw"
-        )
+        raise Problem(f"{page.path}: {column} {stripped!r:.60} {unit} is no number in a form that is known; {EXPORT}")
     return text
 
 

@@ -43,9 +43,13 @@ def page(context: Context) -> None:
         st.error(f"{plain(outcome['problem'])}. Nothing was stored; drop another file above to try again.")
         return
     found = outcome["found"]
-    st.success(
+    counts = (
         f"{found.count} launches of {len(found.records)} records, {found.metrics} metrics, in run {code(found.run)}."
     )
+    if found.already:
+        st.info(f"This file is there already: {counts}")
+    else:
+        st.success(counts)
     if found.outside:
         st.warning(f"{found.outside} launches lie in no range of a record of the run and were left out.")
     with st.container(horizontal=True):

@@ -159,7 +159,7 @@ def test_what_a_report_has_is_used_for_what_it_is(tmp_path: Path) -> None:
         ("(anonymous namespace)::helper(int)", "helper"),
         ("demo::<unnamed>::saxpy(float, const float *)", "demo::saxpy"),
         ("copy_blocked[v1,cw51cXTL](Array<long long, 1, C, mutable, aligned>, long long)", "copy_blocked"),
-        ("Functor<int>::operator()(int) const", "Functor::operator_call"),
+        ("Functor<int>::operator()(int) const", "Functor::operator()"),
         ("void (anonymous namespace)::k<at::native::f(at::Tensor&)::{lambda(int)#1}>(int)", "k"),
         ("_Z6kernelPKfPfi", "_Z6kernelPKfPfi"),
         ("", "kernel"),

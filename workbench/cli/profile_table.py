@@ -14,8 +14,8 @@ from workbench.catalog import Catalog
 from workbench.cli.terminal import Column, Row, print_table
 from workbench.profile.advice import advise
 from workbench.profile.derived import Derived, derive
-from workbench.profile.import_report import Imported
-from workbench.profile.kernel_names import short_name
+from workbench.profile.import_report import Imported, names_of
+from workbench.profile.kernel_names import told_apart
 from workbench.profile.metrics import with_unit
 from workbench.store.launch import Launch, Rule
 from workbench.store.record import Bytes, Launches, Record
@@ -38,14 +38,13 @@ def print_profile(records: Sequence[Record], derived: Mapping[str, Derived], lau
     """A row per record: what ran, how full the chip was, what crossed DRAM, and the first two stalls. A record of
     several kernels has a row for each of them below its own."""
     table = []
+    names = names_of(records)
     for record in records:
-        name = record.variant if record.operation == "unnamed" else f"{record.operation}/{record.variant}"
-        name += f" in {record.factors['range']}" if record.factors.get("range") else ""
-        table.append(Row((name, *_cells(derived[record.key]))))
-        kernels = list(dict.fromkeys(launch.kernel for launch in launches[record.key]))
-        for kernel in kernels[:KERNELS_SHOWN] if len(kernels) > 1 else []:
-            own = [launch for launch in launches[record.key] if launch.kernel == kernel]
-            table.append(Row((f"  {short_name(kernel)}", *_cells(derive(bare(record), own, {}))), {0: "dim"}))
+        table.append(Row((names[record.key], *_cells(derived[record.key]))))
+        kernels = told_apart(launch.demangled for launch in launches[record.key])
+        for kernel, short in list(kernels.items())[:KERNELS_SHOWN] if len(kernels) > 1 else []:
+            own = [launch for launch in launches[record.key] if launch.demangled == kernel]
+            table.append(Row((f"  {short}", *_cells(derive(bare(record), own, {}))), {0: "dim"}))
         if len(kernels) > KERNELS_SHOWN:
             more = f"  … {len(kernels) - KERNELS_SHOWN} kernels more"
             table.append(Row((more, *[""] * (len(HEADINGS) - 1)), {0: "dim"}))
@@ -166,7 +165,8 @@ def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
     if imported.outside:
         left_out = _counted(imported.outside, "launch lies", "launches lie")
         _say(console, f"\n{left_out} in no range of a record of this run, and did not join")
-    _say(console, f"\nkept in {imported.run}; look at it with: workbench dashboard")
+    kept = "is there already, in" if imported.already else "kept in"
+    _say(console, f"\n{kept} {imported.run}; look at it with: workbench dashboard")
 
 
 def _say(console: Console, line: str, style: str = "") -> None:
@@ -200,7 +200,7 @@ def as_json(imported: Imported, catalog: Catalog) -> list[dict[str, Any]]:
         rows.append(
             {
                 "key": record.key,
-                "kernels": [launch.kernel for launch in launches],
+                "kernels": [launch.demangled for launch in launches],
                 **asdict(derive(record, launches, ceilings)),
                 "advice": advise(record, launches, ceilings, catalog),
                 "rules": [{"launch": n, **asdict(rule)} for n, launch in enumerate(launches) for rule in launch.rules],

@@ -139,7 +139,7 @@ def contradictions(record: Record, launches: Sequence[Launch], dram: float | Non
                 f"were counted ({dram / bytes_declared:.2f} times)"
             )
     for fact in record.build:
-        counted = [one for one in launches if one.kernel == fact.kernel]
+        counted = [one for one in launches if fact.kernel in (one.kernel, one.demangled)]
         theoretical = combined(counted).get("occupancy_theoretical") if counted else None
         modelled = fact.occupancy_theoretical
         if modelled and theoretical is not None and abs(theoretical - modelled) > CONTRADICTION * modelled:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +12,11 @@ from pathlib import Path
 from workbench.execute.ranges import KEY
 from workbench.problem import Problem
 from workbench.profile.derived import dram_bytes, occupancy_limiter
-from workbench.profile.kernel_names import slug
+from workbench.profile.kernel_names import labels, slug, word
 from workbench.profile.metrics import combined, needed_metrics
 from workbench.profile.read import read_launches
 from workbench.store.counters import CounterTable
+from workbench.store.counters import read_launches as read_stored
 from workbench.store.launch import Launch
 from workbench.store.record import BuildFact, Bytes, Launches, Record, Run, Status
 from workbench.store.run_folder import RunFolder, list_runs, open_run, run_files, whole_run
@@ -40,6 +41,8 @@ class Imported:
     """The run that a report imported as one of its own could have joined."""
     unknown_ranges: tuple[str, ...] = ()
     """Ranges of the workbench's domain that name no record of the run."""
+    already: bool = False
+    """Whether this very file had been imported before; nothing was stored then."""
 
 
 # ----------------------------------------------------------------------------------------- a run of its own
@@ -48,19 +51,19 @@ class Imported:
 def import_as_run(report: Path, profiles: Path) -> Imported:
     """A new run in `profiles`, a record for each range of the workbench, and for each kernel outside of one.
 
-    Launches of one kernel with one grid and block make one record. Raises Problem where the report cannot be
-    read; nothing is left behind then.
+    Launches of one kernel with one grid and block make one record. A file that is there already is not stored twice.
+    Raises Problem where the report cannot be read; nothing is left behind then.
     """
-    already = _imported_before(report, profiles)
-    if already is not None:
-        raise Problem(f"{report}: is there already, as run {already}; workbench dashboard shows it")
+    before = _imported_before(report, profiles)
+    if before is not None:
+        return before
     by_key: dict[str, list[Launch]] = {}
     table, keys = CounterTable(), _Keys()
     for launch in read_launches(report):
         key = keys.key(launch)
         by_key.setdefault(key, []).append(launch.only(needed_metrics()))
         table.append(key, launch)
-    records = [_record(key, launches) for key, launches in by_key.items()]
+    records = _records(by_key)
     ranges = {name for launches in by_key.values() for launch in launches for name in launch.ranges}
     home = next(iter(runs_with(profiles, ranges)), None) if ranges else None
     run = Run(
@@ -90,11 +93,18 @@ class _Keys:
         if launch.ranges:
             return launch.ranges[-1]
         grid, block = launch.number("launch__grid_size"), launch.number("launch__block_size")
-        name = launch.signature or launch.kernel
-        identity = (name, grid, block, launch.device, launch.device_number, launch.process, launch.own_ranges)
+        identity = (
+            launch.demangled,
+            grid,
+            block,
+            launch.device,
+            launch.device_number,
+            launch.process,
+            launch.own_ranges,
+        )
         if identity not in self._of:
             size = "" if grid is None or block is None else f".g{int(grid)}-t{int(block)}"
-            self._of[identity] = self._free(f"{UNNAMED}.{slug(launch.kernel)}{size}")
+            self._of[identity] = self._free(f"{UNNAMED}.{slug(launch.demangled)}{size}")
         return self._of[identity]
 
     def _free(self, base: str) -> str:
@@ -105,8 +115,26 @@ class _Keys:
         return key
 
 
-def _record(key: str, launches: list[Launch]) -> Record:
-    operation, variant = UNNAMED, slug(launches[0].kernel)
+def _records(by_key: Mapping[str, list[Launch]]) -> list[Record]:
+    """A record per key. Kernels outside of the workbench's ranges get names that tell them apart on every page."""
+    outside = [key for key, launches in by_key.items() if not launches[0].ranges]
+    names = labels([_told_apart_by(by_key[key][0]) for key in outside])
+    variants = dict(zip(outside, map(word, names), strict=True))
+    return [
+        _record(key, launches, variants.get(key) or slug(launches[0].demangled)) for key, launches in by_key.items()
+    ]
+
+
+def names_of(records: Sequence[Record]) -> dict[str, str]:
+    """What to call each record, by its key: `operation/variant`, or the kernel's name where nothing declares it."""
+    found = {record.key: f"{record.operation}/{record.variant}" for record in records}
+    unnamed = [record for record in records if record.operation == UNNAMED and record.factors.get("kernel")]
+    factors = [{name: str(value) for name, value in record.factors.items()} for record in unnamed]
+    return found | dict(zip((record.key for record in unnamed), labels(factors), strict=True))
+
+
+def _record(key: str, launches: list[Launch], variant: str) -> Record:
+    operation = UNNAMED
     parts = key.split(".")
     if launches[0].ranges and len(parts) >= 3:
         operation, variant = parts[0], parts[1]
@@ -133,7 +161,7 @@ def _record(key: str, launches: list[Launch]) -> Record:
 
 def _told_apart_by(launch: Launch) -> dict[str, str]:
     """What sets the record's launches apart from others of the kernel's short name."""
-    found = {"kernel": launch.signature or launch.kernel, "range": "/".join(launch.own_ranges),
+    found = {"kernel": launch.demangled, "range": "/".join(launch.own_ranges),
              "device": launch.device_number, "process": launch.process}  # fmt: skip
     return {name: value for name, value in found.items() if value}
 
@@ -142,13 +170,13 @@ def _build_facts(launches: Iterable[Launch]) -> list[BuildFact]:
     """What the launch statistics say of each kernel's build, once a kernel."""
     facts: dict[str, BuildFact] = {}
     for launch in launches:
-        if launch.kernel in facts:
+        if launch.demangled in facts:
             continue
         figures = combined([launch])
         shared = [figures[name] for name in ("shared_static_bytes", "shared_dynamic_bytes") if name in figures]
-        facts[launch.kernel] = BuildFact(
+        facts[launch.demangled] = BuildFact(
             arch=launch.arch or "unknown",
-            kernel=launch.kernel,
+            kernel=launch.demangled,
             registers=_integer(figures.get("registers")),
             shared_bytes=_integer(sum(shared)) if len(shared) == 2 else None,
             block_threads=_integer(figures.get("block_threads")),
@@ -167,16 +195,24 @@ def _digest(report: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _imported_before(report: Path, profiles: Path) -> str | None:
-    """The run that this very file was imported as."""
+def _imported_before(report: Path, profiles: Path) -> Imported | None:
+    """What is kept of this very file, where it was imported before and can still be read."""
     try:
         digest = _digest(report) if report.is_file() else None
     except OSError:
         digest = None
     if digest is None:
         return None  # whoever reads it says so better
-    found = (run for run in list_runs(profiles) if run.run.environment.get("imported_sha256") == digest)
-    return next((run.path.name for run in found), None)
+    for folder in list_runs(profiles):
+        if folder.run.environment.get("imported_sha256") == digest:
+            try:
+                records, launches = folder.records(), read_stored(folder.path)
+            except Problem:
+                continue
+            if records and all(record.key in launches for record in records):
+                metrics = {name for kept in launches.values() for one in kept for name in (*one.metrics, *one.missing)}
+                return Imported(folder.path, launches, records, len(metrics), already=True)
+    return None
 
 
 def _free_name(profiles: Path, report: Path) -> str:

@@ -17,6 +17,7 @@ from workbench.store.launch import Launch, Rule, Value
 UNNAMED = "kernel without a name"
 MESSAGE_KINDS = {0: "none", 1: "ok", 2: "optimization", 3: "warning", 4: "error"}
 SPEEDUP_TYPES = {1: "local", 2: "global"}
+RUNNING = re.compile(r",\s*(?:seq|op_id) = .*$", re.DOTALL)
 LINKS = (re.compile(r"@url:([^:@]*):[^@]*@"), re.compile(r"@(?:section|source|sass):[^@]*:([^:@]*)@"))
 
 
@@ -73,11 +74,19 @@ def _launch(reader: Any, action: Any, known: _Known) -> Launch:
         ranges=tuple(name for domain, name in inside if domain == DOMAIN or RECORD_KEY.fullmatch(name)),
         rules=tuple(_rule(result) for result in action.rule_results()),
         missing=tuple(missing),
-        own_ranges=tuple(name for domain, name in inside if domain != DOMAIN and not RECORD_KEY.fullmatch(name)),
+        own_ranges=tuple(own_range(n) for domain, n in inside if domain != DOMAIN and not RECORD_KEY.fullmatch(n)),
         signature=_signature(reader, action),
-        process=str(metrics.get("launch__process_id", "")),
-        device_number=str(metrics.get("device__attribute_device_index", metrics.get("launch__device_id", ""))),
+        device_number=_whole(metrics.get("device__attribute_device_index", metrics.get("launch__device_id"))),
     )
+
+
+def own_range(name: str) -> str:
+    """A range's name without the running numbers that torch writes into it: each call would be a range of its own."""
+    return RUNNING.sub("", name)
+
+
+def _whole(value: Value | None) -> str:
+    return str(int(value)) if isinstance(value, float) and abs(value) < 2**31 else str(value or "")
 
 
 def _signature(reader: Any, action: Any) -> str:

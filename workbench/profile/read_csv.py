@@ -17,13 +17,14 @@ from pathlib import Path
 from workbench.execute.ranges import DOMAIN, RECORD_KEY
 from workbench.foreign import reading
 from workbench.problem import Problem
+from workbench.profile.launches import own_range
 from workbench.profile.numbers import READ_AS, Fraction, fraction_of, is_nothing, number_of
 from workbench.profile.page_text import HEADER, LONGEST_LINE, NUMBER, page_records, text_lines
 from workbench.profile.units import base_unit
 from workbench.store.launch import Launch, Rule, Value
 
-ANY_RANGE = re.compile(r'"([^":]+):([^":]+):[^"]*"')
-"""`"DOMAIN:NAME:…"` in a cell of ranges."""
+FIELDS_BEHIND = 6
+"""What stands behind a range's domain and name: payload's type and value, colour's, message's."""
 NO_METRICS = {
     "ID", "Process ID", "Process Name", "Host Name", "Kernel Name", "Kernel Time", "Context", "Stream", "Block Size",
     "Grid Size", "Device", "CC", "Section Name", "Metric Name", "Metric Unit", "Metric Value", "Rule Name",
@@ -212,8 +213,20 @@ def _ranges(row: Row) -> tuple[str, ...]:
 
 def _own_ranges(row: Row) -> tuple[str, ...]:
     """Ranges of the profiled program itself, outermost first."""
-    found = [(domain, name) for cell in reversed(_range_cells(row)) for domain, name in ANY_RANGE.findall(cell)]
-    return tuple(name for domain, name in found if domain != DOMAIN and not RECORD_KEY.fullmatch(name))
+    found = [_domain_and_name(text) for cell in reversed(_range_cells(row)) for text in _range_texts(cell)]
+    return tuple(own_range(n) for domain, n in found if n and domain != DOMAIN and not RECORD_KEY.fullmatch(n))
+
+
+def _range_texts(cell: str) -> list[str]:
+    """Of `1  "DOMAIN:NAME:…" "DOMAIN:NAME:…" ` what is quoted; else the cell `ID:DOMAIN:NAME:…` without its number."""
+    quoted = re.findall(r'"([^"]*)"', cell)
+    return quoted or [re.sub(r"^\s*\d+:", "", cell)]
+
+
+def _domain_and_name(text: str) -> tuple[str, str]:
+    """Names may hold colons themselves: `aten::mm`."""
+    domain, *fields = text.split(":")
+    return domain, ":".join(fields[:-FIELDS_BEHIND] if len(fields) > FIELDS_BEHIND else fields[:1]).strip()
 
 
 def _range_cells(row: Row) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from workbench.foreign import reading
@@ -45,12 +46,21 @@ def read_report(path: Path, processes: int = 2) -> Iterator[Launch]:
 
 def _in_pieces(blocks: Blocks, processes: int) -> Iterator[Launch]:
     """Pieces in order, so many at a time, each by a process of its own."""
+    ran_in = blocks.processes
     with ThreadPoolExecutor(processes) as pool:
-        waiting: deque[Future[list[Launch]]] = deque()
+        waiting: deque[tuple[int, int, Future[list[Launch]]]] = deque()
         for first, last in blocks.pieces(PIECE):
-            waiting.append(pool.submit(read_piece, blocks.path, first, last))
+            waiting.append((first, last, pool.submit(read_piece, blocks.path, first, last)))
             # no more results wait in memory than processes run
             if len(waiting) > processes:
-                yield from waiting.popleft().result()
+                yield from _finished(*waiting.popleft(), ran_in)
         while waiting:
-            yield from waiting.popleft().result()
+            yield from _finished(*waiting.popleft(), ran_in)
+
+
+def _finished(first: int, last: int, piece: Future[list[Launch]], ran_in: Sequence[str]) -> Iterator[Launch]:
+    """The launches of a piece, each with the process that it ran in."""
+    launches = piece.result()
+    known = ran_in[first:last] if len(launches) == last - first else [""] * len(launches)
+    for launch, process in zip(launches, known, strict=True):
+        yield replace(launch, process=process)

@@ -71,11 +71,11 @@ class CounterTable:
         number = self.launches.get(key, 0)
         self.launches[key] = number + 1
         for metric, value in launch.metrics.items():
-            self._row(key, number, launch.kernel, metric, launch.units.get(metric, ""), value)
+            self._row(key, number, launch.demangled, metric, launch.units.get(metric, ""), value)
         for metric in launch.missing:
-            self._row(key, number, launch.kernel, metric, "", None)
+            self._row(key, number, launch.demangled, metric, "", None)
         for rule in launch.rules:
-            self._rules.append((key, number, launch.kernel, *astuple(rule)))
+            self._rules.append((key, number, launch.demangled, *astuple(rule)))
 
     def _row(self, key: str, number: int, kernel: str, metric: str, unit: str, value: Value | None) -> None:
         self._key.append(key)

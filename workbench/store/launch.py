@@ -55,6 +55,11 @@ class Launch:
         return value if isinstance(value, float) else None
 
     @property
+    def demangled(self) -> str:
+        """The kernel's whole name, with template arguments: what tells kernels apart."""
+        return self.signature or self.kernel
+
+    @property
     def device(self) -> str:
         """The GPU's name, or `unknown GPU`."""
         return str(self.metrics.get("device__attribute_display_name", "unknown GPU"))

@@ -13,6 +13,7 @@ from tests.dashboard.conftest import Server
 from tests.dashboard.hostile import WORD, hostile_run
 from tests.dashboard.synthetic import CPU, GPU, synthetic_run
 from tests.dashboard.visit import PAGES, Visit
+from tests.profile.own_report import Made, report
 from tests.profile.test_read import V100, needs_v100
 
 pytestmark = pytest.mark.browser
@@ -125,6 +126,29 @@ def test_import_shows_a_report_at_once(chromium: Any, serve: Callable[[Path], Se
     visit.page.wait_for_url("**page=Occupancy**")
     visit.drawn()
     visit.sound()
+    for page in PAGES:
+        visit.go(page)
+        visit.sound()
+    visit.close()
+
+
+def test_a_report_of_our_own_shows_where_its_time_goes(
+    chromium: Any, serve: Callable[[Path], Server], tmp_path: Path
+) -> None:
+    made = [
+        Made("gemm", f"void gemm<{kind}>(float *)", grid=(grid, 1, 1), metrics={
+            "gpu__time_duration.sum": time, "launch__grid_size": float(grid), "launch__block_size": 32.0,
+        })
+        for kind, grid, time in (("float", 4, 3e6), ("__half", 8, 1e6))
+    ]  # fmt: skip
+    visit = Visit(chromium, serve(tmp_path / "profiles").url)
+    visit.open("Import")
+    assert "2 launches of 2 records" in upload(visit, "made.ncu-rep", report(made))
+    visit.page.get_by_role("button", name="Where its time goes").click()
+    visit.page.wait_for_url("**page=Time**")
+    visit.drawn()
+    text = visit.page.locator("[data-testid=stPlotlyChart]").first.inner_text()
+    assert "75 %" in text and "25 %" in text and "gemm<float>" in text and "gemm<__half>" in text
     for page in PAGES:
         visit.go(page)
         visit.sound()

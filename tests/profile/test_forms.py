@@ -11,12 +11,15 @@ import pytest
 
 from tests.campaign.mutate import FUZZ, broken_bytes
 from tests.profile.test_read import LONG, RAW_2021, RAW_2024, V100, needs_v100
+from workbench.catalog import load_catalog
+from workbench.cli.profile_table import print_imported
 from workbench.problem import Problem
 from workbench.profile.derived import derive
 from workbench.profile.failures import explain
 from workbench.profile.import_report import import_as_run
 from workbench.profile.kernel_names import short_name, slug
-from workbench.profile.numbers import Fraction, fraction_of, number_of
+from workbench.profile.metrics import combined
+from workbench.profile.numbers import Fraction, fraction_of, is_nothing, number_of
 from workbench.profile.read import read_launches
 from workbench.store.launch import Launch
 from workbench.store.run_folder import list_runs
@@ -66,6 +69,8 @@ def test_one_figure_under_every_locale(tmp_path: Path, time: str, size: str, sha
 def test_numbers_in_two_forms_are_refused_and_so_is_what_is_none(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="some of its numbers have a decimal comma and some a decimal point"):
         read(tmp_path, page((TIME, "ns", "1,50"), (SHARE, "%", "65.77")))
+    with pytest.raises(Problem, match="none of them shows which"):
+        read(tmp_path, page((TIME, "ns", "117.344"), (BYTES, "byte", "5")))
     with pytest.raises(Problem, match="is no number in a form that is known"):
         read(tmp_path, page((TIME, "ns", "12:30"), (SHARE, "%", "65.77")))
 
@@ -80,6 +85,13 @@ def test_numbers_in_two_forms_are_refused_and_so_is_what_is_none(tmp_path: Path)
         (["1,234,567"], Fraction.POINT),
         (["0.5", "0,5"], Fraction.BOTH),
         (["text", ""], Fraction.POINT),
+        (["117.344"], Fraction.OPEN),
+        (["117.344", "5"], Fraction.OPEN),
+        (["117.344", "1,234"], Fraction.BOTH),
+        (["117 344", "1,234"], Fraction.COMMA),
+        (["117'344", "1.234"], Fraction.POINT),
+        (["1234.567"], Fraction.POINT),
+        (["1.024 (512; 512)"], Fraction.OPEN),
     ],
 )
 def test_what_stands_before_a_fraction(texts: list[str], fraction: Fraction) -> None:
@@ -147,6 +159,49 @@ def test_what_a_report_has_is_used_for_what_it_is(tmp_path: Path) -> None:
     old = derived(("gpu__time_duration", "nsecond", "1288"), ("dram__read_bytes", "byte", "386528"),
                   ("dram__write_bytes", "byte", "0"), name="old.csv")  # fmt: skip
     assert old.dram_bytes == 386_528 and old.figures["duration_s"] == pytest.approx(1288e-9)  # type: ignore[attr-defined]
+
+
+def test_what_is_missing_is_said_for_as_many_launches_as_lack_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = page((TIME, "ns", "5"), ids=("0", "1")) + page((BYTES, "byte", "7"), ids=("2",)).split("\n", 1)[1]
+    file = tmp_path / "page.csv"
+    file.write_text(text)
+    print_imported("page.csv", import_as_run(file, tmp_path / "profiles"), load_catalog())
+    said = capsys.readouterr().out
+    assert "missing in 1 of 3" in said and "missing in 2 of 3" in said
+    (line,) = [line for line in said.splitlines() if line.startswith("not in this report")]
+    assert "stalls; Grid; Block" in line and "Duration" not in line and len(line) < 360
+
+
+def test_old_names_are_read_and_called_old(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "page.csv"
+    file.write_text(page(("gpu__time_duration", "nsecond", "1,288"), ("SOL SM", "%", "12.5"), ("SOL FB", "%", "39.60")))
+    imported = import_as_run(file, tmp_path / "profiles")
+    print_imported("page.csv", imported, load_catalog())
+    assert "names of ncu before 2021 (SOL FB, SOL SM, gpu__time_duration)" in capsys.readouterr().out
+    figures = combined(imported.launches[imported.records[0].key])
+    assert (figures["sm_share"], figures["dram_share"]) == (0.125, 0.396)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_one_label_of_two_sections_is_two_figures(tmp_path: Path, order: int) -> None:
+    both = [("Memory Throughput", "%", "61.84"), ("Memory Throughput", "Gbyte/s", "196.00")][::order]
+    figures = combined(read(tmp_path, page(*both)))
+    assert figures["memory_share"] == pytest.approx(0.6184) and figures["dram_bytes_per_s"] == pytest.approx(196e9)
+    assert "dram_bytes_per_s" not in combined(read(tmp_path, page(("Memory Throughput", "%", "61.84"))))
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1,234", 1234), ("12,34,567", 1_234_567), ("1,234,567.5", 1_234_567.5), ("10 (4; 6)", 10), ("1e3", 1000),
+        ("1,2,3", None), ("1 2 3", None), ("1.2.3", None), ("12:30", None), ("-nan(ind)", None), ("(!) n/a", None),
+    ],
+)  # fmt: skip
+def test_numbers_are_whole_or_none(text: str, number: float | None) -> None:
+    assert number_of(text, Fraction.POINT) == number
+    assert is_nothing(text) == (text in ("-nan(ind)", "(!) n/a"))
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,15 @@ a pickle: what reads them is this project's own code in both processes.
 
 from __future__ import annotations
 
+import os
 import pickle
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from workbench.foreign import printable
 from workbench.problem import Problem
 from workbench.profile.launches import launches_of
 from workbench.profile.report_blocks import read_blocks
@@ -35,24 +38,39 @@ def read_piece(report: Path, first: int | None = None, last: int | None = None) 
     except subprocess.TimeoutExpired:
         raise Problem(f"{report}: NVIDIA's reader did not come back within {TIMEOUT_S:.0f} s; copy it again") from None
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or [f"ended with status {done.returncode}"]
-        raise Problem(f"{report}: NVIDIA's reader cannot read it ({said[-1][:200]}); copy it again, or profile again")
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        ended = f"ended by {_signal(-done.returncode)}" if done.returncode < 0 else f"status {done.returncode}"
+        why = printable(said[-1])[:200] if said and done.returncode > 0 else ended
+        raise Problem(f"{report}: NVIDIA's reader cannot read it ({why}); copy it again, or profile again")
     launches: list[Launch] = pickle.loads(done.stdout)
     return launches
 
 
-def main(report: Path, *piece: int) -> None:
-    import ncu_report
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    if not piece:
-        pickle.dump(list(launches_of(ncu_report, report)), sys.stdout.buffer)
-        return
-    with temporary_folder() as folder:
-        part = folder / "piece.ncu-rep"
-        read_blocks(report).write_piece(piece[0], piece[1], part)
-        pickle.dump(list(launches_of(ncu_report, part)), sys.stdout.buffer)
+
+def main(report: Path, *piece: int) -> int:
+    # What native code prints must not stand among the launches.
+    with os.fdopen(os.dup(1), "wb") as out:
+        os.dup2(2, 1)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        import ncu_report
+
+        with temporary_folder() as folder:
+            part = folder / "piece.ncu-rep" if piece else report
+            if piece:
+                read_blocks(report).write_piece(piece[0], piece[1], part)
+            try:
+                pickle.dump(list(launches_of(ncu_report, part)), out)
+            except Problem as problem:
+                print(str(problem).removeprefix(f"{part}: "), file=sys.stderr)
+                return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    sys.exit(main(Path(sys.argv[1]), *map(int, sys.argv[2:])))

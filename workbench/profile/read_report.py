@@ -33,20 +33,19 @@ def read_report(path: Path, processes: int = 2) -> Iterator[Launch]:
     with reading(path, "not as Nsight Compute writes its reports", "copy it again, or profile again"):
         with path.open("rb") as file:
             compressed = file.read(len(ZSTD)) == ZSTD
-        if compressed:
-            yield from read_piece(path)
-            return
-        blocks = read_blocks(path)
-        if blocks.launches == 0:
-            raise Problem(
-                f"{path}: a report with no kernel in it; nothing ran inside the profiled ranges, profile again"
-            )
-        yield from _in_pieces(blocks, processes)
+        found = False
+        for launch in read_piece(path) if compressed else _in_pieces(read_blocks(path), processes):
+            found = True
+            yield launch
+    if not found:
+        raise Problem(f"{path}: a report with no kernel in it; nothing ran inside the profiled ranges, profile again")
 
 
 def _in_pieces(blocks: Blocks, processes: int) -> Iterator[Launch]:
     """Pieces in order, so many at a time, each by a process of its own."""
     ran_in = blocks.processes
+    if not ran_in:
+        return
     with ThreadPoolExecutor(processes) as pool:
         waiting: deque[tuple[int, int, Future[list[Launch]]]] = deque()
         for first, last in blocks.pieces(PIECE):

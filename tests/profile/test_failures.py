@@ -21,6 +21,12 @@ def test_what_ncu_warns_of_beside_a_report_is_no_failure(tmp_path: Path) -> None
     assert "--list-sections" in str(explain('==ERROR== Option "--section X" did not match any section.', 0, report))
 
 
+def test_an_error_without_a_reason_is_not_taken_for_a_range_without_kernels(tmp_path: Path) -> None:
+    output = '==ERROR== Unknown Error on device 0.\n==ERROR== Failed to profile "k" in process 7\n'
+    output += "==WARNING== No kernels were profiled.\n"
+    assert "(Unknown Error): run the program without ncu first" in str(explain(output, 9, tmp_path / "none"))
+
+
 def test_only_ncus_own_lines_are_searched(tmp_path: Path) -> None:
     program = "my test of ERR_NVGPUCTRPERM and LaunchFailed\nkilled by DCGM\n"
     assert explain(program, 0, Path(__file__)) is None

@@ -61,6 +61,11 @@ ADVICE = (
         "replayed): profile fewer sections (--set basic) or with --replay-mode application",
     ),
     (
+        r"Unknown Error on device",
+        "the driver failed under ncu without a reason (Unknown Error): run the program without ncu first; if it is "
+        "right there, give ncu fewer sections (--set basic) or another replay (--replay-mode application)",
+    ),
+    (
         r"Failed to (?:find|access).*metric",
         "a metric is unknown to this chip: leave it out, or name the section that has it",
     ),
@@ -84,7 +89,7 @@ NCU_LINE = re.compile(r"(?<!=)==(ERROR|WARNING)==\s*(?:Error:\s*)?(.*)$", re.MUL
 """Also behind what the profiled program printed without an end of line."""
 CONSEQUENCES = re.compile(
     r"The application returned an error code|An error occurred while trying to profile|Failed to profile|"
-    r"No kernels were profiled|An error was reported by|Unknown Error on device|requires the --target-processes"
+    r"No kernels were profiled|An error was reported by|requires the --target-processes"
 )
 """What ncu says after the first cause, whatever that was."""
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 VERSION = 7
+OPTIMIZATION, GLOBAL = 4, 2
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class Made:
     grid: tuple[int, int, int] = (1, 1, 1)
     block: tuple[int, int, int] = (32, 1, 1)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    ranges: Sequence[tuple[str, str]] = ()
+    """Domain and name of the push/pop ranges around it, outermost first."""
+    rules: Sequence[tuple[str, str, float]] = ()
+    """Identifier, message and estimated global speed-up in percent of NVIDIA's rules."""
     whole: bool = True
     """False: a field that the reader requires is left out."""
 
@@ -50,8 +55,29 @@ def _result(launch: Made, names: Sequence[str], process: int) -> bytes:
     fields += [_message(9, _triple((0, 0, 0))), _message(10, _triple(launch.grid)), _message(11, _triple(launch.block))]
     fields += [_message(15, _number(1, 1))] * launch.whole + [_number(16, 0)]
     for name, value in launch.metrics.items():
-        fields.append(_message(13, _number(1, names.index(name)) + _message(2, _tag(3, 1) + struct.pack("<d", value))))
+        fields.append(_message(13, _number(1, names.index(name)) + _message(2, _double(3, value))))
+    fields += [_message(19, _rule(*rule)) for rule in launch.rules]
+    if launch.ranges:
+        fields.append(_message(21, _nvtx(launch.ranges, process)))
     return b"".join(fields)
+
+
+def _rule(identifier: str, message: str, percent: float) -> bytes:
+    said = _message(1, _text(1, message) + _number(2, OPTIMIZATION) + _text(4, f"title of {identifier}"))
+    gain = _message(10, _number(1, GLOBAL) + _double(2, percent))
+    body = _message(1, said + gain)
+    return _text(1, identifier) + _text(2, identifier) + _message(3, body) + _text(4, "SpeedOfLight")
+
+
+def _nvtx(ranges: Sequence[tuple[str, str]], thread: int) -> bytes:
+    """The state of the launching thread: domains by number, and in each the stack of its ranges."""
+    domains = list(dict.fromkeys(domain for domain, _ in ranges))
+    state = b"".join(_message(1, _number(1, n) + _text(2, domain)) for n, domain in enumerate(domains))
+    stacks = b""
+    for n, domain in enumerate(domains):
+        inside = b"".join(_message(3, _text(1, name)) for owner, name in ranges if owner == domain)
+        stacks += _message(2, _number(1, n) + inside)
+    return state + _message(2, _number(1, thread) + stacks)
 
 
 def _triple(sizes: tuple[int, int, int]) -> bytes:
@@ -68,6 +94,10 @@ def _tag(number: int, wire: int) -> bytes:
 
 def _number(number: int, value: int) -> bytes:
     return _tag(number, 0) + _varint(value)
+
+
+def _double(number: int, value: float) -> bytes:
+    return _tag(number, 1) + struct.pack("<d", value)
 
 
 def _text(number: int, text: str) -> bytes:

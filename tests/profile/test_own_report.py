@@ -65,6 +65,48 @@ def test_a_launch_that_the_reader_gives_up_on_is_a_line_and_no_empty_record(tmp_
         list(read_launches(written(tmp_path, report([SCAN, replace(HALF, whole=False)]))))
 
 
+KEY = "scan.serial.b4-t4096-h1024.float32.normal.forward.cuda"
+
+
+def test_ranges_and_rules_come_through_nvidias_reader(tmp_path: Path) -> None:
+    made = [
+        replace(SCAN, ranges=[("workbench", KEY)], rules=[("SOLBottleneck", "See @section:a:Occupancy@.", 12.5)]),
+        replace(SCAN, ranges=[("default", "run_test"), ("default", "encoder"), ("mine", "aten::mm, seq = 5")]),
+        replace(SCAN, ranges=[("default", "run_test"), ("default", "decoder")]),
+        replace(SCAN, ranges=[("default", "run_test"), ("default", "decoder")]),
+    ]  # fmt: skip
+    file = written(tmp_path, report(made))
+    keyed, encoder, decoder, _ = read_launches(file)
+    assert (keyed.ranges, keyed.own_ranges) == ((KEY,), ())
+    assert encoder.own_ranges == ("run_test", "encoder", "aten::mm") and decoder.own_ranges == ("run_test", "decoder")
+    (rule,) = keyed.rules
+    assert (rule.rule, rule.title, rule.message) == ("SOLBottleneck", "title of SOLBottleneck", "See Occupancy.")
+    assert (rule.kind, rule.speedup_type, rule.estimated_speedup_percent) == ("optimization", "global", 12.5)
+    records = import_as_run(file, tmp_path / "profiles").records
+    assert [(r.operation, r.factors.get("range"), r.launches.counted) for r in records] == [
+        ("scan", None, 1), ("unnamed", "run_test/encoder/aten::mm", 1), ("unnamed", "run_test/decoder", 2),
+    ]  # fmt: skip
+
+
+def test_broken_bytes_inside_of_a_report_are_a_line_or_right(tmp_path: Path) -> None:
+    """The blocks stay as they are, so that all of it reaches NVIDIA's reader: hostile to its parser."""
+    chance = random.Random(4)
+    data = report([replace(SCAN, ranges=[("d", "encoder")], rules=[("R", "text", 1.0)]), HALF])
+    payload = data.index(b"_Z4scanIfEvPf")
+    for number in range(14 * FUZZ):
+        broken = bytearray(data)
+        for _ in range(chance.choice((1, 2, 8))):
+            broken[chance.randrange(payload, len(data))] = chance.choice((0, 255, chance.randrange(256)))
+        file = written(tmp_path, bytes(broken), f"{number}.ncu-rep")
+        try:
+            imported = import_as_run(file, tmp_path / f"profiles-{number}")
+        except Problem as problem:
+            assert str(problem).isprintable() and str(file) in str(problem)
+            assert not (tmp_path / f"profiles-{number}").exists()
+        else:
+            assert open_run(imported.run).run.finished
+
+
 def test_broken_reports_are_a_line_or_right(tmp_path: Path) -> None:
     chance = random.Random(3)
     data = report([SCAN, HALF, SCAN])

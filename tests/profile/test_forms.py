@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from tests.campaign.mutate import FUZZ, broken_bytes
 from tests.profile.test_read import LONG, RAW_2021, RAW_2024, V100, needs_v100
 from workbench.catalog import load_catalog
-from workbench.cli.profile_table import print_imported
+from workbench.cli.profile_table import as_json, print_imported
 from workbench.problem import Problem
 from workbench.profile.derived import derive
 from workbench.profile.failures import explain
@@ -24,6 +25,7 @@ from workbench.profile.read import read_launches
 from workbench.store.launch import Launch
 from workbench.store.run_folder import list_runs
 
+CATALOG = load_catalog()
 HEADER = '"ID","Process ID","Kernel Name","Device","CC","Section Name","Metric Name","Metric Unit","Metric Value"'
 
 
@@ -167,7 +169,7 @@ def test_what_is_missing_is_said_for_as_many_launches_as_lack_it(
     text = page((TIME, "ns", "5"), ids=("0", "1")) + page((BYTES, "byte", "7"), ids=("2",)).split("\n", 1)[1]
     file = tmp_path / "page.csv"
     file.write_text(text)
-    print_imported("page.csv", import_as_run(file, tmp_path / "profiles"), load_catalog())
+    print_imported("page.csv", import_as_run(file, tmp_path / "profiles"), CATALOG)
     said = capsys.readouterr().out
     assert "missing in 1 of 3" in said and "missing in 2 of 3" in said
     (line,) = [line for line in said.splitlines() if line.startswith("not in this report")]
@@ -178,7 +180,7 @@ def test_old_names_are_read_and_called_old(tmp_path: Path, capsys: pytest.Captur
     file = tmp_path / "page.csv"
     file.write_text(page(("gpu__time_duration", "nsecond", "1,288"), ("SOL SM", "%", "12.5"), ("SOL FB", "%", "39.60")))
     imported = import_as_run(file, tmp_path / "profiles")
-    print_imported("page.csv", imported, load_catalog())
+    print_imported("page.csv", imported, CATALOG)
     assert "names of ncu before 2021 (SOL FB, SOL SM, gpu__time_duration)" in capsys.readouterr().out
     figures = combined(imported.launches[imported.records[0].key])
     assert (figures["sm_share"], figures["dram_share"]) == (0.125, 0.396)
@@ -276,6 +278,17 @@ def test_other_tools_files_are_called_what_they_are(tmp_path: Path, start: str, 
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("value", ["1e300", "1e20", "-5", "9.3e18", "1e-300", "0", "99999999999999999999"])
+def test_figures_that_no_launch_can_have(tmp_path: Path, value: str) -> None:
+    names = ("launch__grid_size", "launch__block_size", "launch__registers_per_thread", "dram__bytes.sum", TIME,
+             "device__attribute_compute_capability_major", "device__attribute_device_index")  # fmt: skip
+    file = tmp_path / "page.csv"
+    file.write_text(page(*((name, "", value) for name in names), ids=("0", "1")))
+    _import(file, tmp_path / "profiles")
+    (run,) = list_runs(tmp_path / "profiles")
+    assert len(run.records()[0].key) < 80
+
+
 def test_a_line_without_end_is_refused(tmp_path: Path) -> None:
     with Path("/dev/zero").open("rb") as zeros, pytest.raises(Problem, match="which no page of ncu has"):
         read(tmp_path, b'"ID",' + zeros.read(40 << 20))
@@ -304,7 +317,9 @@ def test_broken_reports_are_a_line_or_right(tmp_path: Path) -> None:
 def _import(file: Path, profiles: Path) -> None:
     before = {p.name for p in profiles.iterdir()} if profiles.is_dir() else set()
     try:
-        import_as_run(file, profiles)
+        imported = import_as_run(file, profiles)
+        print_imported(file.name, imported, CATALOG)
+        json.dumps(as_json(imported, CATALOG))
     except Problem as problem:
         assert "\n" not in str(problem) and str(file) in str(problem), problem
         after = {p.name for p in profiles.iterdir()} if profiles.is_dir() else set()

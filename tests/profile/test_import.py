@@ -83,6 +83,15 @@ def test_a_second_import_of_one_name_gets_a_name_of_its_own_and_one_file_is_impo
     assert (first, other) == ("imported-page", "imported-page-2")
 
 
+def test_one_bad_report_of_several_does_not_cost_the_others(tmp_path: Path) -> None:
+    good, bad = written(tmp_path, RAW_2021), written(tmp_path, "no report\n", "bad.csv")
+    words = ["import", str(bad), str(good), "--profiles", str(tmp_path / "profiles")]
+    result = CliRunner().invoke(make_app(), [*words, "--json"])
+    assert result.exit_code == 1 and "bad.csv: not an Nsight Compute report" in result.stderr
+    assert [(one["file"], one["already"]) for one in json.loads(result.stdout)] == [(str(good), False)]
+    assert "is there already" in CliRunner().invoke(make_app(), [words[0], str(good), *words[3:]]).stdout
+
+
 def test_a_failed_import_leaves_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Problem):
         import_as_run(written(tmp_path, RAW_2024[:-60]), tmp_path / "profiles")

@@ -83,6 +83,12 @@ def test_instances_of_a_template_have_names_of_their_own_everywhere(tmp_path: Pa
     assert imported.records[0].factors["device"] == "1"
 
 
+def test_names_that_only_signs_tell_apart_make_different_variants(tmp_path: Path) -> None:
+    made = [Made("f", f"void f<{kind}>(int)", metrics={TIME: 1.0}) for kind in ("int *", "int&", "int")]
+    records = import_as_run(written(tmp_path, report(made)), tmp_path / "profiles").records
+    assert [record.variant for record in records] == ["f_int", "f_int_2", "f_int_3"]
+
+
 def test_shares_of_a_report_are_of_the_whole_report(tmp_path: Path) -> None:
     import_as_run(written(tmp_path, report(INSTANCES)), tmp_path / "profiles")
     runs = list_summaries(tmp_path / "profiles")

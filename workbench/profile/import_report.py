@@ -92,7 +92,7 @@ class _Keys:
     def key(self, launch: Launch) -> str:
         if launch.ranges:
             return launch.ranges[-1]
-        grid, block = launch.number("launch__grid_size"), launch.number("launch__block_size")
+        grid, block = (_integer(launch.number(f"launch__{what}_size")) for what in ("grid", "block"))
         identity = (
             launch.demangled,
             grid,
@@ -103,7 +103,7 @@ class _Keys:
             launch.own_ranges,
         )
         if identity not in self._of:
-            size = "" if grid is None or block is None else f".g{int(grid)}-t{int(block)}"
+            size = "" if grid is None or block is None else f".g{grid}-t{block}"
             self._of[identity] = self._free(f"{UNNAMED}.{slug(launch.demangled)}{size}")
         return self._of[identity]
 
@@ -119,10 +119,22 @@ def _records(by_key: Mapping[str, list[Launch]]) -> list[Record]:
     """A record per key. Kernels outside of the workbench's ranges get names that tell them apart on every page."""
     outside = [key for key, launches in by_key.items() if not launches[0].ranges]
     names = labels([_told_apart_by(by_key[key][0]) for key in outside])
-    variants = dict(zip(outside, map(word, names), strict=True))
+    variants = dict(zip(outside, _variants(names), strict=True))
     return [
         _record(key, launches, variants.get(key) or slug(launches[0].demangled)) for key, launches in by_key.items()
     ]
+
+
+def _variants(names: Sequence[str]) -> list[str]:
+    """A variant per name: pages and URLs tell records apart by it, so different names get different ones."""
+    taken: dict[str, str] = {}
+    found = []
+    for name in names:
+        variant, number = word(name), 2
+        while taken.setdefault(variant, name) != name:
+            variant, number = f"{word(name)[:70]}_{number}", number + 1
+        found.append(variant)
+    return found
 
 
 def names_of(records: Sequence[Record]) -> dict[str, str]:
@@ -139,8 +151,8 @@ def _record(key: str, launches: list[Launch], variant: str) -> Record:
     if launches[0].ranges and len(parts) >= 3:
         operation, variant = parts[0], parts[1]
     figures = combined(launches)
-    size = {axis: int(figures[name]) for axis, name in (("blocks", "grid_blocks"), ("threads", "block_threads"))
-            if name in figures}  # fmt: skip
+    sizes = {"blocks": _integer(figures.get("grid_blocks")), "threads": _integer(figures.get("block_threads"))}
+    size = {axis: count for axis, count in sizes.items() if count is not None}
     return Record.model_validate(
         {
             "key": key,
@@ -152,7 +164,7 @@ def _record(key: str, launches: list[Launch], variant: str) -> Record:
             "device": launches[0].device,
             "backend": "cuda",
             "status": Status.OK,
-            "bytes": Bytes(counted=dram_bytes(figures)),
+            "bytes": Bytes(counted=_integer(dram_bytes(figures))),
             "launches": Launches(counted=len(launches)),
             "build": _build_facts(launches),
         }
@@ -187,7 +199,8 @@ def _build_facts(launches: Iterable[Launch]) -> list[BuildFact]:
 
 
 def _integer(value: float | None) -> int | None:
-    return int(value) if value is not None and abs(value) < 2**62 else None
+    """A count; None for what no count can be, as in a broken report."""
+    return int(value) if value is not None and 0 <= value < 2**62 else None
 
 
 def _digest(report: Path) -> str:

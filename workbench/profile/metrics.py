@@ -166,7 +166,7 @@ def with_unit(value: float, unit: str) -> str:
     """A value with a decimal prefix where its unit takes one."""
     short = {"byte": "B", "byte/s": "B/s", "hz": "Hz", "flop/s": "FLOP/s", "s": "s"}.get(unit)
     if short is None:
-        number = f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
+        number = f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
         return f"{number} {unit}".rstrip()
     for limit, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ")):
         if abs(value) >= limit:

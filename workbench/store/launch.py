@@ -69,4 +69,6 @@ class Launch:
         """`sm_70` and its like."""
         major = self.number("device__attribute_compute_capability_major")
         minor = self.number("device__attribute_compute_capability_minor")
-        return None if major is None or minor is None else f"sm_{int(major)}{int(minor)}"
+        if major is None or minor is None or not (0 <= major < 100 and 0 <= minor < 10):
+            return None
+        return f"sm_{int(major)}{int(minor)}"

@@ -120,9 +120,8 @@ u8 *host_address(Warp &w, Space space, u64 address, u32 bytes, bool store) {
     return w.machine().resolve(address, bytes, store);
 }
 
-namespace {
-
 void check_in_flight(Warp &w, const Instruction &i, u32 mask, const u64 *addresses, u32 bytes) {
+    if (w.block->flights == 0) return;
     each_lane(mask, [&](int lane) {
         for (u64 word = addresses[lane] / 4; word <= (addresses[lane] + bytes - 1) / 4; ++word) {
             if (w.block->in_flight[word]) {
@@ -133,6 +132,8 @@ void check_in_flight(Warp &w, const Instruction &i, u32 mask, const u64 *address
         }
     });
 }
+
+namespace {
 
 /// One element between a row and memory.
 void load_element(u32 *row, int lane, const u8 *from, const Instruction &i) {
@@ -200,7 +201,7 @@ void access(Warp &w, const Instruction &i, u32 mask) {
     count.bytes += static_cast<u64>(std::popcount(mask)) * bytes;
     if (space == Space::shared) {
         count_wavefronts(count, mask, addresses, bytes);
-        if (!w.block->in_flight.empty()) check_in_flight(w, i, mask, addresses, bytes);
+        check_in_flight(w, i, mask, addresses, bytes);
     } else {
         count_sectors(machine, w, i, space, mask, addresses, bytes, STORE);
     }
@@ -258,8 +259,10 @@ void land_one(Warp &w, const Flight &flight) {
         if (flight.filled > 0) std::memcpy(to, w.machine().resolve(flight.from, flight.filled, false), flight.filled);
         std::memset(to + flight.filled, 0, flight.bytes - flight.filled);
         for (u32 k = 0; k < flight.bytes; k += 4) --block.in_flight[(flight.to + k) / 4];
+        --block.flights;
     }
     for (Observer *o : w.machine().observers) o->flight_lands(w, flight);
+    if (flight.barrier >= 0) arrive_at(w, flight);
 }
 
 }  // namespace simulate

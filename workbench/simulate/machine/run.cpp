@@ -268,7 +268,8 @@ bool Runner::release_waiting(Warp &w) {
 
 bool Runner::turn(Warp &w, i64 quantum) {
     bool moved = false;
-    while (quantum > 0 && w.alive != 0) {
+    w.waits_for_others = false;
+    while (quantum > 0 && w.alive != 0 && !w.waits_for_others) {
         int chosen = choose(w);
         if (chosen < 0) {
             if (!release_waiting(w)) return moved;
@@ -332,7 +333,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                     w.splits.push_back({static_cast<u32>(i.target), on});
                     return true;
                 }
-                if (quantum <= 0) {
+                if (quantum <= 0 || w.waits_for_others) {
                     leave(pc);
                     return true;
                 }

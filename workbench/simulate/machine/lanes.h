@@ -52,23 +52,23 @@ inline void write_row(u32 *row, u32 mask, F &&value) {
     }
 }
 
-/// As write_row, for a 64-bit value over two rows.
+/// As write_row, for a 64-bit value over two rows. Everything is computed before anything is written: a source may be
+/// one of the two rows.
 template <class F>
 inline void write_pair(u32 *row, u32 mask, F &&value) {
+    alignas(64) u32 made[2 * LANES];
+    for (int lane = 0; lane < LANES; ++lane) {
+        const u64 both = value(lane);
+        made[lane] = static_cast<u32>(both);
+        made[LANES + lane] = static_cast<u32>(both >> 32);
+    }
     if (mask == FULL) {
-#pragma GCC ivdep
-        for (int lane = 0; lane < LANES; ++lane) {
-            const u64 made = value(lane);
-            row[lane] = static_cast<u32>(made);
-            row[LANES + lane] = static_cast<u32>(made >> 32);
-        }
-    } else {
-        for (u32 rest = mask; rest != 0; rest &= rest - 1) {
-            const int lane = std::countr_zero(rest);
-            const u64 made = value(lane);
-            row[lane] = static_cast<u32>(made);
-            row[LANES + lane] = static_cast<u32>(made >> 32);
-        }
+        std::memcpy(row, made, sizeof made);
+        return;
+    }
+    for (int lane = 0; lane < LANES; ++lane) {
+        row[lane] = mask >> lane & 1 ? made[lane] : row[lane];
+        row[LANES + lane] = mask >> lane & 1 ? made[LANES + lane] : row[LANES + lane];
     }
 }
 

@@ -87,9 +87,7 @@ class _Elf:
         size, count, names_at = struct.unpack_from("<HHH", data, 0x3A)
         raw = [struct.unpack_from("<IIQQQQIIQQ", data, table + k * size) for k in range(count)]
         names = self._slice(raw[names_at][4], raw[names_at][5])
-        self.sections = [
-            _Section(names[r[0] : names.index(b"\0", r[0])].decode(), r[1], r[4], r[5], r[7]) for r in raw
-        ]
+        self.sections = [_Section(names[r[0] : names.index(b"\0", r[0])].decode(), r[1], r[4], r[5], r[7]) for r in raw]
         flags = struct.unpack_from("<I", data, 0x30)[0]
         # Since ELF ABI 8 the architecture stands in bits 8 to 15.
         self.arch = f"sm_{flags >> 8 & 0xFF if data[8] >= 8 else flags & 0xFF}"
@@ -120,7 +118,8 @@ class _Elf:
 
     def _attributes(self, section: _Section) -> list[tuple[int, bytes | int]]:
         """(attribute, value) of an .nv.info section: a number of 8 or 16 bits, or so many bytes."""
-        data, at, found = self._content(section), 0, []
+        data, at = self._content(section), 0
+        found: list[tuple[int, bytes | int]] = []
         while at + 4 <= len(data):
             form, attribute, value = struct.unpack_from("<BBH", data, at)
             at += 4

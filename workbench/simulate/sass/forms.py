@@ -193,9 +193,7 @@ UNIFORM = {
 }  # fmt: skip
 """Opcodes of the uniform datapath, which do what another does, once for the warp."""
 
-NOTHING = frozenset(
-    {"NOP", "ERRBAR", "CGAERRBAR", "ENDCOLLECTIVE", "CCTL", "CCTLL", "PREEXIT", "ACQBULK"}
-)
+NOTHING = frozenset({"NOP", "ERRBAR", "CGAERRBAR", "ENDCOLLECTIVE", "CCTL", "CCTLL", "PREEXIT", "ACQBULK"})
 """Opcodes without a result here: scheduling, and caches that are not modelled."""
 
 SPECIALS = {

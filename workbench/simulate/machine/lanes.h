@@ -8,6 +8,9 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 namespace simulate {
 
@@ -52,7 +55,7 @@ inline void write_row(u32 *row, u32 mask, F &&value) {
     }
 }
 
-/// As write_row, for a 64-bit value over two rows.
+/// As write_row, for a 64-bit value over two rows. (The low row is where a narrower type's only row is.)
 template <class F>
 inline void write_pair(u32 *row, u32 mask, F &&value) {
     if (mask == FULL) {
@@ -63,11 +66,12 @@ inline void write_pair(u32 *row, u32 mask, F &&value) {
             row[LANES + lane] = static_cast<u32>(made >> 32);
         }
     } else {
-        for (u32 rest = mask; rest != 0; rest &= rest - 1) {
-            const int lane = std::countr_zero(rest);
+#pragma GCC ivdep
+        for (int lane = 0; lane < LANES; ++lane) {
             const u64 made = value(lane);
-            row[lane] = static_cast<u32>(made);
-            row[LANES + lane] = static_cast<u32>(made >> 32);
+            const bool on = mask >> lane & 1;
+            row[lane] = on ? static_cast<u32>(made) : row[lane];
+            row[LANES + lane] = on ? static_cast<u32>(made >> 32) : row[LANES + lane];
         }
     }
 }
@@ -77,8 +81,17 @@ inline u64 pair_of(const u32 *row, int lane) { return row[lane] | static_cast<u6
 /// A mask's lanes out of a condition over all lanes.
 template <class F>
 inline u32 lanes_where(F &&condition) {
+    alignas(32) u32 holds[LANES];
+    for (int lane = 0; lane < LANES; ++lane) holds[lane] = condition(lane) ? FULL : 0;
     u32 mask = 0;
-    for (int lane = 0; lane < LANES; ++lane) mask |= static_cast<u32>(condition(lane) ? 1 : 0) << lane;
+#ifdef __AVX2__
+    for (int part = 0; part < 4; ++part) {
+        const __m256 eight = _mm256_castsi256_ps(_mm256_load_si256(reinterpret_cast<const __m256i *>(holds) + part));
+        mask |= static_cast<u32>(_mm256_movemask_ps(eight)) << 8 * part;
+    }
+#else
+    for (int lane = 0; lane < LANES; ++lane) mask |= holds[lane] & 1u << lane;
+#endif
     return mask;
 }
 

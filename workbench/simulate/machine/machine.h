@@ -98,6 +98,9 @@ struct Block {
     std::vector<Warp> warps;
     u32 alive = 0;              ///< threads
     u32 arrived[BARRIERS] = {}, expected[BARRIERS] = {};
+    u32 in_favour[BARRIERS] = {};  ///< threads that arrived with their predicate true
+    u32 came[BARRIERS] = {};       ///< threads for which the barrier opened last, and those in favour among them
+    u32 came_in_favour[BARRIERS] = {};
     u32 multiprocessor = 0;
     bool done() const { return alive == 0; }
 };

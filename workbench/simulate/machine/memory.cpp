@@ -92,7 +92,7 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
         });
     }
     const u64 limit = space == Space::shared ? w.block->shared.size() : w.machine().program.local_bytes;
-    if (space == Space::global) {
+    if (space == Space::global || space == Space::constant) {
         if (w.machine().resolve(low, high + bytes - low, store) == nullptr) {
             each_lane(mask, [&](int lane) {
                 if (w.machine().resolve(out[lane], bytes, store) == nullptr) {
@@ -202,7 +202,7 @@ void access(Warp &w, const Instruction &i, u32 mask) {
     if (space == Space::shared) {
         count_wavefronts(count, mask, addresses, bytes);
         check_in_flight(w, i, mask, addresses, bytes);
-    } else {
+    } else if (space != Space::constant) {
         count_sectors(machine, w, i, space, mask, addresses, bytes, STORE);
     }
     if (STORE && i.order >= Order::release) {

@@ -413,6 +413,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 block.expected[id] = i.o[1] < 0 ? 0 : w.file[i.o[1] + std::countr_zero(on)];
                 for (Observer *o : m_.observers) o->barrier_arrives(w, on, id);
                 block.arrived[id] += static_cast<u32>(std::popcount(on));
+                if (i.o[2] >= 0) block.in_favour[id] += static_cast<u32>(std::popcount(w.predicate(i.o[2]) & on));
                 const bool waits = i.immediate == 0;
                 if (on != mask) {  // the others pass by
                     w.splits.push_back({pc + 1, mask & ~on});
@@ -443,11 +444,14 @@ void Runner::open_barriers(Block &block) {
 void Runner::open_if_complete(Block &block, int id) {
     const u32 needed = block.expected[id] != 0 ? block.expected[id] : block.alive;
     if (block.arrived[id] == 0 || block.arrived[id] < needed) return;
-    block.arrived[id] = 0;
+    block.came[id] = block.arrived[id], block.came_in_favour[id] = block.in_favour[id];
+    block.arrived[id] = block.in_favour[id] = 0;
     for (Observer *o : m_.observers) o->barrier_opens(block, id);
     for (Warp &w : block.warps) {
         for (Split &s : w.splits) {
             if (s.state != Split::at_barrier || s.barrier != id) continue;
+            const Instruction &i = m_.program.code[s.pc];
+            if (i.run != nullptr) i.run(w, i, s.mask);  // what the barrier brought back to its threads
             s.state = Split::ready;
             s.barrier = 0;
             ++s.pc;
@@ -463,7 +467,7 @@ Form form_of(const std::string &name) {
     return found == forms().end() ? nullptr : found->second;
 }
 
-RegisterForm::RegisterForm(const char *name, Form form) { forms()[name] = form; }
+RegisterForm::RegisterForm(const std::string &name, Form form) { forms()[name] = form; }
 
 void Machine::run() {
     random.seed(launch.seed);

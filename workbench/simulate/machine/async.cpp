@@ -56,6 +56,17 @@ struct Object {
     }
 };
 
+/// sm_80's own layout: the low word 2^30 less the arrivals that a phase expects, the high word the phase in bit 31 above
+/// 2^31 less the arrivals still pending.
+void arrive_before_90(u8 *at) {
+    u32 expected, state;
+    std::memcpy(&expected, at, 4);
+    std::memcpy(&state, at + 4, 4);
+    const bool completes = ((state + 1) ^ state) >> 31;
+    state = completes ? ((state + 1) & 0x80000000u) | (expected & 0x3fffffffu) | 0x40000000u : state + 1;
+    std::memcpy(at + 4, &state, 4);
+}
+
 /// Addresses of the lanes' objects; faults where one is no object in shared memory.
 void objects_of(Warp &w, const Instruction &i, u32 mask, i32 row, u64 *addresses) {
     const Space space = addresses_of(w, i, mask, 8, true, row, i.immediate, addresses);
@@ -87,12 +98,20 @@ void invalidate(Warp &w, const Instruction &i, u32 mask) {
 }
 
 /// o: address, state before (a pair, -1: none), arrivals (-1: one), bytes to expect (-1: none). Variant 1: the thread
-/// will not come again, so that later phases expect fewer.
+/// will not come again, so that later phases expect fewer. Variant 2: in the layout of sm_80.
 void arrive(Warp &w, const Instruction &i, u32 mask) {
     u64 addresses[LANES], before[LANES] = {};
     objects_of(w, i, mask, i.o[0], addresses);
     for (Observer *o : w.machine().observers) {
         each_lane(mask, [&](int lane) { o->object_arrives(w, i, 1u << lane, static_cast<u32>(addresses[lane])); });
+    }
+    if (i.variant == 2) {
+        each_lane(mask, [&](int lane) {
+            std::memcpy(&before[lane], object_at(w, addresses[lane]).at, 8);
+            arrive_before_90(object_at(w, addresses[lane]).at);
+        });
+        if (i.o[1] >= 0) write_pair(w.row(i.o[1]), mask, [&](int lane) { return before[lane]; });
+        return;
     }
     each_lane(mask, [&](int lane) {
         Object object = object_at(w, addresses[lane]);
@@ -120,19 +139,6 @@ void transaction(Warp &w, const Instruction &i, u32 mask) {
         object.add_bytes(i.variant == 1 ? 0 - bytes : bytes);
         if (i.variant == 1) object.complete();
     });
-}
-
-/// Arrivals of copies at this object are due: they and all that their lanes issued before them land.
-void land_arrivals(Block &block, u32 address) {
-    for (Warp &w : block.warps) {
-        std::size_t last[LANES] = {};  // one behind the last flight of each lane that has to land
-        bool any = false;
-        for (std::size_t k = 0; k < w.flights.size(); ++k) {
-            if (w.flights[k].barrier == static_cast<i64>(address)) last[w.flights[k].lane] = k + 1, any = true;
-        }
-        std::size_t k = 0;
-        if (any) land(w, [&](const Flight &flight) { return k++ < last[flight.lane]; });
-    }
 }
 
 /// o: address, predicate, state of an earlier arrival (a pair) or, with variant 1, the phase's parity (a row). Holds
@@ -170,6 +176,7 @@ void copy(Warp &w, const Instruction &i, u32 mask) {
     Instruction target = i;
     target.space = i.space == Space::global ? Space::shared : i.space;
     target.address_rows = i.variant == 1 ? 2 : 1;
+    target.base = i.o[4];
     if (addresses_of(w, target, mask, bytes, true, i.o[0], static_cast<i32>(i.immediate), to) != Space::shared) {
         w.machine().fault(w, i, "stray_write", "an asynchronous copy to elsewhere than shared memory");
     }
@@ -188,6 +195,7 @@ void copy(Warp &w, const Instruction &i, u32 mask) {
         Instruction source = i;
         source.space = Space::global;
         source.address_rows = 2;
+        source.base = i.o[5];
         // Alignment is that of the whole copy, bounds are those of what is read.
         u32 least = bytes;
         each_lane(reads, [&](int lane) { least = std::min(least, filled[lane]); });
@@ -232,12 +240,12 @@ void wait_all(Warp &w, const Instruction &, u32 mask) {
 }
 
 /// o: address. An arrival at the object once every copy that its lane has issued so far has landed. Variant 1: the
-/// phase counts on it already; else it is one arrival more.
+/// phase counts on it already; 0: it is one arrival more; 2: as 1, in the layout of sm_80; 3: one byte that was expected.
 void arrive_after_copies(Warp &w, const Instruction &i, u32 mask) {
     u64 addresses[LANES];
     objects_of(w, i, mask, i.o[0], addresses);
     each_lane(mask, [&](int lane) {
-        if (i.variant != 1) object_at(w, addresses[lane]).expect_one_more();
+        if (i.variant == 0) object_at(w, addresses[lane]).expect_one_more();
         const Flight flight{lane, 0, 0, 0, 0, w.group[lane], static_cast<i64>(addresses[lane]), w.machine().index_of(i)};
         if (w.machine().launch.copies_at_once) {
             land_one(w, flight);
@@ -262,10 +270,28 @@ RegisterForm async_forms[] = {
 
 }  // namespace
 
+/// They, and all that their lanes issued before them.
+void land_arrivals(Block &block, u32 address) {
+    for (Warp &w : block.warps) {
+        std::size_t last[LANES] = {};  // one behind the last flight of each lane that has to land
+        bool any = false;
+        for (std::size_t k = 0; k < w.flights.size(); ++k) {
+            if (w.flights[k].barrier == static_cast<i64>(address)) last[w.flights[k].lane] = k + 1, any = true;
+        }
+        std::size_t k = 0;
+        if (any) land(w, [&](const Flight &flight) { return k++ < last[flight.lane]; });
+    }
+}
+
 void arrive_at(Warp &w, const Flight &flight) {
     const Instruction &i = w.machine().program.code[static_cast<u32>(flight.instruction)];
     const u32 address = static_cast<u32>(flight.barrier);
     for (Observer *o : w.machine().observers) o->object_arrives(w, i, 1u << flight.lane, address);
+    if (i.variant == 2) return arrive_before_90(w.block->shared.data() + address);
+    if (i.variant == 3) {
+        object_at(w, address).add_bytes(FULL);  // one byte less, in 22 bits
+        return object_at(w, address).complete();
+    }
     object_at(w, address).arrive(1);
 }
 

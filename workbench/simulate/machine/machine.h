@@ -98,9 +98,9 @@ struct Block {
     std::vector<Warp> warps;
     u32 alive = 0;              ///< threads
     u32 arrived[BARRIERS] = {}, expected[BARRIERS] = {};
-    u32 in_favour[BARRIERS] = {};  ///< threads that arrived with their predicate true
-    u32 came[BARRIERS] = {};       ///< threads for which the barrier opened last, and those in favour among them
-    u32 came_in_favour[BARRIERS] = {};
+    u32 voted[BARRIERS] = {};   ///< threads that arrived with a predicate that holds
+    Reduction reduction[BARRIERS] = {};  ///< what the barrier makes of them
+    u32 outcome = 0;            ///< of the last barrier that reduced predicates
     u32 multiprocessor = 0;
     bool done() const { return alive == 0; }
 };
@@ -169,7 +169,7 @@ struct Machine {
                             int lane = -1, u64 address = 0) const;
 
     int index_of(const Instruction &instruction) const {
-        return static_cast<int>(&instruction - program.code.data());
+        return instruction.index;  // a form may have been handed a copy
     }
     Count &count_of(const Instruction &instruction) { return counts[index_of(instruction)]; }
 
@@ -215,6 +215,9 @@ void check_in_flight(Warp &, const Instruction &, u32 mask, const u64 *addresses
 
 /// ---- async.cpp: the arrival at an mbarrier that a flight stands for.
 void arrive_at(Warp &warp, const Flight &flight);
+
+/// Somebody looks at the mbarrier at this address: arrivals of copies there are due, and land.
+void land_arrivals(Block &block, u32 address);
 
 template <class F>
 void land(Warp &warp, F &&lands) {

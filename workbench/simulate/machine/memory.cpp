@@ -50,14 +50,21 @@ Space space_of(const Instruction &i, u64 address) {
 }  // namespace
 
 Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool store, i32 row, i64 immediate, u64 *out) {
+    const bool wide = i.space == Space::global || i.space == Space::generic || i.space == Space::constant;
+    if (i.base >= 0) immediate += static_cast<i64>(wide ? pair_of(w.row(i.base), 0) : w.row(i.base)[0]);
     if (row < 0) {
-        for (int lane = 0; lane < LANES; ++lane) out[lane] = static_cast<u64>(immediate);
+        const u64 address = wide ? static_cast<u64>(immediate) : static_cast<u32>(immediate);
+        for (int lane = 0; lane < LANES; ++lane) out[lane] = address;
     } else if (i.address_rows == 2) {
         const u32 *low = w.row(row);
         for (int lane = 0; lane < LANES; ++lane) out[lane] = pair_of(low, lane) + static_cast<u64>(immediate);
+    } else if (wide) {
+        const u32 *low = w.row(row);
+        for (int lane = 0; lane < LANES; ++lane) out[lane] = low[lane] + static_cast<u64>(immediate);
     } else {
         const u32 *low = w.row(row);
-        for (int lane = 0; lane < LANES; ++lane) out[lane] = static_cast<u32>(low[lane] + static_cast<u32>(immediate));
+        const u32 scale = i.scale, offset = static_cast<u32>(immediate);
+        for (int lane = 0; lane < LANES; ++lane) out[lane] = static_cast<u32>((low[lane] << scale) + offset);
     }
     const int first = std::countr_zero(mask);
     const Space space = space_of(i, out[first]);
@@ -101,9 +108,10 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
                 }
             });
         }
-    } else if (high + bytes > limit) {
+    } else if (const u64 least = space == Space::shared ? w.machine().program.reserved_shared : 0;
+               high + bytes > limit || low < least) {
         each_lane(mask, [&](int lane) {
-            if (out[lane] + bytes > limit) {
+            if (out[lane] + bytes > limit || out[lane] < least) {
                 const char *name = space == Space::shared ? "shared" : "local";
                 w.machine().fault(w, i, store ? "stray_write" : "stray_read",
                                   std::string(store ? "a store" : "a load") + " of " + std::to_string(bytes) + " bytes at " +

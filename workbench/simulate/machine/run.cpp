@@ -87,6 +87,7 @@ class Runner {
     int choose(Warp &w);
     bool release_waiting(Warp &w);
     void merge(Warp &w);
+    static u32 asked(Warp &w, const Instruction &i, u32 mask);
     bool run_split(Warp &w, std::size_t place, i64 &quantum);
     void open_barriers(Block &block);
     void open_if_complete(Block &block, int barrier);
@@ -202,6 +203,21 @@ void Runner::stuck() {
         }
     }
     m_.fault(resident_.front()->warps.front(), m_.program.code.front(), "deadlock", "no warp can go on");
+}
+
+/// The lanes for which a branch's further condition holds.
+u32 Runner::asked(Warp &w, const Instruction &i, u32 mask) {
+    switch (static_cast<Only>(i.variant)) {
+        case Only::where_set: return w.file[i.o[0]];
+        case Only::where_unset: return ~w.file[i.o[0]];
+        case Only::diverged:
+        case Only::converged: {
+            const u32 members = w.row(i.o[0])[std::countr_zero(mask)] & w.alive;
+            const bool together = (members & ~mask) == 0;
+            return together == (static_cast<Only>(i.variant) == Only::converged) ? FULL : 0;
+        }
+        default: return FULL;
+    }
 }
 
 /// Splits that stand at one place, ready or waiting for the same, go on as one.
@@ -322,6 +338,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 break;
             case Flow::branch: {
                 close(pc + 1);
+                if (i.variant != 0) on &= asked(w, i, mask);
                 if (on == mask) {
                     pc = begin = static_cast<u32>(i.target);
                 } else if (on == 0) {
@@ -410,10 +427,14 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 }
                 const int id = i.o[0] < 0 ? 0 : static_cast<int>(w.file[i.o[0] + std::countr_zero(on)]) & 15;
                 Block &block = *w.block;
-                block.expected[id] = i.o[1] < 0 ? 0 : w.file[i.o[1] + std::countr_zero(on)];
+                block.expected[id] = i.o[1] < 0 ? 0 : w.file[i.o[1] + std::countr_zero(on)] >> i.scale;
                 for (Observer *o : m_.observers) o->barrier_arrives(w, on, id);
                 block.arrived[id] += static_cast<u32>(std::popcount(on));
-                if (i.o[2] >= 0) block.in_favour[id] += static_cast<u32>(std::popcount(w.predicate(i.o[2]) & on));
+                if (i.variant != 0) {
+                    const u32 votes = (w.file[i.o[2]] & i.keep[0]) ^ i.flip[0];
+                    block.reduction[id] = static_cast<Reduction>(i.variant);
+                    block.voted[id] += static_cast<u32>(std::popcount(on & votes));
+                }
                 const bool waits = i.immediate == 0;
                 if (on != mask) {  // the others pass by
                     w.splits.push_back({pc + 1, mask & ~on});
@@ -444,8 +465,14 @@ void Runner::open_barriers(Block &block) {
 void Runner::open_if_complete(Block &block, int id) {
     const u32 needed = block.expected[id] != 0 ? block.expected[id] : block.alive;
     if (block.arrived[id] == 0 || block.arrived[id] < needed) return;
-    block.came[id] = block.arrived[id], block.came_in_favour[id] = block.in_favour[id];
-    block.arrived[id] = block.in_favour[id] = 0;
+    if (const Reduction reduction = block.reduction[id]; reduction != Reduction::none) {
+        const u32 voted = block.voted[id];
+        block.outcome = reduction == Reduction::count ? voted
+                        : reduction == Reduction::all ? voted == block.arrived[id]
+                                                      : voted != 0;
+        block.reduction[id] = Reduction::none;
+    }
+    block.arrived[id] = block.voted[id] = 0;
     for (Observer *o : m_.observers) o->barrier_opens(block, id);
     for (Warp &w : block.warps) {
         for (Split &s : w.splits) {

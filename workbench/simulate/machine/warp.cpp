@@ -114,20 +114,13 @@ void elect(Warp &w, const Instruction &i, u32 mask) {
     if (i.o[1] >= 0) write_mask(w.predicate(i.o[1]), mask, 1u << leader);
 }
 
-/// What a block's barrier brings back. o: barrier (-1: 0), threads, predicate, destination.
-int barrier_of(Warp &w, const Instruction &i, u32 mask) {
-    return i.o[0] < 0 ? 0 : static_cast<int>(w.file[i.o[0] + std::countr_zero(mask)]) & 15;
+/// What a block's barrier made of its threads' predicates. o: barrier, threads, predicate, destination.
+void outcome_in_row(Warp &w, const Instruction &i, u32 mask) {
+    const u32 outcome = w.block->outcome;
+    write_row(w.row(i.o[3]), mask, [=](int) { return outcome; });
 }
-void count_at_barrier(Warp &w, const Instruction &i, u32 mask) {
-    const u32 count = w.block->came_in_favour[barrier_of(w, i, mask)];
-    write_row(w.row(i.o[3]), mask, [=](int) { return count; });
-}
-void all_at_barrier(Warp &w, const Instruction &i, u32 mask) {
-    const int id = barrier_of(w, i, mask);
-    write_mask(w.predicate(i.o[3]), mask, w.block->came_in_favour[id] == w.block->came[id] ? FULL : 0);
-}
-void any_at_barrier(Warp &w, const Instruction &i, u32 mask) {
-    write_mask(w.predicate(i.o[3]), mask, w.block->came_in_favour[barrier_of(w, i, mask)] != 0 ? FULL : 0);
+void outcome_in_predicate(Warp &w, const Instruction &i, u32 mask) {
+    write_mask(w.predicate(i.o[3]), mask, w.block->outcome != 0 ? FULL : 0);
 }
 
 /// Clocks count instructions: later is more, and no more is promised.
@@ -148,9 +141,8 @@ void assertion(Warp &w, const Instruction &i, u32 mask) {
 }
 
 RegisterForm warp_forms[] = {
-    {"bar.red.popc", count_at_barrier},
-    {"bar.red.and", all_at_barrier},
-    {"bar.red.or", any_at_barrier},
+    {"bar.red.row", outcome_in_row},
+    {"bar.red.predicate", outcome_in_predicate},
     {"clock.b32", clock},
     {"clock.b64", long_clock},
     {"trap", trap},

@@ -13,6 +13,8 @@ from workbench.simulate.ptx.memory import HINTS, ORDERS, SCOPES, SPACES, fields_
 from workbench.simulate.ptx.reader import Declared, Statement
 
 DEEPEST_CALL = 24
+REDUCTIONS = {"popc": 1, "and": 2, "or": 3}
+"""As in machine/program.h."""
 
 
 def branch(low: Lowering, statement: Statement) -> None:
@@ -133,7 +135,7 @@ def barrier(low: Lowering, statement: Statement) -> None:
         return
     target: list[Operand] = []
     source: Operand = ABSENT
-    form = None
+    form, reduction = None, 0
     if words[:1] == ["red"]:
         operation = ".".join(words[1:])
         if operation not in ("popc.u32", "and.pred", "or.pred") or len(operands) not in (3, 4):
@@ -141,7 +143,7 @@ def barrier(low: Lowering, statement: Statement) -> None:
         name = operands.pop(0)
         target = [low.destination(name, "u32") if words[1] == "popc" else low.predicate(name)]
         source = low.predicate_source(operands.pop())
-        form = f"bar.red.{words[1]}"
+        form, reduction = "bar.red.row" if words[1] == "popc" else "bar.red.predicate", REDUCTIONS[words[1]]
     elif words not in (["sync"], ["arrive"]):
         raise low.unknown()
     if len(operands) not in (1, 2) or (words == ["arrive"] and len(operands) != 2):
@@ -150,7 +152,7 @@ def barrier(low: Lowering, statement: Statement) -> None:
     threads = low.source(operands[1], "u32") if len(operands) == 2 else ABSENT
     low.emit(
         form, number, threads, source, *target, written=(3,) if target else (), flow=Flow.BLOCK_BARRIER,
-        immediate=int(words == ["arrive"]),
+        immediate=int(words == ["arrive"]), variant=reduction,
     )  # fmt: skip
 
 

@@ -8,6 +8,9 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 namespace simulate {
 
@@ -77,8 +80,17 @@ inline u64 pair_of(const u32 *row, int lane) { return row[lane] | static_cast<u6
 /// A mask's lanes out of a condition over all lanes.
 template <class F>
 inline u32 lanes_where(F &&condition) {
+    alignas(32) u32 holds[LANES];
+    for (int lane = 0; lane < LANES; ++lane) holds[lane] = condition(lane) ? FULL : 0;
     u32 mask = 0;
-    for (int lane = 0; lane < LANES; ++lane) mask |= static_cast<u32>(condition(lane) ? 1 : 0) << lane;
+#ifdef __AVX2__
+    for (int part = 0; part < 4; ++part) {
+        const __m256 eight = _mm256_castsi256_ps(_mm256_load_si256(reinterpret_cast<const __m256i *>(holds) + part));
+        mask |= static_cast<u32>(_mm256_movemask_ps(eight)) << 8 * part;
+    }
+#else
+    for (int lane = 0; lane < LANES; ++lane) mask |= holds[lane] & 1u << lane;
+#endif
     return mask;
 }
 

@@ -17,7 +17,24 @@ from workbench.simulate.sass.state import Kernel
 from workbench.simulate.sass.text import sections_of
 
 LANES = 32
-EDGES = (0, 1, 2, 31, 32, 33, 0x7F, 0x80, 0xFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0x80000001, 0xFFFFFFFE, 0xFFFFFFFF)
+EDGES = (
+    0,
+    1,
+    2,
+    31,
+    32,
+    33,
+    0x7F,
+    0x80,
+    0xFF,
+    0xFFFF,
+    0x10000,
+    0x7FFFFFFF,
+    0x80000000,
+    0x80000001,
+    0xFFFFFFFE,
+    0xFFFFFFFF,
+)
 
 
 @dataclass
@@ -79,7 +96,11 @@ def run(
         words.append(np.asarray(values, np.uint32))
     for number, truths in (predicates or {}).items():
         code.append(Instruction("load", (begin, bit), immediate=128 * len(words)))
-        code.append(Instruction("sass.isetp.ne.s32", (rows.predicates + number, rows.predicate_result(255), bit, zero, true, true)))
+        code.append(
+            Instruction(
+                "sass.isetp.ne.s32", (rows.predicates + number, rows.predicate_result(255), bit, zero, true, true)
+            )
+        )
         words.append(np.asarray(list(truths), np.uint32))
     code += [lower_line(line, kernel) for line in kernel.lines[: len(list(lines))]]
     for k, number in enumerate(results):
@@ -105,7 +126,8 @@ def operands(count: int, seed: int, edges: Iterable[int] = EDGES) -> list[Any]:
     """`count` rows: edges in half of the lanes, anything in the others, in every order."""
     random = np.random.default_rng(seed)
     known = np.array(list(edges), np.uint64)
-    return [
-        np.where(random.random(LANES) < 0.5, random.choice(known, LANES), random.integers(0, 1 << 32, LANES, np.uint64)).astype(np.uint32)
-        for _ in range(count)
-    ]  # fmt: skip
+    rows = []
+    for _ in range(count):
+        anything = random.integers(0, 1 << 32, LANES, np.uint64)
+        rows.append(np.where(random.random(LANES) < 0.5, random.choice(known, LANES), anything).astype(np.uint32))
+    return rows

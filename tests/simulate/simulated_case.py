@@ -1,4 +1,4 @@
-"""One variant, one small problem, its kernels simulated from NVRTC's PTX and held against the float64 reference."""
+"""One variant, one small problem, its kernels simulated from PTX or cubins and held against the float64 reference."""
 
 from __future__ import annotations
 
@@ -52,20 +52,24 @@ def cases(dtypes: tuple[str, ...] = ("float32", "bfloat16")) -> list[Case]:
     return found
 
 
-_binaries: dict[Unit, Binary] = {}
+_binaries: dict[bool, dict[Unit, Binary]] = {False: {}, True: {}}
 
 
-def binaries(plan: Plan, dtype: str, arch: str = ARCH) -> dict[Unit, Binary]:
-    """The plan's kernels as PTX and its host functions, each compiled once a process."""
-    kernels = {unit_of(step, dtype, arch) for step in plan.steps if isinstance(step, Kernel)} - set(_binaries)
-    hosts = {unit_of(step, dtype, "host") for step in plan.steps if isinstance(step, Host)} - set(_binaries)
-    for unit, made in {**ptx_of_units(kernels), **build_units(hosts)}.items():
+def binaries(plan: Plan, dtype: str, arch: str = ARCH, machine_code: bool = False) -> dict[Unit, Binary]:
+    """The plan's kernels as PTX, or as cubins, and its host functions, each compiled once a process."""
+    known = _binaries[machine_code]
+    kernels = {unit_of(step, dtype, arch) for step in plan.steps if isinstance(step, Kernel)} - set(known)
+    hosts = {unit_of(step, dtype, "host") for step in plan.steps if isinstance(step, Host)} - set(known)
+    of_kernels = build_units(kernels) if machine_code else ptx_of_units(kernels)
+    for unit, made in {**of_kernels, **build_units(hosts)}.items():
         assert not isinstance(made, CompileFailure), f"{unit} does not compile:\n{made.message}"
-        _binaries[unit] = made
-    return _binaries
+        known[unit] = made
+    return known
 
 
-def run(case: Case, options: Options | None = None) -> tuple[dict[str, float], list[Counts | None]]:
+def run(
+    case: Case, options: Options | None = None, arch: str = ARCH, machine_code: bool = False
+) -> tuple[dict[str, float], list[Counts | None]]:
     """Relative L2 error of each output (less what rounding the reference costs is 0), and the steps' counts."""
     operation = catalog().operation(case.variant.split("/")[0])
     shape, tensors = case.shape, operation.tensors(case.shape)
@@ -82,7 +86,7 @@ def run(case: Case, options: Options | None = None) -> tuple[dict[str, float], l
         else:
             memory.empty(tensor)
     plan = case.plan()
-    counts = run_plan(plan, shape.dtype, memory, binaries(plan, shape.dtype), ARCH, options)
+    counts = run_plan(plan, shape.dtype, memory, binaries(plan, shape.dtype, arch, machine_code), arch, options)
     errors = {}
     for tensor in tensors:
         if tensor.role == "output":

@@ -59,7 +59,13 @@ def nearest(exact: Fraction, dtype: Any) -> Any:
         guess = np.array(float(exact) if abs(exact) < Fraction(2) ** 1023 else np.inf, dtype)
     around = [guess, np.nextafter(guess, np.array(np.inf, dtype)), np.nextafter(guess, np.array(-np.inf, dtype))]
     finite = [v for v in around if np.isfinite(v)]
-    best = min(finite, key=lambda v: (abs(Fraction(float(v)) - exact), int(v.view(np.uint32 if dtype is np.float32 else np.uint64)) & 1))
+    best = min(
+        finite,
+        key=lambda v: (
+            abs(Fraction(float(v)) - exact),
+            int(v.view(np.uint32 if dtype is np.float32 else np.uint64)) & 1,
+        ),
+    )
     return best if np.isfinite(guess) else guess
 
 
@@ -95,7 +101,9 @@ def test_directed_rounding_and_saturation() -> None:
     for lane in range(LANES):
         exact = Fraction(float(a[lane])) + Fraction(float(b[lane]))
         low, high = Fraction(float(r[4][lane])), Fraction(float(r[5][lane]))
-        assert low <= exact <= high and (low == exact == high or np.nextafter(r[4][lane], np.float32(np.inf)) == r[5][lane])
+        assert low <= exact <= high and (
+            low == exact == high or np.nextafter(r[4][lane], np.float32(np.inf)) == r[5][lane]
+        )
         assert r[6][lane] == -r[4][lane]
         assert r[7][lane] == min(max(np.float32(a[lane] - b[lane]), np.float32(0)), np.float32(1))
 
@@ -115,7 +123,9 @@ def test_least_most_and_comparisons_with_what_is_no_number() -> None:
     rest = slice(4, None)
     same(after.registers[4].view(np.float32)[rest], np.fmin(a, b)[rest])
     same(after.registers[5].view(np.float32)[rest], np.fmax(a, b)[rest])
-    assert after.registers[4].view(np.float32)[:2].tolist() == [1, 1] and np.isnan(after.registers[4].view(np.float32)[2])
+    assert after.registers[4].view(np.float32)[:2].tolist() == [1, 1] and np.isnan(
+        after.registers[4].view(np.float32)[2]
+    )
     assert after.registers[4][3] == 0x80000000 and after.registers[5][3] == 0
     either = np.isnan(a) | np.isnan(b)
     for name, model in names.items():
@@ -123,7 +133,8 @@ def test_least_most_and_comparisons_with_what_is_no_number() -> None:
                   {1: words(a), 2: words(b)}, results=(), result_predicates=(0, 1, 2)).predicates  # fmt: skip
         holds = model(a, b)
         assert got[0] == holds.tolist() and got[1] == (~holds).tolist() and got[2] == (holds | either).tolist()
-    got = run(["FSETP.NEU.AND P0, PT, R1, R2, PT", "FSETP.NE.AND P1, PT, R1, R2, PT", "FSETP.NUM.AND P2, PT, R1, R2, PT",
+    got = run(["FSETP.NEU.AND P0, PT, R1, R2, PT", "FSETP.NE.AND P1, PT, R1, R2, PT",
+               "FSETP.NUM.AND P2, PT, R1, R2, PT",
                "FSET.BF.GT.AND R4, R1, R2, PT"], {1: words(a), 2: words(b)}, results=(4,),
               result_predicates=(0, 1, 2))  # fmt: skip
     assert got.predicates[0] == (a != b).tolist() and got.predicates[1] == ((a != b) & ~either).tolist()
@@ -152,7 +163,10 @@ def test_special_functions_at_their_ends() -> None:
     a = np.array([0, -0.0, np.inf, -np.inf, np.nan, 128, -150, 1], np.float32)
     got = run(["MUFU.EX2 R4, R1", "MUFU.RCP R5, R1"], {1: words(np.tile(a, 4))}, results=(4, 5)).registers
     same(got[4].view(np.float32)[:8], np.array([1, 1, np.inf, 0, np.nan, np.inf, 0, 2], np.float32))
-    same(got[5].view(np.float32)[:8], np.array([np.inf, -np.inf, 0, -0.0, np.nan, 1 / 128, np.float32(1) / np.float32(-150), 1], np.float32))
+    same(
+        got[5].view(np.float32)[:8],
+        np.array([np.inf, -np.inf, 0, -0.0, np.nan, 1 / 128, np.float32(1) / np.float32(-150), 1], np.float32),
+    )
 
 
 def split(row: Any) -> tuple[Any, Any]:
@@ -167,10 +181,18 @@ def test_doubles() -> None:
     given = {}
     for first, row in ((2, a), (4, b), (6, c)):
         given[first], given[first + 1] = split(row)
-    lines = ["DADD R8, R2, -R4", "DMUL R10, |R2|, R4", "DFMA R12, R2, R4, R6", "DADD R14, R2, 1.5", "DSETP.GT.AND P0, P1, R2, R4, PT"]
+    lines = [
+        "DADD R8, R2, -R4",
+        "DMUL R10, |R2|, R4",
+        "DFMA R12, R2, R4, R6",
+        "DADD R14, R2, 1.5",
+        "DSETP.GT.AND P0, P1, R2, R4, PT",
+    ]
     after = run(lines, given, results=range(8, 16), result_predicates=(0, 1))
     got = [
-        (after.registers[k].astype(np.uint64) | after.registers[k + 1].astype(np.uint64) << np.uint64(32)).view(np.float64)
+        (after.registers[k].astype(np.uint64) | after.registers[k + 1].astype(np.uint64) << np.uint64(32)).view(
+            np.float64
+        )
         for k in (8, 10, 12, 14)
     ]
     same(got[0], a - b), same(got[1], np.abs(a) * b), same(got[2], fused(a, b, c, np.float64)), same(got[3], a + 1.5)
@@ -185,7 +207,8 @@ def test_halves(dtype: Any, modifier: str) -> None:
     a, b, c = (row.astype(np.float64) for row in rows)
     lines = [
         f"HADD2{modifier} R4, R1, -R2", f"HMUL2{modifier} R5, R1.H0_H0, |R2|", f"HFMA2{modifier} R6, R1, R2.H1_H1, R3",
-        f"HMNMX2{modifier} R7, R1, R2, PT", f"HSETP2{modifier}.GT.AND P0, P1, R1, R2, PT", f"HSET2{modifier}.BF.LE.AND R8, R1, R2, PT",
+        f"HMNMX2{modifier} R7, R1, R2, PT", f"HSETP2{modifier}.GT.AND P0, P1, R1, R2, PT",
+        f"HSET2{modifier}.BF.LE.AND R8, R1, R2, PT",
     ]  # fmt: skip
     after = run(lines, dict(zip((1, 2, 3), packed, strict=True)), results=range(4, 9), result_predicates=(0, 1))
     got = {k: v.view(dtype).reshape(LANES, 2) for k, v in after.registers.items()}
@@ -218,8 +241,15 @@ TO_INTEGER: dict[str, Callable[[Any], Any]] = {".TRUNC": np.trunc, ".FLOOR": np.
 
 @pytest.mark.parametrize("rounding", TO_INTEGER)
 def test_floats_to_integers_and_to_whole_floats(rounding: str) -> None:
-    a = np.concatenate([floats(1, 12)[0][:24], np.array([0.5, 1.5, -0.5, -1.5, 2.5, 4294967040, -3e9, 1e30])]).astype(np.float32)
-    lines = [f"F2I{rounding}.NTZ R4, R1", f"F2I.U32{rounding}.NTZ R5, R1", f"FRND{rounding} R6, R1", f"F2I.S64{rounding} R8, R1"]
+    a = np.concatenate([floats(1, 12)[0][:24], np.array([0.5, 1.5, -0.5, -1.5, 2.5, 4294967040, -3e9, 1e30])]).astype(
+        np.float32
+    )
+    lines = [
+        f"F2I{rounding}.NTZ R4, R1",
+        f"F2I.U32{rounding}.NTZ R5, R1",
+        f"FRND{rounding} R6, R1",
+        f"F2I.S64{rounding} R8, R1",
+    ]
     after = run(lines, {1: words(a)}, results=(4, 5, 6, 8, 9))
     whole = TO_INTEGER[rounding](a.astype(np.float64))
     same(after.registers[6].view(np.float32), np.copysign(whole, a).astype(np.float32))
@@ -228,13 +258,18 @@ def test_floats_to_integers_and_to_whole_floats(rounding: str) -> None:
         assert int(after.registers[4].view(np.int32)[lane]) == max(min(value, 2**31 - 1), -(2**31))
         assert int(after.registers[5][lane]) == max(min(value, 2**32 - 1), 0)
         wide = int(after.registers[9].view(np.int32)[lane]) << 32 | int(after.registers[8][lane])
-        assert wide == (-(2**63) if np.isnan(whole[lane]) else max(min(int(np.clip(value, -(2.0**63), 2.0**63)), 2**63 - 1), -(2**63)))
+        assert wide == (
+            -(2**63)
+            if np.isnan(whole[lane])
+            else max(min(int(np.clip(value, -(2.0**63), 2.0**63)), 2**63 - 1), -(2**63))
+        )
 
 
 def test_integers_to_floats_in_every_rounding() -> None:
     low, high = operands(2, 13)
     lines = [
-        "I2F.U32 R4, R1", "I2F.S32 R5, R1", "I2F.U32.RP R6, R1", "I2F.U32.RM R7, R1", "I2F.U64.RP R8, R2", "I2F.S64 R9, R2",
+        "I2F.U32 R4, R1", "I2F.S32 R5, R1", "I2F.U32.RP R6, R1", "I2F.U32.RM R7, R1", "I2F.U64.RP R8, R2",
+        "I2F.S64 R9, R2",
         "I2F.F64.S64 R10, R2", "I2F.U8 R12, R1.B1", "I2FP.F32.S32 R13, R1",
     ]  # fmt: skip
     after = run(lines, {1: low, 2: low, 3: high}, results=(*range(4, 11), 11, 12, 13))
@@ -256,7 +291,13 @@ def test_integers_to_floats_in_every_rounding() -> None:
 
 def test_between_float_formats() -> None:
     a = floats(1, 21)[0]
-    lines = ["F2F.F64.F32 R4, R1", "F2F.F16.F32 R6, R1", "F2F.F32.F64 R7, R4", "F2F.F32.F16 R8, R6", "HADD2.F32 R9, -RZ, R6.H0_H0"]
+    lines = [
+        "F2F.F64.F32 R4, R1",
+        "F2F.F16.F32 R6, R1",
+        "F2F.F32.F64 R7, R4",
+        "F2F.F32.F16 R8, R6",
+        "HADD2.F32 R9, -RZ, R6.H0_H0",
+    ]
     after = run(lines, {1: words(a)}, results=(6, 7, 8, 9))
     with np.errstate(all="ignore"):
         half = a.astype(np.float16)

@@ -90,7 +90,8 @@ ONE_RESULT: list[tuple[str, Callable[[int, int, int], int]]] = [
     ("SHF.R.S32.HI R0, RZ, 0x1f, R3", lambda a, b, c: signed(c) >> 31),
     ("IDP.4A.S8.S8 R0, R1, R2, R3", lambda a, b, c: c + sum(
         signed(a >> k, 8) * signed(b >> k, 8) for k in (0, 8, 16, 24))),
-    ("IDP.2A.LO.S16.S8 R0, R1, R2, R3", lambda a, b, c: c + signed(a, 16) * signed(b, 8) + signed(a >> 16, 16) * signed(b >> 8, 8)),
+    ("IDP.2A.LO.S16.S8 R0, R1, R2, R3", lambda a, b, c: c + sum(
+        signed(a >> 2 * k, 16) * signed(b >> k, 8) for k in (0, 8))),
     ("VABSDIFF R0, R1, R2, R3", lambda a, b, c: abs(signed(a) - signed(b)) + c),
     ("VABSDIFF4.U8 R0, R1, R2, RZ", lambda a, b, c: sum(
         abs((a >> k & 255) - (b >> k & 255)) << k for k in (0, 8, 16, 24))),
@@ -256,7 +257,13 @@ def test_a_guard_keeps_the_other_lanes() -> None:
 
 def test_the_uniform_datapath_and_the_way_into_it() -> None:
     a = operands(1, 6)[0]
-    lines = ["R2UR UR4, R1", "UIADD3 UR5, UR4, 0x7, URZ", "USHF.L.U32 UR6, UR5, 0x1, URZ", "MOV R0, UR6", "R2UR P0, UR7, R1"]
+    lines = [
+        "R2UR UR4, R1",
+        "UIADD3 UR5, UR4, 0x7, URZ",
+        "USHF.L.U32 UR6, UR5, 0x1, URZ",
+        "MOV R0, UR6",
+        "R2UR P0, UR7, R1",
+    ]
     after = run(lines, {1: a}, result_predicates=(0,))
     assert set(after.registers[0].tolist()) == {(int(a[0]) + 7) * 2 % M}
     assert after.predicates[0] == [int(v) != int(a[0]) for v in a]

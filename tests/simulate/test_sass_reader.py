@@ -34,7 +34,13 @@ def cubin() -> Path:
 
 def test_operands() -> None:
     found = parse_operand("-|R12|.H1_H1")
-    assert (found.kind, found.number, found.negated, found.absolute, found.suffixes) == (Kind.REGISTER, 12, True, True, ("H1_H1",))
+    assert (found.kind, found.number, found.negated, found.absolute, found.suffixes) == (
+        Kind.REGISTER,
+        12,
+        True,
+        True,
+        ("H1_H1",),
+    )
     assert parse_operand("~UR4").inverted and parse_operand("!UP3").negated and parse_operand("PT").number == 255
     assert parse_operand("desc[UR4][R2.64+UR6+-0x10]").address == Address(2, 2, 0, 6, -16)
     assert parse_operand("[R3.X8+0x40]").address == Address(3, 1, 3, 255, 0x40)
@@ -44,7 +50,9 @@ def test_operands() -> None:
     assert double_bits("+INF") == 0x7FF0000000000000 and double_bits("1") == 0x3FF0000000000000
 
 
-@pytest.mark.parametrize("text", ["R1.H2_H2", "|R1", "R1.Q", "[R1+R2]", "[R1*4]", "c[0x0]", "Rpc.HI", "P9x", "1.2.3", "`(", "cx[UR4][0x0]"])
+@pytest.mark.parametrize(
+    "text", ["R1.H2_H2", "|R1", "R1.Q", "[R1+R2]", "[R1*4]", "c[0x0]", "Rpc.HI", "P9x", "1.2.3", "`(", "cx[UR4][0x0]"]
+)
 def test_operands_that_the_grammar_does_not_hold(text: str) -> None:
     with pytest.raises(UnknownOperand):
         parse_operand(text)
@@ -55,7 +63,13 @@ def test_control_codes() -> None:
     high = (5 | 1 << 4 | 2 << 5 | 7 << 8 | 0b001001 << 11) << 41
     line = sections_of(printed([("MOV R0, R1", high << 64)]), "test")["k"].lines[0]
     control = line.control
-    assert (control.stall, control.yields, control.write_barrier, control.read_barrier, control.wait) == (5, False, 2, 7, 9)
+    assert (control.stall, control.yields, control.write_barrier, control.read_barrier, control.wait) == (
+        5,
+        False,
+        2,
+        7,
+        9,
+    )
 
 
 UNKNOWN = {
@@ -155,7 +169,9 @@ def test_a_cubin_cut_short_or_changed_gives_one_line(cubin: Path, tmp_path: Path
     for _ in range(200):
         changed = bytearray(whole)
         for _ in range(8):
-            changed[chooser.randrange(len(changed)) if chooser.random() < 0.3 else chooser.randrange(0x40)] = chooser.randrange(256)
+            changed[chooser.randrange(len(changed)) if chooser.random() < 0.3 else chooser.randrange(0x40)] = (
+                chooser.randrange(256)
+            )
         broken.write_bytes(changed)
         try:
             kernels_of(broken)

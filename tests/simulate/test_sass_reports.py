@@ -1,4 +1,4 @@
-"""The machine code in three real reports, run again: every counter of every instruction as Nsight Compute measured it."""
+"""The machine code in three real reports, run again: each counter of each instruction as Nsight Compute has it."""
 
 from __future__ import annotations
 

@@ -60,8 +60,8 @@ def run_plan(
         else:
             path = _path(binaries[unit_of(step, dtype, arch)])
             if path.suffix == ".cubin":
-                counts = launch_cubin(path, step, memory, replace(options, seed=options.seed and options.seed + number))
-                counted.append(counts)
+                own = replace(options, seed=options.seed and options.seed + number)
+                counted.append(launch_cubin(path, step, memory, own))
                 continue
             if path not in loaded:
                 loaded[path] = Loaded(module_of(path), memory, f"{path.stem[:12]}.")

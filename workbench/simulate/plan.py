@@ -38,8 +38,8 @@ def run_plan(
     """Does the plan's steps in order over `memory`, which holds the operation's tensors; missing scratch is added.
 
     `binaries` maps each step's build unit (workbench.build.unit_of with `arch`; "host" for host functions) to its PTX,
-    its cubin or its library. Returns what each step counted, None where it is no kernel. Raises SimulationFault for what a kernel
-    must not do, Problem for what is not simulated.
+    its cubin or its library. Returns what each step counted, None where it is no kernel. Raises SimulationFault for
+    what a kernel must not do, Problem for what is not simulated.
     """
     from workbench.build import unit_of
 

@@ -32,14 +32,14 @@ def _ptx(unit: Unit, reader: SourceReader) -> Binary | CompileFailure:
     identity = ["ptx", repr(options), toolkit.nvrtc_version(), toolkit.header_versions()]
     key = cache.digest([*identity, reader.text(source), *(part for pair in headers for part in pair)])
     target = cache.entry(key, ".ptx")
-    if target.is_file():
+    if cache.is_sound(target):
         return Binary(target, True, "")
     folders = (*project, *toolkit.include_folders())
     options += [f"--include-path={folder}" for folder in folders]
     made = compile_ptx(str(source), reader.text(source), options)
     if made.code is None:
         return CompileFailure(unit, made.log)
-    cache.write_atomically(target, made.code)
+    cache.write_text(target, made.code.decode())
     return Binary(target, False, made.log)
 
 

@@ -34,6 +34,7 @@ from workbench.sweep.records import Subject
 from workbench.sweep.selection import Case, Selection, cases_of, dtypes_of, small_shape
 from workbench.sweep.timing import CaseTimer
 from workbench.sweep.watch import Watch
+from workbench.temporary import clear_once
 
 
 def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFolder:
@@ -71,9 +72,10 @@ def _validate(selection: Selection) -> None:
 
 def continue_run(folder: RunFolder, watch: Watch) -> RunFolder:
     """Does what is still missing of a run: all of a new one, nothing of a finished one."""
+    clear_once()
     with folder.writing():
         if folder.run.finished:
-            watch.note(f"{folder.run.name} is finished; nothing to do")
+            watch.note(f"{folder.path.name} is finished; nothing to do")
             return folder
         with kept_clean():
             _Sweep(folder, watch).run()
@@ -103,7 +105,7 @@ class _Sweep:
         self._emulate(built)
         self._time(built)
         if importlib.util.find_spec("pyarrow") is None:
-            name = self.folder.run.name
+            name = self.folder.path.name
             self.watch.note(f"{name} is complete, as JSON lines; where pyarrow is, finish it: workbench finish {name}")
         else:
             self.folder.finish()

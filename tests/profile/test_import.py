@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from tests.profile.build_run import contents, make_record, make_run
 from tests.profile.fake_ncu import page
 from tests.profile.test_read import LONG, RAW_2021, RAW_2024, V100, needs_v100
+from workbench.analyse.imported import store_upload
 from workbench.cli import make_app
 from workbench.problem import Problem
 from workbench.profile.import_report import import_as_run, import_into_run
@@ -81,6 +82,25 @@ def test_a_second_import_of_one_name_gets_a_name_of_its_own_and_one_file_is_impo
     assert again.already and again.run.name == first
     other = import_as_run(written(tmp_path, RAW_2024), tmp_path / "profiles").run.name
     assert (first, other) == ("imported-page", "imported-page-2")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b/../..", "x" * 400 + ".csv", "a\0b.csv", "é\udcff.csv", "tab\t\n.csv"])
+def test_whatever_a_browser_calls_a_file(tmp_path: Path, name: str) -> None:
+    found = store_upload(name, RAW_2021.encode(), tmp_path / "profiles", None)
+    assert open_run(tmp_path / "profiles" / found.run).records()
+    with pytest.raises(Problem) as raised:
+        store_upload(name, b"no report", tmp_path / "profiles", None)
+    assert str(raised.value).isprintable()
+
+
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "caf\udce9\n.csv"
+    file.write_text(RAW_2021)
+    folder = open_run(import_as_run(file, tmp_path / "profiles").run)
+    assert folder.run.command[-1] == "caf\\udce9\\n.csv"
+    file.write_text("no report")
+    result = CliRunner().invoke(make_app(), ["import", str(file), "--profiles", str(tmp_path / "profiles")])
+    assert isinstance(result.exception, Problem)
 
 
 def test_one_bad_report_of_several_does_not_cost_the_others(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,14 @@ def store_upload(name: str, content: bytes, profiles: Path, run: str | None) -> 
     Raises Problem, with the file's own name, for what is no report; nothing is stored then.
     """
     with temporary_folder() as folder:
-        file = folder / (Path(name).name or "report")
-        file.write_bytes(content)
+        file = folder / _file_name(name)
         try:
+            file.write_bytes(content)
             imported = import_into_run(file, find_run(profiles, run)) if run else import_as_run(file, profiles)
         except Problem as problem:
             raise Problem(str(problem).replace(str(file), file.name), problem.exit_status) from None
+        except OSError as error:
+            raise Problem(f"{file.name}: cannot be stored ({error.strerror}); free some space") from None
     return Found(
         run=imported.run.name,
         count=sum(len(launches) for launches in imported.launches.values()),
@@ -61,6 +64,13 @@ def store_upload(name: str, content: bytes, profiles: Path, run: str | None) -> 
     )
 
 
+def _file_name(name: str) -> str:
+    """What a browser calls a file, as a name that any disk takes; its end, which holds the extension, is kept."""
+    plain = re.sub(r"[^\w. ()+-]", "_", Path(name).name, flags=re.ASCII)[-LONGEST_NAME:]
+    return plain if plain.strip(". ") else "report"
+
+
+LONGEST_NAME = 100
 SHOWN = (
     "duration_s", "registers", "occupancy_achieved", "occupancy_theoretical", "dram_share", "memory_share", "sm_share",
     "l1_hit_share", "l2_hit_share", "dram_bytes", "dram_read_bytes", "dram_write_bytes", "ipc",

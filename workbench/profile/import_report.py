@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from workbench.execute.ranges import KEY
+from workbench.foreign import printable
 from workbench.problem import Problem
 from workbench.profile.derived import dram_bytes, occupancy_limiter
 from workbench.profile.kernel_names import labels, slug, word
@@ -69,9 +70,9 @@ def import_as_run(report: Path, profiles: Path) -> Imported:
     run = Run(
         name=_free_name(profiles, report),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=["workbench", "import", report.name],
+        command=["workbench", "import", printable(report.name)],
         device=next(iter(by_key.values()))[0].device,
-        environment={"imported_from": report.name, "imported_sha256": _digest(report)},
+        environment={"imported_from": printable(report.name), "imported_sha256": _digest(report)},
         selection={},
     )
     with whole_run(profiles, run) as folder:

@@ -68,6 +68,8 @@ def _place(limiter: str) -> tuple[int, str]:
 
 
 def _name(row: pd.Series) -> str:
+    if row.get("operation") == "unnamed":  # an imported kernel: the variant is its name, as short as tells it apart
+        return str(row["variant"])
     return f"{row['variant']}: {row['kernel']}" if row["kernel"] != row["variant"] else str(row["variant"])
 
 

@@ -14,9 +14,6 @@ from enum import Enum
 
 APART = " \u00a0\u202f\u2009'’"
 """What stands between thousands and is never anything else inside of a number."""
-SPACED = re.compile(rf"[-+]?\d{{1,3}}(?:[{APART}]\d{{3}})+")
-OPEN = re.compile(r"[-+]?\d{1,3}([.,])\d{3}")
-"""A thousand and more, or a fraction of three digits."""
 NOTHING = re.compile(
     r"(?:\(!\)\s*)?(?:n/a|\(?[-+]?nan(?:\(\w*\))?\)?|[-+]?inf(?:inity)?|[-+]?1\.#(?:qnan|snan|ind|inf)\d*|no data)?",
     re.IGNORECASE,
@@ -40,18 +37,23 @@ def _as(fraction: str, thousands: str) -> re.Pattern[str]:
     return re.compile(rf"[-+]?(?:{whole}(?:[{fraction}]\d*)?|[{fraction}]\d+)(?:[eE][-+]?\d{{1,3}})?")
 
 
-def _only_as(fraction: str, thousands: str) -> re.Pattern[str]:
+def _only_as(fraction: str, thousands: str) -> str:
     """A number that can be read with these signs alone."""
     f, t = f"[{fraction}]", f"[{thousands}]"
     forms = (
         rf"\d+{f}(?:\d{{1,2}}|\d{{4,}})", rf"(?:0|\d{{4,}}){f}\d+", rf"\d{{1,3}}(?:{t}\d{{3}})+{f}\d+",
         rf"\d{{1,3}}(?:[{APART}]\d{{3}})+{f}\d+", rf"\d{{1,3}}(?:{t}\d{{3}}){{2,}}",
     )  # fmt: skip
-    return re.compile(rf"[-+]?(?:{'|'.join(forms)})(?:[eE][-+]?\d+)?")
+    return rf"[-+]?(?:{'|'.join(forms)})(?:[eE][-+]?\d+)?"
 
 
 READ_AS = {Fraction.POINT: _as(".", ","), Fraction.COMMA: _as(",", ".")}
-ONLY_AS = {Fraction.POINT: _only_as(".", ","), Fraction.COMMA: _only_as(",", ".")}
+REMOVED = {Fraction.POINT: str.maketrans("", "", APART + ","), Fraction.COMMA: str.maketrans(",", ".", APART + ".")}
+SHOWN = re.compile(
+    rf"(?P<point>{_only_as('.', ',')})|(?P<comma>{_only_as(',', '.')})|(?P<spaced>[-+]?\d{{1,3}}(?:[{APART}]\d{{3}})+)|"
+    r"(?P<open_point>[-+]?\d{1,3}\.\d{3})|(?P<open_comma>[-+]?\d{1,3},\d{3})"
+)
+"""What a number shows of its locale; the last two are a thousand and more, or a fraction of three digits."""
 
 
 def fraction_of(texts: Iterable[str]) -> Fraction:
@@ -60,34 +62,32 @@ def fraction_of(texts: Iterable[str]) -> Fraction:
     Where nothing shows it, `1,234` is over a thousand, since ncu writes no three digits behind a comma; for the same
     reason `1.234` alone is either a thousand of another locale or nothing of ncu's, and stays open.
     """
-    shown: set[Fraction] = set()
-    left_open: set[str] = set()
-    spaced = False
-    for text in map(bare, texts):
-        shown |= {fraction for fraction, form in ONLY_AS.items() if form.fullmatch(text)}
-        if len(shown) > 1:
-            return Fraction.BOTH
-        spaced = spaced or SPACED.fullmatch(text) is not None
-        one = OPEN.fullmatch(text)
-        left_open |= {one[1]} if one else set()
-    if shown:
-        return shown.pop()
-    if len(left_open) > 1:
+    shown: set[str | None] = set()
+    for text in texts:
+        if not text.isdecimal():
+            number = SHOWN.fullmatch(bare(text))
+            if number:
+                shown.add(number.lastgroup)
+                if {"point", "comma"} <= shown:
+                    return Fraction.BOTH
+    if "point" in shown or "comma" in shown:
+        return Fraction.POINT if "point" in shown else Fraction.COMMA
+    if {"open_point", "open_comma"} <= shown:
         return Fraction.BOTH
-    if spaced and left_open:  # what is no sign between thousands stands before a fraction
-        return Fraction(left_open.pop())
-    return Fraction.OPEN if left_open == {"."} else Fraction.POINT
+    if "spaced" in shown:  # what is no sign between thousands stands before a fraction
+        return Fraction.COMMA if "open_comma" in shown else Fraction.POINT
+    return Fraction.OPEN if "open_point" in shown else Fraction.POINT
 
 
 def number_of(text: str, fraction: Fraction) -> float | None:
     """The number that the text is, or None where it is none. `fraction` is POINT or COMMA."""
     text = bare(text)
+    if text.isdecimal() and len(text) < 16:
+        return float(text)
     if not READ_AS[fraction].fullmatch(text):
         return None
-    thousands = "," if fraction is Fraction.POINT else "."
-    digits = text.translate(str.maketrans("", "", APART + thousands))
     try:
-        return float(digits.replace(fraction.value, "."))
+        return float(text.translate(REMOVED[fraction]))
     except (ValueError, OverflowError):
         return None
 

@@ -41,7 +41,7 @@ def page_records(path: Path) -> Iterator[str]:
             if len(record) > LONGEST_LINE:
                 raise Problem(f"{path}: a row of more than {LONGEST_LINE >> 20} MB, which no page of ncu has")
         else:
-            header = HEADER.search(line)
+            header = HEADER.search(line) if "Kernel Name" in line else None
             start = header or (ROW.search(line) if quoted else None)
             if header:
                 quoted = header[0].startswith('"')

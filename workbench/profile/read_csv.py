@@ -178,11 +178,11 @@ def _raw(page: _Page, units: Mapping[str, str], rows: Iterable[Row]) -> Iterator
 def _value(page: _Page, column: str, text: str, unit: str) -> Value | None:
     """A number, a text, or None for what is missing. Problem where there is a unit and no number."""
     stripped = text.strip()
-    if is_nothing(stripped):
-        return None
     number = number_of(stripped, page.fraction)
     if number is not None:
         return number if math.isfinite(number) else None
+    if is_nothing(stripped):
+        return None
     if unit and NUMERIC.search(stripped):
         raise Problem(f"{page.path}: {column} {stripped!r:.60} {unit} is no number in a form that is known; {EXPORT}")
     return text

@@ -73,10 +73,10 @@ class Campaign:
         command = resume if is_there else ("sweep", "--profiles", str(run.parent), *NEW, "--name", run.name)
         sweep = start(command, self.folder)
         second = start(resume, self.folder) if is_there and self.chance.random() < 0.2 else None
-        what, was_there = "", False
+        what, was_going = "", False
         if killing:
             time.sleep(self.chance.uniform(0.0, self.typical_s))
-            was_there = (run / "run.json").is_file()
+            was_going = "build:" in sweep.said()
             what = self._kill_something(sweep)
             self.tally.kills.update([what] if what else [])
         status = sweep.wait()
@@ -84,7 +84,8 @@ class Campaign:
             self.typical_s = 0.7 * self.typical_s + 0.3 * (time.monotonic() - began_s)
         self._judge(f"{run.name}: {what or 'left alone'}", sweep, status)
         asked = what.startswith(("coordinator", "group")) and "KILL" not in what and status not in (0, 1)
-        if asked and was_there and f"--resume {run.name}" not in sweep.said():
+        # Before it goes on with the run, and while it prints a finished one, there is nothing to go on with.
+        if asked and was_going and not finished(run) and f"--resume {run.name}" not in sweep.said():
             self.tally.wrong.append(f"{run.name}: no word of how to go on after {what}: {sweep.said()[-300:]!r}")
         if second is not None:
             self._judge(f"{run.name}: second writer", second, second.wait())

@@ -166,6 +166,18 @@ def test_run_json_that_is_something_else(tmp_path: Path, text: bytes) -> None:
     use(path, tmp_path / "report.html")
 
 
+def test_choices_of_columns_that_hold_lists_and_no_numbers(sound: Path, tmp_path: Path) -> None:
+    path = tmp_path / "finished"
+    shutil.copytree(sound / "finished", path)
+    table = pq.read_table(path / "records.parquet")
+    for name, values in (("device", [[1]]), ("operation", [[1]]), ("shape.T", [float("inf")])):
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pa.array(values * table.num_rows))
+    pq.write_table(table, path / "records.parquet")
+    found = choices(list_summaries(tmp_path))
+    assert found.operations == () and "T" not in found.sizes
+
+
 def test_a_selection_that_no_file_system_takes_is_one_line(sound: Path, tmp_path: Path) -> None:
     path = tmp_path / "going"
     shutil.copytree(sound / "going", path)

@@ -21,11 +21,12 @@ from workbench.declare import Device, Shape, Variant
 from workbench.declared import DeclarationError
 from workbench.execute.here import default_devices, device_name, gpu_arch, gpu_name, why_unsupported
 from workbench.execute.worker import FAILURES, Worker, start_server
+from workbench.foreign import reading
 from workbench.measure.noise import noise_floor
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
 from workbench.store.record import BuildFact, Record, Run, Status
-from workbench.store.run_folder import RunFolder, check_name, create_run
+from workbench.store.run_folder import RUN, RunFolder, check_name, create_run
 from workbench.sweep.building import Built, build_all, units_for
 from workbench.sweep.checking import CheckJob, has_kernels, run_checks
 from workbench.sweep.environment import environment
@@ -88,12 +89,13 @@ class _Sweep:
     def __init__(self, folder: RunFolder, watch: Watch) -> None:
         self.folder = folder
         self.watch = watch
-        self.selection = Selection.from_dict(folder.run.selection)
-        self.kernels = self.selection.folder
-        self.catalog: Catalog = load_catalog(self.kernels)
+        with reading(folder.path / RUN, "what it was begun with cannot be read", "start a new run"):
+            self.selection = Selection.from_dict(folder.run.selection)
+            self.kernels = self.selection.folder
+            self.catalog: Catalog = load_catalog(self.kernels)
+            self.cases: list[Case] = cases_of(self.selection, self.catalog)
         for problem in self.catalog.broken.values() if not self.selection.operations else ():
             watch.note(f"left out: {problem}")
-        self.cases: list[Case] = cases_of(self.selection, self.catalog)
         self.devices: tuple[str, ...] = self.selection.devices or default_devices()
         self.rungs = rungs(self.catalog)
         self.done = {record.key: record for record in folder.records()}

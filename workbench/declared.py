@@ -35,6 +35,7 @@ from workbench.declare import (
 )
 from workbench.foreign import first_words
 from workbench.problem import Problem, slips
+from workbench.stdout import kept_clean
 
 DEVICES = get_args(Device)
 ROLES = get_args(Role)
@@ -203,12 +204,13 @@ def fault_of(variant: Variant, operation: Operation, shape: Shape) -> str | None
     small = Shape(tuple((axis, operation.small[axis]) for axis in operation.axes), shape.dtype)
     settings = variant.default_settings()
     try:
-        operation.least(shape)
-        operation.tensors(shape)
-        if variant.supports(small) is None:
-            variant.plan(small, settings)
-        if variant.supports(shape) is None:
-            variant.cost(shape, settings)
+        with kept_clean():
+            operation.least(shape)
+            operation.tensors(shape)
+            if variant.supports(small) is None:
+                variant.plan(small, settings)
+            if variant.supports(shape) is None:
+                variant.cost(shape, settings)
     except DeclarationError as error:
         return str(error)
     return None

@@ -14,6 +14,7 @@ from workbench.catalog import Catalog
 from workbench.declare import Host, Kernel, Operation, Shape, Variant
 from workbench.declared import DeclarationError
 from workbench.problem import unknown
+from workbench.stdout import kept_clean
 from workbench.store.record import BuildFact
 
 MANY_LAUNCHES = 64
@@ -117,7 +118,8 @@ def build_catalogue(
             if dtype not in operation.dtypes:
                 continue
             try:
-                rows += _rows(operation, variant, dtype, archs)
+                with kept_clean():
+                    rows += _rows(operation, variant, dtype, archs)
             except DeclarationError as error:
                 why = str(error)
                 rows.append(BuildRow(variant.key, variant.rung, dtype, None, None, status="compile_error", reason=why))

@@ -66,6 +66,17 @@ def test_compare_at_80_columns_and_piped(workbench: Run, tmp_path: Path) -> None
         assert words in narrow
 
 
+def test_doctor_and_occupancy_at_80_columns_and_piped(workbench: Run) -> None:
+    for arguments in (["doctor"], ["occupancy", "--registers", "32:128:x2", "--block", "128,256"]):
+        narrow = workbench(*arguments, COLUMNS="80").stdout.splitlines()
+        assert max(map(cell_len, narrow)) <= 80, narrow
+    piped = workbench("doctor", COLUMNS="").stdout.splitlines()
+    rows = [line for line in piped[:-2] if line]
+    assert all(line.split("  ")[0] and any(f"  {s} " in line for s in ("ok", "missing", "wrong")) for line in rows)
+    figures = workbench("occupancy", "--registers", "32,64", COLUMNS="80").stdout.splitlines()
+    assert figures[1].split()[:2] == ["block", "registers"], "side by side"
+
+
 def test_list_fits_80_columns(workbench: Run) -> None:
     lines = workbench("list", "scan", COLUMNS="80").stdout.splitlines()
     assert max(map(cell_len, lines)) <= 80 and any(line.startswith("look_back_fixed") for line in lines)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.build.units import Unit
+from workbench.foreign import first_words
 from workbench.problem import Problem
 
 STANDARD = "c++17"
@@ -70,9 +71,11 @@ def _modules() -> tuple[Any, Any]:
     try:
         import cuda.core
         from cuda.bindings import nvrtc
-    except ImportError as error:
+
+        nvrtc.nvrtcVersion()  # loads the library, which is a package of its own and may be missing or broken
+    except (ImportError, OSError, RuntimeError) as error:
         raise Problem(
-            f"CUDA sources cannot be compiled ({error}): pip install 'cuda-core[cu13]' nvidia-cuda-nvrtc"
+            f"CUDA sources cannot be compiled ({first_words(error)}): pip install 'cuda-core[cu13]' nvidia-cuda-nvrtc"
         ) from error
     return cuda.core, nvrtc
 

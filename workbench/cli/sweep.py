@@ -18,6 +18,7 @@ from workbench.cli.options import (
     Timeout,
     Variants,
     selection_of,
+    whole_number,
     words,
 )
 from workbench.problem import Ended, Problem, unknown
@@ -44,7 +45,7 @@ def command(
     name: Annotated[str | None, typer.Option(help="Name of the run; date and device where none is given.")] = None,
     model: Annotated[bool, typer.Option("--model", help="Print the modelled ladder of --device; run nothing.")] = False,
     timeout: Timeout = 120.0,
-    seed: Annotated[int, typer.Option(help="Seed of the interleaving.")] = 0,
+    seed: Annotated[int, typer.Option(parser=whole_number, metavar="N", help="Seed of the interleaving.")] = 0,
     kernels: Kernels = None,
     profiles: Profiles = Path("profiles"),
     as_json: Json = False,

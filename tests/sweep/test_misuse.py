@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.own_folder import KERNEL, MINE, STEP, folder
 from workbench.problem import Problem
 from workbench.store.record import Record, Status
 from workbench.store.run_folder import open_run
@@ -15,74 +16,6 @@ from workbench.sweep.checking import check_all
 from workbench.sweep.selection import Selection
 from workbench.sweep.session import continue_run, start_run
 from workbench.sweep.watch import Silent
-
-KERNEL = """extern "C" __global__ void kernel(const float *x, float *y, int n) {
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) y[i] = x[i] + 1.0f;
-}
-"""
-OPERATION = """import numpy as np
-from workbench.declare import Cost, Operation, Tensor
-
-
-def tensors(s):
-    return (Tensor("x", (s["N"],), "float32"), Tensor("y", (s["N"],), "float32", "output"))
-
-
-def make_inputs(s, regime, random):
-    return {"x": random.standard_normal(s["N"], dtype=np.float32)}
-
-
-def reference(s, i):
-    return {"y": i["x"] + 1}
-
-
-OPERATION = Operation(
-    name="probe", title="probe", equation="y = x + 1", axes={"N": 1024}, small={"N": 300}, tensors=tensors,
-    make_inputs=make_inputs, reference=reference, least=lambda s: Cost(bytes=8 * s["N"]), baseline="right",
-    tolerance={"float32": 2e-6}, dtypes=("float32",),
-)
-"""
-STEP = """Kernel(SOURCE, "kernel", (ceil_div(N, 128), 1, 1), (128, 1, 1), ("x", "y", I32(N)))"""
-VARIANTS = f"""from pathlib import Path
-from workbench.declare import I32, Call, Clear, Cost, Kernel, Plan, Tensor, Variant, ceil_div
-
-SOURCE = Path(__file__).parent / "kernel.cu"
-
-
-def right(s, settings):
-    return Plan((Call(lambda x: x + 1, ("x",), ("y",)),))
-
-
-def plan(s, settings):
-    N = s["N"]
-    return Plan(({STEP},))
-
-
-def cost(s, settings):
-    return Cost(bytes=8 * s["N"], launches=1)
-
-
-def own_cost(s, settings):
-    return Cost(bytes=8 * s["N"], launches=1)
-
-
-RIGHT = Variant("right", "probe", ("cpu",), "right", right, own_cost)
-VARIANTS = (RIGHT, Variant("mine", "probe", ("cuda",), "mine", plan, cost))
-"""
-MINE = 'Variant("mine", "probe", ("cuda",), "mine", plan, cost)'
-
-
-def folder(tmp_path: Path, old: str, new: str) -> Path:
-    """A kernel folder in which one piece of text stands in another's place."""
-    root = tmp_path / "kernels"
-    (root / "probe").mkdir(parents=True)
-    found = 0
-    for name, text in (("kernel.cu", KERNEL), ("operation.py", OPERATION), ("variants.py", VARIANTS)):
-        found += old in text
-        (root / "probe" / name).write_text(text.replace(old, new))
-    assert found or not old
-    return root
 
 
 def checked(root: Path) -> dict[str, Record]:
@@ -155,15 +88,15 @@ def test_a_broken_operation_costs_its_variants(tmp_path: Path, old: str, new: st
     ("old", "new", "words"),
     [
         (f"(RIGHT, {MINE})", f"({MINE})", "variants.py: VARIANTS is one Variant: write a tuple, with a comma"),
-        (f"(RIGHT, {MINE})", f"(RIGHT, {MINE}, {MINE})", "variants.py: variant mine is declared twice"),
+        (f"(RIGHT, {MINE})", f"(RIGHT, {MINE}, {MINE})", "variants.py:25: variant mine is declared twice"),
         (f"(RIGHT, {MINE})", "(RIGHT, 3)", "variants.py: VARIANTS holds 3"),
-        ('"mine", "probe"', '"mine", "prob"', "variants.py: variant mine names the operation prob: this folder's is probe"),
+        ('"mine", "probe"', '"mine", "prob"', "variants.py:25: variant mine names the operation prob: this folder's is probe"),
         ("def cost(s, settings):", "def cost(s, settings)", "variants.py:16: SyntaxError: expected ':'"),
         ('baseline="right"', "baseline=right", "operation.py:19: NameError: name 'right' is not defined"),
-        ('baseline="right"', 'baseline="left"', "operation.py: baseline left is not among its variants"),
-        ('small={"N": 300}', 'small={"n": 300}', "operation.py: operation probe: small has the axes n, axes has N"),
-        ('tolerance={"float32": 2e-6}', "tolerance={}", "operation.py: operation probe: tolerance has no entry for float32"),
-        ('dtypes=("float32",)', 'dtypes="float32"', "operation.py: operation probe: dtypes is 'float32': write a tuple"),
+        ('baseline="right"', 'baseline="left"', "operation.py:17: baseline left is not among its variants"),
+        ('small={"N": 300}', 'small={"n": 300}', "operation.py:17: operation probe: small has the axes n, axes has N"),
+        ('tolerance={"float32": 2e-6}', "tolerance={}", "operation.py:17: operation probe: tolerance has no entry for float32"),
+        ('dtypes=("float32",)', 'dtypes="float32"', "operation.py:17: operation probe: dtypes is 'float32': write a tuple"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_loaded_is_one_line(tmp_path: Path, old: str, new: str, words: str) -> None:

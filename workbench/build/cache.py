@@ -76,6 +76,12 @@ def is_sound(binary: Path) -> bool:
         return False
 
 
+def write_message(target: Path, text: str) -> Path:
+    """A text for a person to read, as it stands. Returns its path."""
+    _write(target, text.encode(errors="replace"))
+    return target
+
+
 def write_text(target: Path, text: str) -> None:
     """An entry of text, under its own digest. Raises Problem where the cache cannot be written."""
     data = text.encode(errors="replace")

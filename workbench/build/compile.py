@@ -84,7 +84,7 @@ def build_units(units: Iterable[Unit], jobs: int | None = None, progress: Progre
                     built = future.result()
                     for task in futures[future]:  # units of the same content share one binary
                         if isinstance(built, CompileFailure):
-                            finished(task.unit, CompileFailure(task.unit, built.message))
+                            finished(task.unit, CompileFailure(task.unit, built.message, built.log))
                         else:
                             finished(task.unit, built)
             except BaseException:
@@ -191,7 +191,9 @@ def _compile(task: _Task, compilers: _Compilers) -> Built:
     try:
         made = compilers.compile(task, scratch) if _is_cuda(task.unit) else _compile_host(task, scratch)
         if made.code is None:
-            return CompileFailure(task.unit, made.log)
+            return CompileFailure(
+                task.unit, made.log, cache.write_message(task.target.with_suffix(".failed.txt"), made.log)
+            )
         # The binary last: where it is, its log is.
         cache.write_text(_log_path(task.target), made.log)
         cache.publish(scratch, task.target)

@@ -16,13 +16,17 @@ from workbench.build.resources import Resources, read_resources
 from workbench.build.sass import Listing, parse_listings
 from workbench.build.units import EMULATED, HOST, Binary, Unit
 from workbench.declare import Kernel
-from workbench.problem import Problem, unknown
+from workbench.problem import Problem, SourceError, unknown
 
 if TYPE_CHECKING:
     from workbench.store.record import BuildFact
 
 
-class NoSuchKernel(Problem):
+ARCH_NAMED = re.compile(r"Compiling entry function '[^']+' for '(sm_\w+)'")
+"""How ptxas names the architecture, once for each kernel."""
+
+
+class NoSuchKernel(SourceError):
     """A declaration names a function that its source does not hold: that variant's fault, not the machine's."""
 
 
@@ -91,6 +95,8 @@ def facts_of(unit: Unit, binary: Binary, kernel: Kernel) -> BuildFact:
     threads = kernel.block[0] * kernel.block[1] * kernel.block[2]
     if unit.arch in (HOST, EMULATED):
         return BuildFact(arch=unit.arch, kernel=kernel.function, source=str(unit.source.name), block_threads=threads)
+    if ARCH_NAMED.search(binary.log) is None:
+        raise NoSuchKernel(f'{unit.source}: holds no kernel: write extern "C" __global__ before {kernel.function}')
     kernels = kernels_of(binary)
     if kernel.function not in kernels:
         raise NoSuchKernel(
@@ -119,7 +125,7 @@ def facts_of(unit: Unit, binary: Binary, kernel: Kernel) -> BuildFact:
 
 def _arch_of(binary: Binary) -> str:
     """The architecture that a cubin was compiled for, as ptxas named it."""
-    named = re.search(r"Compiling entry function '[^']+' for '(sm_\w+)'", binary.log)
+    named = ARCH_NAMED.search(binary.log)
     if named is None:
         raise Problem(f'{binary.path}: holds no kernel (is a function extern "C" __global__?)')
     return named[1]

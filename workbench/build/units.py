@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.catalog import BUILTIN
 from workbench.declare import Defines, Host, Kernel
 
 HOST = "host"
@@ -27,9 +28,10 @@ class Unit:
         return [(f"IO_{self.dtype.upper()}", "1"), *((name, str(value)) for name, value in self.defines)]
 
     def project_folders(self) -> list[Path]:
-        """Where its quoted includes are looked for: beside the source, then in the `include/` one level up."""
+        """Where its quoted includes are looked for: beside the source, in the `include/` one level up, and in the
+        built-in kernels' own, for those who add a variant from elsewhere."""
         folder = self.source.parent
-        return [folder, folder.parent / "include"]
+        return list(dict.fromkeys((folder, folder.parent / "include", BUILTIN / "include")))
 
     def __str__(self) -> str:
         defines = "".join(f" -D{name}={value}" for name, value in self.defines)
@@ -54,6 +56,8 @@ class CompileFailure:
     unit: Unit
     message: str
     """The compiler's own text, with file and line."""
+    log: Path | None = None
+    """A file that holds it."""
 
 
 def unit_of(step: Kernel | Host, dtype: str, arch: str) -> Unit:

@@ -42,6 +42,8 @@ class _Known:
 
 
 def _launch(reader: Any, action: Any, known: _Known) -> Launch:
+    if action.name() is None and not list(action.metric_names()):
+        raise Problem("a launch of it is empty")
     metrics: dict[str, Value] = {}
     missing = []
     for name in map(text, action.metric_names()):

@@ -15,7 +15,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.durable import publish
+from workbench.durable import part_of, publish_all
 from workbench.foreign import reading
 from workbench.problem import Problem
 from workbench.store.launch import Launch, Rule, Value
@@ -112,16 +112,15 @@ class CounterTable:
         try:
             for name, table in ((COUNTERS, counters), (RULES, rules)):
                 kept = _without_keys(run / name, self.launches)
-                temporary = run / f".{name}"
+                temporary = part_of(run / name)
                 pending.append((temporary, run / name))
                 pq.write_table(table if kept is None else pa.concat_tables([kept, table]), temporary)
             for report in reports:
                 (run / REPORTS).mkdir(exist_ok=True)
-                temporary = run / REPORTS / f".{report.name}"
+                temporary = part_of(run / REPORTS / report.name)
                 pending.append((temporary, run / REPORTS / report.name))
                 shutil.copyfile(report, temporary)
-            for temporary, final in pending:
-                publish(temporary, final)
+            publish_all(pending)
         except OSError as error:
             fix = "free some space, or make it writable; the run is as it was"
             raise Problem(f"{run}: counters cannot be written ({error.strerror}); {fix}") from None

@@ -34,6 +34,7 @@ from workbench.sweep.records import Subject
 from workbench.sweep.selection import Case, Selection, cases_of, dtypes_of, small_shape
 from workbench.sweep.timing import CaseTimer
 from workbench.sweep.watch import Watch
+from workbench.temporary import clear_once
 
 
 def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFolder:
@@ -58,7 +59,8 @@ def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFold
 
 def _validate(selection: Selection) -> None:
     for case in cases_of(selection, load_catalog(selection.folder)):
-        require_fit(case.operation, case.shape)
+        with contextlib.suppress(DeclarationError):  # it costs the case's records, which say what is wrong
+            require_fit(case.operation, case.shape)
     for arch in selection.archs:
         check_arch(arch)
     for device in selection.devices:
@@ -70,9 +72,10 @@ def _validate(selection: Selection) -> None:
 
 def continue_run(folder: RunFolder, watch: Watch) -> RunFolder:
     """Does what is still missing of a run: all of a new one, nothing of a finished one."""
+    clear_once()
     with folder.writing():
         if folder.run.finished:
-            watch.note(f"{folder.run.name} is finished; nothing to do")
+            watch.note(f"{folder.path.name} is finished; nothing to do")
             return folder
         with kept_clean():
             _Sweep(folder, watch).run()
@@ -88,6 +91,8 @@ class _Sweep:
         self.selection = Selection.from_dict(folder.run.selection)
         self.kernels = self.selection.folder
         self.catalog: Catalog = load_catalog(self.kernels)
+        for problem in self.catalog.broken.values() if not self.selection.operations else ():
+            watch.note(f"left out: {problem}")
         self.cases: list[Case] = cases_of(self.selection, self.catalog)
         self.devices: tuple[str, ...] = self.selection.devices or default_devices()
         self.rungs = rungs(self.catalog)
@@ -100,7 +105,7 @@ class _Sweep:
         self._emulate(built)
         self._time(built)
         if importlib.util.find_spec("pyarrow") is None:
-            name = self.folder.run.name
+            name = self.folder.path.name
             self.watch.note(f"{name} is complete, as JSON lines; where pyarrow is, finish it: workbench finish {name}")
         else:
             self.folder.finish()

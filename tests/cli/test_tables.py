@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -75,6 +79,26 @@ def test_doctor_and_occupancy_at_80_columns_and_piped(workbench: Run) -> None:
     assert all(line.split("  ")[0] and any(f"  {s} " in line for s in ("ok", "missing", "wrong")) for line in rows)
     figures = workbench("occupancy", "--registers", "32,64", COLUMNS="80").stdout.splitlines()
     assert figures[1].split()[:2] == ["block", "registers"], "side by side"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare", "one", "one", "--across-timers"],
+        ["doctor"],
+        ["list", "scan"],
+        ["occupancy", "--registers", "32"],
+        ["build", "scan", "--variants", "simd"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_tables_in_any_locale_and_behind_a_closed_output(workbench: Run, tmp_path: Path, arguments: list[str]) -> None:
+    shutil.copytree(Path(__file__).parents[2] / "profiles" / "cpu-epyc-2-cores", tmp_path / "profiles" / "one")
+    ascii_only = workbench(*arguments, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert ascii_only.stdout.isascii() and ascii_only.stdout and "Traceback" not in ascii_only.stderr
+    command = shlex.join([sys.executable, "-m", "workbench.cli", *arguments])
+    closed = subprocess.run(f"{command} >&-", shell=True, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert closed.returncode == ascii_only.returncode and closed.stderr == ascii_only.stderr
 
 
 def test_list_fits_80_columns(workbench: Run) -> None:

@@ -42,7 +42,7 @@ def command(operations: Operations = None, kernels: Kernels = None, as_json: Jso
     from workbench.cli.terminal import Column, print_table
 
     columns = [Column("variant"), Column("idea", breaks=True), Column("factors", breaks=True)]
-    columns += [Column("tunables", breaks=True), Column("here")]
+    columns += [Column("tunables", breaks=True), Column("here", breaks=True)]
     for name in dict.fromkeys(v.operation for v in chosen):
         operation = catalog.operations[name]
         table = []

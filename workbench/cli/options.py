@@ -90,6 +90,8 @@ def split_axes(words_given: list[str] | None) -> tuple[tuple[str, ...], tuple[tu
             if not rest:
                 raise Problem(f"{word}: takes sizes, as in {word} 1024 or {word} 64:4096:x2", exit_status=2)
             value = rest.pop(0)
+        if name in axes:
+            raise Problem(f"--{name} {value}: --{name} is given twice; write --{name} A,B for several", exit_status=2)
         axes[name] = parse_axis(name, value)
     return tuple(operations), tuple(axes.items())
 

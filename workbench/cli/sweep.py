@@ -56,6 +56,8 @@ def command(
     """
     if pass_ != "forward":
         raise unknown("pass", pass_, ("forward",))
+    if not words(arch, "--arch"):
+        raise Problem("--arch: names nothing; write one architecture or several with commas between", exit_status=2)
     selection = selection_of(
         operations,
         variants,
@@ -64,10 +66,13 @@ def command(
         timeout,
         preset=preset,
         devices=() if model else words(device, "--device"),
-        archs=words(arch, "--arch"),
+        archs=words(arch),
         seed=seed,
     )
     if model:
+        if resume is not None or name is not None:
+            given = "--name" if resume is None else "--resume"
+            raise Problem(f"{given} has no effect beside --model, which runs nothing; leave it out", exit_status=2)
         _modelled(selection, device, as_json)
     else:
         _sweep(context, selection, profiles, name, resume, as_json)

@@ -24,7 +24,7 @@ ODD = (
     "4:1:+1", "1:", ":::", "1,,2", "scan", "scna", "scan/serial", "scan/", "/serial", "serial", "layer", "scan:gate",
     "float32", "bfloat16", "float64", "sm_90", "sm_91", "sm_９０", "sm_", "all", "cpu", "cuda", "h200", "quick",
     "forward", "backward", "good", "../good", "./profiles/good", "good:scan/simd", "good:scan/none", ":", "a:b:c", "r*",
-    "/", ".", "..", "/dev/null", "/dev/full", "nowhere/at/all", "text.txt", "~", "x" * 300, "x/" * 3000, "a\nb",
+    "/", ".", "..", "nowhere/at/all", "text.txt", "~", "x" * 300, "x/" * 3000, "a\nb",
     "\x1b[31mred",
     "[bold]a[/]", "[/]", "%s{0}", "é", "日本", "\udcff\udcfe", "--T", "--T=4", "--T=", "--Q", "--H=1_000", "--help",
 )  # fmt: skip

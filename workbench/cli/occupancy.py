@@ -129,7 +129,7 @@ def _print(title: str, arch: str, own: dict[str, Any] | None, points: list[Occup
     from workbench.devices import arch_limits
 
     most = arch_limits(arch).max_warps_per_sm
-    figures = ("block", "registers", "shared", "blocks/SM", "warps", "occupancy")
+    figures = ("block", "regs", "shared", "blocks/SM", "warps", "occ.")
     columns = [*(Column(name, right=True) for name in figures), Column(""), Column("limited by")]
     table = []
     for point in points:
@@ -146,7 +146,7 @@ def _print(title: str, arch: str, own: dict[str, Any] | None, points: list[Occup
             str(state.warps_per_sm),
             f"{100 * state.fraction:.0f} %",
             "█" * round(8 * state.fraction),
-            state.limiter + (" ←" if here else ""),
+            state.limiter + (" ← as launched" if here else ""),
         )
         table.append(Row(cells, dict.fromkeys(range(len(cells)), "bold") if here else {}))
-    print_table(f"{title}, {arch}: at most {most} warps per SM" + ("; ← as launched" if own else ""), columns, table)
+    print_table(f"{title}, {arch}: at most {most} warps per SM", columns, table)

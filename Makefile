@@ -15,7 +15,7 @@ sweep: setup
 	$(BIN)/workbench sweep --preset quick
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest --ignore=tests/simulate -n 2 --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check .
@@ -49,3 +49,6 @@ dashboard: setup
 
 clean:
 	rm -rf .venv .cache
+
+simulate: ## Tests of the simulator: PTX and machine code executed on the CPU
+	$(BIN)/python -m pytest tests/simulate

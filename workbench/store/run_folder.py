@@ -197,8 +197,8 @@ def whole_run(profiles: Path, run: Run) -> Iterator[RunFolder]:
 
 @contextlib.contextmanager
 def _made_beside(profiles: Path, run: Run) -> Iterator[RunFolder]:
-    """The folder of a new run, made under a hidden name and renamed when the block ends. Where it fails nothing is left;
-    what a process killed in the middle has left is removed by the next one.
+    """The folder of a new run, made under a hidden name and renamed when the block ends. Where it fails nothing is
+    left; what a process killed in the middle has left is removed by the next one.
     """
     final = profiles / check_name(run.name)
     clear_left_over(profiles, f"{NEW}*")

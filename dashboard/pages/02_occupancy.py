@@ -87,8 +87,8 @@ def sliders() -> None:
             help="by NVIDIA's occupancy calculator",
         )
         st.markdown(
-            f"{answer['warps']} of {answer['most_warps']} warps in {answer['blocks']} blocks an SM, "
-            f"limited by **{answer['limiter']}**"
+            f"{answer['warps']:,} of {answer['most_warps']:,} warps in {answer['blocks']:,} blocks per SM, "
+            f"limited by **{plain(answer['limiter'])}**"
         )
     with right:
         here = {"block_threads": block, "registers": registers, "shared_bytes": shared}

@@ -43,15 +43,14 @@ def page(context: Context) -> None:
         st.error(f"{plain(outcome['problem'])}. Nothing was stored; drop another file above to try again.")
         return
     found = outcome["found"]
-    counts = (
-        f"{found.count} launches of {len(found.records)} records, {found.metrics} metrics, in run {code(found.run)}."
-    )
     if found.already:
-        st.info(f"This file is there already: {counts}")
-    else:
-        st.success(counts)
+        st.info("This file is there already.")
+    st.success(
+        f"{found.count:,} launches of {len(found.records):,} records, {found.metrics:,} metrics, "
+        f"in run {code(found.run)}."
+    )
     if found.outside:
-        st.warning(f"{found.outside} launches lie in no range of a record of the run and were left out.")
+        st.warning(f"{found.outside:,} launches lie in no range of a record of the run and were left out.")
     with st.container(horizontal=True):
         for name, label in (("Time", "Where its time goes"), ("Occupancy", "Its occupancy")):
             st.button(label, on_click=set_values, args=({**found.link, "page": name},))

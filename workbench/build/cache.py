@@ -6,6 +6,8 @@ digest in their first line, binaries have it in a file beside them. A broken ent
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -56,8 +58,14 @@ def scratch_path(target: Path) -> Path:
 
 def publish(scratch: Path, target: Path) -> None:
     """Makes a finished binary appear under its name at once, and its digest beside it."""
-    _write(_sum_path(target), _sum(scratch).encode())
-    scratch.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: a mixed pair counts as broken, no worse
+            fcntl.flock(folder, fcntl.LOCK_EX)  # another build of the same entry must not come between the two
+        _write(_sum_path(target), _sum(scratch).encode())
+        scratch.replace(target)
+    finally:
+        os.close(folder)
 
 
 def is_sound(binary: Path) -> bool:

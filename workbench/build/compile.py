@@ -15,7 +15,7 @@ from workbench.build.facts import prepare_facts
 from workbench.build.headers import SourceReader
 from workbench.build.host import HOST_FLAGS, compile_host, compiler_identity, host_compiler
 from workbench.build.nvrtc import Compilation, compile_cuda, options_text
-from workbench.build.units import EMULATED, HOST, Binary, CompileFailure, Unit
+from workbench.build.units import EMULATED, HOST, Binary, CompileFailure, NoSource, Unit
 from workbench.build.worker import Worker
 from workbench.problem import Problem
 
@@ -24,10 +24,6 @@ Progress = Callable[[Unit, Built], None]
 
 PART = 16
 """Fewest cubins that are disassembled together while others wait: about as much work as nvdisasm's start."""
-
-
-class NoSource(Problem):
-    """A declaration names a source that does not exist: that variant's fault."""
 
 
 @dataclass(frozen=True)
@@ -157,13 +153,8 @@ class _Compilers:
 
 
 def _task(unit: Unit, reader: SourceReader) -> _Task:
-    source = unit.source.resolve()
-    if not source.is_file():
-        raise NoSource(f"{unit.source}: no such source; its declaration names a file that does not exist")
+    source = unit.found_source()
     project = unit.project_folders()
-    # By name, not by folder: the same kernels in another checkout are the same content.
-    named = sorted((path.name, reader.text(path)) for path in reader.headers(source, project))
-    headers = [part for pair in named for part in pair]
     if _is_cuda(unit):
         include = (*project, *toolkit.include_folders())
         identity = [options_text(unit, include), toolkit.nvrtc_version(), toolkit.header_versions()]
@@ -181,9 +172,8 @@ def _task(unit: Unit, reader: SourceReader) -> _Task:
             include, flags, identity = tuple(project), HOST_FLAGS, []
         identity += [unit.arch, repr(flags), repr(unit.macros()), compiler_identity(host_compiler(), flags)]
         suffix = ".so"
-    text = reader.text(source)
-    key = cache.digest([*identity, text, *headers])
-    return _Task(unit, source, text.decode(errors="replace"), flags, include, cache.entry(key, suffix))
+    key = cache.digest([*identity, *reader.identity(source, project)])
+    return _Task(unit, source, reader.text(source).decode(errors="replace"), flags, include, cache.entry(key, suffix))
 
 
 def _compile(task: _Task, compilers: _Compilers) -> Built:

@@ -7,11 +7,16 @@ from pathlib import Path
 
 from workbench.catalog import BUILTIN
 from workbench.declare import Defines, Host, Kernel
+from workbench.problem import Problem
 
 HOST = "host"
 """The architecture of a C++ source: the machine that compiles it."""
 EMULATED = "emulated"
 """The architecture of a CUDA source that the host compiler compiles, to be executed by `emulate`."""
+
+
+class NoSource(Problem):
+    """A declaration names a source that does not exist: that variant's fault."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,13 @@ class Unit:
     dtype: str
     defines: Defines
     arch: str
+
+    def found_source(self) -> Path:
+        """The source's own path, links followed. Raises NoSource."""
+        source = self.source.resolve()
+        if not source.is_file():
+            raise NoSource(f"{self.source}: no such source; its declaration names a file that does not exist")
+        return source
 
     def macros(self) -> list[tuple[str, str]]:
         """Every macro of its command line: the dtype that crosses memory, then the step's own defines."""

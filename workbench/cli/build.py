@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.options import Json, Kernels, Operations, Variants, words
+from workbench.cli.options import Json, Kernels, Operations, Variants, positive_number, words
 
 
 def command(
@@ -21,7 +21,10 @@ def command(
         tuple[str, str] | None, typer.Option(help="Two variants side by side, as in scan/serial scan/blelloch.")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Compilations at a time; as many as cores where not given.")
+        int | None,
+        typer.Option(
+            parser=positive_number, metavar="N", help="Compilations at a time; as many as cores where not given."
+        ),
     ] = None,
     kernels: Kernels = None,
     as_json: Json = False,

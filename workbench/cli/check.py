@@ -47,7 +47,9 @@ def command(
     from workbench.sweep.checking import check_all
     from workbench.sweep.growth import record_error_growth
 
-    selection = selection_of(operations, variants, dtype, kernels, timeout, preset="small", devices=words(device))
+    selection = selection_of(
+        operations, variants, dtype, kernels, timeout, preset="small", devices=words(device, "--device")
+    )
     with BarWatch() as watch:
         if error_growth:
             folder = record_error_growth(selection, profiles, name or None, watch)

@@ -18,6 +18,7 @@ from workbench.cli.options import (
     Timeout,
     Variants,
     selection_of,
+    whole_number,
     words,
 )
 from workbench.problem import Ended, Problem, unknown
@@ -44,7 +45,7 @@ def command(
     name: Annotated[str | None, typer.Option(help="Name of the run; date and device where none is given.")] = None,
     model: Annotated[bool, typer.Option("--model", help="Print the modelled ladder of --device; run nothing.")] = False,
     timeout: Timeout = 120.0,
-    seed: Annotated[int, typer.Option(help="Seed of the interleaving.")] = 0,
+    seed: Annotated[int, typer.Option(parser=whole_number, metavar="N", help="Seed of the interleaving.")] = 0,
     kernels: Kernels = None,
     profiles: Profiles = Path("profiles"),
     as_json: Json = False,
@@ -55,6 +56,8 @@ def command(
     """
     if pass_ != "forward":
         raise unknown("pass", pass_, ("forward",))
+    if not words(arch, "--arch"):
+        raise Problem("--arch: names nothing; write one architecture or several with commas between", exit_status=2)
     selection = selection_of(
         operations,
         variants,
@@ -63,10 +66,13 @@ def command(
         timeout,
         preset=preset,
         devices=() if model else words(device, "--device"),
-        archs=words(arch, "--arch"),
+        archs=words(arch),
         seed=seed,
     )
     if model:
+        if resume is not None or name is not None:
+            given = "--name" if resume is None else "--resume"
+            raise Problem(f"{given} has no effect beside --model, which runs nothing; leave it out", exit_status=2)
         _modelled(selection, device, as_json)
     else:
         _sweep(context, selection, profiles, name, resume, as_json)

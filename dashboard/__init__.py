@@ -1,1 +1,1 @@
-"""Streamlit pages over workbench.analyse: they lay out frames and pictures, and compute nothing."""
+"""Streamlit pages over workbench.views and workbench.show: they lay out frames and pictures, and compute nothing."""

@@ -19,10 +19,10 @@ import streamlit as st  # noqa: E402
 
 from dashboard import url  # noqa: E402
 from dashboard.filter_bar import filter_bar  # noqa: E402
-from workbench.analyse.figures.dots import CSS  # noqa: E402
-from workbench.analyse.markup import plain  # noqa: E402
 from workbench.foreign import first_words  # noqa: E402
 from workbench.problem import Problem  # noqa: E402
+from workbench.show.markup import plain  # noqa: E402
+from workbench.show.pictures.dots import CSS  # noqa: E402
 
 # In the order in which one thinks. Each is a module of dashboard/pages with a function `page(context)`.
 PAGES = {

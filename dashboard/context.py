@@ -11,14 +11,15 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.folders import KERNELS, PROFILES
-from workbench.analyse.counted import launches_of, with_counters
-from workbench.analyse.figures.style import Style, styles
-from workbench.analyse.ladder import Rung, ladder, rungs
-from workbench.analyse.query import read_records
-from workbench.analyse.runs import RunSummary
-from workbench.analyse.selection import Selection
 from workbench.catalog import Catalog, load_catalog
+from workbench.model.rungs import Rung, rungs
+from workbench.show.pictures.style import Style, styles
 from workbench.store.launch import Launch
+from workbench.views.counters import launches_of, with_counters
+from workbench.views.ladder import ladder
+from workbench.views.query import read_records
+from workbench.views.runs import RunSummary
+from workbench.views.selection import Selection
 
 
 @dataclass

@@ -6,9 +6,9 @@ import streamlit as st
 
 from dashboard.context import Context, catalogue, ladder_places, profiles_folder
 from dashboard.url import choose, choose_several
-from workbench.analyse.query import choices
-from workbench.analyse.runs import RunSummary, list_summaries
-from workbench.analyse.selection import AXES, Choices, Selection
+from workbench.views.query import choices
+from workbench.views.runs import RunSummary, list_summaries
+from workbench.views.selection import AXES, Choices, Selection
 
 
 def filter_bar() -> Context:

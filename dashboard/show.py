@@ -9,10 +9,11 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard.context import Context
-from workbench.analyse.describe import SCIENTIFIC, shape_text, table
-from workbench.analyse.markup import Html
-from workbench.analyse.missing import unreadable
-from workbench.analyse.table_html import as_html
+from workbench.show.describe import SCIENTIFIC, table
+from workbench.show.markup import Html
+from workbench.show.missing import unreadable
+from workbench.show.table_html import as_html
+from workbench.views.problems import shape_text
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
@@ -58,7 +59,7 @@ def with_problem(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def dots(plot: Html) -> None:
-    """A dot plot of workbench.analyse.figures.dots."""
+    """A dot plot of workbench.show.pictures.dots."""
     st.html(plot)
 
 

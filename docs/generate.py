@@ -11,10 +11,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from workbench.analyse.ladder import frame_of, ladder, rungs
 from workbench.catalog import load_catalog
 from workbench.cli.quantity import percent, seconds
+from workbench.model.rungs import rungs
 from workbench.store.run_folder import RunFolder, open_run
+from workbench.views.ladder import frame_of, ladder
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / "profiles" / "cpu-epyc-2-cores"

@@ -24,8 +24,10 @@ LINE = (
     ("workbench.measure",),
     ("workbench.store",),
     ("workbench.profile",),
-    ("workbench.analyse",),
+    ("workbench.statistics", "workbench.model"),
     ("workbench.sweep",),
+    ("workbench.views",),
+    ("workbench.show",),
     ("workbench.doctor",),
     ("workbench.cli", "dashboard"),
 )

@@ -7,7 +7,7 @@ anything, and importing it costs no numpy and no torch.
 An *operation* says what is computed, a *variant* one way to compute it. A variant's `plan` turns a shape
 and chosen settings into the exact steps: kernel launches, host functions and library calls, in order. The
 same plan is compiled by `build`, run by `execute` on a GPU, on the CPU or under emulation, counted by
-`analyse`, and shown in the dashboard.
+`views`, and shown in the dashboard.
 """
 
 from __future__ import annotations

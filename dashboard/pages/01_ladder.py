@@ -8,13 +8,12 @@ import streamlit as st
 from dashboard.context import Context
 from dashboard.show import dots, light_table, nothing, state_of
 from dashboard.url import choose
-from workbench.analyse import missing
-from workbench.analyse.describe import shape_text
-from workbench.analyse.figures import ladder as figures
-from workbench.analyse.modelled import default_shape, modelled_ladder, shape_of
-from workbench.analyse.problems import problems
 from workbench.declare import Shape
 from workbench.devices import devices
+from workbench.model.modelled import default_shape, modelled_ladder, shape_of
+from workbench.show import missing
+from workbench.show.pictures import ladder as figures
+from workbench.views.problems import problems, shape_text
 
 TIMED = [
     "variant", "run", "device", "status", "time.median_s", "time.low_s", "time.high_s", "speedup_over_baseline",

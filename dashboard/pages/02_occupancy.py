@@ -7,15 +7,14 @@ import streamlit as st
 from dashboard import url
 from dashboard.context import Context
 from dashboard.show import frame, nothing, picture, state_of
-from workbench.analyse import missing
-from workbench.analyse.best import best_settings
-from workbench.analyse.describe import shape_text
-from workbench.analyse.figures import occupancy as figures
-from workbench.analyse.markup import plain
-from workbench.analyse.occupancy import build_facts, built, by_kernel, known_archs, limits, what_if
-from workbench.analyse.problems import problems
 from workbench.problem import Problem
 from workbench.profile.import_report import UNNAMED
+from workbench.show import missing
+from workbench.show.markup import plain
+from workbench.show.pictures import occupancy as figures
+from workbench.views.best import best_settings
+from workbench.views.occupancy import build_facts, built, by_kernel, known_archs, limits, what_if
+from workbench.views.problems import problems, shape_text
 
 COLUMNS = [
     "variant", "kernel", "arch", "registers", "shared_bytes", "spill_bytes", "stack_bytes", "block_threads",

@@ -10,14 +10,13 @@ import streamlit as st
 from dashboard.context import Context
 from dashboard.show import frame, nothing, picture, state_of
 from dashboard.url import choose
-from workbench.analyse import missing
-from workbench.analyse.best import best_settings
-from workbench.analyse.counted import with_counters
-from workbench.analyse.describe import shape_text
-from workbench.analyse.figures import roofline as figures
-from workbench.analyse.problems import problems
-from workbench.analyse.roofline import Roof, points, roofs
-from workbench.analyse.scaling import AXES, curves, others_of
+from workbench.show import missing
+from workbench.show.pictures import roofline as figures
+from workbench.views.best import best_settings
+from workbench.views.counters import with_counters
+from workbench.views.problems import problems, shape_text
+from workbench.views.roofline import Roof, points, roofs
+from workbench.views.scaling import AXES, curves, others_of
 
 COLUMNS = [
     "variant", "problem", "run", "device", "intensity", "flops_per_s", "bandwidth_bytes_per_s", "time.median_s",

@@ -8,13 +8,13 @@ import streamlit as st
 from dashboard.context import Context
 from dashboard.show import frame, nothing, picture, state_of
 from dashboard.url import choose
-from workbench.analyse import missing
-from workbench.analyse.describe import quantity
-from workbench.analyse.figures import scaling as figures
-from workbench.analyse.figures import time as time_figures
-from workbench.analyse.markup import plain
-from workbench.analyse.parts import OWN, chains, shares_along
-from workbench.analyse.scaling import AXES, crossings, curves, exponents, fastest_map, others_of
+from workbench.show import missing
+from workbench.show.describe import quantity
+from workbench.show.markup import plain
+from workbench.show.pictures import scaling as figures
+from workbench.show.pictures import time as time_figures
+from workbench.views.parts import OWN, chains, shares_along
+from workbench.views.scaling import AXES, crossings, curves, exponents, fastest_map, others_of
 
 
 def page(context: Context) -> None:

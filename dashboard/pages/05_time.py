@@ -8,15 +8,14 @@ import streamlit as st
 from dashboard.context import Context
 from dashboard.show import frame, light_table, nothing, picture, state_of
 from dashboard.url import choose
-from workbench.analyse import missing
-from workbench.analyse.advice import advice
-from workbench.analyse.counted import kernels, rules, stalls
-from workbench.analyse.describe import shape_text
-from workbench.analyse.figures import time as figures
-from workbench.analyse.markup import plain
-from workbench.analyse.parts import chain_shares
-from workbench.analyse.problems import problems
 from workbench.profile.import_report import UNNAMED
+from workbench.show import missing
+from workbench.show.markup import plain
+from workbench.show.pictures import time as figures
+from workbench.views.advice import advice
+from workbench.views.counters import kernels, rules, stalls
+from workbench.views.parts import chain_shares
+from workbench.views.problems import problems, shape_text
 
 
 def page(context: Context) -> None:

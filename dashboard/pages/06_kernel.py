@@ -7,8 +7,12 @@ import streamlit as st
 from dashboard.context import Context
 from dashboard.show import frame, nothing, picture
 from dashboard.url import choose, choose_several
-from workbench.analyse.figures import kernel as figures
-from workbench.analyse.machine_code import (
+from workbench.build import supported_archs
+from workbench.build.catalogue import BuildRow
+from workbench.problem import Problem
+from workbench.show.markup import plain
+from workbench.show.pictures import kernel as figures
+from workbench.views.machine_code import (
     annotated_source,
     calls,
     compiled,
@@ -19,10 +23,6 @@ from workbench.analyse.machine_code import (
     resources,
     source_lines,
 )
-from workbench.analyse.markup import plain
-from workbench.build import supported_archs
-from workbench.build.catalogue import BuildRow
-from workbench.problem import Problem
 
 RESOURCES = [
     "kernel", "arch", "registers", "shared_bytes", "spill_bytes", "stack_bytes", "code_bytes", "block_threads",

@@ -9,18 +9,19 @@ from dashboard.context import Context
 from dashboard.filter_bar import run_label
 from dashboard.show import frame, nothing, picture
 from dashboard.url import choose
-from workbench.analyse import missing
-from workbench.analyse.compare import Comparison, compare
-from workbench.analyse.compare_text import as_markdown, summary
-from workbench.analyse.counted import launches_of, with_counters
-from workbench.analyse.describe import shape_text
-from workbench.analyse.explain import explain, in_words, shown, side_rows
-from workbench.analyse.figures import compare as figures
-from workbench.analyse.markup import code, plain
-from workbench.analyse.pairing import earlier_run
-from workbench.analyse.query import read_records
-from workbench.analyse.runs import RunSummary
-from workbench.analyse.selection import Selection
+from workbench.show import missing
+from workbench.show.compare_text import as_markdown, summary
+from workbench.show.explanation import in_words, shown
+from workbench.show.markup import code, plain
+from workbench.show.pictures import compare as figures
+from workbench.views.compare import Comparison, compare
+from workbench.views.counters import launches_of, with_counters
+from workbench.views.explain import explain, side_rows
+from workbench.views.pairing import earlier_run
+from workbench.views.problems import shape_text
+from workbench.views.query import read_records
+from workbench.views.runs import RunSummary
+from workbench.views.selection import Selection
 
 TABLE = [
     "verdict", "variant_a", "variant_b", "problem", "median_a_s", "median_b_s", "ratio", "low", "high", "timer",

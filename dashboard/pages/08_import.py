@@ -7,9 +7,9 @@ import streamlit as st
 from dashboard.context import Context
 from dashboard.show import frame, nothing
 from dashboard.url import choose, set_values
-from workbench.analyse.imported import figures_table, store_upload
-from workbench.analyse.markup import code, plain
 from workbench.problem import Problem
+from workbench.profile.upload import figures_table, store_upload
+from workbench.show.markup import code, plain
 
 OWN_RUN = "a run of its own"
 

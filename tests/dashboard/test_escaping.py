@@ -17,7 +17,7 @@ WRITERS = {
 ESCAPE = {"plain", "code", "quantity", "len"}
 """What returns text that Markdown takes as it is."""
 OWN_SENTENCES = {"summary", "in_words", "missing"}
-"""Return sentences of workbench/analyse whose names are escaped there."""
+"""Return sentences of workbench/show whose names are escaped there."""
 OWN_NAMES = {"axis", "where"}
 """An axis is letters of a declaration; `where` is put together of escaped names one line above."""
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from workbench.analyse.bootstrap import ratio_interval
-from workbench.analyse.verdict import judge
 from workbench.catalog import load_catalog
 from workbench.declare import Shape
 from workbench.execute.bind import bind_variant
 from workbench.measure.interleave import Contender, interleave
+from workbench.statistics.intervals import ratio_interval
+from workbench.statistics.verdict import judge
 from workbench.sweep.presets import PRESETS
 
 PAIRS = 20

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 from tests.profile.build_run import contents, make_record, make_run
 from tests.profile.fake_ncu import page
 from tests.profile.test_read import LONG, RAW_2021, RAW_2024, V100, needs_v100
-from workbench.analyse.imported import store_upload
 from workbench.cli import make_app
 from workbench.problem import Problem
 from workbench.profile.import_report import import_as_run, import_into_run
 from workbench.profile.kernel_names import slug
+from workbench.profile.upload import store_upload
 from workbench.store.counters import has_counters, read_counters, read_launches, read_rules
 from workbench.store.run_folder import open_run
 

@@ -10,17 +10,17 @@ import pytest
 from tests.profile import own_report
 from tests.profile.own_report import Made, report
 from tests.profile.test_forms import TIME
-from workbench.analyse.counted import kernels, launches_of
-from workbench.analyse.figures.occupancy import by_kernel, limiter_colours
-from workbench.analyse.imported import figures_table, store_upload
-from workbench.analyse.query import read_records
-from workbench.analyse.runs import list_summaries
-from workbench.analyse.selection import Selection
 from workbench.profile.import_report import import_as_run, names_of
 from workbench.profile.kernel_names import labels, short_name, slug, told_apart
 from workbench.profile.launches import own_range
 from workbench.profile.read import read_launches
+from workbench.profile.upload import figures_table, store_upload
+from workbench.show.pictures.occupancy import by_kernel, limiter_colours
 from workbench.store.counters import read_counters
+from workbench.views.counters import kernels, launches_of
+from workbench.views.query import read_records
+from workbench.views.runs import list_summaries
+from workbench.views.selection import Selection
 
 
 @pytest.mark.parametrize(

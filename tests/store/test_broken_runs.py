@@ -14,20 +14,20 @@ import pytest
 
 from tests.campaign.mutate import FUZZ, broken_bytes, broken_json, deep
 from tests.dashboard.synthetic import GPU, synthetic_run
-from workbench.analyse.compare import compare
-from workbench.analyse.counted import launches_of, rules
-from workbench.analyse.query import choices, read_records
-from workbench.analyse.report import write_report
-from workbench.analyse.runs import list_summaries
-from workbench.analyse.selection import Selection as Filter
-from workbench.analyse.sides import parse_side, run_summary
 from workbench.catalog import load_catalog
 from workbench.problem import Problem
+from workbench.show.report import write_report
 from workbench.store.counters import read_counters, read_launches, read_rules
 from workbench.store.run_folder import list_runs, open_run
 from workbench.sweep import session
 from workbench.sweep.selection import Selection
 from workbench.sweep.watch import Silent
+from workbench.views.compare import compare
+from workbench.views.counters import launches_of, rules
+from workbench.views.query import choices, read_records
+from workbench.views.runs import list_summaries
+from workbench.views.selection import Selection as Filter
+from workbench.views.sides import parse_side, run_summary
 
 FAULTY = Path(__file__).parents[1] / "sweep" / "faulty"
 EACH = 10 * FUZZ

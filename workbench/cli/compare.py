@@ -11,7 +11,7 @@ from workbench.cli.options import Json, Profiles, decimal_number
 from workbench.problem import Problem
 
 if TYPE_CHECKING:
-    from workbench.analyse.compare import Comparison
+    from workbench.views.compare import Comparison
 
 STYLE = {"slower": "bold red", "faster": "green", "same": "", "undecided": "yellow"}
 
@@ -31,10 +31,10 @@ def command(
 
     Exit status: 0 none slower, 1 some slower, 2 undecided or nothing comparable.
     """
-    from workbench.analyse.compare import compare
-    from workbench.analyse.compare_text import as_json as plain
-    from workbench.analyse.compare_text import as_markdown
-    from workbench.analyse.sides import parse_side
+    from workbench.show.compare_text import as_json as plain
+    from workbench.show.compare_text import as_markdown
+    from workbench.views.compare import compare
+    from workbench.views.sides import parse_side
 
     margin = parse_share(fail_over) if fail_over else None
     side_a = parse_side(a, profiles, run or None)
@@ -71,8 +71,8 @@ def parse_share(text: str) -> float:
 
 
 def _print(result: Comparison, a: str, b: str) -> None:
-    from workbench.analyse.compare_text import HEADINGS, rows, summary
     from workbench.cli.terminal import Column, Row, print_table, say
+    from workbench.show.compare_text import HEADINGS, rows, summary
 
     if result.pairs:
         columns = [Column(heading, right=heading in HEADINGS[3:6]) for heading in HEADINGS]

@@ -33,11 +33,12 @@ def command(
     from workbench.store.run_folder import find_run
 
     catalog = load_catalog(kernels)
+    folder = find_run(profiles, run) if run else None
     printed = []
     failed = False
     for file in files:
         try:
-            imported = import_into_run(file, find_run(profiles, run)) if run else import_as_run(file, profiles)
+            imported = import_into_run(file, folder) if folder else import_as_run(file, profiles)
         except Problem as problem:
             if len(files) == 1:
                 raise

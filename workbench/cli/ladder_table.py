@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.analyse.describe import ceiling_text
 from workbench.cli.quantity import percent, rate, seconds
 from workbench.cli.terminal import Column, Row, print_table, say
+from workbench.show.describe import ceiling_text
 from workbench.store.record import BuildFact, Record
 from workbench.store.run_folder import RunFolder
 
@@ -69,8 +69,9 @@ def print_modelled(frame: pd.DataFrame, device: str, as_json: bool) -> None:
 def _rows(folder: RunFolder) -> pd.DataFrame:
     from pathlib import Path
 
-    from workbench.analyse.ladder import frame_of, ladder, rungs
     from workbench.catalog import BUILTIN, load_catalog
+    from workbench.model.rungs import rungs
+    from workbench.views.ladder import frame_of, ladder
 
     catalog = load_catalog(Path(folder.run.selection.get("kernels") or BUILTIN))
     return ladder(frame_of(folder.records()), rungs(catalog))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from workbench.analyse.peers import against_peers
 from workbench.cli.quantity import seconds
 from workbench.cli.terminal import Column, print_table, say
 from workbench.store.run_folder import RunFolder
+from workbench.views.peers import against_peers
 
 
 def print_peers(folder: RunFolder) -> None:

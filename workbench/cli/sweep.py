@@ -149,9 +149,9 @@ def _sweep(
 
 
 def _modelled(selection: Selection, device: str, as_json: bool) -> None:
-    from workbench.analyse.modelled import modelled_ladder
     from workbench.catalog import load_catalog
     from workbench.cli.ladder_table import print_modelled
+    from workbench.model.modelled import modelled_ladder
     from workbench.sweep.selection import cases_of
 
     if not device:

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from workbench.analyse.bootstrap import median_interval
 from workbench.check.case import Draw
 from workbench.check.case_memory import CaseMemory
 from workbench.declare import Device, Setting
@@ -21,6 +20,7 @@ from workbench.execute.worker import FAILURES, Worker
 from workbench.measure.interleave import Contender, interleave
 from workbench.measure.plausible import least_seconds
 from workbench.measure.station import Assignment, Facts
+from workbench.statistics.intervals import median_interval
 from workbench.store.record import Record, Time
 from workbench.sweep.competitor import Competitor
 from workbench.sweep.presets import Effort

@@ -11,9 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from workbench.analyse.derive import derive
-from workbench.analyse.floor import limits_of_run
-from workbench.analyse.ladder import add_speedups, rungs
 from workbench.build import check_arch
 from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import Draw
@@ -23,6 +20,10 @@ from workbench.execute.here import default_devices, device_name, gpu_arch, gpu_n
 from workbench.execute.worker import FAILURES, Worker, start_server
 from workbench.foreign import reading
 from workbench.measure.noise import noise_floor
+from workbench.model.derive import derive
+from workbench.model.floor import limits_of_run
+from workbench.model.rungs import rungs
+from workbench.model.speedups import add_speedups
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
 from workbench.store.record import BuildFact, Record, Run, Status

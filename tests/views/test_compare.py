@@ -1,0 +1,114 @@
+"""Pairing, refusals and exit statuses of a comparison."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.views.build_records import SHAPE, failed, timed
+from workbench.problem import Problem
+from workbench.show.compare_text import as_json, as_markdown, summary
+from workbench.store.record import Record, Run, Status
+from workbench.store.run_folder import create_run
+from workbench.views.compare import Comparison, compare
+from workbench.views.ladder import frame_of
+from workbench.views.sides import parse_side
+
+FLOORS: dict[str, float | None] = {"a": 0.01, "b": 0.01}
+
+
+def frame(run: str, *records: Record) -> pd.DataFrame:
+    return frame_of(records).assign(run=run)
+
+
+def against(a: Record, b: Record, **options: Any) -> Comparison:
+    return compare(frame("a", a), frame("b", b), options.pop("floors", FLOORS), same_variant=True, **options)
+
+
+@pytest.mark.parametrize(
+    ("factor", "word", "status"), [(1.2, "slower", 1), (0.8, "faster", 0), (1.0, "same", 0), (1.01, "undecided", 2)]
+)
+def test_verdict_and_exit_status(factor: float, word: str, status: int) -> None:
+    result = against(timed("serial", 1.0, noise=0.004), timed("serial", factor, noise=0.004, seed=1))
+    assert [pair.verdict for pair in result.pairs] == [word]
+    assert result.exit_status == status
+
+
+def test_fail_over_lets_small_slowdowns_pass_and_no_others() -> None:
+    a = timed("serial", 1.0, noise=0.004)
+    assert against(a, timed("serial", 1.03, noise=0.004, seed=1), fail_over=0.05).exit_status == 0
+    assert against(a, timed("serial", 1.08, noise=0.004, seed=1), fail_over=0.05).exit_status == 1
+    assert against(a, timed("serial", 1.05, noise=0.004, seed=1), fail_over=0.05).exit_status == 2, "may be over"
+    assert against(a, timed("serial", 1.01, noise=0.004, seed=1), fail_over=0.05).exit_status == 0
+
+
+@pytest.mark.parametrize(("field", "value"), [("device", "another"), ("timer", "cuda_graph")])
+def test_other_devices_and_timers_are_refused_unless_told(field: str, value: str) -> None:
+    pair = timed("serial", 1.0), timed("serial", 2.0, seed=1, **{field: value})  # type: ignore[arg-type]
+    refused = against(*pair)
+    assert refused.exit_status == 2
+    assert f"--across-{field}s" in refused.notes[0]
+    told = against(*pair, across_devices=True, across_timers=True)
+    assert [p.verdict for p in told.pairs] == ["slower"]
+
+
+def test_problems_that_only_one_side_solves_are_no_pairs() -> None:
+    result = against(timed("serial", 1.0), timed("serial", 2.0, shape={**SHAPE, "T": 64}))
+    assert result.pairs == ()
+    assert result.exit_status == 2
+    assert "sweep the same shapes" in result.notes[0]
+
+
+def test_a_variant_that_lost_its_time_is_not_passed_over() -> None:
+    result = against(timed("serial", 1.0), failed("serial", Status.INCORRECT, "off by 0.3"))
+    assert result.exit_status == 2
+    assert result.pairs[0].reason == "B has no time: incorrect (off by 0.3)"
+
+
+def test_without_a_noise_floor_nothing_is_decided() -> None:
+    result = against(timed("serial", 1.0), timed("serial", 2.0, seed=1), floors={"a": 0.01, "b": None})
+    assert result.pairs[0].verdict == "undecided"
+    assert result.exit_status == 2
+
+
+def test_two_variants_are_paired_by_shape() -> None:
+    shapes = [{**SHAPE, "T": T} for T in (64, 128)]
+    a = frame("a", *(timed("serial", 1.0, shape=s, key=f"a{s['T']}") for s in shapes))
+    b = frame("a", *(timed("tree", 2.0, shape=s, seed=1, key=f"b{s['T']}") for s in shapes))
+    result = compare(a, b, FLOORS, same_variant=False)
+    assert [(p.variant_a, p.variant_b, p.verdict) for p in result.pairs] == [("serial", "tree", "slower")] * 2
+    assert all(json.loads(p.shape)["T"] == 64 * 2**i for i, p in enumerate(result.pairs))
+
+
+def test_texts() -> None:
+    result = against(timed("serial", 1.0), timed("serial", 1.2, seed=1))
+    markdown = as_markdown(result, "old", "new")
+    assert "| scan | serial | B4 T4096 H1024 float32 |" in markdown
+    assert "slower |" in markdown
+    assert summary(result) == "1 pair: 1 slower; noise floor ±1 % (measured)"
+    plain = json.loads(json.dumps(as_json(result), allow_nan=False))
+    assert plain["exit_status"] == 1
+    assert plain["pairs"][0]["shape"]["T"] == 4096
+    assert summary(against(timed("x", 1.0), timed("y", 1.0))) == "nothing comparable"
+
+
+def test_sides(tmp_path: Path) -> None:
+    for name, created in (("old", "2026-01-01"), ("new", "2026-01-02")):
+        folder = create_run(tmp_path, Run(name=name, created=created, command=[], device="test machine"))
+        folder.append(timed("serial", 1.0))
+        folder.finish()
+    assert parse_side("old", tmp_path).run.name == "old"
+    assert parse_side("scan/serial", tmp_path).run.name == "new"
+    side = parse_side("old:scan/serial", tmp_path)
+    assert (side.run.name, side.variant, len(side.records())) == ("old", "serial", 1)
+    assert parse_side("scan/serial", tmp_path, "old").run.name == "old"
+    with pytest.raises(Problem, match="did you mean scan/serial"):
+        parse_side("old:scan/seral", tmp_path)
+    with pytest.raises(Problem, match="did you mean old"):
+        parse_side("odl", tmp_path)
+    with pytest.raises(Problem, match="OPERATION/VARIANT"):
+        parse_side("old:serial", tmp_path)

@@ -1,0 +1,80 @@
+"""A comparison as rows of text, as Markdown for a pull request, and as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from workbench.show.describe import quantity
+from workbench.show.markup import cell_text, code
+from workbench.views.compare import Comparison, Pair
+from workbench.views.problems import shape_text
+
+HEADINGS = ("operation", "variant", "shape", "A", "B", "B / A (95 %)", "verdict")
+MARKS = {"slower": "🔴 slower", "faster": "🟢 faster", "same": "⚪ same", "undecided": "🟡 undecided"}
+
+
+def rows(result: Comparison) -> list[tuple[str, ...]]:
+    """One row a pair, under HEADINGS."""
+    return [
+        (
+            pair.operation,
+            pair.variant_a if pair.variant_a == pair.variant_b else f"{pair.variant_a} → {pair.variant_b}",
+            shape_text(pair.shape),
+            quantity(pair.median_a_s, "s"),
+            quantity(pair.median_b_s, "s"),
+            _ratio(pair),
+            pair.verdict,
+        )
+        for pair in result.pairs
+    ]
+
+
+def _ratio(pair: Pair) -> str:
+    if math.isnan(pair.ratio):
+        return "–"
+    return f"{pair.ratio:.3f} [{pair.low:.3f}, {pair.high:.3f}]"
+
+
+def summary(result: Comparison) -> str:
+    """What came out, in one line."""
+    if not result.pairs:
+        return "nothing comparable"
+    counts = Counter(pair.verdict for pair in result.pairs)
+    words = ", ".join(f"{counts[word]} {word}" for word in ("slower", "faster", "same", "undecided") if counts[word])
+    noise = [pair.noise_floor for pair in result.pairs if pair.noise_floor is not None]
+    floor = f"; noise floor ±{quantity(max(noise), '%')} (measured)" if noise else "; no noise floor recorded"
+    margin = "" if result.fail_over is None else f"; slowdowns up to {quantity(result.fail_over, '%')} pass"
+    count = len(result.pairs)
+    return f"{count} pair{'s' * (count > 1)}: {words}{floor}{margin}"
+
+
+def as_markdown(result: Comparison, a: str, b: str) -> str:
+    """A table for a pull request; slower ones first."""
+    order = {"slower": 0, "undecided": 1, "faster": 2, "same": 3}
+    both = sorted(zip(result.pairs, rows(result), strict=True), key=lambda pair: order[pair[0].verdict])
+    lines = [f"**{code(b)} against {code(a)}**: {summary(result)}", ""]
+    if both:
+        lines += ["| " + " | ".join(HEADINGS) + " |", "|---|---|---|---:|---:|---:|---|"]
+        for pair, cells in both:
+            names = [cell_text(cell) for cell in cells[:3]]
+            lines.append("| " + " | ".join((*names, *cells[3:-1], MARKS[pair.verdict])) + " |")
+    lines += [f"\n_{cell_text(note)}_" for note in result.notes]
+    return "\n".join(lines)
+
+
+def as_json(result: Comparison) -> dict[str, Any]:
+    """Plain values; what is missing is null."""
+    pairs = []
+    for pair in result.pairs:
+        plain = {name.rstrip("_"): _plain(value) for name, value in asdict(pair).items()}
+        plain["shape"] = json.loads(pair.shape)
+        pairs.append(plain)
+    return {"exit_status": result.exit_status, "pairs": pairs, "notes": list(result.notes), "summary": summary(result)}
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

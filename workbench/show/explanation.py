@@ -1,0 +1,51 @@
+"""Why one side of a comparison is slower, in a sentence and as a table of text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from workbench.show.describe import quantity
+from workbench.show.markup import plain
+
+
+def in_words(found: pd.DataFrame, missing_counters: bool) -> str:
+    """The one sentence: how much of the difference the largest accounted part takes."""
+    known = found[found["share"].notna()]
+    times = found.iloc[0]
+    if pd.isna(times["a"]) or pd.isna(times["b"]) or times["a"] == times["b"]:
+        return "There is no difference in time to account for."
+    lack = " Profile both (`workbench profile RUN`) to see instructions and stalls." if missing_counters else ""
+    helping = known[known["share"] > 0.01]
+    if helping.empty:
+        return (
+            "Neither bytes, launches nor products account for the difference: what differs is how well they run." + lack
+        )
+    top = helping.sort_values("share", ascending=False).iloc[0]
+    share = float(top["share"])
+    amount = "more than all" if share > 1 else f"{100 * share:.0f} %"
+    what = plain(top["what"])
+    return f"The difference in {what} accounts for {amount} of the difference in time at this run's ceilings.{lack}"
+
+
+def shown(found: pd.DataFrame) -> pd.DataFrame:
+    """`explain`'s rows as text, each figure with its unit."""
+
+    def text(value: Any, unit: str) -> str:
+        if pd.isna(value):
+            return "–"
+        if isinstance(value, str) or unit == "text":
+            return str(value)
+        return quantity(value, unit) if unit else f"{value:,.0f}"
+
+    return pd.DataFrame(
+        {
+            "what": found["what"],
+            "origin": found["origin"],
+            "A": [text(value, unit) for value, unit in zip(found["a"], found["unit"], strict=True)],
+            "B": [text(value, unit) for value, unit in zip(found["b"], found["unit"], strict=True)],
+            "accounts for": [text(value, "s") for value in found["seconds"]],
+            "share of difference": [text(value, "%") for value in found["share"]],
+        }
+    )

@@ -1,0 +1,121 @@
+"""The roofline, bytes by origin, and bandwidth against size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from workbench.show.describe import Figure, quantity
+from workbench.show.pictures.ladder import labels
+from workbench.show.pictures.style import MUTED, PALETTE, Style, axis, finish, hover, rows_height, style_of
+from workbench.views.problems import shape_text
+from workbench.views.roofline import Roof
+
+
+def roofline(found: pd.DataFrame, roofs: Sequence[Roof], known: Mapping[str, Style]) -> go.Figure:
+    """Points of `roofline.points` under the roofs."""
+    picture = go.Figure()
+    low, high = (found["intensity"].min(), found["intensity"].max()) if len(found) else (0.1, 1000.0)
+    ridges = [r.flops_per_s / r.bytes_per_s for r in roofs if r.flops_per_s and r.bytes_per_s]
+    span = np.geomspace(float(min([low, *ridges])) / 4, float(max([high, *ridges])) * 4, 60)
+    for roof in roofs:
+        height = np.full_like(span, np.inf)
+        if roof.bytes_per_s:
+            height = np.minimum(height, span * roof.bytes_per_s)
+        if roof.flops_per_s:
+            height = np.minimum(height, roof.flops_per_s)
+        what = ", ".join(
+            filter(None, (quantity(roof.bytes_per_s, "B/s") if roof.bytes_per_s else "",
+                          quantity(roof.flops_per_s, "FLOP/s") if roof.flops_per_s else ""))
+        )  # fmt: skip
+        picture.add_scatter(
+            x=span, y=height, mode="lines", name=f"{roof.name} {roof.origin}: {what}",
+            line={"color": MUTED, "width": 2, "dash": "solid" if roof.origin == "measured" else "dash"},
+            hoverinfo="skip",
+        )  # fmt: skip
+    for key, group in found.groupby(found["operation"] + "/" + found["variant"], sort=False):
+        style = style_of(known, str(key))
+        picture.add_scatter(
+            x=group["intensity"], y=group["flops_per_s"], mode="markers", name=str(key),
+            marker={"color": style.colour, "symbol": style.symbol, "size": 9},
+            text=[_tip(row) for _, row in group.iterrows()], hovertemplate="%{text}<extra></extra>",
+        )  # fmt: skip
+    picture.update_xaxes(type="log", dtick=1, title={"text": "intensity (derived), FLOPs a byte"}, automargin=True)
+    picture.update_yaxes(
+        **axis(
+            "flops_per_s", log=True, values=[*found["flops_per_s"], *(r.flops_per_s for r in roofs if r.flops_per_s)]
+        )
+    )
+    return finish(picture, 560)
+
+
+def _tip(row: pd.Series) -> str:
+    return hover(
+        [
+            f"<b>{row['operation']}/{row['variant']}</b>",
+            f"{shape_text(row['shape'])} on {row['device']}",
+            f"{quantity(row['time.median_s'], 's')} measured",
+            f"{quantity(row['flops_per_s'], 'FLOP/s')}, {quantity(row['bandwidth_bytes_per_s'], 'B/s')} derived",
+            f"intensity {row['intensity']:.3g} from {row['bytes_from']} bytes",
+            f"{quantity(row['share_of_floor'], '%')} of its floor ({row['floor_bound_by']})",
+            f"{quantity(row['share_of_ceiling'], '%')} of the ceiling",
+            f"error {row['error.relative_l2']:.1e}" if pd.notna(row["error.relative_l2"]) else "",
+            str(row["settings"]),
+        ]
+    )
+
+
+ORIGINS = (
+    ("bytes.least", "least (modelled)", "line-ns", MUTED),
+    ("bytes.declared", "declared (modelled)", "circle-open", PALETTE[0]),
+    ("bytes.counted", "counted (measured)", "x", PALETTE[3]),
+)
+
+
+def bytes_by_origin(rows: pd.DataFrame) -> go.Figure:
+    """Ladder rows of one problem → the bytes that had to move, that the variant says it moves, and that moved."""
+    picture = go.Figure()
+    names = labels(rows)
+    for column, name, symbol, colour in ORIGINS:
+        present = rows[column].notna().to_list()
+        picture.add_scatter(
+            x=rows.loc[present, column], y=[n for n, keep in zip(names, present, strict=True) if keep], name=name,
+            mode="markers",
+            marker={"symbol": symbol, "size": 12, "color": colour, "line": {"width": 2, "color": colour}},
+            text=[f"{name}: {quantity(value, 'B')}" for value in rows.loc[present, column]],
+            hovertemplate="%{y}, %{text}<extra></extra>",
+        )  # fmt: skip
+    spanned = [value for column, *_ in ORIGINS for value in rows[column].dropna()]
+    picture.update_xaxes(**axis(Figure("bytes over memory", "", "B"), log=True, values=spanned))
+    picture.update_yaxes(autorange="reversed", automargin=True, categoryorder="array", categoryarray=names)
+    return finish(picture, rows_height(len(rows)))
+
+
+def bandwidth(found: pd.DataFrame, size: str, roofs: Sequence[Roof], known: Mapping[str, Style]) -> go.Figure:
+    """Curves of `scaling.curves`: bandwidth of declared bytes against a size, under the measured bandwidth."""
+    picture = go.Figure()
+    several = found["device"].nunique() > 1
+    for _, points in found.groupby("curve", sort=False):
+        first = points.iloc[0]
+        style = style_of(known, f"{first['operation']}/{first['variant']}")
+        name = f"{first['variant']} · {first['device']}" if several else str(first["variant"])
+        picture.add_scatter(
+            x=points["size"], y=points["bandwidth_bytes_per_s"], mode="lines+markers", name=name,
+            line={"color": style.colour, "dash": style.dash}, marker={"symbol": style.symbol, "size": 8},
+            hovertemplate=f"<b>{name}</b><br>{size} = %{{x}}: %{{y:.3s}}B/s (derived)<extra></extra>",
+        )  # fmt: skip
+    for roof in roofs:
+        if roof.bytes_per_s:
+            picture.add_scatter(
+                x=[found["size"].min(), found["size"].max()], y=[roof.bytes_per_s] * 2, mode="lines",
+                name=f"{roof.name} {roof.origin}: {quantity(roof.bytes_per_s, 'B/s')}",
+                line={"color": MUTED, "width": 2, "dash": "solid" if roof.origin == "measured" else "dash"},
+                hoverinfo="skip",
+            )  # fmt: skip
+    sizes = sorted(set(found["size"]))
+    picture.update_xaxes(type="log", title={"text": size}, tickvals=sizes, ticktext=[f"{s}" for s in sizes])
+    picture.update_yaxes(**axis("bandwidth_bytes_per_s"), rangemode="tozero")
+    return finish(picture, 480)

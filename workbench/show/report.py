@@ -1,0 +1,176 @@
+"""What a report of a run shows: the dashboard's pictures and tables, one below another."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from workbench.catalog import Catalog
+from workbench.durable import write_whole
+from workbench.foreign import printable, reading
+from workbench.model.rungs import Rung, rungs
+from workbench.problem import Problem
+from workbench.show import missing
+from workbench.show.describe import ceiling_text, quantity
+from workbench.show.markup import Html, element
+from workbench.show.pictures import ladder as ladder_figures
+from workbench.show.pictures import occupancy as occupancy_figures
+from workbench.show.pictures import roofline as roofline_figures
+from workbench.show.pictures import scaling as scaling_figures
+from workbench.show.pictures import time as time_figures
+from workbench.show.pictures.style import Style, styles
+from workbench.show.report_html import Piece, Section, note, render
+from workbench.show.table_html import as_html
+from workbench.store.run_folder import RESTORE
+from workbench.views.best import best_settings
+from workbench.views.counters import kernels, launches_of, rules, stalls, with_counters
+from workbench.views.ladder import ladder
+from workbench.views.occupancy import build_facts, built, by_kernel
+from workbench.views.parts import chain_shares
+from workbench.views.problems import problems, shape_text
+from workbench.views.query import read_records
+from workbench.views.roofline import points, roofs
+from workbench.views.runs import RunSummary
+from workbench.views.scaling import curves, others_of
+from workbench.views.selection import Selection
+
+LADDER = [
+    "variant", "status", "time.median_s", "time.low_s", "time.high_s", "speedup_over_baseline", "share_of_floor",
+    "floor_bound_by", "share_of_ceiling", "bandwidth_bytes_per_s", "bytes.declared", "bytes.counted",
+    "launches.declared", "registers", "occupancy_theoretical", "occupancy_achieved", "error.relative_l2", "settings",
+    "idea", "reason",
+]  # fmt: skip
+
+
+MOST_PICTURED = 3
+"""Shapes of an operation whose ladder is drawn; the others have their table: a file to send stays small."""
+
+
+def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
+    """Everything there is to show of a run. Problem where its records cannot be read."""
+    result = read_records([run], Selection(), samples=True)
+    if result.problems:
+        raise Problem(result.problems[0])
+    records = result.frame
+    records["reason"] = records["reason"].map(lambda text: without_folders(text) if isinstance(text, str) else text)
+    known = rungs(catalog)
+    style = styles(known)
+    launches = launches_of([run], records)
+    found = [Section("The run", [_facts(run)])]
+    if records.empty:
+        return [
+            *found,
+            Section("Records", [note(f"The run holds no record yet: workbench sweep --resume {run.name}")]),
+        ]
+    records = with_counters(records, launches)
+    names = [*catalog.operations, *sorted(set(records["operation"]) - set(catalog.operations))]
+    for name in names:
+        own = records[records["operation"] == name]
+        for dtype in sorted(set(own["shape.dtype"]), key=lambda d: d != "float32"):
+            part = own[own["shape.dtype"] == dtype]
+            found.append(Section(f"{name}, {dtype}", _operation(run, part, known, style, dtype)))
+    parts = chain_shares(records, catalog)
+    if len(parts):
+        found.append(Section("Parts of the chains"))
+        for chain, rows in parts.groupby("chain", sort=False):
+            found[-1].pieces += [element("h3", chain), time_figures.parts(rows)]
+    if run.beside_problem:
+        found.append(Section("Counters", [note(run.beside_problem)]))
+    elif run.counters:
+        found.append(Section("Counters", _counters(run, records)))
+    else:
+        found.append(Section("Counters", [note(missing.no_counters([run]))]))
+    return found
+
+
+def _operation(
+    run: RunSummary, records: pd.DataFrame, known: dict[str, Rung], style: dict[str, Style], dtype: str
+) -> list[Piece]:
+    pieces: list[Piece] = []
+    for place, shape in enumerate(problems(records)):
+        rows = ladder(records[records["shape"] == shape], known)
+        pieces.append(element("h3", shape_text(shape)))
+        timed = rows[rows["time.median_s"].notna()]
+        if len(timed) and place < MOST_PICTURED:
+            pieces += [ladder_figures.times(timed, style), ladder_figures.moved(timed, style)]
+        pieces.append(as_html(rows, LADDER))
+    best = best_settings(records)
+    above = points(best)
+    if len(above):
+        pieces += [element("h3", "Roofline"), roofline_figures.roofline(above, roofs([run], dtype), style)]
+    else:
+        pieces.append(note(missing.no_times(records, str(records["operation"].iloc[0]))))
+    for axis in ("T", "H", "B"):
+        for others in others_of(records, axis)[:1]:
+            grown = curves(records, axis)
+            grown = grown[grown["others"] == others]
+            pieces += [element("h3", f"Time against {axis}, {others}"), scaling_figures.growth(grown, axis, style)]
+    facts = by_kernel(build_facts(best_settings(built(records), ("operation", "pass"))), launches_of([run], records))
+    facts = facts[facts["occupancy_theoretical"].notna()]
+    for arch, rows in facts.groupby("arch", sort=False):
+        pieces += [element("h3", f"Occupancy, {arch}"), occupancy_figures.by_kernel(rows.reset_index(drop=True))]
+    return pieces
+
+
+def _counters(run: RunSummary, records: pd.DataFrame) -> list[Piece]:
+    launches = launches_of([run], records)
+    pieces: list[Piece] = []
+    for operation in dict.fromkeys(records["operation"]):
+        own = records[records["operation"] == operation]
+        times, waits, found = kernels(own, launches), stalls(own, launches), rules([run], own)
+        if len(times):
+            title = "share of the time in kernels (measured under the profiler)"
+            pieces += [element("h3", operation), time_figures.stacked(times, "kernel", title)]
+        if len(waits):
+            title = "share of a warp's time between two instructions (measured)"
+            pieces.append(time_figures.stacked(waits, "reason", title))
+        if len(found):
+            pieces.append(as_html(found, list(found.columns)))
+    return pieces
+
+
+def _facts(run: RunSummary) -> Html:
+    rows = {
+        "device": run.device,
+        "created": run.created,
+        "command": without_folders(" ".join(run.command)),
+        "noise floor (measured)": quantity(run.noise_floor, "%") if run.noise_floor is not None else "not recorded",
+        **{f"ceiling {name} (measured)": ceiling_text(name, value) for name, value in run.ceilings.items()},
+        **{str(name): without_folders(_short(value)) for name, value in run.environment.items()},
+    }
+    cells = [element("tr", element("th", name), element("td", value)) for name, value in rows.items()]
+    return element("table", *cells, class_="facts")
+
+
+FOLDERS = re.compile(r"(?<![\w/:.\\])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\:'\"<>|,;()]+[/\\])+")
+"""What stands in front of the last part of an absolute path."""
+
+
+def without_folders(text: str) -> str:
+    """A text as it may be sent: of each absolute path in it the last part, for the folders are the maker's own."""
+    return FOLDERS.sub("", text)
+
+
+def _short(value: object) -> str:
+    return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+
+
+def write_report(run: RunSummary, catalog: Catalog, out: Path) -> Path:
+    """Writes the report of a run to `out`, whole or not at all. Problem where it cannot be written, or where the run's
+    records cannot be shown."""
+    file = printable(out)
+    try:
+        in_the_way = not out.name or out.is_dir() or (out.exists() and not out.is_file())
+    except OSError as error:
+        raise Problem(f"--out {file}: {error.strerror}; name another file such as {run.name}.html") from None
+    if in_the_way:
+        raise Problem(f"--out {file}: is no file that a report could stand in; name one such as {run.name}.html")
+    with reading(run.path, "its records cannot be shown", RESTORE):
+        text = render(f"{run.name}: {run.device}", sections(run, catalog))
+    try:
+        write_whole(out, text.encode(errors="replace"))
+    except OSError as error:
+        raise Problem(f"{file}: cannot be written ({error.strerror}); name another file with --out") from None
+    return out

@@ -1,0 +1,1 @@
+"""Frames over runs: read by DuckDB, joined, derived. Reads runs, never writes them; no words, no pictures."""

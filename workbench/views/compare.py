@@ -1,0 +1,176 @@
+"""Two runs, or two variants, set side by side: paired by problem, a verdict a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pandas as pd
+
+from workbench.statistics.verdict import Verdict, Word, judge
+from workbench.views.best import best_settings
+
+SAME_PROBLEM = ("operation", "pass", "shape", "backend")
+TIMER = ("time.timer", "time.cache")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One problem that both sides solve, and the verdict on B against A."""
+
+    operation: str
+    variant_a: str
+    variant_b: str
+    pass_: str
+    shape: str
+    key_a: str
+    key_b: str
+    run_a: str
+    run_b: str
+    device_a: str
+    device_b: str
+    backend: str
+    timer: str
+    settings_a: str
+    settings_b: str
+    median_a_s: float | None
+    median_b_s: float | None
+    ratio: float
+    low: float
+    high: float
+    verdict: Word
+    noise_floor: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All pairs, what was left out, and what the command's exit status is made of."""
+
+    pairs: tuple[Pair, ...]
+    notes: tuple[str, ...]
+    """What could not be compared and why, a sentence each."""
+    fail_over: float | None = None
+
+    def fails(self, pair: Pair) -> bool:
+        """Slower beyond doubt, by more than what is let pass."""
+        return pair.verdict == "slower" and (self.fail_over is None or pair.low > 1 + self.fail_over)
+
+    def undecided(self, pair: Pair) -> bool:
+        """It cannot be said that the pair is within what is let pass: undecided, and its interval reaches beyond."""
+        if pair.verdict != "undecided":
+            return self.fail_over is not None and pair.low <= 1 + self.fail_over < pair.high
+        margin = max(pair.noise_floor or 0.0, self.fail_over or 0.0)
+        return not pair.high <= 1 + margin
+
+    @property
+    def exit_status(self) -> int:
+        """0 none slower, 1 some slower, 2 undecided or nothing comparable."""
+        if any(self.fails(pair) for pair in self.pairs):
+            return 1
+        return 2 if not self.pairs or any(self.undecided(pair) for pair in self.pairs) else 0
+
+    def frame(self) -> pd.DataFrame:
+        rows = [{f.name.rstrip("_"): getattr(pair, f.name) for f in fields(Pair)} for pair in self.pairs]
+        return pd.DataFrame(rows, columns=[f.name.rstrip("_") for f in fields(Pair)])
+
+
+def compare(
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    noise_floors: dict[str, float | None],
+    *,
+    same_variant: bool,
+    across_devices: bool = False,
+    across_timers: bool = False,
+    fail_over: float | None = None,
+) -> Comparison:
+    """Pairs the records of two frames (with samples and a column `run`) by operation, pass, shape and backend, and
+    by variant too where `same_variant`; the fastest setting of each side stands for it.
+
+    `noise_floors`: run → its noise floor; a pair is held against the larger of its two. Records on different
+    devices, or timed by different timers, are not compared unless asked for.
+    """
+    keys = [*SAME_PROBLEM, *(["variant"] if same_variant else [])]
+    left = best_settings(a, (*SAME_PROBLEM, "device"))
+    right = best_settings(b, (*SAME_PROBLEM, "device"))
+    joined = left.merge(right, on=keys, suffixes=("_a", "_b")) if len(left) and len(right) else pd.DataFrame()
+    pairs, refused = [], dict.fromkeys(("devices", "timers"), 0)
+    for row in _dicts(joined):
+        if row["device_a"] != row["device_b"] and not across_devices:
+            refused["devices"] += 1
+        elif _timers_differ(row) and not across_timers:
+            refused["timers"] += 1
+        elif row["status_a"] == "ok" and _timed(row, "a"):
+            pairs.append(_pair(row, noise_floors, same_variant))
+    return Comparison(tuple(pairs), _notes(left, right, joined, refused), fail_over)
+
+
+def _dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _timed(row: dict[str, Any], side: str) -> bool:
+    return bool(pd.notna(row[f"time.median_s_{side}"]))
+
+
+def _timers_differ(row: dict[str, Any]) -> bool:
+    return _timed(row, "a") and _timed(row, "b") and any(row[f"{name}_a"] != row[f"{name}_b"] for name in TIMER)
+
+
+def _pair(row: dict[str, Any], noise_floors: dict[str, float | None], same_variant: bool) -> Pair:
+    if _timed(row, "b"):
+        verdict = judge(_samples(row["samples_s_a"]), _samples(row["samples_s_b"]), _noise(row, noise_floors))
+    else:  # it had a time and has none any more: that is for a person to see
+        nan = float("nan")
+        reason = f"B has no time: {row['status_b']}" + (f" ({row['reason_b']})" if row["reason_b"] else "")
+        verdict = Verdict("undecided", nan, nan, nan, _noise(row, noise_floors), reason)
+    return Pair(
+        operation=row["operation"],
+        variant_a=row["variant"] if same_variant else row["variant_a"],
+        variant_b=row["variant"] if same_variant else row["variant_b"],
+        pass_=row["pass"],
+        shape=row["shape"],
+        backend=row["backend"],
+        timer="/".join(str(row[f"{name}_a"]) for name in TIMER),
+        median_a_s=row["time.median_s_a"],
+        median_b_s=row["time.median_s_b"] if _timed(row, "b") else None,
+        ratio=verdict.ratio,
+        low=verdict.low,
+        high=verdict.high,
+        verdict=verdict.word,
+        noise_floor=verdict.noise_floor,
+        reason=verdict.reason,
+        **{f"{name}_{side}": row[f"{name}_{side}"] for name in ("key", "run", "device", "settings") for side in "ab"},
+    )
+
+
+def _samples(values: Any) -> Sequence[float]:
+    return [] if values is None or isinstance(values, float) else values
+
+
+def _noise(row: dict[str, Any], noise_floors: dict[str, float | None]) -> float | None:
+    known = [noise_floors.get(row[f"run_{side}"]) for side in "ab"]
+    if any(value is None for value in known):
+        return None
+    return max(value for value in known if value is not None)
+
+
+def _notes(left: pd.DataFrame, right: pd.DataFrame, joined: pd.DataFrame, refused: dict[str, int]) -> tuple[str, ...]:
+    notes = []
+    for name, side in (("A", left), ("B", right)):
+        if not len(side) or side["time.median_s"].isna().all():
+            notes.append(f"{name} holds no times: only records with status ok on a real device are timed")
+    if len(left) and len(right) and joined.empty:
+        notes.append("no operation, shape, dtype and pass is in both: sweep the same shapes on both sides")
+    if len(joined):
+        for name, side, column in (("A", left, "key_a"), ("B", right, "key_b")):
+            alone = int((side["time.median_s"].notna() & ~side["key"].isin(joined[column])).sum())
+            if alone:
+                notes.append(f"{alone} timed records are in {name} only")
+    if refused["devices"]:
+        notes.append(f"{refused['devices']} pairs on different devices were not compared; --across-devices does")
+    if refused["timers"]:
+        notes.append(f"{refused['timers']} pairs with different timers were not compared; --across-timers does")
+    return tuple(notes)

@@ -1,0 +1,181 @@
+"""Where the time of a chain goes: the variants of other operations that it is made of, and what is left over.
+
+A layer's plan holds the steps of the gate, the scan and the projection that it chains. A step is recognised by its
+source, function, defines and tensors, whatever the operations are called: a variant of another operation is a part
+of a chain when the chain's plan holds all its steps.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from workbench.build.catalogue import survey_shape
+from workbench.catalog import Catalog
+from workbench.declare import At, Call, Clear, Host, Kernel, Step, Variant
+from workbench.views.best import best_settings
+from workbench.views.problems import shape_text
+from workbench.views.query import kept
+
+OWN = "own steps and gaps"
+Signature = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a chain."""
+
+    operation: str
+    variants: tuple[str, ...]
+    """The variants of that operation with exactly these steps; several where they differ in settings alone."""
+    steps: frozenset[Signature] = frozenset()
+
+
+def parts_of(catalog: Catalog, variant: Variant, dtype: str) -> tuple[Part, ...]:
+    """The parts of a chain in the pipeline's order; empty for a variant that is made of nothing else."""
+    whole, graph = _signatures(catalog, variant, dtype)
+    candidates: list[tuple[frozenset[Signature], Variant]] = []
+    for other in catalog:
+        if other.operation != variant.operation:
+            own, own_graph = _signatures(catalog, other, dtype)
+            if own and own <= whole and own_graph == graph:
+                candidates.append((own, other))
+    chosen: dict[frozenset[Signature], list[Variant]] = {}
+    taken: set[Signature] = set()
+    for own, other in sorted(candidates, key=lambda pair: -len(pair[0])):
+        if own in chosen and chosen[own][0].operation == other.operation:
+            chosen[own].append(other)
+        elif not own & taken:
+            chosen[own] = [other]
+            taken |= own
+    order = list(catalog.operations)
+    found = [Part(vs[0].operation, tuple(v.name for v in vs), own) for own, vs in chosen.items()]
+    return tuple(sorted(found, key=lambda part: order.index(part.operation)))
+
+
+def own_steps(catalog: Catalog, variant: Variant, dtype: str) -> tuple[str, ...]:
+    """The functions of a chain's steps that are no part's, such as a product that feeds gates inside a scan."""
+    whole, _ = _signatures(catalog, variant, dtype)
+    left = whole.difference(*(part.steps for part in parts_of(catalog, variant, dtype)))
+    return tuple(sorted(step[0].__name__ if callable(step[0]) else str(step[1]) for step in left))
+
+
+def chains(catalog: Catalog) -> tuple[str, ...]:
+    """The operations of which some variant is made of others' variants."""
+    made = {v.operation for v in catalog for d in catalog.operations[v.operation].dtypes if parts_of(catalog, v, d)}
+    return tuple(name for name in catalog.operations if name in made)
+
+
+def _signatures(catalog: Catalog, variant: Variant, dtype: str) -> tuple[frozenset[Signature], bool]:
+    """The steps of a variant's plan as a set, and whether they are replayed from a graph."""
+    return kept(("signatures", catalog.roots, variant.key, dtype), lambda: _steps(catalog, variant, dtype))
+
+
+def _steps(catalog: Catalog, variant: Variant, dtype: str) -> tuple[frozenset[Signature], bool]:
+    shape = survey_shape(catalog.operations[variant.operation], variant, dtype)
+    if variant.supports(shape) is not None:
+        return frozenset(), False
+    plan = variant.plan(shape, variant.default_settings())
+    return frozenset(_signature(step) for step in plan.steps if not isinstance(step, Clear)), plan.graph
+
+
+def _signature(step: Step) -> Signature:
+    if isinstance(step, Kernel | Host):
+        names = tuple(
+            argument.tensor if isinstance(argument, At) else argument
+            for argument in step.arguments
+            if isinstance(argument, str | At)
+        )
+        return (step.source, step.function, step.defines, names)
+    if isinstance(step, Call):
+        function = getattr(step.function, "func", step.function)
+        keywords = tuple(sorted(getattr(step.function, "keywords", {}).items()))
+        return (function, repr(keywords), step.inputs, step.outputs)
+    return (step,)
+
+
+def shares(records: pd.DataFrame, chains: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
+    """Timed `chains` (records of chains) split into parts that `records` of the same run, device and sizes
+    timed alone, and what is left.
+
+    Columns: run, device, operation, variant, shape, part, part_variant, seconds, share.
+    Derived: a part was timed alone, with memory to itself; what is left is negative where the parts gain by standing
+    together. A chain none of whose parts was timed alone has no rows.
+    """
+    timed = best_settings(records[records["time.median_s"].notna()])
+    rows: list[dict[str, Any]] = []
+    for chain in _dicts(chains[chains["time.median_s"].notna()]):
+        variant = _variant(catalog, chain)
+        if variant is None:
+            continue
+        total, left = chain["time.median_s"], chain["time.median_s"]
+        found = []
+        for part in parts_of(catalog, variant, chain["shape.dtype"]):
+            alone = _alone(timed, chain, part)
+            if alone is not None:
+                found.append((part.operation, alone["variant"], alone["time.median_s"]))
+                left -= alone["time.median_s"]
+        if found:
+            whose = {name: chain[name] for name in ("run", "device", "operation", "variant", "shape")}
+            rows += [
+                {**whose, "part": part, "part_variant": name, "seconds": seconds, "share": seconds / total}
+                for part, name, seconds in (*found, (OWN, own_text(catalog, variant, chain["shape.dtype"]), left))
+            ]
+    columns = ["run", "device", "operation", "variant", "shape", "part", "part_variant", "seconds", "share"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def own_text(catalog: Catalog, variant: Variant, dtype: str) -> str:
+    return ", ".join(own_steps(catalog, variant, dtype))
+
+
+def shares_along(records: pd.DataFrame, curve: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
+    """`shares` of a chain at every size of a curve (rows of `scaling.curves`), with a column `size`."""
+    found = shares(records, curve, catalog)
+    place = ["run", "device", "variant", "shape"]
+    return found.merge(curve[[*place, "size"]], on=place).sort_values("size", kind="stable")
+
+
+def chain_shares(records: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
+    """`shares` of every chain among the records, with a column `chain`: its operation and shape as text, in the
+    pipeline's order, the smaller shapes first."""
+    whole = best_settings(records[records["operation"].isin(chains(catalog))]) if len(records) else records
+    found = shares(records, whole, catalog)
+    order = {name: place for place, name in enumerate(catalog.operations)}
+    found = found.assign(
+        chain=[f"{o}, {shape_text(s)}" for o, s in zip(found["operation"], found["shape"], strict=True)],
+        _order=found["operation"].map(order),
+        _size=[math.prod(v for v in json.loads(s).values() if isinstance(v, int)) for s in found["shape"]],
+    )
+    return found.sort_values(["_order", "_size"], kind="stable").drop(columns=["_order", "_size"])
+
+
+def _dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _variant(catalog: Catalog, row: dict[str, Any]) -> Variant | None:
+    ladder = catalog.variants.get(row["operation"], [])
+    return next((variant for variant in ladder if variant.name == row["variant"]), None)
+
+
+def _alone(timed: pd.DataFrame, chain: dict[str, Any], part: Part) -> dict[str, Any] | None:
+    """The fastest record of a part at the chain's sizes, in its run and on its device; None where there is none."""
+    same = timed[
+        (timed["operation"] == part.operation)
+        & timed["variant"].isin(part.variants)
+        & (timed["run"] == chain["run"])
+        & (timed["device"] == chain["device"])
+        & (timed["pass"] == chain["pass"])
+        & (timed["shape.dtype"] == chain["shape.dtype"])
+    ]
+    for column in (c for c in timed.columns if c.startswith("shape.") and c not in ("shape.dtype", "shape.regime")):
+        if pd.notna(chain.get(column)):
+            same = same[same[column].isna() | (same[column] == chain[column])]
+    if same.empty:
+        return None
+    return _dicts(same.sort_values("time.median_s").head(1))[0]

@@ -1,0 +1,230 @@
+"""Records, counters and rules of selected runs as frames, read by DuckDB and kept until the files change.
+
+Only the files of the runs asked for are opened, and only the columns: samples are left out unless wanted. A run
+that is not finished is read from its records.jsonl. Frames are shared between callers (pandas copies on write).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import duckdb
+import pandas as pd
+
+from workbench.foreign import reading
+from workbench.problem import Problem
+from workbench.store.run_folder import RESTORE, open_run
+from workbench.views.ladder import columns, frame_of
+from workbench.views.runs import RunSummary
+from workbench.views.selection import AXES, Choices, Selection
+
+T = TypeVar("T")
+Cursor: TypeAlias = duckdb.DuckDBPyConnection
+
+KEPT_FRAMES = 500
+"""Results kept in memory; the oldest used one goes first."""
+
+_connection = duckdb.connect()
+_cache: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Result:
+    """A frame and what could not be read for it, a sentence each."""
+
+    frame: pd.DataFrame
+    problems: tuple[str, ...] = ()
+
+
+def read_records(runs: Sequence[RunSummary], selection: Selection, samples: bool = False) -> Result:
+    """The records of `runs` that `selection` admits, a row each, with a column `run`.
+
+    Columns are the store's dotted ones, all of them, whatever the files hold; axes as they occur.
+    """
+    readable = tuple(run for run in runs if run.state != "corrupt")
+    key = ("records", tuple((run.path, run.stamp) for run in readable), selection, samples)
+    return kept(key, lambda: _read_records(readable, selection, samples))
+
+
+def choices(runs: Sequence[RunSummary]) -> Choices:
+    """What occurs in the records of `runs`: the values that a filter can offer."""
+    readable = tuple(run for run in runs if run.state != "corrupt")
+    key = ("choices", tuple((run.path, run.stamp) for run in readable))
+    return kept(key, lambda: _choices(readable))
+
+
+def read_beside(
+    runs: Sequence[RunSummary], file: str, keys: Sequence[str], metrics: Collection[str] | None = None
+) -> pd.DataFrame:
+    """The table that a profiler left in `file` (`counters.parquet`, `rules.parquet`) of each run, with a column
+    `run`: the rows of the records in `keys`, and of the named `metrics`, where given. Empty where no run has one."""
+    readable = [run for run in runs if run.state != "corrupt" and not run.beside_problem]
+    paths = tuple(run.path / file for run in readable if (run.path / file).is_file())
+    wanted = {"key": tuple(sorted(set(keys)))}
+    if metrics is not None:
+        wanted["metric"] = tuple(sorted(metrics))
+    stamps = tuple((path, path.stat().st_mtime_ns) for path in paths)
+    return kept(("beside", stamps, tuple(wanted.items())), lambda: _read_beside(paths, wanted))
+
+
+# -------------------------------------------------------------------------------------------------------- reading
+
+
+def _read_records(runs: tuple[RunSummary, ...], selection: Selection, samples: bool) -> Result:
+    frames, problems = _each(runs, lambda cursor: _select(cursor, selection, samples))
+    wanted = ["run", *(name for name in columns() if samples or name != "samples_s")]
+    # A frame with no rows has columns of no type, which would spoil the types of those it is joined to.
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        return Result(pd.DataFrame(columns=wanted), problems)
+    joined = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    lacking = [name for name in wanted if name not in joined.columns]
+    return Result(joined.assign(**dict.fromkeys(lacking)), problems)
+
+
+def _each(runs: tuple[RunSummary, ...], query: Callable[[Cursor], T]) -> tuple[list[T], tuple[str, ...]]:
+    """The answers of `query` over a view `records`, and what could not be read.
+
+    Finished runs are asked all at once; where that fails, one by one, so that a broken file costs only itself.
+    """
+    answers: list[T] = []
+    problems: list[str] = []
+    finished = [run for run in runs if run.state == "finished"]
+    try:
+        answers += [query(_over(finished))] if finished else []
+    except Exception:  # DuckDB has its own kinds, the conversion to pandas has others
+        for run in finished:
+            try:
+                with reading(run.records_file, "corrupt", RESTORE):
+                    answers.append(query(_over([run])))
+            except Problem as problem:
+                problems.append(str(problem))
+    for run in runs:
+        if run.state != "unfinished":
+            continue
+        try:
+            with reading(run.records_file, "corrupt", RESTORE):
+                frame = frame_of(open_run(run.path).records()).assign(run=run.name)
+                if len(frame):
+                    cursor = _connection.cursor()
+                    cursor.register("records", frame)
+                    answers.append(query(cursor))
+        except Problem as problem:
+            problems.append(str(problem))
+    return answers, tuple(problems)
+
+
+def _over(runs: Sequence[RunSummary]) -> Cursor:
+    """A cursor with a view `records` over the runs' Parquet files, the run's folder as column `run`."""
+    cursor = _connection.cursor()
+    cursor.execute(f"CREATE OR REPLACE TEMP VIEW records AS {_from_files([run.records_file for run in runs])}")
+    return cursor
+
+
+def _from_files(files: Sequence[Path]) -> str:
+    quoted = ", ".join("'" + _literal(file) + "'" for file in files)
+    return (
+        "SELECT parse_path(filename)[-2] AS run, * EXCLUDE (filename) "
+        f"FROM read_parquet([{quoted}], union_by_name = true, filename = true)"
+    )
+
+
+def _literal(file: Path) -> str:
+    """The path in a SQL string, as itself: DuckDB takes a path for a pattern."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(file)).replace("'", "''")
+
+
+def _present(cursor: Cursor) -> set[str]:
+    return {str(row[0]) for row in cursor.execute("DESCRIBE records").fetchall()}
+
+
+def _select(cursor: Cursor, selection: Selection, samples: bool) -> pd.DataFrame:
+    present = _present(cursor)
+    where, parameters = selection.where(present)
+    without = " EXCLUDE (samples_s)" if not samples and "samples_s" in present else ""
+    frame: pd.DataFrame = cursor.execute(f"SELECT *{without} FROM records WHERE {where}", parameters).df()
+    return frame
+
+
+def _choices(runs: tuple[RunSummary, ...]) -> Choices:
+    """Of each column its distinct values: one pass, over narrow columns only."""
+    found: dict[str, set[Any]] = {}
+    answers, _ = _each(runs, _distinct)
+    for answer in answers:
+        for column, values in answer.items():
+            found.setdefault(column, set()).update(v for v in values if isinstance(v, str | int | float))
+
+    def texts(column: str) -> tuple[str, ...]:
+        return tuple(sorted(str(value) for value in found.get(column, ())))
+
+    def sizes(axis: str) -> tuple[int, ...]:
+        return tuple(
+            sorted(int(v) for v in found.get(f"shape.{axis}", ()) if isinstance(v, int | float) and math.isfinite(v))
+        )
+
+    factors = {f"{name}={value}" for text in texts("factors") for name, value in _object(text).items()}
+    return Choices(
+        operations=texts("operation"),
+        variants=texts("variant"),
+        dtypes=texts("shape.dtype"),
+        passes=texts("pass"),
+        backends=texts("backend"),
+        sizes={axis: sizes(axis) for axis in AXES if sizes(axis)},
+        factors=tuple(sorted(factors)),
+    )
+
+
+def _object(text: str) -> dict[str, Any]:
+    """A JSON object, empty where the text is something else."""
+    with contextlib.suppress(ValueError, RecursionError):
+        value = json.loads(text)
+        if isinstance(value, dict):
+            return value
+    return {}
+
+
+def _distinct(cursor: Cursor) -> dict[str, list[Any]]:
+    present = _present(cursor)
+    wanted = ["operation", "variant", "shape.dtype", "pass", "backend", "factors", *(f"shape.{axis}" for axis in AXES)]
+    wanted = [column for column in wanted if column in present]
+    lists = ", ".join(f'list(DISTINCT "{column}")' for column in wanted)
+    row = cursor.execute(f"SELECT {lists} FROM records").fetchone()
+    return {column: values or [] for column, values in zip(wanted, row or (), strict=True)}
+
+
+def _read_beside(paths: tuple[Path, ...], wanted: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    if not paths:
+        return pd.DataFrame()
+    where = " AND ".join(f"{column} IN ({', '.join('?' * len(v)) or 'NULL'})" for column, v in wanted.items())
+    parameters = [value for values in wanted.values() for value in values]
+    found = []
+    for path in paths:
+        # What cannot be read costs itself alone; the run's summary says so (runs.py).
+        with contextlib.suppress(Exception):
+            query = f"SELECT * FROM ({_from_files([path])}) WHERE {where}"
+            found.append(_connection.cursor().execute(query, parameters).df())
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:
+    """What `make` gave for this key before, else what it gives now. The key holds the stamps of all files read."""
+    with _lock:
+        if key in _cache:
+            _cache.move_to_end(key)
+            kept: T = _cache[key]
+            return kept
+    value = make()
+    with _lock:
+        _cache[key] = value
+        while len(_cache) > KEPT_FRAMES:
+            _cache.popitem(last=False)
+    return value

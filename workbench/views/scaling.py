@@ -1,0 +1,121 @@
+"""How time grows with a size: curves, fitted exponents, where two devices cross, and who is fastest where."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from workbench.views.best import best_settings
+
+AXES = ("B", "T", "D", "H", "O")
+CURVE = ("operation", "variant", "pass", "device", "backend", "shape.dtype")
+
+
+def curves(records: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """Timed records, the best setting at each size, with a column `curve`: records of one curve differ in `axis` only.
+
+    Adds `size` (along `axis`) and `others` (the other axes as text). Curves of a single size are left out.
+    """
+    column = f"shape.{axis}"
+    if records.empty or column not in records:
+        return records.head(0).assign(curve="", size=0, others="")
+    timed = best_settings(records[records["time.median_s"].notna() & records[column].notna()])
+    fixed = [name for name in AXES if name != axis and f"shape.{name}" in timed]
+    others = [" ".join(f"{a}{int(v)}" for a, v in zip(fixed, values, strict=True) if pd.notna(v))
+              for values in timed[[f"shape.{name}" for name in fixed]].itertuples(index=False)]  # fmt: skip
+    timed = timed.assign(size=timed[column].astype("int64"), others=others)
+    parts = zip(*(timed[name].astype(str) for name in (*CURVE, "others")), strict=True)
+    timed = timed.assign(curve=["|".join(part) for part in parts])
+    # A curve through two runs would join what was not measured together: the newest run that has it stays.
+    timed = timed.drop_duplicates(["curve", "size"])
+    return timed[timed.groupby("curve")["size"].transform("size") > 1].sort_values(["curve", "size"])
+
+
+def others_of(records: pd.DataFrame, axis: str) -> list[str]:
+    """The settings of the other axes at which a curve along `axis` exists, the one with most points first."""
+    found = curves(records, axis)
+    return list(found.groupby("others").size().sort_values(ascending=False, kind="stable").index)
+
+
+def exponents(found: pd.DataFrame) -> pd.DataFrame:
+    """Per curve the exponent p of time = c size^p, by least squares over log time, for curves of 3 sizes or more.
+
+    `exponent` over all sizes, `exponent_last` between the last two: what launches cost at small sizes flattens the
+    first. Columns: curve, operation, variant, device, backend, sizes, exponent, exponent_last.
+    """
+    rows = []
+    for curve, points in found.groupby("curve"):
+        if len(points) < 3:
+            continue
+        x, y = np.log(points["size"].to_numpy(float)), np.log(points["time.median_s"].to_numpy(float))
+        first = points.iloc[0]
+        rows.append(
+            {
+                "curve": curve, "operation": first["operation"], "variant": first["variant"],
+                "device": first["device"], "backend": first["backend"], "sizes": len(points),
+                "exponent": float(np.polyfit(x, y, 1)[0]),
+                "exponent_last": float((y[-1] - y[-2]) / (x[-1] - x[-2])),
+            }
+        )  # fmt: skip
+    columns = ["curve", "operation", "variant", "device", "backend", "sizes", "exponent", "exponent_last"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def crossings(found: pd.DataFrame) -> pd.DataFrame:
+    """Where the fastest variant on one device becomes faster or slower than the fastest on another.
+
+    Columns: operation, dtype, first, second (devices), size (interpolated between measured ones in log-log; derived),
+    seconds, faster_above. A pair of devices that never cross has no row.
+    """
+    rows = []
+    for (operation, dtype, others), group in found.groupby(["operation", "shape.dtype", "others"]):
+        best = group.groupby(["device", "size"])["time.median_s"].min().unstack("device")
+        for first, second in itertools.combinations(best.columns, 2):
+            both = best[[first, second]].dropna()
+            times = np.log(both[first].to_numpy(float))
+            difference = times - np.log(both[second].to_numpy(float))
+            sizes = np.log(np.asarray(both.index, dtype=float))
+            for i in np.flatnonzero(np.sign(difference[1:]) != np.sign(difference[:-1])):
+                share = difference[i] / (difference[i] - difference[i + 1])
+                size = sizes[i] + share * (sizes[i + 1] - sizes[i])
+                rows.append(
+                    {
+                        "operation": operation, "dtype": dtype, "others": others, "first": first, "second": second,
+                        "size": float(np.exp(size)),
+                        "seconds": float(np.exp(times[i] + share * (times[i + 1] - times[i]))),
+                        "faster_above": first if difference[i + 1] < 0 else second,
+                    }
+                )  # fmt: skip
+    columns = ["operation", "dtype", "others", "first", "second", "size", "seconds", "faster_above"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+TIE = "tie"
+
+
+def fastest_map(records: pd.DataFrame, across: str = "T", down: str = "H") -> pd.DataFrame:
+    """The fastest variant at each (across, down), or "tie" where the next one's 95 % interval overlaps its own.
+
+    Columns: across, down, variant (or tie), tied (all within the tie), seconds. Of one operation, dtype and device;
+    where other axes vary, their largest value is looked at.
+    """
+    columns = ["across", "down", "winner", "tied", "seconds"]
+    if records.empty or not {f"shape.{across}", f"shape.{down}"} <= set(records.columns):
+        return pd.DataFrame(columns=columns)
+    timed = best_settings(records[records["time.median_s"].notna()])
+    for name in AXES:
+        if name not in (across, down) and f"shape.{name}" in timed and timed[f"shape.{name}"].notna().any():
+            follows = (timed[f"shape.{name}"] == timed[f"shape.{down}"]).all()
+            if not follows:
+                timed = timed[timed[f"shape.{name}"] == timed[f"shape.{name}"].max()]
+    rows = []
+    for _, cell in timed.groupby([f"shape.{across}", f"shape.{down}"]):
+        ordered = cell.sort_values("time.median_s")
+        best = ordered.iloc[0]
+        tied = list(dict.fromkeys(ordered.loc[ordered["time.low_s"] <= best["time.high_s"], "variant"]))
+        winner = best["variant"] if len(tied) == 1 else TIE
+        x, y = int(best[f"shape.{across}"]), int(best[f"shape.{down}"])
+        rows.append((x, y, winner, ", ".join(tied), float(best["time.median_s"])))
+    return pd.DataFrame(rows, columns=columns)

@@ -30,10 +30,14 @@ def against(a: Record, b: Record, **options: Any) -> Comparison:
 
 
 @pytest.mark.parametrize(
-    ("factor", "word", "status"), [(1.2, "slower", 1), (0.8, "faster", 0), (1.0, "same", 0), (1.01, "undecided", 2)]
-)
-def test_verdict_and_exit_status(factor: float, word: str, status: int) -> None:
-    result = against(timed("serial", 1.0, noise=0.004), timed("serial", factor, noise=0.004, seed=1))
+    ("factor", "noise", "word", "status"),
+    [
+        (1.2, 0.004, "slower", 1), (0.8, 0.004, "faster", 0), (1.0, 0.004, "same", 0), (1.008, 0.004, "same", 0),
+        (1.015, 0.03, "undecided", 2),
+    ],
+)  # fmt: skip
+def test_verdict_and_exit_status(factor: float, noise: float, word: str, status: int) -> None:
+    result = against(timed("serial", 1.0, noise=noise), timed("serial", factor, noise=noise, seed=1))
     assert [pair.verdict for pair in result.pairs] == [word]
     assert result.exit_status == status
 

@@ -28,6 +28,7 @@ LINE = (
     ("workbench.sweep",),
     ("workbench.views",),
     ("workbench.show",),
+    ("workbench.distributed",),
     ("workbench.doctor",),
     ("workbench.cli", "dashboard"),
 )

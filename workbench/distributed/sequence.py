@@ -1,9 +1,9 @@
 """Sequence parallel: every rank holds a block of time, and the state at its start is all that must cross ranks.
 
-A block maps the state h before it to A h + H: A is the product of its decays, H its state from zero. Ranks either gather
-all (A, H) and merge them for themselves (`gather`: one collective, log2 P hops in its time) or pass the finished state on
-(`chain`: P - 1 hops, half the bytes). Both in at least float32. Backward is the same over flipped time, with μ for h
-(affine.py): no rank needs a decay of its neighbour.
+A block maps the state h before it to A h + H: A is the product of its decays, H its state from zero. Ranks either
+gather all (A, H) and merge them for themselves (`gather`: one collective, log2 P hops in its time) or pass the finished
+state on (`chain`: P - 1 hops, half the bytes). Both in at least float32. Backward is the same over flipped time, with μ
+for h (affine.py): no rank needs a decay of its neighbour.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def sequence_scan(
     not. Gradients reach a, b and h0 through both results; the last state must be used for the loss by every rank or by
     none. Raises whatever the collective raises when a rank is lost.
     """
-    h, last = _SequenceScan.apply(a, b, h0, group, carry, scan)  # type: ignore[no-untyped-call]
+    h, last = _SequenceScan.apply(a, b, h0, group, carry, scan)
     return h, last
 
 
-class _SequenceScan(torch.autograd.Function):
+class _SequenceScan(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def forward(
         context: Any, a: Tensor, b: Tensor, h0: Tensor, group: dist.ProcessGroup | None, carry: Carry, scan: Scan

@@ -40,6 +40,10 @@ class Stack(nn.Module):
             x = layer(x)
         return x
 
+    def stages(self, count: int) -> list[nn.Module]:
+        each = -(-len(self.layers) // count)
+        return [nn.Sequential(*self.layers[i * each : (i + 1) * each]) for i in range(count)]
+
     def tensor_plan(self) -> dict[str, str]:
         styles = {"gate": "columns", "value": "columns", "out": "rows"}
         return {f"layers.{i}.{name}": style for i in range(len(self.layers)) for name, style in styles.items()}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -57,8 +59,14 @@ class Shifted:
         return Stack().double()
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        time.sleep(float(os.environ.get("STEP_PAUSE_S", "0")))
+        if os.environ.get("FAIL_AT") == f"{os.environ.get('RANK')}:{step}":
+            raise RuntimeError(f"planted at step {step}")
         x = torch.randn(B, T, D, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
         return x, x.roll(3, 1)
+
+    def optimizer(self, weights: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(weights, lr=0.1, momentum=0.9)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return (output - target).square().mean()
@@ -74,7 +82,7 @@ STEPS = 20
 def trained_alone() -> dict[str, Tensor]:
     task = Shifted()
     model = task.model()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    optimizer = task.optimizer(model.parameters())
     for step in range(STEPS):
         inputs, targets = task.batch(step)
         optimizer.zero_grad()

@@ -33,6 +33,7 @@ COMMANDS = (
     ("import", "workbench.cli.import_"),
     ("compare", "workbench.cli.compare"),
     ("report", "workbench.cli.report"),
+    ("train", "workbench.cli.train"),
     ("dashboard", "workbench.cli.dashboard"),
 )
 """Name and module of every command, in the order in which one meets them. A module holds `command` and may hold

@@ -43,9 +43,10 @@ class Sizes:
 
 
 @contextmanager
-def ranks(sizes: Sizes, timeout_s: float = TIMEOUT_S) -> Iterator[DeviceMesh]:
-    """Joins the process group that torchrun's environment describes, and leaves it. A collective that takes longer than
-    `timeout_s` raises. Raises Problem where this process was not started by torchrun, or the others are not reached."""
+def ranks(sizes: Sizes, timeout_s: float = TIMEOUT_S, pipeline: bool = False) -> Iterator[DeviceMesh]:
+    """Joins the process group that torchrun's environment describes, and leaves it: a mesh of these sizes, or all ranks
+    in one line for a pipeline. A collective that takes longer than `timeout_s` raises. Raises Problem where this
+    process was not started by torchrun, ConnectionError where the others are not reached."""
     lacking = [name for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
     if lacking:
         raise Problem(f"{', '.join(lacking)} not set: ranks are started by `workbench train`, or by torchrun")
@@ -54,13 +55,15 @@ def ranks(sizes: Sizes, timeout_s: float = TIMEOUT_S) -> Iterator[DeviceMesh]:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     try:
         dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=timedelta(seconds=timeout_s))
-    except (dist.DistError, RuntimeError, ValueError) as error:
+    except (dist.DistError, RuntimeError, ValueError) as error:  # may pass: a restart often finds the others
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Problem(f"rank {os.environ['RANK']}: the others are not reached at {where}: {reason}") from error
+        raise ConnectionError(f"the others are not reached at {where}: {reason}") from error
     try:
-        if sizes.ranks != dist.get_world_size():
-            sizes.fit(dist.get_world_size(), sizes.data, sizes.sequence)
+        if pipeline:
+            yield init_device_mesh(device, (dist.get_world_size(),))
+            return
+        sizes.fit(dist.get_world_size(), sizes.data, sizes.sequence)
         yield init_device_mesh(
             device, (sizes.data, sizes.sequence, sizes.tensor), mesh_dim_names=("data", "sequence", "tensor")
         )

@@ -26,6 +26,17 @@ LocalScan = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 ORDERS: dict[str, Any] = {"1f1b": Schedule1F1B, "gpipe": ScheduleGPipe, "looped_bfs": ScheduleLoopedBFS}
 
 
+AXIS = {"batch": 0, "time": 1}
+
+
+def require_parts(example: Tensor, parts: int, kind: Kind) -> None:
+    """Raises Problem where the parts do not divide what they are parts of."""
+    size = example.shape[AXIS[kind]]
+    if size % parts:
+        what = "sequences" if kind == "batch" else "time steps"
+        raise Problem(f"{size} {what} are not divided into {parts} parts: choose a divisor", exit_status=2)
+
+
 class Pipeline:
     """One rank's stage of a model, and the schedule that runs it with the others.
 
@@ -41,10 +52,8 @@ class Pipeline:
         cut = getattr(model, "stages", None)
         if not callable(cut):
             raise Problem(f"{type(model).__name__} has no stages(count): where it can be cut between ranks")
-        axis = 0 if kind == "batch" else 1
-        if example.shape[axis] % parts:
-            what = "sequences" if kind == "batch" else "time steps"
-            raise Problem(f"{example.shape[axis]} {what} are not divided into {parts} parts: choose a divisor")
+        require_parts(example, parts, kind)
+        axis = AXIS[kind]
         stages = cut(count)
         if len(stages) != count:
             raise Problem(f"{type(model).__name__}.stages({count}) returns {len(stages)} stages")

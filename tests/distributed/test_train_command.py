@@ -16,6 +16,7 @@ import torch
 
 from tests.distributed.mixer import STEPS, trained_alone
 from tests.distributed.ranks import free_port
+from workbench.cli import main
 
 ROOT = Path(__file__).parents[2]
 TASK = f"{ROOT / 'tests' / 'distributed' / 'mixer.py'}:make"
@@ -25,6 +26,18 @@ def train(*options: object, task: str = TASK, **environment: str) -> subprocess.
     command = [sys.executable, "-m", "workbench.cli", "train", task, *map(str, options)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=env)
+
+
+def told(options: list[object], task: str, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> str:
+    """The line that the command ends with, in this process: no rank is to be started."""
+    patch.setattr(sys, "argv", ["workbench", "train", task, *map(str, options)])
+    patch.setattr("workbench.distributed.launch.start", lambda *_: pytest.fail("ranks were started"))
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code not in (0, None)
+    error = capture.readouterr().err
+    assert error.startswith("workbench: ") and error.count("\n") == 1
+    return error
 
 
 def difference(out: Path) -> float:
@@ -108,11 +121,11 @@ def test_checkpoints_are_read_by_another_number_of_ranks(tmp_path: Path) -> None
         (["--sequence", 2, "--average-every", 2], "weights averaged every few steps are for data parallel ranks alone"),
     ],
 )
-def test_what_does_not_fit_is_one_line(options: list[object], line: str, tmp_path: Path) -> None:
-    done = train("--out", tmp_path / "out", *options)
-    assert done.returncode != 0
-    assert done.stderr.startswith("workbench: ") and line in done.stderr and done.stderr.count("\n") == 1
-    assert left_over(tmp_path / "out") == []
+def test_what_does_not_fit_is_one_line(
+    options: list[object], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    assert line in told(["--out", tmp_path / "out", *options], TASK, capsys, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -124,11 +137,12 @@ def test_what_does_not_fit_is_one_line(options: list[object], line: str, tmp_pat
         ("def make(:\n", "task.py: SyntaxError: "),
     ],
 )
-def test_a_task_that_is_none_is_one_line(text: str, line: str, tmp_path: Path) -> None:
+def test_a_task_that_is_none_is_one_line(
+    text: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "task.py").write_text(text)
-    done = train("--out", tmp_path / "out", task=f"{tmp_path / 'task.py'}:make")
-    assert done.returncode != 0
-    assert line in done.stderr and done.stderr.count("\n") == 1
+    assert line in told(["--out", tmp_path / "out"], f"{tmp_path / 'task.py'}:make", capsys, monkeypatch)
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_error_of_a_rank_is_told_with_its_rank(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def command(
         raise Problem(
             "a pipeline is a line of --stages ranks: leave --data, --sequence and --tensor out", exit_status=2
         )
+    loaded = load_task(task)
     training = Training(
         task=task, folder=str(_folder(out)), steps=steps, sizes=sizes, weights="sharded" if sharded else "replicated",
         carry="chain" if carry == "chain" else "gather", average_every=average_every,
@@ -72,7 +73,7 @@ def command(
         checkpoint_every=checkpoint_every, traced_steps=trace, timeout_s=float(timeout),
     )  # fmt: skip
     count = stages if pipeline else sizes.ranks
-    require(training, load_task(task), count)
+    require(training, loaded, count)
     start(training, count, restarts, port)
     found = summary(out)
     if as_json:

@@ -105,9 +105,11 @@ struct Allocation {
     u8 *host;
     std::string name;
     bool writable = true;
+    bool initialised = true;  ///< holds values before the launch
 };
 
-/// Who watches a run: the checkers. Every call comes after bounds and alignment were found to be right.
+/// Who watches a run: the checkers. Every call comes after bounds and alignment were found to be right, and before the
+/// bytes move.
 struct Observer {
     virtual ~Observer() = default;
     virtual void start(Machine &) {}

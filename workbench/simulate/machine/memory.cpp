@@ -204,10 +204,8 @@ void access(Warp &w, const Instruction &i, u32 mask) {
     } else {
         count_sectors(machine, w, i, space, mask, addresses, bytes, STORE);
     }
-    if (STORE && i.order >= Order::release) {
-        // What is released is what was stored before: observers hear of the release first.
-        for (Observer *o : machine.observers) o->access(w, i, mask, addresses, bytes, space, STORE);
-    }
+    // Before the bytes move: an observer may compare what is stored with what is there.
+    for (Observer *o : machine.observers) o->access(w, i, mask, addresses, bytes, space, STORE);
     if (space == Space::local) {
         transfer_local(w, i, mask, addresses, STORE);
     } else if (const Pattern pattern = pattern_of(mask, addresses, bytes);
@@ -237,9 +235,6 @@ void access(Warp &w, const Instruction &i, u32 mask) {
                 STORE ? store_element(w.row(i.o[1 + e]), lane, host, i) : load_element(w.row(i.o[1 + e]), lane, host, i);
             }
         });
-    }
-    if (!(STORE && i.order >= Order::release)) {
-        for (Observer *o : machine.observers) o->access(w, i, mask, addresses, bytes, space, STORE);
     }
 }
 

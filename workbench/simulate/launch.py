@@ -60,6 +60,9 @@ class Options:
     second_cache_bytes: int = 0
     races: bool = False
     """Look for accesses that nothing orders, and for reads of what nobody wrote; five to ten times slower."""
+    delay_stores: bool = False
+    """Stores to global memory become visible as late, and in as odd an order, as the memory model allows: a missing
+    fence then gives wrong results."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class _Launch(ctypes.Structure):
         ("block_stride", ctypes.c_uint64), ("instruction_limit", ctypes.c_uint64),
         ("multiprocessors", ctypes.c_uint32), ("copies_at_once", ctypes.c_uint32),
         ("first_cache_bytes", ctypes.c_uint64), ("second_cache_bytes", ctypes.c_uint64),
-        ("races", ctypes.c_uint32), ("unused", ctypes.c_uint32),
+        ("races", ctypes.c_uint32), ("delay_stores", ctypes.c_uint32),
     )  # fmt: skip
 
 
@@ -140,7 +143,7 @@ def simulate(
             (ctypes.c_uint32 * 3)(*grid), (ctypes.c_uint32 * 3)(*block), program.static_shared + dynamic_shared,
             options.resident, options.quantum, options.seed, options.first_block, options.block_count,
             options.block_stride, options.instruction_limit, options.multiprocessors, int(options.copies_at_once),
-            options.first_cache_bytes, options.second_cache_bytes, int(options.races), 0,
+            options.first_cache_bytes, options.second_cache_bytes, int(options.races), int(options.delay_stores),
         )  # fmt: skip
         message = library.simulate_run(session, ctypes.byref(request))
         if message is not None:

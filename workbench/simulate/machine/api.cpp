@@ -29,7 +29,8 @@ struct EncodedLaunch {
     u64 seed, first_block, block_count, block_stride, instruction_limit;
     u32 multiprocessors, copies_at_once;
     u64 first_cache_bytes, second_cache_bytes;  ///< 0: no model of caches
-    u32 races, unused;                          ///< 1: look for races and reads of what nobody wrote
+    u32 races;         ///< 1: look for races and reads of what nobody wrote
+    u32 delay_stores;
 };
 
 struct Session {
@@ -125,6 +126,7 @@ const char *simulate_run(void *handle, const EncodedLaunch *e) {
     l.instruction_limit = e->instruction_limit;
     l.multiprocessors = e->multiprocessors;
     l.copies_at_once = e->copies_at_once != 0;
+    l.delay_stores = e->delay_stores != 0;
     s.caches.reset();
     if (e->first_cache_bytes != 0) {
         s.caches = std::make_unique<Caches>(l.multiprocessors, e->first_cache_bytes, e->second_cache_bytes);

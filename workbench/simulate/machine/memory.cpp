@@ -91,6 +91,10 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
             }
         });
     }
+    if (!w.pending.empty() && space == Space::global) {
+        each_lane(mask, [&](int lane) { settle_overlapping(w, lane, out[lane], bytes); });
+        settle_by_chance(w, 8);
+    }
     const u64 limit = space == Space::shared ? w.block->shared.size() : w.machine().program.local_bytes;
     if (space == Space::global) {
         if (w.machine().resolve(low, high + bytes - low, store) == nullptr) {
@@ -113,6 +117,43 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
         });
     }
     return space;
+}
+
+// ---------------------------------------------------------------------------------------- stores that wait
+
+namespace {
+
+void let_out(Warp &w, const PendingStore &store) {
+    std::memcpy(w.machine().resolve(store.address, store.bytes, true), store.data, store.bytes);
+}
+
+bool overlap(const PendingStore &store, u64 address, u32 bytes) {
+    return store.address < address + bytes && address < store.address + store.bytes;
+}
+
+}  // namespace
+
+void settle(Warp &w, u32 mask) {
+    std::erase_if(w.pending, [&](const PendingStore &store) {
+        if (!(mask >> store.lane & 1)) return false;
+        let_out(w, store);
+        return true;
+    });
+}
+
+void settle_overlapping(Warp &w, int lane, u64 address, u32 bytes) {
+    std::erase_if(w.pending, [&](const PendingStore &store) {
+        if (store.lane != lane || !overlap(store, address, bytes)) return false;
+        let_out(w, store);
+        return true;
+    });
+}
+
+void settle_by_chance(Warp &w, u32 one_in) {
+    if (w.pending.empty() || w.machine().random() % one_in != 0) return;
+    const PendingStore chosen = w.pending[w.machine().random() % w.pending.size()];
+    // Older ones of the same lane to the same place go first: a location has one order of stores.
+    settle_overlapping(w, chosen.lane, chosen.address, chosen.bytes);
 }
 
 u8 *host_address(Warp &w, Space space, u64 address, u32 bytes, bool store) {
@@ -206,8 +247,15 @@ void access(Warp &w, const Instruction &i, u32 mask) {
     }
     // Before the bytes move: an observer may compare what is stored with what is there.
     for (Observer *o : machine.observers) o->access(w, i, mask, addresses, bytes, space, STORE);
+    if (STORE && i.order >= Order::release && i.order != Order::is_volatile) settle(w, mask);
     if (space == Space::local) {
         transfer_local(w, i, mask, addresses, STORE);
+    } else if (STORE && machine.launch.delay_stores && space == Space::global) {
+        each_lane(mask, [&](int lane) {
+            PendingStore pending{lane, bytes, addresses[lane], {}};
+            for (int e = 0; e < i.elements; ++e) store_element(w.row(i.o[1 + e]), lane, pending.data + e * i.bytes, i);
+            w.pending.push_back(pending);
+        });
     } else if (const Pattern pattern = pattern_of(mask, addresses, bytes);
                i.bytes == 4 && (pattern == Pattern::contiguous || (!STORE && pattern == Pattern::broadcast))) {
         // One allocation holds them all: two neighbours are never without a guard between them.

@@ -134,7 +134,8 @@ def simulate(
     session = ctypes.c_void_p(library.simulate_new())
     try:
         _load(library, session, program, parameters)
-        for address, name, array, writable, initialised in memory.allocations():
+        own = [(at, name, np.frombuffer(bytearray(content), np.uint8), True, True) for at, name, content in program.globals]
+        for address, name, array, writable, initialised in sorted([*own, *memory.allocations()], key=lambda entry: entry[0]):
             library.simulate_allocate(
                 session, ctypes.c_uint64(address), ctypes.c_uint64(array.nbytes), ctypes.c_void_p(array.ctypes.data),
                 name.encode(), int(writable), int(initialised),
@@ -161,12 +162,12 @@ def _load(library: ctypes.CDLL, session: Any, program: Program, parameters: byte
     code, names = program.encoded()
     constants = program.file.filled(parameters)
     specials = np.array([(offset, int(what)) for what, offset in program.file.specials.items()], dtype=SPECIAL)
-    bank = np.frombuffer(program.constant_bank, np.uint8)
+    bank = np.frombuffer(program.bank_at(parameters), np.uint8)
     message = library.simulate_program(
         session, _pointer(code), ctypes.c_uint64(len(code)),
         (ctypes.c_char_p * len(names))(*names), ctypes.c_uint64(len(names)),
         _pointer(constants), ctypes.c_uint64(len(constants)), _pointer(specials), ctypes.c_uint64(len(specials)),
-        program.file.words, program.local_bytes, int(program.merge_at_equal_pc), int(program.lowest_pc_first),
+        program.file.words, program.local_bytes, program.reserved_shared, int(program.merge_at_equal_pc), int(program.lowest_pc_first),
         _pointer(bank), ctypes.c_uint64(len(bank)),
     )  # fmt: skip
     if message is not None:

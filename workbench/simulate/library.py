@@ -32,6 +32,11 @@ def machine_library() -> ctypes.CDLL:
     return library
 
 
+def lacks_form(name: str) -> bool:
+    """Whether the machine has no form of this name."""
+    return not machine_library().simulate_has_form(name.encode())
+
+
 def _compiled() -> Path:
     compiler = host_compiler()
     sources = sorted(MACHINE.glob("*.cpp"))

@@ -29,6 +29,25 @@ class Flow(IntEnum):
     PAUSE = 7
 
 
+class Only(IntEnum):
+    """What else a branch asks, of predicate or row o[0]: its `variant`."""
+
+    ALWAYS = 0
+    WHERE_SET = 1
+    WHERE_UNSET = 2
+    DIVERGED = 3
+    CONVERGED = 4
+
+
+class Reduction(IntEnum):
+    """What a block barrier makes of predicate o[2]: its `variant`."""
+
+    NONE = 0
+    COUNT = 1
+    ALL = 2
+    ANY = 3
+
+
 class Space(IntEnum):
     GLOBAL = 0
     SHARED = 1
@@ -99,6 +118,10 @@ class Instruction:
     address_rows: int = 2
     sign_extend: bool = False
     variant: int = 0
+    scale: int = 0
+    """The address row is shifted left by so many bits."""
+    base: int = ABSENT
+    """A row (two where addresses have 64 bits) that every lane adds to its address."""
     line: int = 0
     address: int = 0
 
@@ -180,11 +203,25 @@ class Program:
     parameter_bytes: int = 0
     static_shared: int = 0
     local_bytes: int = 0
+    reserved_shared: int = 0
+    """Bytes at the front of static_shared that belong to the system."""
     merge_at_equal_pc: bool = False
     lowest_pc_first: bool = False
     constant_bank: bytes = b""
+    """What loads with a register address read (SASS)."""
+    bank_parameters: int = ABSENT
+    """Where in it the parameters are put at a launch."""
+    globals: tuple[tuple[int, str, bytes], ...] = ()
+    """The module's own variables: address, name, content before the launch."""
     files: dict[int, str] = field(default_factory=dict)
     """Source files by number, where lines name them."""
+
+    def bank_at(self, parameters: bytes) -> bytes:
+        """The constant bank of a launch."""
+        if self.bank_parameters == ABSENT:
+            return self.constant_bank
+        bank, at = self.constant_bank, self.bank_parameters
+        return bank[:at] + parameters + bank[at + len(parameters) :]
 
     def encoded(self) -> tuple[Any, list[bytes]]:
         """The instructions as the machine takes them, and the names of their forms."""
@@ -216,11 +253,12 @@ INSTRUCTION = np.dtype(
         ("address", "u4"),
         ("flow", "u1"), ("guard_negated", "u1"), ("leader", "u1"), ("uniform", "u1"),
         ("space", "u1"), ("order", "u1"), ("bytes", "u1"), ("elements", "u1"),
-        ("address_rows", "u1"), ("sign_extend", "u1"), ("variant", "u1"), ("unused", "u1"),
+        ("address_rows", "u1"), ("sign_extend", "u1"), ("variant", "u1"), ("scale", "u1"),
+        ("base", "i4"),
     ],
     align=True,
 )  # fmt: skip
 _PLAIN = (
     "immediate", "guard", "target", "line", "address", "flow", "guard_negated", "leader", "uniform", "space", "order",
-    "bytes", "elements", "address_rows", "sign_extend", "variant",
+    "bytes", "elements", "address_rows", "sign_extend", "variant", "scale", "base",
 )  # fmt: skip

@@ -19,7 +19,8 @@ struct Encoded {
     u32 address;
     u8 flow, guard_negated, leader, uniform;
     u8 space, order, bytes, elements;
-    u8 address_rows, sign_extend, variant, unused;
+    u8 address_rows, sign_extend, variant, scale;
+    i32 base;
 };
 
 struct EncodedLaunch {
@@ -46,13 +47,16 @@ struct Session {
 
 extern "C" {
 
+/// Whether the machine has a form of this name.
+u32 simulate_has_form(const char *name) { return form_of(name) != nullptr; }
+
 void *simulate_new() { return new Session; }
 void simulate_free(void *session) { delete static_cast<Session *>(session); }
 
 /// Loads a program. Returns nullptr, or what is wrong with it.
 const char *simulate_program(void *handle, const Encoded *code, u64 count, const char *const *names, u64 names_count,
                              const Constant *constants, u64 constants_count, const SpecialRow *specials,
-                             u64 specials_count, i32 file_words, u32 local_bytes, u32 merge_at_equal_pc,
+                             u64 specials_count, i32 file_words, u32 local_bytes, u32 reserved_shared, u32 merge_at_equal_pc,
                              u32 lowest_pc_first, const u8 *bank, u64 bank_bytes) {
     Session &s = *static_cast<Session *>(handle);
     Program &p = s.machine.program;
@@ -87,6 +91,9 @@ const char *simulate_program(void *handle, const Encoded *code, u64 count, const
         i.address_rows = e.address_rows;
         i.sign_extend = e.sign_extend != 0;
         i.variant = e.variant;
+        i.scale = e.scale;
+        i.base = e.base;
+        i.index = static_cast<i32>(k);
         i.line = e.line;
         i.address = e.address;
     }
@@ -94,6 +101,7 @@ const char *simulate_program(void *handle, const Encoded *code, u64 count, const
     p.specials.assign(specials, specials + specials_count);
     p.file_words = file_words;
     p.local_bytes = local_bytes;
+    p.reserved_shared = reserved_shared;
     p.merge_at_equal_pc = merge_at_equal_pc != 0;
     p.lowest_pc_first = lowest_pc_first != 0;
     p.constant_bank.assign(bank, bank + bank_bytes);

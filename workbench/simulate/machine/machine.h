@@ -88,6 +88,7 @@ struct Warp {
     std::vector<u8> local;  ///< word w of lane l at (w * 32 + l) * 4, as the hardware interleaves it
     u32 choice = 0;         ///< counts the choices among splits, for fairness
     u32 active = 0;         ///< lanes of the split that is running
+    bool waits_for_others = false;  ///< it asked for what only others can bring about: give them a turn
 
     u32 *row(i32 offset) { return file + offset; }
     u32 &predicate(i32 offset) { return file[offset]; }
@@ -102,9 +103,12 @@ struct Block {
     u32 at[3] = {0, 0, 0};
     std::vector<u8> shared;
     std::vector<u8> in_flight;  ///< per word of shared memory: copies that will still write it
+    u64 flights = 0;            ///< copies that are on their way
     std::vector<Warp> warps;
     u32 alive = 0;              ///< threads
     u32 arrived[BARRIERS] = {}, expected[BARRIERS] = {};
+    u32 voted[BARRIERS] = {};   ///< threads that arrived with a predicate that holds
+    u32 outcome = 0;            ///< of the last barrier that reduced predicates (see Reduction)
     u32 multiprocessor = 0;
     bool done() const { return alive == 0; }
 };
@@ -128,6 +132,8 @@ struct Observer {
                         Space, bool /*store*/) {}
     virtual void atomic(Warp &, const Instruction &, u32 /*mask*/, const u64 * /*addresses*/, u32 /*bytes*/, Space) {}
     virtual void fence(Warp &, const Instruction &, u32 /*mask*/) {}
+    /// A shuffle took the value of a lane that takes no part in it, for these lanes.
+    virtual void undefined_shuffle(Warp &, const Instruction &, u32 /*lanes*/) {}
     virtual void warp_synced(Warp &, const Instruction &, u32 /*mask*/) {}
     virtual void barrier_arrives(Warp &, u32 /*mask*/, int /*barrier*/) {}
     virtual void barrier_opens(Block &, int /*barrier*/) {}
@@ -176,7 +182,7 @@ struct Machine {
                             int lane = -1, u64 address = 0) const;
 
     int index_of(const Instruction &instruction) const {
-        return static_cast<int>(&instruction - program.code.data());
+        return instruction.index;  // a form may have been handed a copy
     }
     Count &count_of(const Instruction &instruction) { return counts[index_of(instruction)]; }
 
@@ -222,6 +228,15 @@ void settle_by_chance(Warp &, u32 one_in);
 template <class F>
 void land(Warp &warp, F &&lands);
 void land_one(Warp &warp, const Flight &flight);
+
+/// Faults where a lane's bytes of shared memory are those of a copy on its way.
+void check_in_flight(Warp &, const Instruction &, u32 mask, const u64 *addresses, u32 bytes);
+
+/// ---- async.cpp: the arrival at an mbarrier that a flight stands for.
+void arrive_at(Warp &warp, const Flight &flight);
+
+/// Somebody looks at the mbarrier at this address: arrivals of copies there are due, and land.
+void land_arrivals(Block &block, u32 address);
 
 template <class F>
 void land(Warp &warp, F &&lands) {

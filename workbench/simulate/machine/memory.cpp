@@ -50,14 +50,21 @@ Space space_of(const Instruction &i, u64 address) {
 }  // namespace
 
 Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool store, i32 row, i64 immediate, u64 *out) {
+    const bool wide = i.space == Space::global || i.space == Space::generic;
+    if (i.base >= 0) immediate += static_cast<i64>(wide ? pair_of(w.row(i.base), 0) : w.row(i.base)[0]);
     if (row < 0) {
-        for (int lane = 0; lane < LANES; ++lane) out[lane] = static_cast<u64>(immediate);
+        const u64 address = wide ? static_cast<u64>(immediate) : static_cast<u32>(immediate);
+        for (int lane = 0; lane < LANES; ++lane) out[lane] = address;
     } else if (i.address_rows == 2) {
         const u32 *low = w.row(row);
         for (int lane = 0; lane < LANES; ++lane) out[lane] = pair_of(low, lane) + static_cast<u64>(immediate);
+    } else if (wide) {
+        const u32 *low = w.row(row);
+        for (int lane = 0; lane < LANES; ++lane) out[lane] = low[lane] + static_cast<u64>(immediate);
     } else {
         const u32 *low = w.row(row);
-        for (int lane = 0; lane < LANES; ++lane) out[lane] = static_cast<u32>(low[lane] + static_cast<u32>(immediate));
+        const u32 scale = i.scale, offset = static_cast<u32>(immediate);
+        for (int lane = 0; lane < LANES; ++lane) out[lane] = static_cast<u32>((low[lane] << scale) + offset);
     }
     const int first = std::countr_zero(mask);
     const Space space = space_of(i, out[first]);
@@ -105,9 +112,10 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
                 }
             });
         }
-    } else if (high + bytes > limit) {
+    } else if (const u64 least = space == Space::shared ? w.machine().program.reserved_shared : 0;
+               high + bytes > limit || low < least) {
         each_lane(mask, [&](int lane) {
-            if (out[lane] + bytes > limit) {
+            if (out[lane] + bytes > limit || out[lane] < least) {
                 const char *name = space == Space::shared ? "shared" : "local";
                 w.machine().fault(w, i, store ? "stray_write" : "stray_read",
                                   std::string(store ? "a store" : "a load") + " of " + std::to_string(bytes) + " bytes at " +
@@ -161,9 +169,8 @@ u8 *host_address(Warp &w, Space space, u64 address, u32 bytes, bool store) {
     return w.machine().resolve(address, bytes, store);
 }
 
-namespace {
-
 void check_in_flight(Warp &w, const Instruction &i, u32 mask, const u64 *addresses, u32 bytes) {
+    if (w.block->flights == 0) return;
     each_lane(mask, [&](int lane) {
         for (u64 word = addresses[lane] / 4; word <= (addresses[lane] + bytes - 1) / 4; ++word) {
             if (w.block->in_flight[word]) {
@@ -174,6 +181,8 @@ void check_in_flight(Warp &w, const Instruction &i, u32 mask, const u64 *address
         }
     });
 }
+
+namespace {
 
 /// One element between a row and memory.
 void load_element(u32 *row, int lane, const u8 *from, const Instruction &i) {
@@ -241,7 +250,7 @@ void access(Warp &w, const Instruction &i, u32 mask) {
     count.bytes += static_cast<u64>(std::popcount(mask)) * bytes;
     if (space == Space::shared) {
         count_wavefronts(count, mask, addresses, bytes);
-        if (!w.block->in_flight.empty()) check_in_flight(w, i, mask, addresses, bytes);
+        check_in_flight(w, i, mask, addresses, bytes);
     } else {
         count_sectors(machine, w, i, space, mask, addresses, bytes, STORE);
     }
@@ -301,8 +310,10 @@ void land_one(Warp &w, const Flight &flight) {
         if (flight.filled > 0) std::memcpy(to, w.machine().resolve(flight.from, flight.filled, false), flight.filled);
         std::memset(to + flight.filled, 0, flight.bytes - flight.filled);
         for (u32 k = 0; k < flight.bytes; k += 4) --block.in_flight[(flight.to + k) / 4];
+        --block.flights;
     }
     for (Observer *o : w.machine().observers) o->flight_lands(w, flight);
+    if (flight.barrier >= 0) arrive_at(w, flight);
 }
 
 }  // namespace simulate

@@ -20,14 +20,26 @@ using Form = void (*)(Warp &, const Instruction &, u32 mask);
 /// How an instruction moves the program counter.
 enum class Flow : u8 {
     next,           ///< runs its form and goes on
-    branch,         ///< to `target`, for the lanes whose guard holds
+    branch,         ///< to `target`, for the lanes whose guard holds, and what `variant` asks (see Only)
     branch_to_row,  ///< to the program counter in row o[0] of each lane, which must agree (RET, BRX)
     exit,           ///< ends lanes
     warp_sync,      ///< waits until every live lane of the member mask in row o[4] stands here, then runs its form
     converge,       ///< waits until every live lane of the convergence barrier in row o[0] stands here (BSYNC)
-    block_barrier,  ///< barrier o[0] (-1: 0), for o[1] threads (-1: all); `immediate` 1: arrives without waiting
+    block_barrier,  ///< barrier o[0] (-1: 0), for o[1] >> scale threads (-1: all); `immediate` 1: does not wait
     pause,          ///< gives the other warps a turn (nanosleep, yield)
 };
+
+/// What else a branch asks, where `variant` is not 0: of predicate or row o[0].
+enum class Only : u8 {
+    always,
+    where_set,    ///< lanes whose predicate o[0] is set
+    where_unset,  ///< lanes whose predicate o[0] is not set
+    diverged,     ///< all lanes, where live ones of the mask in row o[0] are missing
+    converged,    ///< all lanes, where none is missing
+};
+
+/// What a block barrier makes of predicate o[2] of its threads, where `variant` is not 0.
+enum class Reduction : u8 { none, count, all, any };
 
 enum class Space : u8 { global, shared, local, generic, constant };
 
@@ -55,6 +67,9 @@ struct Instruction {
     u8 address_rows = 2;     ///< 2: 64-bit addresses, 1: 32-bit
     bool sign_extend = false;
     u8 variant = 0;          ///< whatever a form wants to know: a mode, a comparison, a lookup table
+    u8 scale = 0;            ///< the address row is shifted left by so many bits
+    i32 base = -1;           ///< a row that every lane adds to its address (two rows where addresses have 64 bits)
+    i32 index = 0;           ///< within its program
     i32 line = 0;            ///< of the source, 0: unknown
     u32 address = 0;         ///< of the instruction, as the front end names it: byte offset (SASS), number (PTX)
 };
@@ -84,6 +99,7 @@ struct Program {
     std::vector<SpecialRow> specials;
     i32 file_words = 0;             ///< of one warp's file
     u32 local_bytes = 0;            ///< of one thread's local memory
+    u32 reserved_shared = 0;        ///< bytes at the front of shared memory that belong to the system
     bool merge_at_equal_pc = false; ///< splits that meet go on together (PTX has no convergence barriers)
     bool lowest_pc_first = false;
     std::vector<u8> constant_bank;  ///< the bank that loads with a register address read (SASS)

@@ -87,9 +87,10 @@ class Runner {
     int choose(Warp &w);
     bool release_waiting(Warp &w);
     void merge(Warp &w);
+    static u32 asked(Warp &w, const Instruction &i, u32 mask);
     bool run_split(Warp &w, std::size_t place, i64 &quantum);
     void open_barriers(Block &block);
-    void open_if_complete(Block &block, int barrier);
+    void open_if_complete(Block &block, int barrier, Reduction reduction = Reduction::none);
     [[noreturn]] void stuck();
     bool random_order() const { return m_.launch.seed != 0; }
     u64 below(u64 bound) { return m_.random() % bound; }
@@ -206,6 +207,21 @@ void Runner::stuck() {
     m_.fault(resident_.front()->warps.front(), m_.program.code.front(), "deadlock", "no warp can go on");
 }
 
+/// The lanes for which a branch's further condition holds.
+u32 Runner::asked(Warp &w, const Instruction &i, u32 mask) {
+    switch (static_cast<Only>(i.variant)) {
+        case Only::where_set: return w.file[i.o[0]];
+        case Only::where_unset: return ~w.file[i.o[0]];
+        case Only::diverged:
+        case Only::converged: {
+            const u32 members = w.row(i.o[0])[std::countr_zero(mask)] & w.alive;
+            const bool together = (members & ~mask) == 0;
+            return together == (static_cast<Only>(i.variant) == Only::converged) ? FULL : 0;
+        }
+        default: return FULL;
+    }
+}
+
 /// Splits that stand at one place, ready or waiting for the same, go on as one.
 void Runner::merge(Warp &w) {
     for (std::size_t a = 0; a < w.splits.size(); ++a) {
@@ -270,7 +286,8 @@ bool Runner::release_waiting(Warp &w) {
 
 bool Runner::turn(Warp &w, i64 quantum) {
     bool moved = false;
-    while (quantum > 0 && w.alive != 0) {
+    w.waits_for_others = false;
+    while (quantum > 0 && w.alive != 0 && !w.waits_for_others) {
         int chosen = choose(w);
         if (chosen < 0) {
             if (!release_waiting(w)) return moved;
@@ -323,6 +340,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 break;
             case Flow::branch: {
                 close(pc + 1);
+                if (i.variant != 0) on &= asked(w, i, mask);
                 if (on == mask) {
                     pc = begin = static_cast<u32>(i.target);
                 } else if (on == 0) {
@@ -334,7 +352,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                     w.splits.push_back({static_cast<u32>(i.target), on});
                     return true;
                 }
-                if (quantum <= 0) {
+                if (quantum <= 0 || w.waits_for_others) {
                     leave(pc);
                     return true;
                 }
@@ -413,10 +431,14 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 }
                 const int id = i.o[0] < 0 ? 0 : static_cast<int>(w.file[i.o[0] + std::countr_zero(on)]) & 15;
                 Block &block = *w.block;
-                block.expected[id] = i.o[1] < 0 ? 0 : w.file[i.o[1] + std::countr_zero(on)];
+                block.expected[id] = i.o[1] < 0 ? 0 : w.file[i.o[1] + std::countr_zero(on)] >> i.scale;
                 settle(w, on);
                 for (Observer *o : m_.observers) o->barrier_arrives(w, on, id);
                 block.arrived[id] += static_cast<u32>(std::popcount(on));
+                if (i.variant != 0) {
+                    const u32 votes = (w.file[i.o[2]] & i.keep[0]) ^ i.flip[0];
+                    block.voted[id] += static_cast<u32>(std::popcount(on & votes));
+                }
                 const bool waits = i.immediate == 0;
                 if (on != mask) {  // the others pass by
                     w.splits.push_back({pc + 1, mask & ~on});
@@ -427,7 +449,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                     w.splits[place].state = Split::at_barrier;
                     w.splits[place].barrier = id;
                 }
-                open_if_complete(block, id);
+                open_if_complete(block, id, static_cast<Reduction>(i.variant));
                 return true;
             }
             case Flow::pause:
@@ -444,10 +466,16 @@ void Runner::open_barriers(Block &block) {
     }
 }
 
-void Runner::open_if_complete(Block &block, int id) {
+void Runner::open_if_complete(Block &block, int id, Reduction reduction) {
     const u32 needed = block.expected[id] != 0 ? block.expected[id] : block.alive;
     if (block.arrived[id] == 0 || block.arrived[id] < needed) return;
-    block.arrived[id] = 0;
+    if (reduction != Reduction::none) {
+        const u32 voted = block.voted[id];
+        block.outcome = reduction == Reduction::count ? voted
+                        : reduction == Reduction::all ? voted == block.arrived[id]
+                                                      : voted != 0;
+    }
+    block.arrived[id] = block.voted[id] = 0;
     for (Observer *o : m_.observers) o->barrier_opens(block, id);
     for (Warp &w : block.warps) {
         for (Split &s : w.splits) {

@@ -167,7 +167,8 @@ def _load(library: ctypes.CDLL, session: Any, program: Program, parameters: byte
         session, _pointer(code), ctypes.c_uint64(len(code)),
         (ctypes.c_char_p * len(names))(*names), ctypes.c_uint64(len(names)),
         _pointer(constants), ctypes.c_uint64(len(constants)), _pointer(specials), ctypes.c_uint64(len(specials)),
-        program.file.words, program.local_bytes, program.reserved_shared, int(program.merge_at_equal_pc), int(program.lowest_pc_first),
+        program.file.words, program.local_bytes, program.reserved_shared,
+        int(program.merge_at_equal_pc), int(program.lowest_pc_first),
         _pointer(bank), ctypes.c_uint64(len(bank)),
     )  # fmt: skip
     if message is not None:

@@ -15,7 +15,8 @@ from workbench.problem import Problem
 
 MACHINE = Path(__file__).parent / "machine"
 FLAGS = (
-    "-std=c++20", "-O2", "-ftree-vectorize", "-march=native", "-fno-strict-aliasing", "-ffp-contract=off", "-Wall",
+    "-std=c++20", "-O2", "-ftree-vectorize", "-march=native", "-fno-strict-aliasing", "-ffp-contract=off",
+    "-fno-math-errno", "-fno-trapping-math", "-Wall",
     "-Wextra", "-fPIC",
 )  # fmt: skip
 """No contraction: a product and a sum that the kernel rounds twice are rounded twice."""

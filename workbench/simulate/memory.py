@@ -51,6 +51,10 @@ class Memory:
             self._read_only.add(name)
         self._next += -(-(array.nbytes + GUARD_BYTES) // ALIGNMENT) * ALIGNMENT
 
+    def protect(self, name: str) -> None:
+        """From now on no kernel may write the buffer."""
+        self._read_only.add(name)
+
     def array(self, name: str) -> NDArray[Any]:
         array = self._arrays[name]
         if array is None:

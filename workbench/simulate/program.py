@@ -65,6 +65,16 @@ class Order(IntEnum):
     VOLATILE = 5
 
 
+class Scope(IntEnum):
+    """Who sees a memory access, an atomic operation or a fence in its order."""
+
+    THREAD = 0
+    BLOCK = 1
+    CLUSTER = 2
+    DEVICE = 3
+    SYSTEM = 4
+
+
 class Special(IntEnum):
     """What a special register's row is filled with."""
 
@@ -113,6 +123,7 @@ class Instruction:
     flip: tuple[int, ...] = ()
     space: Space = Space.GLOBAL
     order: Order = Order.WEAK
+    scope: Scope = Scope.THREAD
     bytes: int = 4
     elements: int = 1
     address_rows: int = 2
@@ -123,6 +134,8 @@ class Instruction:
     base: int = ABSENT
     """A row (two where addresses have 64 bits) that every lane adds to its address."""
     line: int = 0
+    file: int = 0
+    """Which of the program's files the line is of."""
     address: int = 0
 
 
@@ -137,7 +150,7 @@ class File:
         self.constants: dict[tuple[int, int], int] = {}
         """(value, rows) → offset."""
         self.specials: dict[Special, int] = {}
-        self._parameters: dict[tuple[int, int], int] = {}
+        self._parameters: dict[tuple[int, int, bool], int] = {}
         self._predicates: list[int] = []
         self._predicate_constants: dict[bool, int] = {}
 
@@ -167,11 +180,13 @@ class File:
             self._predicate_constants[value] = self.predicate()
         return self._predicate_constants[value]
 
-    def parameter(self, offset: int, rows: int = 1) -> int:
-        """Neighbouring rows with the parameter words from byte `offset` on, filled at launch."""
-        if (offset, rows) not in self._parameters:
-            self._parameters[offset, rows] = self.rows(rows)
-        return self._parameters[offset, rows]
+    def parameter(self, offset: int, rows: int = 1, size: int = 0, signed: bool = False) -> int:
+        """Neighbouring rows with the parameter bytes from `offset` on, filled at launch: as many as the rows hold, or
+        `size` of them, extended with zeros or with their sign."""
+        key = (offset, size or 4 * rows, signed)
+        if key not in self._parameters:
+            self._parameters[key] = self.rows(rows)
+        return self._parameters[key]
 
     def special(self, what: Special) -> int:
         if what not in self.specials:
@@ -183,10 +198,9 @@ class File:
         found: list[tuple[int, int, int]] = []
         for (value, rows), offset in self.constants.items():
             found += [(offset + LANES * k, value >> 32 * k & 0xFFFFFFFF, 0) for k in range(rows)]
-        for (at, rows), offset in self._parameters.items():
-            for k in range(rows):
-                word = int.from_bytes(parameters[at + 4 * k : at + 4 * k + 4], "little")
-                found.append((offset + LANES * k, word, 0))
+        for (at, size, signed), offset in self._parameters.items():
+            value = int.from_bytes(parameters[at : at + size], "little", signed=signed)
+            found += [(offset + LANES * k, value >> 32 * k & 0xFFFFFFFF, 0) for k in range(-(-size // 4))]
         found += [(offset, 0xFFFFFFFF if value else 0, 1) for value, offset in self._predicate_constants.items()]
         return np.array(found, dtype=CONSTANT)
 
@@ -215,6 +229,11 @@ class Program:
     """The module's own variables: address, name, content before the launch."""
     files: dict[int, str] = field(default_factory=dict)
     """Source files by number, where lines name them."""
+    variables: tuple[str, ...] = ()
+    """Variables of the module whose addresses stand behind the parameters, eight bytes each, from the next multiple of
+    eight on."""
+    notes: tuple[str, ...] = ()
+    """What the simulation leaves out, in words."""
 
     def bank_at(self, parameters: bytes) -> bytes:
         """The constant bank of a launch."""
@@ -254,11 +273,12 @@ INSTRUCTION = np.dtype(
         ("flow", "u1"), ("guard_negated", "u1"), ("leader", "u1"), ("uniform", "u1"),
         ("space", "u1"), ("order", "u1"), ("bytes", "u1"), ("elements", "u1"),
         ("address_rows", "u1"), ("sign_extend", "u1"), ("variant", "u1"), ("scale", "u1"),
+        ("scope", "u1"),
         ("base", "i4"),
     ],
     align=True,
 )  # fmt: skip
 _PLAIN = (
     "immediate", "guard", "target", "line", "address", "flow", "guard_negated", "leader", "uniform", "space", "order",
-    "bytes", "elements", "address_rows", "sign_extend", "variant", "scale", "base",
+    "bytes", "elements", "address_rows", "sign_extend", "variant", "scale", "scope", "base",
 )  # fmt: skip

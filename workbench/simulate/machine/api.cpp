@@ -20,6 +20,7 @@ struct Encoded {
     u8 flow, guard_negated, leader, uniform;
     u8 space, order, bytes, elements;
     u8 address_rows, sign_extend, variant, scale;
+    u8 scope;
     i32 base;
 };
 
@@ -86,6 +87,7 @@ const char *simulate_program(void *handle, const Encoded *code, u64 count, const
         i.uniform = e.uniform != 0;
         i.space = static_cast<Space>(e.space);
         i.order = static_cast<Order>(e.order);
+        i.scope = static_cast<Scope>(e.scope);
         i.bytes = e.bytes;
         i.elements = e.elements;
         i.address_rows = e.address_rows;

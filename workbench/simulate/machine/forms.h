@@ -1,6 +1,7 @@
 // How forms are written: typed reading of rows, and loops over lanes for one, two and three sources.
 #pragma once
 
+#include <string>
 #include <type_traits>
 
 #include "machine.h"
@@ -29,6 +30,20 @@ inline void put(u32 *row, u32 mask, F &&value) {
     } else {
         write_row(row, mask, [&](int lane) { return static_cast<u32>(static_cast<std::make_unsigned_t<T>>(value(lane))); });
     }
+}
+
+/// The name of a type as forms carry it.
+template <class T>
+inline std::string type_name() {
+    const char *kind = std::is_floating_point_v<T> ? "f" : std::is_signed_v<T> ? "s" : "u";
+    return kind + std::to_string(8 * sizeof(T));
+}
+
+/// Calls f.template operator()<T>() for each of the types, to register a form for each.
+template <class... T, class F>
+inline bool for_types(F &&f) {
+    (f.template operator()<T>(), ...);
+    return true;
 }
 
 /// d = Operation::of(a): o[0] and o[1].

@@ -8,6 +8,9 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 namespace simulate {
 
@@ -52,23 +55,23 @@ inline void write_row(u32 *row, u32 mask, F &&value) {
     }
 }
 
-/// As write_row, for a 64-bit value over two rows.
+/// As write_row, for a 64-bit value over two rows. Everything is computed before anything is written: a source may be
+/// one of the two rows.
 template <class F>
 inline void write_pair(u32 *row, u32 mask, F &&value) {
+    alignas(64) u32 made[2 * LANES];
+    for (int lane = 0; lane < LANES; ++lane) {
+        const u64 both = value(lane);
+        made[lane] = static_cast<u32>(both);
+        made[LANES + lane] = static_cast<u32>(both >> 32);
+    }
     if (mask == FULL) {
-#pragma GCC ivdep
-        for (int lane = 0; lane < LANES; ++lane) {
-            const u64 made = value(lane);
-            row[lane] = static_cast<u32>(made);
-            row[LANES + lane] = static_cast<u32>(made >> 32);
-        }
-    } else {
-        for (u32 rest = mask; rest != 0; rest &= rest - 1) {
-            const int lane = std::countr_zero(rest);
-            const u64 made = value(lane);
-            row[lane] = static_cast<u32>(made);
-            row[LANES + lane] = static_cast<u32>(made >> 32);
-        }
+        std::memcpy(row, made, sizeof made);
+        return;
+    }
+    for (int lane = 0; lane < LANES; ++lane) {
+        row[lane] = mask >> lane & 1 ? made[lane] : row[lane];
+        row[LANES + lane] = mask >> lane & 1 ? made[LANES + lane] : row[LANES + lane];
     }
 }
 
@@ -77,8 +80,17 @@ inline u64 pair_of(const u32 *row, int lane) { return row[lane] | static_cast<u6
 /// A mask's lanes out of a condition over all lanes.
 template <class F>
 inline u32 lanes_where(F &&condition) {
+    alignas(32) u32 holds[LANES];
+    for (int lane = 0; lane < LANES; ++lane) holds[lane] = condition(lane) ? FULL : 0;
     u32 mask = 0;
-    for (int lane = 0; lane < LANES; ++lane) mask |= static_cast<u32>(condition(lane) ? 1 : 0) << lane;
+#ifdef __AVX2__
+    for (int part = 0; part < 4; ++part) {
+        const __m256 eight = _mm256_castsi256_ps(_mm256_load_si256(reinterpret_cast<const __m256i *>(holds) + part));
+        mask |= static_cast<u32>(_mm256_movemask_ps(eight)) << 8 * part;
+    }
+#else
+    for (int lane = 0; lane < LANES; ++lane) mask |= holds[lane] & 1u << lane;
+#endif
     return mask;
 }
 

@@ -108,7 +108,8 @@ struct Block {
     u32 alive = 0;              ///< threads
     u32 arrived[BARRIERS] = {}, expected[BARRIERS] = {};
     u32 voted[BARRIERS] = {};   ///< threads that arrived with a predicate that holds
-    u32 outcome = 0;            ///< of the last barrier that reduced predicates (see Reduction)
+    Reduction reduction[BARRIERS] = {};  ///< what the barrier makes of them
+    u32 outcome = 0;            ///< of the last barrier that reduced predicates
     u32 multiprocessor = 0;
     bool done() const { return alive == 0; }
 };

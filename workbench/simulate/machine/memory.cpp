@@ -50,7 +50,7 @@ Space space_of(const Instruction &i, u64 address) {
 }  // namespace
 
 Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool store, i32 row, i64 immediate, u64 *out) {
-    const bool wide = i.space == Space::global || i.space == Space::generic;
+    const bool wide = i.space == Space::global || i.space == Space::generic || i.space == Space::constant;
     if (i.base >= 0) immediate += static_cast<i64>(wide ? pair_of(w.row(i.base), 0) : w.row(i.base)[0]);
     if (row < 0) {
         const u64 address = wide ? static_cast<u64>(immediate) : static_cast<u32>(immediate);
@@ -103,7 +103,7 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
         settle_by_chance(w, 8);
     }
     const u64 limit = space == Space::shared ? w.block->shared.size() : w.machine().program.local_bytes;
-    if (space == Space::global) {
+    if (space == Space::global || space == Space::constant) {
         if (w.machine().resolve(low, high + bytes - low, store) == nullptr) {
             each_lane(mask, [&](int lane) {
                 if (w.machine().resolve(out[lane], bytes, store) == nullptr) {
@@ -251,7 +251,7 @@ void access(Warp &w, const Instruction &i, u32 mask) {
     if (space == Space::shared) {
         count_wavefronts(count, mask, addresses, bytes);
         check_in_flight(w, i, mask, addresses, bytes);
-    } else {
+    } else if (space != Space::constant) {
         count_sectors(machine, w, i, space, mask, addresses, bytes, STORE);
     }
     // Before the bytes move: an observer may compare what is stored with what is there.

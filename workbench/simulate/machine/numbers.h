@@ -73,6 +73,25 @@ inline u16 to_f16(f32 value) {
     return static_cast<u16>(sign >> 16 | made);
 }
 
+/// The nearest f32 with the last bit set where that is not the value: rounding it once more to fewer bits is then right.
+inline f32 to_odd(f64 value) {
+    const f32 near = static_cast<f32>(value);
+    const f64 back = near;
+    if (back == value || value != value) return near;
+    u32 bits = as_bits(near);
+    if (std::fabs(back) > std::fabs(value)) --bits;
+    return as_float(bits | 1);
+}
+
+/// a + b, with the last bit set where the sum is not exact.
+inline f64 sum_to_odd(f64 a, f64 b) {
+    const f64 sum = a + b, part = sum - a, lost = (a - (sum - part)) + (b - part);
+    if (lost == 0 || lost != lost) return sum;
+    u64 bits = as_bits(sum);
+    if ((lost > 0) != (sum > 0)) --bits;
+    return as_double(bits | 1);
+}
+
 inline u16 to_f16(f64 value, Round round) { return narrow(value, 5, 10, round); }
 inline u16 to_bf16(f64 value, Round round) { return narrow(value, 8, 7, round); }
 

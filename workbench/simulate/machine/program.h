@@ -25,7 +25,8 @@ enum class Flow : u8 {
     exit,           ///< ends lanes
     warp_sync,      ///< waits until every live lane of the member mask in row o[4] stands here, then runs its form
     converge,       ///< waits until every live lane of the convergence barrier in row o[0] stands here (BSYNC)
-    block_barrier,  ///< barrier o[0] (-1: 0), for o[1] >> scale threads (-1: all); `immediate` 1: does not wait
+    block_barrier,  ///< barrier o[0] (-1: 0), for o[1] >> scale threads (-1: all); `immediate` 1: does not wait;
+                    ///< its form, if any, runs for each thread when the barrier opens
     pause,          ///< gives the other warps a turn (nanosleep, yield)
 };
 
@@ -41,10 +42,14 @@ enum class Only : u8 {
 /// What a block barrier makes of predicate o[2] of its threads, where `variant` is not 0.
 enum class Reduction : u8 { none, count, all, any };
 
+/// `constant`: an allocation read through the constant cache, so that no sectors are counted.
 enum class Space : u8 { global, shared, local, generic, constant };
 
 /// Ordering of a memory access, as in the PTX memory model.
 enum class Order : u8 { weak, relaxed, acquire, release, acquire_release, is_volatile };
+
+/// Who sees a memory access, an atomic operation or a fence in its order.
+enum class Scope : u8 { thread, block, cluster, device, system };
 
 constexpr int OPERANDS = 20;
 
@@ -62,6 +67,7 @@ struct Instruction {
     // Memory.
     Space space = Space::global;
     Order order = Order::weak;
+    Scope scope = Scope::thread;
     u8 bytes = 4;            ///< of one element: 1, 2, 4 or 8
     u8 elements = 1;
     u8 address_rows = 2;     ///< 2: 64-bit addresses, 1: 32-bit
@@ -110,7 +116,7 @@ Form form_of(const std::string &name);
 
 /// Registers a form under its name, before main.
 struct RegisterForm {
-    RegisterForm(const char *name, Form form);
+    RegisterForm(const std::string &name, Form form);
 };
 
 }  // namespace simulate

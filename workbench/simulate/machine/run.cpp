@@ -90,7 +90,7 @@ class Runner {
     static u32 asked(Warp &w, const Instruction &i, u32 mask);
     bool run_split(Warp &w, std::size_t place, i64 &quantum);
     void open_barriers(Block &block);
-    void open_if_complete(Block &block, int barrier, Reduction reduction = Reduction::none);
+    void open_if_complete(Block &block, int barrier);
     [[noreturn]] void stuck();
     bool random_order() const { return m_.launch.seed != 0; }
     u64 below(u64 bound) { return m_.random() % bound; }
@@ -437,6 +437,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 block.arrived[id] += static_cast<u32>(std::popcount(on));
                 if (i.variant != 0) {
                     const u32 votes = (w.file[i.o[2]] & i.keep[0]) ^ i.flip[0];
+                    block.reduction[id] = static_cast<Reduction>(i.variant);
                     block.voted[id] += static_cast<u32>(std::popcount(on & votes));
                 }
                 const bool waits = i.immediate == 0;
@@ -449,7 +450,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                     w.splits[place].state = Split::at_barrier;
                     w.splits[place].barrier = id;
                 }
-                open_if_complete(block, id, static_cast<Reduction>(i.variant));
+                open_if_complete(block, id);
                 return true;
             }
             case Flow::pause:
@@ -466,20 +467,23 @@ void Runner::open_barriers(Block &block) {
     }
 }
 
-void Runner::open_if_complete(Block &block, int id, Reduction reduction) {
+void Runner::open_if_complete(Block &block, int id) {
     const u32 needed = block.expected[id] != 0 ? block.expected[id] : block.alive;
     if (block.arrived[id] == 0 || block.arrived[id] < needed) return;
-    if (reduction != Reduction::none) {
+    if (const Reduction reduction = block.reduction[id]; reduction != Reduction::none) {
         const u32 voted = block.voted[id];
         block.outcome = reduction == Reduction::count ? voted
                         : reduction == Reduction::all ? voted == block.arrived[id]
                                                       : voted != 0;
+        block.reduction[id] = Reduction::none;
     }
     block.arrived[id] = block.voted[id] = 0;
     for (Observer *o : m_.observers) o->barrier_opens(block, id);
     for (Warp &w : block.warps) {
         for (Split &s : w.splits) {
             if (s.state != Split::at_barrier || s.barrier != id) continue;
+            const Instruction &i = m_.program.code[s.pc];
+            if (i.run != nullptr) i.run(w, i, s.mask);  // what the barrier brought back to its threads
             s.state = Split::ready;
             s.barrier = 0;
             ++s.pc;
@@ -495,7 +499,7 @@ Form form_of(const std::string &name) {
     return found == forms().end() ? nullptr : found->second;
 }
 
-RegisterForm::RegisterForm(const char *name, Form form) { forms()[name] = form; }
+RegisterForm::RegisterForm(const std::string &name, Form form) { forms()[name] = form; }
 
 void Machine::run() {
     random.seed(launch.seed);

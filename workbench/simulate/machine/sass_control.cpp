@@ -23,13 +23,13 @@ void leave_convergence(Warp &w, const Instruction &i, u32 mask) {
     }
 }
 
-/// UR = the value of the first lane; p = lanes whose value is another.
+/// p, UR = lanes whose value is another than the first lane's, and that lane's value.
 void to_uniform(Warp &w, const Instruction &i, u32 mask) {
     const u32 *from = w.row(i.o[2]);
     const u32 value = from[std::countr_zero(mask)];
     const u32 others = lanes_where([=](int lane) { return from[lane] != value; });
-    write_row(w.row(i.o[0]), FULL, [=](int) { return value; });
-    predicate_result(w, i, 1, mask, others);
+    write_row(w.row(i.o[1]), FULL, [=](int) { return value; });
+    predicate_result(w, i, 0, mask, others);
 }
 
 enum class Vote { any, all, equal };

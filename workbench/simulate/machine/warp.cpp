@@ -114,7 +114,39 @@ void elect(Warp &w, const Instruction &i, u32 mask) {
     if (i.o[1] >= 0) write_mask(w.predicate(i.o[1]), mask, 1u << leader);
 }
 
+/// What a block's barrier made of its threads' predicates. o: barrier, threads, predicate, destination.
+void outcome_in_row(Warp &w, const Instruction &i, u32 mask) {
+    const u32 outcome = w.block->outcome;
+    write_row(w.row(i.o[3]), mask, [=](int) { return outcome; });
+}
+void outcome_in_predicate(Warp &w, const Instruction &i, u32 mask) {
+    write_mask(w.predicate(i.o[3]), mask, w.block->outcome != 0 ? FULL : 0);
+}
+
+/// Clocks count instructions: later is more, and no more is promised.
+void clock(Warp &w, const Instruction &i, u32 mask) {
+    const u64 now = w.machine().executed;
+    write_row(w.row(i.o[0]), mask, [=](int) { return static_cast<u32>(now); });
+}
+void long_clock(Warp &w, const Instruction &i, u32 mask) {
+    const u64 now = w.machine().executed;
+    write_pair(w.row(i.o[0]), mask, [=](int) { return now; });
+}
+
+void trap(Warp &w, const Instruction &i, u32 mask) {
+    w.machine().fault(w, i, "trap", "the kernel stops itself", std::countr_zero(mask));
+}
+void assertion(Warp &w, const Instruction &i, u32 mask) {
+    w.machine().fault(w, i, "assertion", "an assertion of the kernel does not hold", std::countr_zero(mask));
+}
+
 RegisterForm warp_forms[] = {
+    {"bar.red.row", outcome_in_row},
+    {"bar.red.predicate", outcome_in_predicate},
+    {"clock.b32", clock},
+    {"clock.b64", long_clock},
+    {"trap", trap},
+    {"assert.fail", assertion},
     {"shfl.up", shuffle<Shuffle::up>},
     {"shfl.down", shuffle<Shuffle::down>},
     {"shfl.bfly", shuffle<Shuffle::butterfly>},

@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workbench.problem import Problem
 from workbench.simulate.library import lacks_form
 from workbench.simulate.sass.cubin import kernels_of
 from workbench.simulate.sass.lower import kernel_state, lower_line, section_of
@@ -45,7 +44,7 @@ def coverage(cubin: Path) -> Coverage:
                 made = lower_line(line, kernel)
                 if made.form is not None and lacks_form(made.form):
                     raise Refusal(f"the machine has no form {made.form}")
-            except (Refusal, Problem) as why:
+            except Refusal as why:
                 found.unknown[line.opcode] += 1
                 found.reasons.setdefault(line.opcode, f"{line.text}: {why}")
                 found.kernels[name] = False

@@ -15,6 +15,9 @@ NO_BITS, RELOCATIONS = 8, 4
 ABSOLUTE_64 = 2
 """The relocation that puts an address of 64 bits into a constant bank."""
 
+MOST_SHARED, MOST_LOCAL, MOST_VARIABLES = 256 << 10, 512 << 10, 1 << 30
+"""Bytes per block, and per thread, that no GPU exceeds; bytes of a module's variables that are simulated."""
+
 GLOBALS_ADDRESS = 0x7E80_0000_0000
 """Where a module's own variables lie, as the kernel sees it."""
 
@@ -85,11 +88,13 @@ class _Elf:
         self._data = data
         (table,) = struct.unpack_from("<Q", data, 0x28)
         size, count, names_at = struct.unpack_from("<HHH", data, 0x3A)
+        programs = struct.unpack_from("<Q", data, 0x20)[0]
+        program_size, programs_count = struct.unpack_from("<HH", data, 0x36)
+        if max(table + size * count, programs + program_size * programs_count) > len(data):
+            raise ValueError("it ends before its tables do")
         raw = [struct.unpack_from("<IIQQQQIIQQ", data, table + k * size) for k in range(count)]
         names = self._slice(raw[names_at][4], raw[names_at][5])
-        self.sections = [
-            _Section(names[r[0] : names.index(b"\0", r[0])].decode(), r[1], r[4], r[5], r[7]) for r in raw
-        ]
+        self.sections = [_Section(names[r[0] : names.index(b"\0", r[0])].decode(), r[1], r[4], r[5], r[7]) for r in raw]
         flags = struct.unpack_from("<I", data, 0x30)[0]
         # Since ELF ABI 8 the architecture stands in bits 8 to 15.
         self.arch = f"sm_{flags >> 8 & 0xFF if data[8] >= 8 else flags & 0xFF}"
@@ -102,6 +107,8 @@ class _Elf:
         return found
 
     def _content(self, section: _Section) -> bytes:
+        if section.kind == NO_BITS and section.size > MOST_VARIABLES:
+            raise ValueError(f"{section.name} is larger than what is simulated")
         return bytes(section.size) if section.kind == NO_BITS else self._slice(section.offset, section.size)
 
     def _named(self, name: str) -> _Section | None:
@@ -120,7 +127,8 @@ class _Elf:
 
     def _attributes(self, section: _Section) -> list[tuple[int, bytes | int]]:
         """(attribute, value) of an .nv.info section: a number of 8 or 16 bits, or so many bytes."""
-        data, at, found = self._content(section), 0, []
+        data, at = self._content(section), 0
+        found: list[tuple[int, bytes | int]] = []
         while at + 4 <= len(data):
             form, attribute, value = struct.unpack_from("<BBH", data, at)
             at += 4
@@ -167,6 +175,9 @@ class _Elf:
                 _, ordinal, offset, flags = struct.unpack("<IHHI", value)
                 parameters[ordinal] = (offset, flags >> 18 & 0x3FFF)
         shared = self._named(f".nv.shared.{name}")
+        local = max(module.get((FRAME_SIZE, name), 0), module.get((STACK_SIZE, name), 0))
+        if (shared and shared.size > MOST_SHARED) or local > MOST_LOCAL:
+            raise ValueError(f"kernel {name} wants more shared or local memory than any GPU has")
         reserved = 0x400 if self._named(".nv.shared.reserved.0") is not None else 0
         banks = {}
         for bank, title in ((2, f".nv.constant2.{name}"), (3, ".nv.constant3"), (4, ".nv.constant4")):
@@ -176,7 +187,7 @@ class _Elf:
         return KernelFacts(
             name, self.arch, module.get((REGISTERS, name), 255), code.size, base, total,
             tuple(parameters[k] for k in sorted(parameters)), max(shared.size if shared else 0, reserved), reserved,
-            max(module.get((FRAME_SIZE, name), 0), module.get((STACK_SIZE, name), 0)), banks,
+            local, banks,
             tuple(variables.values()),
         )  # fmt: skip
 

@@ -1,14 +1,14 @@
 """The SASS instructions that are known, and what each becomes: the one table of this front end.
 
-A row says how the operands of an opcode are written (its signature), which modifiers it may have, and the machine's form
-that does it. Signature, a token per operand, in order; the machine's operand k is token k:
+A row says how the operands of an opcode are written (its signature), which modifiers it may have, and the machine's
+form that does it. Signature, a token per operand, in order; the machine's operand k is token k:
 
     d D      result: one register, a pair          q        result: a predicate
-    i        integer, - and ~ allowed               w        pair of registers as an integer of 64 bits
-    I        integer without modifiers              f g h    float, double, two halves
-    p        predicate; =T or =F where absent       u        result: a uniform register or a register
+    i        integer, - and ~ allowed              w        pair of registers as an integer of 64 bits
+    I        integer without modifiers             f g h    float, double, two halves
+    p        predicate; =T or =F where absent      B        convergence barrier
     n m      a number that goes into `variant`, into the high half of `immediate`
-    P        all predicates                          _        nothing, an empty place
+    P        all predicates                        _        nothing, an empty place
     ?        behind a result or a source: may be absent (a result is then thrown away, a source is 0)
 
 A modifier belongs to one of the row's groups. A group that maps to text adds it to the form's name, one that maps to a
@@ -55,7 +55,8 @@ def _type(default: str = "s32") -> Group:
 BOOLEAN = Group({"AND": 0, "OR": 1, "XOR": 2}, None)
 INTEGER_COMPARISON = Group({name: name.lower() for name in ("F", "LT", "EQ", "LE", "GT", "NE", "GE", "T")})
 FLOAT_COMPARISON = Group(
-    {n: n.lower() for n in "LT EQ LE GT NE GE NUM NAN LTU EQU LEU GTU NEU GEU".split()}
+    {name: name.lower() for name in (
+        "LT", "EQ", "LE", "GT", "NE", "GE", "NUM", "NAN", "LTU", "EQU", "LEU", "GTU", "NEU", "GEU")}
 )  # fmt: skip
 _RELATIONS = {"LT": 1, "EQ": 2, "LE": 3, "GT": 4, "NE": 5, "GE": 6, "NUM": 7, "NAN": 8}
 HALF_COMPARISON = Group(
@@ -166,9 +167,11 @@ ARITHMETIC: dict[str, tuple[Row, ...]] = _rows(
         "HMUL2": [Row("d h h", "sass.hmul2", (HALF, *_HALF_END), frozenset({"MMA"}))],
         "HFMA2": [Row("d h h h", "sass.hfma2", (HALF, *_HALF_END), frozenset({"MMA"}))],
         "HMNMX2": [Row("d h h p", "sass.hmnmx2", (HALF, _flag("NAN", 4)))],
-        "HSETP2": [Row("q q h h p", "sass.hsetp2", (HALF, HALF_COMPARISON, BOOLEAN, _flag("H_AND", 1 << 16, high=True)))],
+        "HSETP2": [Row("q q h h p", "sass.hsetp2", (
+            HALF, HALF_COMPARISON, BOOLEAN, _flag("H_AND", 1 << 16, high=True)))],
         "HSET2": [Row("d h h p", "sass.hset2", (HALF, _flag("BF", 1 << 16, high=True), HALF_COMPARISON, BOOLEAN))],
-        "F2FP": [Row("d f f", "sass.f2fp", (HALF, Group({"PACK_AB": ""}), Group({"RN": 0, "RZ": 1}, 0), _flag("RELU", 2)),
+        "F2FP": [Row("d f f", "sass.f2fp", (
+            HALF, Group({"PACK_AB": ""}), Group({"RN": 0, "RZ": 1}, 0), _flag("RELU", 2)),
                      frozenset({"F32"}))],
         # Conversions
         "I2F": [Row("", "sass.i2f", (FORMAT, INTEGER, ROUNDING))],
@@ -193,9 +196,7 @@ UNIFORM = {
 }  # fmt: skip
 """Opcodes of the uniform datapath, which do what another does, once for the warp."""
 
-NOTHING = frozenset(
-    {"NOP", "ERRBAR", "CGAERRBAR", "ENDCOLLECTIVE", "CCTL", "CCTLL", "PREEXIT", "ACQBULK"}
-)
+NOTHING = frozenset({"NOP", "ERRBAR", "CGAERRBAR", "ENDCOLLECTIVE", "CCTL", "CCTLL", "PREEXIT", "ACQBULK"})
 """Opcodes without a result here: scheduling, and caches that are not modelled."""
 
 SPECIALS = {

@@ -68,7 +68,7 @@ def lower(facts: KernelFacts, section: Section) -> Lowered:
 
 def kernel_state(facts: KernelFacts, section: Section) -> Kernel:
     """What lowering the lines one by one needs to know of the whole kernel."""
-    lines = tuple(_without_padding(section))
+    lines = tuple(without_padding(section))
     numbers = [number for line in lines for number in _registers_of(line)]
     uniform = any(
         o.kind is Kind.UNIFORM or (o.address and o.address.uniform != ZERO) for line in lines for o in line.operands
@@ -78,7 +78,7 @@ def kernel_state(facts: KernelFacts, section: Section) -> Kernel:
     return Kernel(facts, registers, lines, {line.address: k for k, line in enumerate(lines)}, dict(section.labels))
 
 
-def _without_padding(section: Section) -> list[Line]:
+def without_padding(section: Section) -> list[Line]:
     """The lines up to the last that can be reached: what follows is padding, and no report counts it."""
     lines = list(section.lines)
     while len(lines) > 1 and lines[-1].base in ("NOP", "BRA") and lines[-2].base in ("NOP", "BRA"):

@@ -14,7 +14,22 @@ from workbench.simulate.sass.text import Line
 Lower = Callable[[Line, Kernel], Instruction]
 
 CACHE_HINTS = frozenset(
-    {"E", "CONSTANT", "EF", "EL", "LU", "EU", "NA", "LTC64B", "LTC128B", "LTC256B", "BYPASS", "ACCESS", "WEAK", "PRIVATE"}
+    {
+        "E",
+        "CONSTANT",
+        "EF",
+        "EL",
+        "LU",
+        "EU",
+        "NA",
+        "LTC64B",
+        "LTC128B",
+        "LTC256B",
+        "BYPASS",
+        "ACCESS",
+        "WEAK",
+        "PRIVATE",
+    }
 )
 STRENGTH = frozenset({"STRONG", "CTA", "SM", "GPU", "SYS", "MMIO"})
 SIZES = {"U8": (1, 1), "S8": (1, 1), "U16": (2, 1), "S16": (2, 1), "32": (4, 1), "64": (4, 2), "128": (4, 4)}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from workbench.problem import Problem
 from workbench.simulate.program import ABSENT, LANES, File, Special
 from workbench.simulate.sass.cubin import KernelFacts
 from workbench.simulate.sass.operands import ZERO
+from workbench.simulate.sass.refusal import Refusal
 
 LOCAL_WINDOW, SHARED_WINDOW = 0x7D_0000_0000, 0x7E_0000_0000
 """Where generic addresses find local and shared memory; as in machine/machine.h."""
@@ -43,14 +43,14 @@ class Registers:
         if number == ZERO:
             return self.file.constant(0, rows)
         if number + rows > self._count:
-            raise Problem(f"register R{number}, of {self._count}")
+            raise Refusal(f"register R{number}, of {self._count}")
         return self._registers + LANES * number
 
     def uniform(self, number: int, rows: int = 1) -> int:
         if number == ZERO:
             return self.file.constant(0, rows)
         if number + rows > UNIFORMS:
-            raise Problem(f"register UR{number}, of {UNIFORMS}")
+            raise Refusal(f"register UR{number}, of {UNIFORMS}")
         return self._uniforms + LANES * number
 
     def thrown(self, rows: int = 1) -> int:
@@ -77,14 +77,14 @@ class Registers:
     @staticmethod
     def _predicate(number: int) -> int:
         if number >= PREDICATES:
-            raise Problem(f"predicate P{number}, of {PREDICATES}")
+            raise Refusal(f"predicate P{number}, of {PREDICATES}")
         return number
 
     def barrier(self, number: int) -> int:
         if self._barriers == ABSENT:
             self._barriers = self.file.rows(BARRIERS)
         if number >= BARRIERS:
-            raise Problem(f"convergence barrier B{number}, of {BARRIERS}")
+            raise Refusal(f"convergence barrier B{number}, of {BARRIERS}")
         return self._barriers + LANES * number
 
     def constant_word(self, bank: int, offset: int) -> int:
@@ -97,7 +97,7 @@ class Registers:
                 return self.file.special(LAUNCH_WORDS[offset // 4])
             if offset in self._driver:
                 return self.file.constant(self._driver[offset])
-            raise Problem(f"c[0x0][{offset:#x}], a word of the driver that is not known")
+            raise Refusal(f"c[0x0][{offset:#x}], a word of the driver that is not known")
         return self.file.constant(int.from_bytes(self._bank(bank, offset, 4), "little"))
 
     def constant_pair(self, bank: int, offset: int) -> int:
@@ -108,11 +108,11 @@ class Registers:
                 return self.file.parameter(at, 2)
             if offset in self._driver and offset + 4 in self._driver:
                 return self.file.constant(self._driver[offset] | self._driver[offset + 4] << 32, 2)
-            raise Problem(f"c[0x0][{offset:#x}], a pair of the driver's words that is not known")
+            raise Refusal(f"c[0x0][{offset:#x}], a pair of the driver's words that is not known")
         return self.file.constant(int.from_bytes(self._bank(bank, offset, 8), "little"), 2)
 
     def _bank(self, bank: int, offset: int, size: int) -> bytes:
         content = self.facts.constants.get(bank, b"")
         if offset < 0 or offset + size > len(content):
-            raise Problem(f"c[{bank:#x}][{offset:#x}], behind the {len(content)} bytes of that bank")
+            raise Refusal(f"c[{bank:#x}][{offset:#x}], behind the {len(content)} bytes of that bank")
         return content[offset : offset + size]

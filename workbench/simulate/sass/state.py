@@ -57,4 +57,3 @@ class Kernel:
 
     def bank(self) -> bytes:
         return bytes(self._bank)
-

@@ -1,4 +1,4 @@
-"""nvdisasm's text (`nvdisasm -c -hex -g`) → the lines of each kernel. A line that the grammar does not hold is refused."""
+"""nvdisasm's text (`nvdisasm -c -hex -g`) → the lines of each kernel; what the grammar does not hold is refused."""
 
 from __future__ import annotations
 
@@ -97,23 +97,23 @@ def sections_of(printed: str, name: str) -> dict[str, Section]:
     for row, raw in enumerate(printed.splitlines(), 1):
         line = raw.strip()
         if pending is not None:
-            match, source, number = pending
+            begun, source, number = pending
             high = _HIGH.match(line)
             if high is None or section is None:
                 raise Problem(f"{name}: line {row} of nvdisasm's text: the second half of an instruction is missing")
-            section.lines.append(_line(match, int(high[1], 16), source, number))
-            end, pending = int(match[1], 16) + 16, None
-        elif match := _SECTION.match(line):
-            section = found.setdefault(match[1], Section(match[1]))
+            section.lines.append(_line(begun, int(high[1], 16), source, number))
+            end, pending = int(begun[1], 16) + 16, None
+        elif title := _SECTION.match(line):
+            section = found.setdefault(title[1], Section(title[1]))
             source, number, end = "", 0, 0
-        elif not line or section is None or _DIRECTIVE.match(line) and not line.endswith(":"):
+        elif not line or section is None or (_DIRECTIVE.match(line) and not line.endswith(":")):
             continue
-        elif match := _SOURCE.match(line):
-            source, number = match[1], int(match[2])
-        elif match := _LABEL.match(line):
-            section.labels[match[1]] = end
-        elif match := _INSTRUCTION.match(line):
-            pending = (match, source, number)
+        elif place := _SOURCE.match(line):
+            source, number = place[1], int(place[2])
+        elif label := _LABEL.match(line):
+            section.labels[label[1]] = end
+        elif first := _INSTRUCTION.match(line):
+            pending = (first, source, number)
         elif not line.startswith("//"):
             raise Problem(f"{name}: line {row} of nvdisasm's text is not understood: {line[:80]!r}; report its version")
     if pending is not None:

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup sweep test lint format bench gpu readme dashboard clean
+.PHONY: setup sweep test simulate lint format bench fuzz campaign gpu readme dashboard clean
 
 setup: .venv/.stamp
 
@@ -15,7 +15,11 @@ sweep: setup
 	$(BIN)/workbench sweep --preset quick
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest --ignore=tests/simulate -n 2 --dist worksteal
+
+# The simulator's own tests: PTX and machine code executed on the CPU. Its compilation takes a minute.
+simulate: setup
+	$(BIN)/python -m pytest tests/simulate
 
 lint: setup
 	$(BIN)/ruff check .
@@ -28,6 +32,14 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+# A hundred times the mutations of run folders, reports, CSV, cache entries and options that the tests make.
+fuzz: setup
+	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "broken or odd or hostile or never" tests/store tests/profile tests/build tests/cli
+
+# 300 kills and resumes of a small sweep; make campaign KILLS=50 SEED=3 for others.
+campaign: setup
+	$(BIN)/python -m tests.campaign.kills $(or $(KILLS),300) $(or $(SEED),0)
 
 # On a machine with an NVIDIA GPU; make gpu RESUME=RUN goes on where time ran out.
 gpu: setup

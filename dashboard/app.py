@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -19,6 +20,9 @@ import streamlit as st  # noqa: E402
 from dashboard import url  # noqa: E402
 from dashboard.filter_bar import filter_bar  # noqa: E402
 from workbench.analyse.figures.dots import CSS  # noqa: E402
+from workbench.analyse.markup import plain  # noqa: E402
+from workbench.foreign import first_words  # noqa: E402
+from workbench.problem import Problem  # noqa: E402
 
 # In the order in which one thinks. Each is a module of dashboard/pages with a function `page(context)`.
 PAGES = {
@@ -36,8 +40,17 @@ PAGES = {
 def main() -> None:
     url.start()
     name = url.choose(st.segmented_control, "Page", list(PAGES), "page", label_visibility="collapsed", required=True)
-    context = filter_bar()
-    importlib.import_module(f"dashboard.pages.{PAGES[str(name)]}").page(context)
+    try:
+        context = filter_bar()
+        importlib.import_module(f"dashboard.pages.{PAGES[str(name)]}").page(context)
+    except Problem as problem:
+        st.error(plain(problem))
+    except Exception as error:
+        # A run that no reader foresaw costs this view, not the visit; what exactly failed stands in the server's log.
+        traceback.print_exc()
+        st.error(
+            plain(f"This view cannot be drawn from these records ({first_words(error)}); choose other runs above.")
+        )
     url.finish()
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard.context import Context
 from workbench.analyse.describe import SCIENTIFIC, shape_text, table
+from workbench.analyse.markup import Html
 from workbench.analyse.missing import unreadable
 from workbench.analyse.table_html import as_html
 
@@ -56,7 +57,7 @@ def with_problem(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return rows.assign(problem=[shape_text(text) if text.startswith("{") else text for text in rows["shape"]])
 
 
-def dots(plot: str) -> None:
+def dots(plot: Html) -> None:
     """A dot plot of workbench.analyse.figures.dots."""
     st.html(plot)
 

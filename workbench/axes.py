@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from workbench.problem import Problem
+
+MOST_SIZES = 10_000
+"""Of one axis: more is a slip of the pen, and would fill the memory before anybody saw it."""
+LARGEST = 2**62
 
 
 def parse_axis(name: str, text: str) -> tuple[int, ...]:
@@ -29,6 +35,9 @@ def _range(name: str, part: str) -> list[int]:
     multiply = pieces[2][0] == "x"
     if first < 1 or last < first or step < (2 if multiply else 1):
         raise Problem(f"--{name} {part}: a range rises from first (at least 1) to last", exit_status=2)
+    if not multiply and (last - first) // step >= MOST_SIZES:
+        count = (last - first) // step + 1
+        raise Problem(f"--{name} {part}: {count:,} sizes; {MOST_SIZES:,} at most, so take larger steps", exit_status=2)
     sizes = []
     size = first
     while size <= last:
@@ -38,7 +47,10 @@ def _range(name: str, part: str) -> list[int]:
 
 
 def _integer(name: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise Problem(f"--{name} {text}: {text or 'nothing'} is not a whole number", exit_status=2) from None
+    # Plain digits alone: int() also takes other scripts' digits, underscores and blanks, which are slips here.
+    if not re.fullmatch(r"-?[0-9]{1,30}", text):
+        raise Problem(f"--{name} {text}: {text or 'nothing'} is not a whole number", exit_status=2)
+    value = int(text)
+    if value > LARGEST:
+        raise Problem(f"--{name} {text}: larger than any size; {LARGEST} at most", exit_status=2)
+    return value

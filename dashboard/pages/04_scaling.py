@@ -12,6 +12,7 @@ from workbench.analyse import missing
 from workbench.analyse.describe import quantity
 from workbench.analyse.figures import scaling as figures
 from workbench.analyse.figures import time as time_figures
+from workbench.analyse.markup import plain
 from workbench.analyse.parts import OWN, chains, shares_along
 from workbench.analyse.scaling import AXES, crossings, curves, exponents, fastest_map, others_of
 
@@ -63,8 +64,8 @@ def growth(context: Context, found: pd.DataFrame, axis: str) -> None:
         st.markdown("##### Where two devices cross")
         for _, row in crossed.iterrows():
             st.markdown(
-                f"- from {axis} ≈ {row['size']:,.0f} on, **{row['faster_above']}** is the faster "
-                f"({row['first']} against {row['second']}, {quantity(row['seconds'], 's')}; derived)"
+                f"- from {axis} ≈ {row['size']:,.0f} on, **{plain(row['faster_above'])}** is the faster "
+                f"({plain(row['first'])} against {plain(row['second'])}, {quantity(row['seconds'], 's')}; derived)"
             )
         if crossed.empty:
             nothing([missing.no_crossing(found["device"].nunique(), axis)])
@@ -86,7 +87,8 @@ def shift(context: Context, found: pd.DataFrame, axis: str) -> None:
     picture(
         time_figures.parts_along(shares, axis),
         "shift",
-        "Each part was timed alone in the same run (derived)." + (f" The chain's own steps: {own}." if own else ""),
+        "Each part was timed alone in the same run (derived)."
+        + (f" The chain's own steps: {plain(own)}." if own else ""),
     )
 
 
@@ -102,5 +104,5 @@ def fastest(context: Context) -> None:
     picture(
         figures.fastest(cells, "T", "H", str(context.operation), context.style),
         "fastest",
-        f"On {device}. A tie: 95 % intervals of the medians overlap (derived). Hover for who is in it.",
+        f"On {plain(device)}. A tie: 95 % intervals of the medians overlap (derived). Hover for who is in it.",
     )

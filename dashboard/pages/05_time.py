@@ -13,8 +13,10 @@ from workbench.analyse.advice import advice
 from workbench.analyse.counted import kernels, rules, stalls
 from workbench.analyse.describe import shape_text
 from workbench.analyse.figures import time as figures
+from workbench.analyse.markup import plain
 from workbench.analyse.parts import chain_shares
 from workbench.analyse.problems import problems
+from workbench.profile.import_report import UNNAMED
 
 
 def page(context: Context) -> None:
@@ -27,10 +29,20 @@ def page(context: Context) -> None:
     if context.records.empty:
         nothing([missing.no_records(context.operation)])
         return
-    st.markdown(f"##### {context.operation}: launches, kernels and stalls")
-    shape = choose(st.selectbox, "Shape", problems(context.records), "shape", format_func=shape_text)
-    rows = context.ladder(context.records[context.records["shape"] == shape])
-    columns = ["variant", "run", "time.median_s", "launches.declared", "launches.counted"]
+    st.markdown(f"##### {plain(context.operation)}: launches, kernels and stalls")
+    imported = context.operation == UNNAMED
+    chosen = context.records
+    if not imported:  # a report's kernels each have a shape of their own: together they are where its time goes
+        shape = choose(st.selectbox, "Shape", problems(chosen), "shape", format_func=shape_text)
+        chosen = chosen[chosen["shape"] == shape]
+    rows = context.ladder(chosen)
+    columns = [
+        "variant",
+        "run",
+        "under_ncu_s" if imported else "time.median_s",
+        "launches.declared",
+        "launches.counted",
+    ]
     frame(rows, [*columns, "time_a_launch_s", "top_stall", "top_stall_share"], "launches")
     counted(context, rows)
     st.markdown("##### Advice of the workbench")
@@ -38,7 +50,7 @@ def page(context: Context) -> None:
     if sentences.empty:
         nothing(["The workbench's rules find nothing to say about these records."])
     for _, row in sentences.iterrows():
-        st.markdown(f"- **{row['variant']}**: {row['sentence']}")
+        st.markdown(f"- **{plain(row['variant'])}**: {plain(row['sentence'])}")
 
 
 def parts(context: Context) -> None:
@@ -65,9 +77,14 @@ def counted(context: Context, rows: pd.DataFrame) -> None:
             nothing([missing.counted_elsewhere(context.records, context.launches)])
         return
     waits, times = stalls(rows, context.launches), kernels(rows, context.launches)
+    whole = "report" if context.operation == UNNAMED else "record"
     if len(times):
         picture(
-            figures.stacked(times, "kernel", "share of the time in kernels (measured under the profiler)"),
+            figures.stacked(
+                times,
+                "kernel",
+                f"share of the time of the {whole} (measured under the profiler)",
+            ),
             "kernels",
             "Under the profiler, which flushes caches: compare kernels with each other, never with the sweep's times.",
         )

@@ -19,6 +19,7 @@ from workbench.analyse.machine_code import (
     resources,
     source_lines,
 )
+from workbench.analyse.markup import plain
 from workbench.build import supported_archs
 from workbench.build.catalogue import BuildRow
 from workbench.problem import Problem
@@ -50,13 +51,13 @@ def page(context: Context) -> None:
         dtype = str(choose(st.selectbox, "In and out", dtypes, "kernel_dtype", default))
     with arch_column:
         archs = choose_several("Architectures", supported_archs(), "archs", ["sm_90", "sm_89"]) or ("sm_90",)
-    st.markdown(f"**{operation}/{name}**: {ideas[name]}")
+    st.markdown(f"**{plain(operation)}/{plain(name)}**: {plain(ideas[name])}")
     try:
         with st.spinner("compiling"):
             rows = compiled(catalog, f"{operation}/{name}", archs, dtype)
         show(rows)
     except Problem as problem:
-        st.warning(str(problem))
+        st.warning(plain(problem))
     library = calls(catalog, f"{operation}/{name}", dtype)
     if library:
         st.markdown("##### Library calls")
@@ -67,11 +68,12 @@ def page(context: Context) -> None:
 def show(rows: list[BuildRow]) -> None:
     for row in rows:
         if row.status not in ("ok", "no_kernel"):
-            st.warning(f"{row.variant}, {row.dtype}, {row.unit.arch if row.unit else ''}: {row.status}. {row.reason}")
+            arch = row.unit.arch if row.unit else ""
+            st.warning(plain(f"{row.variant}, {row.dtype}, {arch}: {row.status}. {row.reason}"))
     built = [row for row in rows if row.fact is not None and row.binary is not None and row.step is not None]
     if not built:
         for source in files(rows):
-            st.markdown(f"##### {source.name}")
+            st.markdown(f"##### {plain(source.name)}")
             st.code(source.read_text(), language="cpp", line_numbers=True, height=HEIGHT)
         if any(row.status == "ok" for row in rows):
             nothing(["This one runs on the CPU: there is no SASS of it."])
@@ -85,10 +87,10 @@ def show(rows: list[BuildRow]) -> None:
     only = choose(st.selectbox, "Machine code of", lines, "line", format_func=lambda line: f"{line}")
     left, right = st.columns(2)
     with left:
-        st.caption(f"{source.name}, instructions a line")
+        st.caption(f"{plain(source.name)}, instructions per line")
         st.code(annotated_source(source, code), language="cpp", height=HEIGHT)
     with right:
-        st.caption(f"SASS of {kernel}")
+        st.caption(f"SASS of {plain(kernel)}")
         number = int(str(only).split()[1].rstrip(":")) if only != "all lines" else None
         st.code(listing(code, number, source), language="asm", height=HEIGHT)
     st.markdown("##### Instruction mix")

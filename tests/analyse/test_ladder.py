@@ -38,7 +38,7 @@ def test_best_setting_stands_for_the_variant() -> None:
 
 
 def test_a_variant_without_a_time_shows_its_gravest_failure() -> None:
-    skipped = failed("serial", Status.SKIPPED, "no GPU", settings={"block": 64})
+    skipped = failed("serial", Status.UNSUPPORTED, "no GPU", settings={"block": 64})
     wrong = failed("serial", Status.INCORRECT, "off by 0.3", settings={"block": 128})
     row = ladder(frame_of([skipped, wrong]), KNOWN).iloc[0]
     assert (row["status"], row["reason"]) == ("incorrect", "off by 0.3")

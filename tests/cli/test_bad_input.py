@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +50,42 @@ def only_line(stderr: str) -> str:
         (["check", "--T", "0"], "T = 0 is not a size"),
         (["build", "scna"], "unknown operation scna: did you mean scan?"),
         (["build", "scan", "--arch", "sm_91"], "sm_9"),
+        (["sweep", "sru"], "unknown operation sru: known: causal_conv"),
+        (["sweep", "scan", "--pass", "backward"], "unknown pass backward: known: forward"),
+        (["sweep", "scan", "--T", "1:99999999999:+1"], "99,999,999,999 sizes; 10,000 at most"),
+        (["sweep", "scan", "--T", "１０"], "is not a whole number"),
+        (["sweep", "scan", "--T", "1_000"], "1_000 is not a whole number"),
+        (["sweep", "scan", "--T", "9" * 25], "larger than any size"),
+        (["sweep", "scan", "--timeout", "nan"], "seconds must be positive"),
+        (["sweep", "scan", "--timeout", "inf"], "seconds must be positive"),
+        (["sweep", "scan", "--timeout", "1e-9"], "seconds must be positive"),
+        (["sweep", "scan", "--dtype", ","], "--dtype ,: names nothing"),
+        (["sweep", "scan", "--device", ","], "--device ,: names nothing"),
+        (["sweep", "scan", "--variants", ","], "--variants ,: names nothing"),
+        (["sweep", "scan", "--arch", ","], "--arch ,: names nothing"),
+        (["sweep", "scan", "--name", "../out"], "--name ../out: a run's name is letters"),
+        (["sweep", "scan", "--name", "-x"], "a run's name is letters"),
+        (["sweep", "scan", "--name", "a\nb"], "a run's name is letters"),
+        (["sweep", "scan", "--name", ""], "a run's name is letters"),
+        (["sweep", "--resume", ""], "the name of a run is empty"),
+        (["sweep", "--seed", "x"], "workbench sweep --help lists what there is"),
+        (["nothing"], "No such command 'nothing'"),
+        (["compare", "a"], "Missing argument 'B'"),
+        (["report", "x" * 300], "no run there"),
+        (["finish", "x" * 300], "no run there"),
+        (["sweep", "scan", "--arch", ""], "--arch: names nothing"),
+        (["sweep", "scan", "--T", "1", "--T", "2"], "--T is given twice"),
+        (["sweep", "scan", "--model", "--device", "h200", "--resume", "x"], "--resume has no effect beside --model"),
+        (["dashboard", "--port", "８"], "８ is not a whole number"),
+        (["sweep", "--seed", "1_0"], "1_0 is not a whole number"),
+        (["sweep", "--timeout", "1_0"], "1_0 is not a number"),
+        (["build", "--jobs", "１"], "１ is not a whole number"),
+        (["build", "--jobs", "0"], "counts start at 1"),
+        (["check", "--device", ","], "--device ,: names nothing"),
+        (["profile", "x", "--budget", "nan"], "--budget nan: seconds must be positive"),
+        (["profile", "x", "--timeout", "inf"], "--timeout inf: seconds must be positive"),
+        (["compare", "a", "b", "--fail-over", "５%"], "write a share such as"),
+        (["dashboard", "--kernels", "nowhere"], "nowhere: no such folder"),
     ],
 )
 def test_one_line_with_what_to_do(workbench: Run, tmp_path: Path, arguments: list[str], words: str) -> None:
@@ -117,3 +157,33 @@ def test_profiles_in_the_way_of_a_file(workbench: Run, tmp_path: Path) -> None:
     done = workbench("sweep", "scan")
     assert done.returncode != 0 and "cannot be created" in only_line(done.stderr)
     assert (tmp_path / "profiles").read_text() == "a file"
+
+
+def test_a_report_is_written_to_a_file_alone(workbench: Run, tmp_path: Path) -> None:
+    runs = Path(__file__).parents[2] / "profiles"
+    for out in ("/dev/null", "/", "", "x" * 300 + ".html", "nowhere/at/all.html"):
+        done = workbench("report", "cpu-epyc-2-cores", "--profiles", str(runs), "--out", out)
+        assert done.returncode == 1 and "--out" in only_line(done.stderr), (out, done.stderr)
+    assert list(tmp_path.iterdir()) == [] and Path("/dev/null").is_char_device()
+
+
+def test_output_that_nobody_takes(workbench: Run) -> None:
+    """A full disk behind standard output, a closed one, and a locale that lacks the characters."""
+    listing = [sys.executable, "-m", "workbench.cli", "list"]
+    full = subprocess.run(f"{shlex.join(listing)} > /dev/full", shell=True, capture_output=True, text=True, check=False)
+    assert full.returncode == 1 and "No space left on device" in only_line(full.stderr)
+    closed = subprocess.run(f"{shlex.join(listing)} >&-", shell=True, capture_output=True, text=True, check=False)
+    assert closed.returncode == 0 and closed.stderr == ""
+    latin = workbench(
+        "sweep", "--model", "--device", "h200", "scan", PYTHONUTF8="0", LC_ALL="C", PYTHONIOENCODING="ascii"
+    )
+    assert latin.returncode == 0 and latin.stderr == "" and "serial" in latin.stdout
+
+
+def test_what_a_run_was_not_begun_with_is_refused_beside_resume(workbench: Run, tmp_path: Path) -> None:
+    committed = Path(__file__).parents[2] / "profiles" / "cpu-epyc-2-cores"
+    shutil.copytree(committed, tmp_path / "profiles" / "one")
+    for words in (["--T", "7"], ["--preset", "gpu"], ["gate"], ["--dtype", "bfloat16"], ["--name", "two"]):
+        done = workbench("sweep", "--resume", "one", *words)
+        assert done.returncode == 2 and words[0] in only_line(done.stderr), done.stderr
+    assert "is finished; nothing to do" in workbench("sweep", "--resume", "one", "--preset", "quick").stderr

@@ -30,7 +30,7 @@ def test_lines_become_parquet(tmp_path: Path, workbench: Run) -> None:
 def test_an_unknown_run_is_a_line(tmp_path: Path, workbench: Run) -> None:
     make_run(tmp_path / "profiles", make_record())
     done = workbench("finish", "b-run")
-    assert done.returncode != 0 and "did you mean a-run" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode != 0 and "known: a-run" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_sweep_without_pyarrow_ends_as_lines_that_can_be_finished(

@@ -59,7 +59,7 @@ def test_axes_select_every_such_shape_and_keys_exactly(tmp_path: Path) -> None:
         (Wanted(variants=("seriel",)), "unknown variant seriel: did you mean serial"),
         (Wanted(operations=("scam",)), "unknown operation scam: did you mean scan"),
         (Wanted(axes=(("T", (9,)),)), "--T 9: the run has T = 4096"),
-        (Wanted(axes=(("O", (9,)),)), "unknown axis --O: did you mean --T"),
+        (Wanted(axes=(("O", (9,)),)), "unknown axis --O: known: --B, --H, --T"),
         (Wanted(dtypes=("bfloat16",)), "no record of the run has all that was asked for"),
         (Wanted(keys=("scan.serial",)), "unknown key scan.serial"),
     ],

@@ -7,7 +7,7 @@ import pandas as pd
 PROBLEM = ("operation", "pass", "shape", "device", "backend")
 """Columns that say what was computed and where: records that agree in them differ by variant and settings only."""
 
-SEVERITY = ("ok", "incorrect", "crashed", "timeout", "compile_error", "unsupported", "skipped")
+SEVERITY = ("ok", "incorrect", "implausible", "crashed", "timeout", "compile_error", "unsupported")
 """Which status stands for a variant that has several: a time first, then what most needs mending."""
 
 

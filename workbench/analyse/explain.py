@@ -16,6 +16,7 @@ import pandas as pd
 from workbench.analyse.describe import quantity
 from workbench.analyse.floor import LAUNCH_S, limits_of_run
 from workbench.analyse.ladder import BUILD_COLUMNS, build_summary
+from workbench.analyse.markup import plain
 
 COLUMNS = ["what", "origin", "a", "b", "unit", "seconds", "share"]
 
@@ -81,9 +82,8 @@ def in_words(found: pd.DataFrame, missing_counters: bool) -> str:
     top = helping.sort_values("share", ascending=False).iloc[0]
     share = float(top["share"])
     amount = "more than all" if share > 1 else f"{100 * share:.0f} %"
-    return (
-        f"The difference in {top['what']} accounts for {amount} of the difference in time at this run's ceilings.{lack}"
-    )
+    what = plain(top["what"])
+    return f"The difference in {what} accounts for {amount} of the difference in time at this run's ceilings.{lack}"
 
 
 def _number(value: Any, default: float) -> float:

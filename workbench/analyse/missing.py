@@ -8,23 +8,25 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.analyse.describe import shape_text
+from workbench.analyse.markup import code, plain
 from workbench.analyse.runs import RunSummary
 
 
 def no_runs(profiles: Path) -> str:
     return (
-        f"No runs in `{profiles}` yet. `make sweep` (or `workbench sweep`) measures this machine in about a minute and "
-        "a half; `workbench import FILE.ncu-rep`, or the Import page, brings a report made elsewhere."
+        f"No runs in {code(profiles)} yet. `make sweep` (or `workbench sweep`) measures this machine in about a minute "
+        "and a half; `workbench import FILE.ncu-rep`, or the Import page, brings a report made elsewhere."
     )
 
 
 def unreadable(runs: Sequence[RunSummary], chosen: Sequence[RunSummary], problems: Sequence[str]) -> list[str]:
     """Runs that cannot be read, with what to do; chosen runs that are not finished, with how to go on."""
-    found = [f"Run `{run.name}` cannot be read. {run.problem}" for run in runs if run.state == "corrupt"]
-    found += [f"Left out: {problem}" for problem in problems]
+    found = [f"Run {code(run.name)} cannot be read. {plain(run.problem)}" for run in runs if run.state == "corrupt"]
+    found += [plain(run.beside_problem) for run in chosen if run.beside_problem]
+    found += [f"Left out: {plain(problem)}" for problem in problems]
     found += [
-        f"Run `{run.name}` is not finished: what it has so far is shown. "
-        f"`workbench sweep --resume {run.name}` goes on with it if it was cut off."
+        f"Run {code(run.name)} is not finished: what it has so far is shown. "
+        f"{code(f'workbench sweep --resume {run.name}')} goes on with it if it was cut off."
         for run in chosen
         if run.state == "unfinished"
     ]
@@ -33,8 +35,8 @@ def unreadable(runs: Sequence[RunSummary], chosen: Sequence[RunSummary], problem
 
 def no_records(operation: str | None) -> str:
     return (
-        f"No record of `{operation}` passes the filter. Choose another run or fewer filters, or measure it: "
-        f"`workbench sweep {operation or ''}`."
+        f"No record of {code(operation)} passes the filter. Choose another run or fewer filters, or measure it: "
+        f"{code(f'workbench sweep {operation or str()}')}."
     )
 
 
@@ -43,11 +45,14 @@ def no_times(records: pd.DataFrame, operation: str) -> str:
     statuses = records["status"].value_counts()
     backends = set(records["backend"])
     if "unnamed" in set(records["operation"]):
-        return "An imported report brings counters, no times: times come from `workbench sweep`, never from a profiler."
+        return (
+            "An imported report brings counters, no times: times come from `workbench sweep`, never from a profiler. "
+            "How long each launch took under ncu stands on the page Time."
+        )
     if backends == {"emulated"}:
         return (
             "These kernels were executed under emulation, for correctness, and emulation is never timed. "
-            f"`workbench sweep {operation}` on a machine with an NVIDIA GPU times them."
+            f"{code(f'workbench sweep {operation}')} on a machine with an NVIDIA GPU times them."
         )
     counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
     return f"None of these records has a time ({counts}). The reasons stand in the table."
@@ -56,34 +61,37 @@ def no_times(records: pd.DataFrame, operation: str) -> str:
 def no_counters(runs: Sequence[RunSummary]) -> str:
     name = runs[0].name if runs else "RUN"
     return (
-        f"No counters were joined to these records. On a machine with an NVIDIA GPU: `workbench profile {name}`; for a "
-        f"report made elsewhere: `workbench import FILE.ncu-rep --run {name}`."
+        "No counters were joined to these records. On a machine with an NVIDIA GPU: "
+        f"{code(f'workbench profile {name}')}; for a report made elsewhere: "
+        f"{code(f'workbench import FILE.ncu-rep --run {name}')}."
     )
 
 
 def no_build(operation: str) -> str:
     return (
         "These records carry no build facts (a CPU or library variant compiles no CUDA). "
-        f"`workbench build {operation} --arch sm_90` compiles the CUDA variants without a GPU."
+        f"{code(f'workbench build {operation} --arch sm_90')} compiles the CUDA variants without a GPU."
     )
 
 
 def no_ceilings(runs: Sequence[RunSummary]) -> str:
-    names = ", ".join(f"`{run.name}`" for run in runs if not run.ceilings)
+    names = ", ".join(code(run.name) for run in runs if not run.ceilings)
     return f"No ceilings were measured in {names}: floors and shares are missing. `workbench sweep` measures them."
 
 
 def no_curve(operation: str, axis: str) -> str:
+    if operation == "unnamed":
+        return "An imported report holds launches as they were, and no sweep over a size: there is no curve to draw."
     return (
-        f"No variant of `{operation}` was timed at two or more values of {axis}: "
-        f"`workbench sweep {operation} --{axis} 256:16384:x2` measures a curve."
+        f"No variant of {code(operation)} was timed at two or more values of {axis}: "
+        f"{code(f'workbench sweep {operation} --{axis} 256:16384:x2')} measures a curve."
     )
 
 
 def no_parts(operations: Sequence[str]) -> str:
     return (
         "No chain was timed together with the variants that it is made of. Sweep them in one run at the same sizes: "
-        f"`workbench sweep {' '.join(operations)}`."
+        f"{code('workbench sweep ' + ' '.join(operations))}."
     )
 
 
@@ -97,4 +105,4 @@ def counted_elsewhere(records: pd.DataFrame, launches: Container[tuple[str, str]
     """Which shapes do have counters, where the one that is looked at has none."""
     seen = [place in launches for place in zip(records["run"], records["key"], strict=True)]
     shapes = ", ".join(shape_text(shape) for shape in dict.fromkeys(records.loc[seen, "shape"]))
-    return f"Counters there are at {shapes}."
+    return f"Counters there are at {plain(shapes)}."

@@ -6,7 +6,9 @@ that is not finished is read from its records.jsonl. Frames are shared between c
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,8 +22,9 @@ import pandas as pd
 from workbench.analyse.ladder import columns, frame_of
 from workbench.analyse.runs import RunSummary
 from workbench.analyse.selection import AXES, Choices, Selection
+from workbench.foreign import reading
 from workbench.problem import Problem
-from workbench.store.run_folder import open_run
+from workbench.store.run_folder import RESTORE, open_run
 
 T = TypeVar("T")
 Cursor: TypeAlias = duckdb.DuckDBPyConnection
@@ -64,7 +67,8 @@ def read_beside(
 ) -> pd.DataFrame:
     """The table that a profiler left in `file` (`counters.parquet`, `rules.parquet`) of each run, with a column
     `run`: the rows of the records in `keys`, and of the named `metrics`, where given. Empty where no run has one."""
-    paths = tuple(run.path / file for run in runs if run.state != "corrupt" and (run.path / file).is_file())
+    readable = [run for run in runs if run.state != "corrupt" and not run.beside_problem]
+    paths = tuple(run.path / file for run in readable if (run.path / file).is_file())
     wanted = {"key": tuple(sorted(set(keys)))}
     if metrics is not None:
         wanted["metric"] = tuple(sorted(metrics))
@@ -97,25 +101,25 @@ def _each(runs: tuple[RunSummary, ...], query: Callable[[Cursor], T]) -> tuple[l
     finished = [run for run in runs if run.state == "finished"]
     try:
         answers += [query(_over(finished))] if finished else []
-    except duckdb.Error:
+    except Exception:  # DuckDB has its own kinds, the conversion to pandas has others
         for run in finished:
             try:
-                answers.append(query(_over([run])))
-            except duckdb.Error as error:
-                first = str(error).splitlines()[0][:160]
-                problems.append(f"{run.records_file}: corrupt ({first}); restore it or delete the run")
+                with reading(run.records_file, "corrupt", RESTORE):
+                    answers.append(query(_over([run])))
+            except Problem as problem:
+                problems.append(str(problem))
     for run in runs:
         if run.state != "unfinished":
             continue
         try:
-            frame = frame_of(open_run(run.path).records()).assign(run=run.name)
+            with reading(run.records_file, "corrupt", RESTORE):
+                frame = frame_of(open_run(run.path).records()).assign(run=run.name)
+                if len(frame):
+                    cursor = _connection.cursor()
+                    cursor.register("records", frame)
+                    answers.append(query(cursor))
         except Problem as problem:
             problems.append(str(problem))
-            continue
-        if len(frame):
-            cursor = _connection.cursor()
-            cursor.register("records", frame)
-            answers.append(query(cursor))
     return answers, tuple(problems)
 
 
@@ -127,11 +131,16 @@ def _over(runs: Sequence[RunSummary]) -> Cursor:
 
 
 def _from_files(files: Sequence[Path]) -> str:
-    quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+    quoted = ", ".join("'" + _literal(file) + "'" for file in files)
     return (
         "SELECT parse_path(filename)[-2] AS run, * EXCLUDE (filename) "
         f"FROM read_parquet([{quoted}], union_by_name = true, filename = true)"
     )
+
+
+def _literal(file: Path) -> str:
+    """The path in a SQL string, as itself: DuckDB takes a path for a pattern."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(file)).replace("'", "''")
 
 
 def _present(cursor: Cursor) -> set[str]:
@@ -152,21 +161,35 @@ def _choices(runs: tuple[RunSummary, ...]) -> Choices:
     answers, _ = _each(runs, _distinct)
     for answer in answers:
         for column, values in answer.items():
-            found.setdefault(column, set()).update(value for value in values if value is not None)
+            found.setdefault(column, set()).update(v for v in values if isinstance(v, str | int | float))
 
     def texts(column: str) -> tuple[str, ...]:
         return tuple(sorted(str(value) for value in found.get(column, ())))
 
-    factors = {f"{name}={value}" for text in texts("factors") for name, value in json.loads(text).items()}
+    def sizes(axis: str) -> tuple[int, ...]:
+        return tuple(
+            sorted(int(v) for v in found.get(f"shape.{axis}", ()) if isinstance(v, int | float) and math.isfinite(v))
+        )
+
+    factors = {f"{name}={value}" for text in texts("factors") for name, value in _object(text).items()}
     return Choices(
         operations=texts("operation"),
         variants=texts("variant"),
         dtypes=texts("shape.dtype"),
         passes=texts("pass"),
         backends=texts("backend"),
-        sizes={a: tuple(sorted(int(v) for v in found[f"shape.{a}"])) for a in AXES if found.get(f"shape.{a}")},
+        sizes={axis: sizes(axis) for axis in AXES if sizes(axis)},
         factors=tuple(sorted(factors)),
     )
+
+
+def _object(text: str) -> dict[str, Any]:
+    """A JSON object, empty where the text is something else."""
+    with contextlib.suppress(ValueError, RecursionError):
+        value = json.loads(text)
+        if isinstance(value, dict):
+            return value
+    return {}
 
 
 def _distinct(cursor: Cursor) -> dict[str, list[Any]]:
@@ -183,9 +206,13 @@ def _read_beside(paths: tuple[Path, ...], wanted: Mapping[str, Sequence[str]]) -
         return pd.DataFrame()
     where = " AND ".join(f"{column} IN ({', '.join('?' * len(v)) or 'NULL'})" for column, v in wanted.items())
     parameters = [value for values in wanted.values() for value in values]
-    cursor = _connection.cursor()
-    frame: pd.DataFrame = cursor.execute(f"SELECT * FROM ({_from_files(paths)}) WHERE {where}", parameters).df()
-    return frame
+    found = []
+    for path in paths:
+        # What cannot be read costs itself alone; the run's summary says so (runs.py).
+        with contextlib.suppress(Exception):
+            query = f"SELECT * FROM ({_from_files([path])}) WHERE {where}"
+            found.append(_connection.cursor().execute(query, parameters).df())
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
 def kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import html
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from workbench.analyse import missing
 from workbench.analyse.best import best_settings
 from workbench.analyse.counted import kernels, launches_of, rules, stalls, with_counters
-from workbench.analyse.describe import quantity, shape_text
+from workbench.analyse.describe import ceiling_text, quantity, shape_text
 from workbench.analyse.figures import ladder as ladder_figures
 from workbench.analyse.figures import occupancy as occupancy_figures
 from workbench.analyse.figures import roofline as roofline_figures
@@ -18,6 +18,7 @@ from workbench.analyse.figures import scaling as scaling_figures
 from workbench.analyse.figures import time as time_figures
 from workbench.analyse.figures.style import Style, styles
 from workbench.analyse.ladder import Rung, ladder, rungs
+from workbench.analyse.markup import Html, element
 from workbench.analyse.occupancy import build_facts, built, by_kernel
 from workbench.analyse.parts import chain_shares
 from workbench.analyse.problems import problems
@@ -29,7 +30,10 @@ from workbench.analyse.scaling import curves, others_of
 from workbench.analyse.selection import Selection
 from workbench.analyse.table_html import as_html
 from workbench.catalog import Catalog
+from workbench.durable import write_whole
+from workbench.foreign import printable, reading
 from workbench.problem import Problem
+from workbench.store.run_folder import RESTORE
 
 LADDER = [
     "variant", "status", "time.median_s", "time.low_s", "time.high_s", "speedup_over_baseline", "share_of_floor",
@@ -49,6 +53,7 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
     if result.problems:
         raise Problem(result.problems[0])
     records = result.frame
+    records["reason"] = records["reason"].map(lambda text: without_folders(text) if isinstance(text, str) else text)
     known = rungs(catalog)
     style = styles(known)
     launches = launches_of([run], records)
@@ -69,8 +74,10 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
     if len(parts):
         found.append(Section("Parts of the chains"))
         for chain, rows in parts.groupby("chain", sort=False):
-            found[-1].pieces += [f"<h3>{html.escape(str(chain))}</h3>", time_figures.parts(rows)]
-    if run.counters:
+            found[-1].pieces += [element("h3", chain), time_figures.parts(rows)]
+    if run.beside_problem:
+        found.append(Section("Counters", [note(run.beside_problem)]))
+    elif run.counters:
         found.append(Section("Counters", _counters(run, records)))
     else:
         found.append(Section("Counters", [note(missing.no_counters([run]))]))
@@ -83,7 +90,7 @@ def _operation(
     pieces: list[Piece] = []
     for place, shape in enumerate(problems(records)):
         rows = ladder(records[records["shape"] == shape], known)
-        pieces.append(f"<h3>{html.escape(shape_text(shape))}</h3>")
+        pieces.append(element("h3", shape_text(shape)))
         timed = rows[rows["time.median_s"].notna()]
         if len(timed) and place < MOST_PICTURED:
             pieces += [ladder_figures.times(timed, style), ladder_figures.moved(timed, style)]
@@ -91,18 +98,18 @@ def _operation(
     best = best_settings(records)
     above = points(best)
     if len(above):
-        pieces += ["<h3>Roofline</h3>", roofline_figures.roofline(above, roofs([run], dtype), style)]
+        pieces += [element("h3", "Roofline"), roofline_figures.roofline(above, roofs([run], dtype), style)]
     else:
         pieces.append(note(missing.no_times(records, str(records["operation"].iloc[0]))))
     for axis in ("T", "H", "B"):
         for others in others_of(records, axis)[:1]:
             grown = curves(records, axis)
             grown = grown[grown["others"] == others]
-            pieces += [f"<h3>Time against {axis}, {others}</h3>", scaling_figures.growth(grown, axis, style)]
+            pieces += [element("h3", f"Time against {axis}, {others}"), scaling_figures.growth(grown, axis, style)]
     facts = by_kernel(build_facts(best_settings(built(records), ("operation", "pass"))), launches_of([run], records))
     facts = facts[facts["occupancy_theoretical"].notna()]
     for arch, rows in facts.groupby("arch", sort=False):
-        pieces += [f"<h3>Occupancy, {arch}</h3>", occupancy_figures.by_kernel(rows.reset_index(drop=True))]
+        pieces += [element("h3", f"Occupancy, {arch}"), occupancy_figures.by_kernel(rows.reset_index(drop=True))]
     return pieces
 
 
@@ -114,7 +121,7 @@ def _counters(run: RunSummary, records: pd.DataFrame) -> list[Piece]:
         times, waits, found = kernels(own, launches), stalls(own, launches), rules([run], own)
         if len(times):
             title = "share of the time in kernels (measured under the profiler)"
-            pieces += [f"<h3>{operation}</h3>", time_figures.stacked(times, "kernel", title)]
+            pieces += [element("h3", operation), time_figures.stacked(times, "kernel", title)]
         if len(waits):
             title = "share of a warp's time between two instructions (measured)"
             pieces.append(time_figures.stacked(waits, "reason", title))
@@ -123,21 +130,26 @@ def _counters(run: RunSummary, records: pd.DataFrame) -> list[Piece]:
     return pieces
 
 
-def _facts(run: RunSummary) -> str:
+def _facts(run: RunSummary) -> Html:
     rows = {
         "device": run.device,
         "created": run.created,
-        "command": " ".join(run.command),
+        "command": without_folders(" ".join(run.command)),
         "noise floor (measured)": quantity(run.noise_floor, "%") if run.noise_floor is not None else "not recorded",
-        **{f"ceiling {name} (measured)": quantity(value, _unit(name)) for name, value in run.ceilings.items()},
-        **{str(name): _short(value) for name, value in run.environment.items()},
+        **{f"ceiling {name} (measured)": ceiling_text(name, value) for name, value in run.ceilings.items()},
+        **{str(name): without_folders(_short(value)) for name, value in run.environment.items()},
     }
-    cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows.items())
-    return f"<table class='facts'>{cells}</table>"
+    cells = [element("tr", element("th", name), element("td", value)) for name, value in rows.items()]
+    return element("table", *cells, class_="facts")
 
 
-def _unit(name: str) -> str:
-    return "B/s" if "bytes" in name else "FLOP/s" if "flops" in name else "s" if name.endswith("_s") else ""
+FOLDERS = re.compile(r"(?<![\w/:.\\])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\:'\"<>|,;()]+[/\\])+")
+"""What stands in front of the last part of an absolute path."""
+
+
+def without_folders(text: str) -> str:
+    """A text as it may be sent: of each absolute path in it the last part, for the folders are the maker's own."""
+    return FOLDERS.sub("", text)
 
 
 def _short(value: object) -> str:
@@ -145,13 +157,19 @@ def _short(value: object) -> str:
 
 
 def write_report(run: RunSummary, catalog: Catalog, out: Path) -> Path:
-    """Writes the report of a run to `out`, whole or not at all. Problem where it cannot be written."""
-    text = render(f"{run.name}: {run.device}", sections(run, catalog))
-    temporary = out.with_name(f".{out.name}.part")
+    """Writes the report of a run to `out`, whole or not at all. Problem where it cannot be written, or where the run's
+    records cannot be shown."""
+    file = printable(out)
     try:
-        temporary.write_text(text)
-        temporary.replace(out)
+        in_the_way = not out.name or out.is_dir() or (out.exists() and not out.is_file())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise Problem(f"{out}: cannot be written ({error.strerror}); name another file with --out") from None
+        raise Problem(f"--out {file}: {error.strerror}; name another file such as {run.name}.html") from None
+    if in_the_way:
+        raise Problem(f"--out {file}: is no file that a report could stand in; name one such as {run.name}.html")
+    with reading(run.path, "its records cannot be shown", RESTORE):
+        text = render(f"{run.name}: {run.device}", sections(run, catalog))
+    try:
+        write_whole(out, text.encode(errors="replace"))
+    except OSError as error:
+        raise Problem(f"{file}: cannot be written ({error.strerror}); name another file with --out") from None
     return out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import TypeAlias
 import plotly.graph_objects as go
 
 from workbench.analyse.figures.dots import CSS
+from workbench.analyse.markup import Html, element, escaped, together
 
-Piece: TypeAlias = go.Figure | str
+Piece: TypeAlias = go.Figure | Html
 """A picture, or HTML."""
 
 
@@ -24,35 +24,41 @@ class Section:
     pieces: list[Piece] = field(default_factory=list)
 
 
-def note(text: str) -> str:
-    return f"<p class='note'>{html.escape(text)}</p>"
+POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:"
+"""What a browser lets the file do: run its own scripts, and ask nobody for anything."""
+
+
+def note(text: str) -> Html:
+    return element("p", text, class_="note")
 
 
 def render(title: str, found: Iterable[Section]) -> str:
     """The whole document: plotly's script once, every picture by its data, the page's own small script for themes."""
     from plotly.offline import get_plotlyjs
 
-    parts: list[str] = []
-    contents: list[str] = []
+    contents = []
+    parts = []
     for place, section in enumerate(found):
-        contents.append(f"<a href='#s{place}'>{html.escape(section.title)}</a>")
-        pieces = "".join(_piece(piece) for piece in section.pieces)
-        parts.append(f"<section id='s{place}'><h2>{html.escape(section.title)}</h2>{pieces}</section>")
+        contents.append(element("a", section.title, href=f"#s{place}"))
+        pieces = [_piece(piece) for piece in section.pieces]
+        parts.append(element("section", element("h2", section.title), *pieces, id=f"s{place}"))
     folder = Path(__file__).parent
+    style = Html(CSS.read_text() + (folder / "report.css").read_text())
     return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'><link rel='icon' href='data:,'>"
-        f"<title>{html.escape(title)}</title><style>{CSS.read_text()}{(folder / 'report.css').read_text()}</style>"
-        f"<script>{get_plotlyjs()}</script></head><body><h1>{html.escape(title)}</h1>"
-        f"<nav>{''.join(contents)}</nav>{''.join(parts)}"
-        f"<script>{(folder / 'report.js').read_text()}</script></body></html>"
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+        f"{element('title', title)}<style>{style}</style>"
+        f"<script>{get_plotlyjs()}</script></head><body>{element('h1', title)}{element('nav', *contents)}"
+        f"{together(*parts)}<script>{(folder / 'report.js').read_text()}</script></body></html>"
     )
 
 
-def _piece(piece: Piece) -> str:
+def _piece(piece: Piece) -> Html:
     if isinstance(piece, str):
-        return piece
+        return escaped(piece)
     # The end of a script inside of one would end it, and a record's name or reason might hold one.
-    data = piece.to_json().replace("</", "<\\/")
+    data = Html(piece.to_json().replace("<", "\\u003c"))
     height = piece.layout.height or 450
-    return f"<div class='picture' style='height:{height}px'></div><script type='application/json'>{data}</script>"
+    picture = element("div", class_="picture", style=f"height:{height}px")
+    return together(picture, element("script", data, type="application/json"))

@@ -7,8 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from workbench.foreign import reading
 from workbench.problem import Problem
-from workbench.store.run_folder import open_run
+from workbench.store.counters import COUNTER_COLUMNS, COUNTERS, RULE_COLUMNS, RULES, column_type
+from workbench.store.run_folder import RESTORE, open_run, run_files
+
+COLUMNS_BESIDE = {COUNTERS: COUNTER_COLUMNS, RULES: RULE_COLUMNS}
 
 State = Literal["finished", "unfinished", "corrupt"]
 
@@ -30,6 +34,8 @@ class RunSummary:
     command: tuple[str, ...] = ()
     counters: bool = False
     """Whether a profiler's counters were joined to it."""
+    beside_problem: str = ""
+    """What is wrong with its counters or rules, which are then left out; its records are not concerned."""
 
     @property
     def records_file(self) -> Path:
@@ -44,8 +50,8 @@ class RunSummary:
 def list_summaries(profiles: Path) -> tuple[RunSummary, ...]:
     """Every run folder of `profiles`, the newest first, corrupt ones last. Empty for a folder that does not exist."""
     found = [
-        _summary(file.parent, _stamp(file), (file.parent / "counters.parquet").is_file())
-        for file in profiles.glob("*/run.json")
+        _summary(file.parent, _stamp(file), tuple(_stamp(file.with_name(name)) for name in COLUMNS_BESIDE))
+        for file in run_files(profiles)
     ]
     found.sort(key=lambda run: (run.state != "corrupt", run.created, run.name), reverse=True)
     return tuple(found)
@@ -60,15 +66,16 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=10_000)
-def _summary(path: Path, stamp: tuple[int, int], counters: bool) -> RunSummary:
-    """Reads run.json. `stamp` is the cache's key: a file that changed is read again."""
+def _summary(path: Path, stamp: tuple[int, int], beside: tuple[tuple[int, int], ...]) -> RunSummary:
+    """Reads run.json. The stamps are the cache's key: a file that changed is read again."""
     try:
         run = open_run(path).run
     except Problem as problem:
         return RunSummary(path.name, path, "corrupt", str(problem))
     if run.finished and not (path / "records.parquet").is_file():
-        missing = f"{path / 'records.parquet'}: missing from a finished run; restore the file or delete the run"
+        missing = f"{path / 'records.parquet'}: missing from a finished run; {RESTORE}"
         return RunSummary(path.name, path, "corrupt", missing, run.created, run.device)
+    beside_problem = _beside_problem(path)
     return RunSummary(
         path.name,
         path,
@@ -79,5 +86,34 @@ def _summary(path: Path, stamp: tuple[int, int], counters: bool) -> RunSummary:
         ceilings=dict(run.ceilings),
         environment=dict(run.environment),
         command=tuple(run.command),
-        counters=counters,
+        counters=any(beside[0]) and not beside_problem,
+        beside_problem=beside_problem,
     )
+
+
+def _is_null(field: Any) -> bool:
+    """A column of nothing but missing values may have any type."""
+    return str(field.type) == "null"
+
+
+def _beside_problem(path: Path) -> str:
+    """What is wrong with the tables that a profiler left; empty where they are as they should be, or not there."""
+    import pyarrow.parquet as pq
+
+    for name, columns in COLUMNS_BESIDE.items():
+        if not (path / name).is_file():
+            continue
+        try:
+            with reading(path / name, "corrupt", "import the report again; the records are shown without it"):
+                schema = pq.read_schema(path / name)
+                lacking = set(columns) - set(schema.names)
+                if lacking:
+                    raise ValueError(f"no column {', '.join(sorted(lacking))}")
+                odd = [c for c in columns if schema.field(c).type != column_type(c) and not _is_null(schema.field(c))]
+                if odd:
+                    raise ValueError(f"column {odd[0]} is {schema.field(odd[0]).type}, not {column_type(odd[0])}")
+                for group in range((file := pq.ParquetFile(path / name)).num_row_groups):
+                    file.read_row_group(group, columns=["key"])
+        except Problem as problem:
+            return str(problem)
+    return ""

@@ -12,7 +12,6 @@ to it as one. What it prints is cut apart again and kept beside each cubin:
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from workbench.build import cache
 from workbench.build.cubin import kernel_code
 from workbench.build.toolkit import run_tool
 from workbench.problem import Problem
+from workbench.temporary import temporary_folder
 
 _INSTRUCTION = re.compile(r"^\s*/\*([0-9a-f]{4,})\*/\s+(.*?)\s*;")
 _BRANCH = re.compile(r"((?:@!?U?P\w+\s+)?(?:BRA|JMP|BSSY|CALL)\b.*?)0x([0-9a-f]+)$")
@@ -35,12 +35,12 @@ def disassemble(cubins: Iterable[Path], arch: str) -> None:
 
     Raises Problem when nvdisasm is missing or prints something else than it used to.
     """
-    missing = [path for path in dict.fromkeys(cubins) if not sass_path(path).is_file()]
+    missing = [path for path in dict.fromkeys(cubins) if cache.read_text(sass_path(path)) is None]
     if not missing:
         return
     code = {path: kernel_code(path) for path in missing}
-    with tempfile.TemporaryDirectory() as folder:
-        joined = Path(folder) / "code.bin"
+    with temporary_folder() as folder:
+        joined = folder / "code.bin"
         joined.write_bytes(b"".join(text for kernels in code.values() for text in kernels.values()))
         printed = run_tool("nvdisasm", "-ndf", "-b", arch.replace("sm_", "SM"), str(joined))
     lines = [(int(match[1], 16), match[2]) for match in map(_INSTRUCTION.match, printed.splitlines()) if match]
@@ -59,7 +59,7 @@ def disassemble(cubins: Iterable[Path], arch: str) -> None:
                 )
             blocks.append(f".kernel {name} {len(text)}\n" + _labelled(own, start, len(text)))
             start = end
-        cache.write_atomically(sass_path(path), "".join(blocks).encode())
+        cache.write_text(sass_path(path), "".join(blocks))
 
 
 def _labelled(instructions: list[tuple[int, str]], start: int, size: int) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from workbench.build import cache, toolkit
 from workbench.build.headers import SourceReader
-from workbench.build.nvrtc import STANDARD, Compilation
+from workbench.build.nvrtc import STANDARD, Compilation, modules
 from workbench.build.units import Binary, CompileFailure, Unit
-from workbench.problem import Problem
 
 
 def ptx_of_units(units: Iterable[Unit]) -> dict[Unit, Binary | CompileFailure]:
@@ -18,11 +17,8 @@ def ptx_of_units(units: Iterable[Unit]) -> dict[Unit, Binary | CompileFailure]:
 
 
 def _ptx(unit: Unit, reader: SourceReader) -> Binary | CompileFailure:
-    source = unit.source.resolve()
-    if not source.is_file():
-        raise Problem(f"{unit.source}: no such source; its declaration names a file that does not exist")
+    source = unit.found_source()
     project = unit.project_folders()
-    headers = sorted((path.name, reader.text(path)) for path in reader.headers(source, project))
     options = [
         f"--gpu-architecture={unit.arch.replace('sm_', 'compute_')}",
         f"--std={STANDARD}",
@@ -30,29 +26,28 @@ def _ptx(unit: Unit, reader: SourceReader) -> Binary | CompileFailure:
         *(f"--define-macro={name}={value}" for name, value in unit.macros()),
     ]
     identity = ["ptx", repr(options), toolkit.nvrtc_version(), toolkit.header_versions()]
-    key = cache.digest([*identity, reader.text(source), *(part for pair in headers for part in pair)])
+    key = cache.digest([*identity, *reader.identity(source, project)])
     target = cache.entry(key, ".ptx")
-    if target.is_file():
+    if cache.is_sound(target):
         return Binary(target, True, "")
     folders = (*project, *toolkit.include_folders())
     options += [f"--include-path={folder}" for folder in folders]
     made = compile_ptx(str(source), reader.text(source), options)
     if made.code is None:
         return CompileFailure(unit, made.log)
-    cache.write_atomically(target, made.code)
+    scratch = cache.scratch_path(target)
+    try:
+        scratch.write_bytes(made.code)
+        cache.publish(scratch, target)
+    finally:
+        scratch.unlink(missing_ok=True)
     return Binary(target, False, made.log)
 
 
 def compile_ptx(name: str, text: bytes, options: Sequence[str]) -> Compilation:
     """Compiles one translation unit. NVRTC itself is called: cuda.core asks the driver first, and there may be none."""
-    try:
-        from cuda.bindings import nvrtc
-
-        _, program = nvrtc.nvrtcCreateProgram(text, name.encode(), 0, [], [])
-    except (ImportError, RuntimeError) as error:
-        raise Problem(
-            f"CUDA sources cannot be compiled ({error}): pip install 'cuda-core[cu13]' nvidia-cuda-nvrtc"
-        ) from error
+    _, nvrtc = modules()
+    _, program = nvrtc.nvrtcCreateProgram(text, name.encode(), 0, [], [])
     try:
         (failed,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
         _, size = nvrtc.nvrtcGetProgramLogSize(program)

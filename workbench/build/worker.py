@@ -21,6 +21,13 @@ from workbench.problem import Problem
 
 
 def serve() -> None:
+    try:
+        _answer_all()
+    except BrokenPipeError:  # the parent is gone, and with it whoever could read an answer or a complaint
+        os._exit(0)
+
+
+def _answer_all() -> None:
     # Whatever a library prints must not land among the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
@@ -37,6 +44,10 @@ def serve() -> None:
         answers.write(json.dumps({"ok": made.code is not None, "log": made.log}) + "\n")
 
 
+START = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); from workbench.build.worker import serve; serve()"
+"""Interrupts are passed over from the first line on: importing a compiler takes a while."""
+
+
 class Worker:
     """The parent's end of one such process."""
 
@@ -44,7 +55,7 @@ class Worker:
         root = str(Path(__file__).resolve().parent.parent.parent)
         path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from workbench.build.worker import serve; serve()"],
+            [sys.executable, "-c", START],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -73,13 +84,14 @@ class Worker:
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            status = self._process.wait()
+            answer = json.loads(self._process.stdout.readline())
+        except (BrokenPipeError, ValueError):  # no answer, or half of one
+            try:
+                status = self._process.wait(5.0)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                status = self._process.wait()
             return Compilation(None, f"{name}: the compiler itself ended with status {status}")
-        answer = json.loads(line)
         if "problem" in answer:
             raise Problem(answer["problem"])
         return Compilation(b"" if answer["ok"] else None, answer["log"])

@@ -1,17 +1,25 @@
 """The command line: parses, calls, prints.
 
-Each command is a function in a file of its own; its heavy imports stand inside it, so that `--help` is quick.
+Each command is a function in a file of its own; its heavy imports stand inside it, so that `--help` is quick. Nothing
+slow is imported before `main` runs: until then an interruption ends in Python's own words.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import importlib
 import os
+import signal
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import typer
+from workbench.foreign import first_words, printable
+from workbench.problem import Ended, Problem
 
-from workbench.problem import Problem
+if TYPE_CHECKING:
+    import typer
 
 COMMANDS = (
     ("doctor", "workbench.cli.doctor"),
@@ -30,8 +38,14 @@ COMMANDS = (
 """Name and module of every command, in the order in which one meets them. A module holds `command` and may hold
 `SETTINGS`, the context settings that it wants."""
 
+INTERRUPTED = 128 + signal.SIGINT
+PIPE_CLOSED = 141
+"""Exit status where whoever read the output has gone: that of a process ended by SIGPIPE."""
+
 
 def make_app() -> typer.Typer:
+    import typer
+
     app = typer.Typer(
         name="workbench",
         help="Build, check, time, profile and explain kernel variants side by side.",
@@ -48,12 +62,78 @@ def make_app() -> typer.Typer:
 
 def main() -> None:
     """The `workbench` command. A user's problem is one line on stderr and a non-zero exit, never a traceback."""
+    received: list[int] = []
     try:
-        make_app()()
+        _end_as_interrupted(received)
+        _print_anything()
+        status = make_app()(standalone_mode=False, prog_name="workbench")
+        sys.stdout.flush()
+        if status == INTERRUPTED:  # the parser of the command line makes this of every interruption
+            raise KeyboardInterrupt
     except Problem as problem:
-        print(f"workbench: {problem}", file=sys.stderr)
-        sys.exit(problem.exit_status)
+        _exit(str(problem), problem.exit_status)
+    except KeyboardInterrupt:
+        _exit("interrupted", 128 + received[0] if received else INTERRUPTED)
     except BrokenPipeError:
         # The reader (head, a pager) has gone; what it did not want is nobody's problem.
+        _drop_output()
+        sys.exit(PIPE_CLOSED)
+    except OSError as error:
+        where = f"{printable(str(error.filename))}: " if error.filename is not None else ""
+        _drop_output()
+        _exit(f"{where}{error.strerror or first_words(error)}; is the disk full, or may this user not write there?", 1)
+    except Exception as error:
+        # What the parser of the command line finds wrong: an exception with a status and a text of its own.
+        status, text = getattr(error, "exit_code", None), getattr(error, "format_message", None)
+        if isinstance(error.__cause__, EOFError):
+            _exit("ended before it was done", 1)
+        if status is None or text is None:
+            raise
+        command = getattr(getattr(error, "ctx", None), "command_path", "workbench")
+        _exit(f"{' '.join(str(text()).split()).rstrip('.')}; {command} --help lists what there is", int(status))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _end_as_interrupted(received: list[int]) -> None:
+    """A closed terminal or a scheduler's end is an interruption: work in progress is left so that it can go on. The
+    signal's number is added to `received`."""
+
+    def end(number: int, _: object) -> None:
+        for other in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(other, signal.SIG_IGN)  # the ending has begun
+        received.append(number)
+        raise Ended(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # under nohup it stays ignored
+            signal.signal(number, end)
+    atexit.register(_end_at_once)
+
+
+def _end_at_once() -> None:
+    """While Python puts itself away there is nothing left to save, and nobody to catch an interruption."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _print_anything() -> None:
+    """Output never fails on a character that the locale lacks, nor on a standard output that is closed."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _drop_output() -> None:
+    """What could not be written must not be tried again when the process ends."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+
+
+def _exit(line: str, status: int) -> None:
+    if sys.stderr is not None:
+        # One line, whatever a name in it holds.
+        print(f"workbench: {' '.join(printable(part) for part in line.splitlines())}", file=sys.stderr)
+    sys.exit(status)

@@ -20,7 +20,6 @@ from workbench.cli.options import (
     selection_of,
     words,
 )
-from workbench.problem import Problem
 
 SETTINGS = AXES
 
@@ -48,7 +47,9 @@ def command(
     from workbench.sweep.checking import check_all
     from workbench.sweep.growth import record_error_growth
 
-    selection = selection_of(operations, variants, dtype, kernels, timeout, preset="small", devices=words(device))
+    selection = selection_of(
+        operations, variants, dtype, kernels, timeout, preset="small", devices=words(device, "--device")
+    )
     with BarWatch() as watch:
         if error_growth:
             folder = record_error_growth(selection, profiles, name or None, watch)
@@ -59,7 +60,8 @@ def command(
         _print_growth(records)
         print(f"run: {folder.path}")
         return
-    losses = {(v.operation, v.name): v.known_loss for v in load_catalog(selection.folder)}
+    catalog = load_catalog(selection.folder)
+    losses = {(v.operation, v.name): v.known_loss for v in catalog}
     rows = [
         {
             "operation": r.operation,
@@ -84,62 +86,62 @@ def command(
     if error_growth:
         return  # a family that loses its digits is what is looked for
     wrong = [row for row in rows if row["status"] not in ("ok", "unsupported") and not row["known_loss"]]
+    failed = ""
     if wrong:
         names = ", ".join(dict.fromkeys(f"{row['operation']}/{row['variant']}" for row in wrong))
-        raise Problem(f"{len(wrong)} of {len(rows)} checks failed: {names}; the reasons stand beside them")
+        failed = f"{len(wrong)} of {len(rows)} checks failed: {names}; the reasons stand below the table"
+    catalog.complain(selection.operations, failed)
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table
+    from workbench.cli.terminal import Column, Row, print_table
 
-    from workbench.cli.terminal import console
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("operation", "variant", "shape", "how", "status", "relative L2", "bound"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("where the error is largest, or why")
+    names = ("operation", "variant", "shape", "how", "status", "relative L2", "bound", "where the error is largest")
+    columns = [Column(name, right=name in ("relative L2", "bound")) for name in names]
+    together: dict[tuple[str, str], list[str]] = {}
+    """One reason may be that of many variants: of all those whose source does not compile."""
+    for row in rows:
+        together.setdefault((row["operation"], _why(row)), []).append(row["variant"])
+    table = []
     for row in rows:
         shape = " ".join(f"{k}={v}" if isinstance(v, int) else str(v) for k, v in row["shape"].items() if k != "regime")
-        style = {"ok": "green", "unsupported": "dim"}.get(row["status"], "red")
-        table.add_row(
+        why = _why(row)
+        named = together.pop((row["operation"], why), [])
+        cells = (
             row["operation"],
             row["variant"],
             shape,
             row["backend"],
-            f"[{style}]{row['status']}[/]",
+            row["status"],
             "" if row["relative_l2"] is None else f"{row['relative_l2']:.1e}",
             "" if row["bound"] is None else f"{row['bound']:.0e}",
-            row["known_loss"] or row["reason"] or row["worst_at"] or "",
+            "" if why else row["worst_at"] or "",
         )
-    console().print(table)
+        style = {"ok": "green", "unsupported": "dim"}.get(row["status"], "red")
+        note = f"{', '.join(dict.fromkeys(named))}: {why}" if why and named else ""
+        table.append(Row(cells, {4: style}, note))
+    print_table("", columns, table)
+
+
+def _why(row: dict[str, Any]) -> str:
+    return row["known_loss"] or row["reason"] or ""
 
 
 def _print_growth(records: list[Any]) -> None:
     """A row a variant, a column a size: relative L2 error, red where it is over the tolerance."""
-    from rich.table import Table
-
     from workbench.cli.ladder_table import error_text
-    from workbench.cli.terminal import console
+    from workbench.cli.terminal import Column, Row, print_table
 
     for operation in dict.fromkeys(r.operation for r in records):
         rows = [r for r in records if r.operation == operation]
         varying = [a for a in rows[0].shape if len({r.shape[a] for r in rows}) > 1]
         sizes = list(dict.fromkeys(tuple(r.shape[a] for a in varying) for r in rows))
-        table = Table(
-            title=f"{operation}: relative L2 error against {', '.join(varying)}", title_justify="left", box=None
-        )
-        table.add_column("variant")
-        for size in sizes:
-            table.add_column(" ".join(str(s) for s in size), justify="right")
+        columns = [Column("variant"), *(Column(" ".join(str(s) for s in size), right=True) for size in sizes)]
+        table = []
         for variant in dict.fromkeys(r.variant for r in rows):
             found = {tuple(r.shape[a] for a in varying): r for r in rows if r.variant == variant}
-            cells = [_coloured(found.get(size), error_text) for size in sizes]
-            table.add_row(variant, *cells)
-        console().print(table)
-
-
-def _coloured(record: Any, text: Any) -> str:
-    if record is None:
-        return ""
-    shown = text(record) or record.status.value
-    return shown if record.status.value == "ok" else f"[red]{shown}[/]"
+            own = [found.get(size) for size in sizes]
+            cells = ["" if record is None else error_text(record) or record.status.value for record in own]
+            wrong = {k: "red" for k, record in enumerate(own, start=1) if record and record.status.value != "ok"}
+            table.append(Row((variant, *cells), wrong))
+        print_table(f"{operation}: relative L2 error against {', '.join(varying)}", columns, table)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.options import Json, Profiles
+from workbench.cli.options import Json, Profiles, decimal_number
 from workbench.problem import Problem
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def command(
 def parse_share(text: str) -> float:
     """`5%` or `0.05` → 0.05. Problem for anything else, and for what is negative."""
     try:
-        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
+        share = decimal_number(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except typer.BadParameter:
         share = -1.0
     if not 0 <= share < 100:
         raise Problem(f"--fail-over {text}: write a share such as 5% or 0.05", exit_status=2)
@@ -71,23 +71,16 @@ def parse_share(text: str) -> float:
 
 
 def _print(result: Comparison, a: str, b: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from workbench.analyse.compare_text import HEADINGS, rows, summary
+    from workbench.cli.terminal import Column, Row, print_table, say
 
-    console = Console()
     if result.pairs:
-        table = Table(box=None, pad_edge=False, title=f"B = {b}  against  A = {a}", title_justify="left")
-        for heading in HEADINGS:
-            justify: Literal["left", "right"] = "right" if heading in HEADINGS[3:6] else "left"
-            table.add_column(heading, justify=justify, overflow="fold", no_wrap=heading in HEADINGS[3:])
+        columns = [Column(heading, right=heading in HEADINGS[3:6]) for heading in HEADINGS]
+        table = []
         for pair, cells in zip(result.pairs, rows(result), strict=True):
-            style = STYLE[pair.verdict]
-            table.add_row(*cells[:-1], f"[{style}]{cells[-1]}[/]" if style else cells[-1])
-            if pair.reason:
-                table.add_row("", "", "", "", "", "", f"[dim]{pair.reason}[/]")
-        console.print(table)
+            note = f"{pair.variant_b} at {cells[2]}: {pair.reason}" if pair.reason else ""
+            table.append(Row(cells, {len(cells) - 1: STYLE[pair.verdict]}, note))
+        print_table(f"B = {b}  against  A = {a}", columns, table)
     for note in result.notes:
-        console.print(f"note: {note}", highlight=False, markup=False)
-    console.print(summary(result), highlight=False)
+        say(f"note: {note}")
+    say(summary(result))

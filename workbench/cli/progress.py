@@ -48,4 +48,4 @@ class BarWatch:
             self._progress.update(self._task, advance=parts, text=text)
 
     def note(self, text: str) -> None:
-        self._console.print(f"note: {text}", highlight=False, markup=False)
+        self._console.print(f"note: {text}", highlight=False, markup=False, soft_wrap=True)

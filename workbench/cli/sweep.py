@@ -18,17 +18,20 @@ from workbench.cli.options import (
     Timeout,
     Variants,
     selection_of,
+    whole_number,
     words,
 )
-from workbench.problem import Problem, unknown
+from workbench.problem import Ended, Problem, unknown
 
 if TYPE_CHECKING:
+    from workbench.store.run_folder import RunFolder
     from workbench.sweep.selection import Selection
 
 SETTINGS = AXES
 
 
 def command(
+    context: typer.Context,
     operations: Operations = None,
     variants: Variants = "",
     preset: Annotated[
@@ -38,11 +41,11 @@ def command(
     device: Device = "",
     arch: Annotated[str, typer.Option(help="Architectures to compile CUDA variants for.")] = "sm_90,sm_89",
     pass_: Annotated[str, typer.Option("--pass", help="forward.")] = "forward",
-    resume: Annotated[str, typer.Option(metavar="RUN", help="Continue a run that was cut off.")] = "",
-    name: Annotated[str, typer.Option(help="Name of the run; date and device where none is given.")] = "",
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Continue a run that was cut off.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run; date and device where none is given.")] = None,
     model: Annotated[bool, typer.Option("--model", help="Print the modelled ladder of --device; run nothing.")] = False,
     timeout: Timeout = 120.0,
-    seed: Annotated[int, typer.Option(help="Seed of the interleaving.")] = 0,
+    seed: Annotated[int, typer.Option(parser=whole_number, metavar="N", help="Seed of the interleaving.")] = 0,
     kernels: Kernels = None,
     profiles: Profiles = Path("profiles"),
     as_json: Json = False,
@@ -53,6 +56,8 @@ def command(
     """
     if pass_ != "forward":
         raise unknown("pass", pass_, ("forward",))
+    if not words(arch, "--arch"):
+        raise Problem("--arch: names nothing; write one architecture or several with commas between", exit_status=2)
     selection = selection_of(
         operations,
         variants,
@@ -60,39 +65,87 @@ def command(
         kernels,
         timeout,
         preset=preset,
-        devices=() if model else words(device),
+        devices=() if model else words(device, "--device"),
         archs=words(arch),
         seed=seed,
     )
     if model:
+        if resume is not None or name is not None:
+            given = "--name" if resume is None else "--resume"
+            raise Problem(f"{given} has no effect beside --model, which runs nothing; leave it out", exit_status=2)
         _modelled(selection, device, as_json)
     else:
-        _sweep(selection, profiles, name, resume, as_json)
+        _sweep(context, selection, profiles, name, resume, as_json)
 
 
-def _sweep(selection: Selection, profiles: Path, name: str, resume: str, as_json: bool) -> None:
+FIELDS = {
+    "operations": ("operations", "axes"),
+    "variants": ("variants",),
+    "preset": ("preset",),
+    "dtype": ("dtypes",),
+    "device": ("devices",),
+    "arch": ("archs",),
+    "timeout": ("timeout_s",),
+    "seed": ("seed",),
+    "kernels": ("kernels",),
+}
+"""Option → the fields of a selection that it decides."""
+
+
+def _refuse_other_words(context: typer.Context, selection: Selection, folder: RunFolder) -> None:
+    """A run goes on as it was begun: whatever is written beside --resume must be what it was begun with."""
+    from workbench.sweep.selection import Selection
+
+    begun = Selection.from_dict(folder.run.selection)
+    for option, fields in FIELDS.items():
+        source = context.get_parameter_source(option)
+        given = source is not None and source.name == "COMMANDLINE" and context.params[option]
+        if given and any(getattr(selection, field) != getattr(begun, field) for field in fields):
+            value = context.params[option]
+            word = " ".join(value) if isinstance(value, list | tuple) else f"--{option} {value}"
+            raise Problem(f"{word}: {folder.path.name} was begun otherwise and goes on so; leave it out", exit_status=2)
+    if context.params["name"]:
+        raise Problem(f"--name has no effect beside --resume: the run is called {folder.path.name}", exit_status=2)
+
+
+def _sweep(
+    context: typer.Context, selection: Selection, profiles: Path, name: str | None, resume: str | None, as_json: bool
+) -> None:
     from workbench.execute.worker import start_server
 
     start_server()  # it imports torch beside what is imported here
+    from workbench.catalog import load_catalog
     from workbench.cli.ladder_table import print_ladder, print_ladder_json
     from workbench.cli.progress import BarWatch
     from workbench.store.run_folder import find_run
+    from workbench.sweep.selection import Selection
     from workbench.sweep.session import continue_run, start_run
 
-    folder = find_run(profiles, resume) if resume else start_run(selection, profiles, name or None)
-    with BarWatch() as watch:
-        try:
+    folder = None
+    try:
+        if resume is None:
+            folder = start_run(selection, profiles, name)
+        else:
+            folder = find_run(profiles, resume)
+            _refuse_other_words(context, selection, folder)
+        with BarWatch() as watch:
             continue_run(folder, watch)
-        except KeyboardInterrupt:
-            raise Problem(
-                f"interrupted; workbench sweep --resume {folder.run.name} goes on from here", exit_status=130
-            ) from None
+    except KeyboardInterrupt as ended:
+        if folder is None:
+            raise
+        status = ended.exit_status if isinstance(ended, Ended) else 130
+        raise Problem(f"interrupted; {folder.resume_command} goes on from here", exit_status=status) from None
     if as_json:
         print_ladder_json(folder)
     else:
         print_ladder(folder)
-    if all(r.status.value in ("incorrect", "crashed", "timeout", "compile_error") for r in folder.records()):
-        raise Problem(f"no variant of {folder.run.name} came through; the reasons stand in the table")
+    failed = ""
+    if all(
+        r.status.value in ("incorrect", "implausible", "crashed", "timeout", "compile_error") for r in folder.records()
+    ):
+        failed = f"no variant of {folder.path.name} came through; the reasons stand in the table"
+    begun = Selection.from_dict(folder.run.selection)
+    load_catalog(begun.folder).complain(begun.operations, failed)
 
 
 def _modelled(selection: Selection, device: str, as_json: bool) -> None:

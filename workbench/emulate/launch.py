@@ -39,7 +39,7 @@ def launch(
     """
     if order not in ORDERS:
         raise ValueError(f"unknown order {order}: one of {', '.join(ORDERS)}")
-    entry = _entry(Path(library), kernel.function)
+    entry = _entry(Path(library), kernel.function, kernel.source.name)
     values, cells = _arguments(entry, kernel, memory)
     request = Request(
         ctypes.pointer(entry),
@@ -61,11 +61,11 @@ def launch(
 
 
 @cache
-def _entry(library: Path, function: str) -> Entry:
+def _entry(library: Path, function: str, source: str) -> Entry:
     try:
         return Entry.in_dll(kernel_library(library), f"emulated_entry_{function}")
     except ValueError:
-        text = f'no extern "C" __global__ function of this name in {library.name}'
+        text = f'emulation finds no extern "C" __global__ function {function} in {source}'
         raise EmulationFault("unknown_kernel", function, None, None, text) from None
 
 
@@ -80,7 +80,8 @@ def _arguments(entry: Entry, kernel: Kernel, memory: Memory) -> tuple[list[objec
     """The values, and an array of their addresses; raises where they are not what the kernel takes."""
     signature = _signature(ctypes.addressof(entry))
     if len(signature) != len(kernel.arguments):
-        text = f"{len(kernel.arguments)} arguments for {len(signature)} parameters ({', '.join(signature)})"
+        count = len(kernel.arguments)
+        text = f"{count} arguments for {len(signature)} parameters ({', '.join(signature)}) in {kernel.source.name}"
         raise EmulationFault("arguments", kernel.function, None, None, text)
     values: list[object] = []
     cells = (ctypes.c_void_p * max(1, len(signature)))()
@@ -88,11 +89,26 @@ def _arguments(entry: Entry, kernel: Kernel, memory: Memory) -> tuple[list[objec
         value = _value(argument, memory)
         given = _word(argument, memory)
         if not _fits(given, word):
-            text = f"argument {index + 1} ({argument!r}) is {given}, the kernel takes {word}"
+            text = f"argument {index + 1} ({argument!r}) is {given}, the kernel in {kernel.source.name} takes {word}"
+            text += _instead(argument, given, word)
             raise EmulationFault("arguments", kernel.function, None, None, text)
         values.append(value)
         cells[index] = ctypes.addressof(value)
     return values, cells
+
+
+def _instead(argument: Argument, given: str, word: str) -> str:
+    """What to write in its place, where that is clear."""
+    if given.startswith("*") and word.startswith("*"):
+        return f": declare the tensor with the dtype that {word} stands for, or take a pointer to {given[1:]}"
+    number = getattr(argument, "value", argument)
+    if isinstance(number, int | float) and not word.startswith("*"):
+        forms = {"i32": f"I32({int(number)})", "i64": f"{int(number)}", "f32": f"{float(number)}"}
+        known = ", ".join(f"{form} for {kind}" for kind, form in forms.items())
+        return (
+            f": write {forms[word]}" if word in forms else f": a plan passes {known}; let the kernel take one of these"
+        )
+    return ""
 
 
 def _value(argument: Argument, memory: Memory) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_int32 | ctypes.c_float:

@@ -9,6 +9,11 @@ Inputs = Mapping[str, Any]
 """Input arrays by name, in their declared dtypes; an absent optional one is None or missing."""
 
 
+class Violation(Exception):
+    """A variant did what no right one does: wrote outside its buffers, changed its inputs, handed over what cannot be
+    compared. Its record is `incorrect`; the text says what it was."""
+
+
 class Bound(Protocol):
     """A plan with memory for one or several sets of inputs and outputs. Outputs and scratch hold nothing in particular
     until `poison` or `run`."""
@@ -24,8 +29,14 @@ class Bound(Protocol):
     def poison(self, index: int = 0) -> None:
         """Fills the outputs and scratch of a set with NaN."""
 
+    def load(self, inputs: Inputs, index: int = 0) -> None:
+        """Writes other inputs into the buffers of a set, where they stay what they are: same addresses, new values."""
+
+    def inputs(self, index: int = 0) -> dict[str, Any]:
+        """A set's inputs as they are now, by name, as numpy arrays that hold until it runs again."""
+
     def outputs(self, index: int = 0) -> dict[str, Any]:
-        """A set's outputs, by name, as numpy arrays that hold until it runs again. Raises GuardBroken after a stray
+        """A set's outputs, by name, as numpy arrays that hold until it runs again. Raises Violation after a stray
         write."""
 
     def close(self) -> None:

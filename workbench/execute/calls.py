@@ -14,6 +14,9 @@ def bind_call(step: Call, later: Sequence[Step], tensors: dict[str, Any]) -> tup
     An output that a later kernel or host function takes by address is copied into its buffer; any other simply
     replaces the entry in `tensors`, so that an eager variant is not charged for a copy that nobody needs.
     """
+    import torch
+
+    plain = (torch.Tensor, torch.nn.Parameter)
     by_address = {name for other in later for name in _addresses(other)}
     returned = {name for name in step.outputs if name not in by_address}
 
@@ -24,6 +27,12 @@ def bind_call(step: Call, later: Sequence[Step], tensors: dict[str, Any]) -> tup
                 raise TypeError(f"{step.function.__name__} returned nothing for its outputs {', '.join(step.outputs)}")
             return
         values = result if isinstance(result, tuple) else (result,)
+        for value in values:
+            if type(value) not in plain:
+                raise TypeError(
+                    f"{step.function.__name__} returned a {type(value).__name__}; a plan's call returns torch.Tensor, "
+                    "computed: a subclass may leave the work to whoever looks at it"
+                )
         for name, value in zip(step.outputs, values, strict=True):
             if name in returned:
                 tensors[name] = value

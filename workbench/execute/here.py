@@ -10,6 +10,8 @@ import platform
 from pathlib import Path
 
 from workbench.declare import Shape, Variant
+from workbench.declared import DeclarationError
+from workbench.problem import installing
 
 
 @functools.cache
@@ -85,10 +87,13 @@ def missing_requirement(variant: Variant) -> str | None:
     """The line that installs what a variant needs and this machine lacks, or None."""
     for requirement in variant.requires:
         if importlib.util.find_spec(requirement.module) is None:
-            return f"needs {requirement.module}: {requirement.install}"
+            return f"needs {requirement.module}: {installing(requirement.install)}"
     return None
 
 
 def why_unsupported(variant: Variant, shape: Shape) -> str | None:
     """The reason why a variant cannot take part at a shape here, or None."""
-    return missing_requirement(variant) or variant.supports(shape)
+    try:
+        return missing_requirement(variant) or variant.supports(shape)
+    except DeclarationError:
+        return None  # it takes part, and its record says what is wrong with it

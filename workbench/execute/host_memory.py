@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.execute.bound import Violation
+
 ALIGNMENT = 64
 """A cache line, and the widest vector register."""
 HUGE_PAGE = 2 << 20
@@ -26,7 +28,7 @@ CANARY = 0xC5
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class GuardBroken(Exception):
+class GuardBroken(Violation):
     """A kernel wrote outside a buffer; the text names it and the side."""
 
 

@@ -13,7 +13,7 @@ from workbench.dtypes import numpy_copy, numpy_dtype, poison, torch_view
 from workbench.execute.bound import Inputs
 from workbench.execute.calls import bind_call
 from workbench.execute.host_memory import HostBuffer
-from workbench.problem import Problem
+from workbench.problem import Problem, SourceError
 
 
 class CpuBound:
@@ -33,6 +33,12 @@ class CpuBound:
 
     def poison(self, index: int = 0) -> None:
         self._sets[index].poison()
+
+    def load(self, inputs: Inputs, index: int = 0) -> None:
+        self._sets[index].load(inputs)
+
+    def inputs(self, index: int = 0) -> dict[str, Any]:
+        return self._sets[index].inputs()
 
     def outputs(self, index: int = 0) -> dict[str, Any]:
         return self._sets[index].outputs()
@@ -68,10 +74,9 @@ class _HostSet:
                 self.arrays[tensor.name] = None
                 continue
             buffer = HostBuffer(tensor.name, tensor.nbytes)
-            array = buffer.view(tensor.shape, numpy_dtype(tensor.dtype))
-            if tensor.role == "input":
-                array[...] = inputs[tensor.name]
-            self.buffers[tensor.name], self.arrays[tensor.name] = buffer, array
+            self.buffers[tensor.name] = buffer
+            self.arrays[tensor.name] = buffer.view(tensor.shape, numpy_dtype(tensor.dtype))
+        self.load(inputs)
         self.torch: dict[str, Any] = {}
         if any(isinstance(step, Call) for step in plan.steps):
             for name, array in self.arrays.items():
@@ -104,6 +109,15 @@ class _HostSet:
     def _item_bytes(self, name: str) -> int:
         return DTYPE_BYTES[self.tensors[name].dtype]
 
+    def load(self, inputs: Inputs) -> None:
+        for name, array in self.inputs().items():
+            array[...] = inputs[name]
+
+    def inputs(self) -> dict[str, Any]:
+        return {
+            name: self.arrays[name] for name, t in self.tensors.items() if t.role == "input" and name in self.buffers
+        }
+
     def poison(self) -> None:
         for name, tensor in self.tensors.items():
             if tensor.role != "input":
@@ -124,7 +138,7 @@ class _HostSet:
 
 def _host_libraries(plan: Plan, dtype: str) -> dict[Any, Any]:
     """The compiled library of every host source of the plan."""
-    from workbench.build import CompileFailure, build_units, unit_of
+    from workbench.build import CompileFailure, build_units, first_errors, unit_of
 
     units = {(s.source, s.defines): unit_of(s, dtype, "host") for s in plan.steps if isinstance(s, Host)}
     built = build_units(set(units.values()), jobs=1)
@@ -132,6 +146,6 @@ def _host_libraries(plan: Plan, dtype: str) -> dict[Any, Any]:
     for key, unit in units.items():
         binary = built[unit]
         if isinstance(binary, CompileFailure):
-            raise Problem(f"{unit.source}: does not compile: {binary.message}")
+            raise SourceError(f"does not compile: {first_errors(binary)}")
         libraries[key] = ctypes.CDLL(str(binary.path))
     return libraries

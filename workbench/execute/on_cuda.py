@@ -11,7 +11,7 @@ from workbench.dtypes import numpy_copy, torch_view
 from workbench.execute.bound import Inputs
 from workbench.execute.calls import bind_call
 from workbench.execute.host_memory import GuardBroken
-from workbench.problem import Problem
+from workbench.problem import Problem, SourceError
 
 GUARD_BYTES = 4096
 """Canary bytes on each side of a tensor; allocations are 512-byte aligned, so the data stays aligned too."""
@@ -70,6 +70,14 @@ class CudaBound:
     def poison(self, index: int = 0) -> None:
         self._sets[index].poison()
 
+    def load(self, inputs: Inputs, index: int = 0) -> None:
+        self._sets[index].load(inputs)
+        self.synchronize()
+
+    def inputs(self, index: int = 0) -> dict[str, Any]:
+        self.synchronize()
+        return self._sets[index].inputs()
+
     def outputs(self, index: int = 0) -> dict[str, Any]:
         self.synchronize()
         return self._sets[index].outputs()
@@ -96,8 +104,7 @@ class _DeviceSet:
             whole = torch.full((tensor.nbytes + 2 * GUARD_BYTES,), CANARY, dtype=torch.uint8, device="cuda")
             view = whole[GUARD_BYTES : GUARD_BYTES + tensor.nbytes].view(_torch_dtype(tensor.dtype))
             self.whole[tensor.name], self.tensors[tensor.name] = whole, view.view(tensor.shape)
-            if tensor.role == "input":
-                self.tensors[tensor.name].copy_(torch_view(inputs[tensor.name], tensor.dtype))
+        self.load(inputs)
         self.returned: set[str] = set()
         self.poison()
         self.steps = [self._bind(plan, position, kernels) for position in range(len(plan.steps))]
@@ -145,6 +152,17 @@ class _DeviceSet:
             return ctypes.c_int32(argument.value)
         return ctypes.c_int64(argument) if isinstance(argument, int) else ctypes.c_float(argument)
 
+    def load(self, inputs: Inputs) -> None:
+        for name, tensor in self._given():
+            self.tensors[name].copy_(torch_view(inputs[name], tensor.dtype))
+
+    def inputs(self) -> dict[str, Any]:
+        return {name: numpy_copy(self.tensors[name], tensor.dtype) for name, tensor in self._given()}
+
+    def _given(self) -> list[tuple[str, Tensor]]:
+        """The inputs that are not absent."""
+        return [(name, t) for name, t in self.declared.items() if t.role == "input" and name in self.whole]
+
     def poison(self) -> None:
         for name, tensor in self.declared.items():
             if tensor.role != "input":
@@ -190,7 +208,7 @@ def _load_kernels(plan: Plan, dtype: str) -> dict[Any, Any]:
     """Every kernel of the plan, compiled for this GPU and loaded, by (source, defines, function)."""
     from cuda.core import ObjectCode
 
-    from workbench.build import CompileFailure, build_units, unit_of
+    from workbench.build import CompileFailure, build_units, first_errors, unit_of
 
     arch = current_arch()
     units = {(k.source, k.defines): unit_of(k, dtype, arch) for k in plan.kernels()}
@@ -199,7 +217,7 @@ def _load_kernels(plan: Plan, dtype: str) -> dict[Any, Any]:
     for key, unit in units.items():
         binary = built[unit]
         if isinstance(binary, CompileFailure):
-            raise Problem(f"{unit.source}: does not compile: {binary.message}")
+            raise SourceError(f"does not compile: {first_errors(binary)}")
         modules[key] = ObjectCode.from_cubin(str(binary.path))
     names = {(k.source, k.defines, k.function) for k in plan.kernels()}
     return {

@@ -21,6 +21,7 @@ WANTED = (
     "nvtx",
     "workbench.cli",
     "workbench.execute.on_cpu",
+    "workbench.execute.serve",
     "workbench.check.emulated",
     "workbench.check.direct",
     "workbench.measure.station",

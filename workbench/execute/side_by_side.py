@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from typing import Any
 
+from workbench.execute.channel import bounded
 from workbench.execute.worker import FAILURES, Worker
 
 Begin = Callable[[], Worker]
@@ -33,11 +34,12 @@ def side_by_side(begins: Sequence[Begin], timeout_s: float, at_once: int | None 
             except FAILURES as failure:
                 yield place, None, failure
                 continue
-            running[worker.connection] = place, worker, time.monotonic() + timeout_s
+            running[worker.connection] = place, worker, time.monotonic() + bounded(timeout_s)
         if not running:
             continue
         first = min(deadline for _, _, deadline in running.values())
-        ready = wait(list(running), timeout=max(0.0, first - time.monotonic()))
+        readable = wait(list(running), timeout=bounded(first - time.monotonic()))
+        ready = [c for c in readable if running[c][1].arrived()]  # half an answer keeps nobody else waiting
         late = [c for c, (_, _, deadline) in running.items() if deadline <= time.monotonic()]
         for connection in ready or late:
             place, worker, _ = running.pop(connection)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import time
 from pathlib import Path
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ PATIENCE_NS = 500_000_000
 THROTTLED = 0.75
 """Share of the usual clock under which a sample says more about heat than about the kernel."""
 MOST_DISCARDED = 20
+LATE_S = 200e-6
+"""What the GPU still does so long behind the last event is work on a stream that the plan never waited for: it counts.
+The stamp behind the event takes some microseconds."""
 FLUSH_TIMES_L2 = 2
 
 
@@ -42,7 +45,10 @@ class CudaClock:
 
         self._torch = torch
         self._bound = bound
-        self._next = 0
+        self.next = 0
+        """The set that is evaluated next."""
+        self.repeats = 1
+        """Evaluations in a sample."""
         properties = torch.cuda.get_device_properties(torch.cuda.current_device())
         self._multiprocessors = int(properties.multi_processor_count)
         l2_bytes = int(getattr(properties, "L2_cache_size", 0)) or 64 << 20
@@ -57,29 +63,30 @@ class CudaClock:
 
     def warm_up(self, seconds: float) -> float:
         """Runs for `seconds` (at least twice); returns the fastest wall time of an evaluation."""
-        end = time.perf_counter() + seconds
+        end = perf_counter() + seconds
         fastest = float("inf")
         runs = 0
-        while runs < 2 or time.perf_counter() < end:
-            start = time.perf_counter()
+        while runs < 2 or perf_counter() < end:
+            start = perf_counter()
             self._bound.run(self._index())
             self._bound.synchronize()
-            fastest = min(fastest, time.perf_counter() - start)
+            fastest = min(fastest, perf_counter() - start)
             runs += 1
         return fastest
 
-    def samples(self, seconds: float) -> list[float]:
-        """At least one sample, and more until `seconds` of wall time are over."""
-        end = time.perf_counter() + seconds
+    def samples(self, seconds: float, repeats: int | None = None) -> list[float]:
+        """At least one sample, and more until `seconds` of wall time are over. A sample is one evaluation, whatever
+        `repeats` says."""
+        end = perf_counter() + seconds
         taken: list[float] = []
         discarded = 0
-        while not taken or time.perf_counter() < end:
+        while not taken or perf_counter() < end:
             sample, clock_hz = self._sample()
             if clock_hz is not None:
                 self._usual = max(self._usual or clock_hz, clock_hz)
                 if clock_hz < THROTTLED * self._usual and discarded < MOST_DISCARDED:
                     discarded += 1
-                    time.sleep(min(0.05 * 2**discarded, 1.0))
+                    sleep(min(0.05 * 2**discarded, 1.0))
                     continue
                 self._clocks.append(clock_hz)
             taken.append(sample)
@@ -114,12 +121,16 @@ class CudaClock:
         end.record()
         self._stamp(1)
         self._signal[0] = 1
+        end.synchronize()
+        left = perf_counter()
         torch.cuda.synchronize()
+        late_s = perf_counter() - left
         if self._hold and int(self._signal[1]):
             # The plan waits for the host: nothing behind the hold could start. From here on it is timed unheld.
             self._hold, self.timer = False, "cuda_event_unheld"
             return self._sample()
-        return begin.elapsed_time(end) * 1e-3, self._stamped_hz()
+        sample = begin.elapsed_time(end) * 1e-3
+        return sample + (late_s if late_s > LATE_S else 0.0), self._stamped_hz()
 
     def _stamped_hz(self) -> float | None:
         """Median over multiprocessors of cycles over nanoseconds between the two stamps; None where no
@@ -142,8 +153,8 @@ class CudaClock:
         launch(TorchStream(), LaunchConfig(grid=blocks, block=1), self._kernels[name], *arguments)
 
     def _index(self) -> int:
-        index = self._next
-        self._next = (index + 1) % self._bound.sets
+        index = self.next
+        self.next = (index + 1) % self._bound.sets
         return index
 
 

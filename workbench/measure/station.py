@@ -1,19 +1,29 @@
-"""What a worker process does for one variant at one shape: check it, try its settings, time it, verify it again."""
+"""What a worker process does for one variant at one shape: evaluates it, times it, hands over what it left.
+
+A station judges nothing: whether an answer is right and a time can be believed is found by the coordinator, from
+outputs that lie in a block of shared memory and from its own clock. Clocks and their methods are bound when this
+module is imported, which the server of workers does before any variant is.
+"""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from workbench.catalog import load_catalog
-from workbench.check.case import Draw, read_inputs, read_reference
-from workbench.check.compare_outputs import Comparison, compare_outputs
+from workbench.check.case import Draw
+from workbench.check.case_memory import CaseInputs, answer_layout, write_case
 from workbench.declare import Device, Setting, Shape
+from workbench.execute.arithmetic import arithmetic
 from workbench.execute.bind import bind_plan
+from workbench.execute.bound import Violation
 from workbench.execute.ranges import marked
+from workbench.execute.sealed import write_view
 from workbench.measure.clock_cpu import CpuClock
+from workbench.measure.clock_cuda import CudaClock
 
 
 @dataclass(frozen=True)
@@ -26,133 +36,176 @@ class Assignment:
     variant: str
     shape: Shape
     device: Device
-    case: Path
-    timed: tuple[Draw, ...]
-    checked: tuple[Draw, ...]
+    draws: tuple[Draw, ...]
+    """All of the case, in the order in which they lie in its memory: the timed ones first."""
+    timed: int
+    """How many of them are timed."""
 
 
-Attempt = tuple[dict[str, Setting], float]
-"""Settings and the seconds that an evaluation took with them."""
+@dataclass(frozen=True)
+class Trial:
+    """A single evaluation on inputs that the variant does not expect, in the buffers that it knows."""
+
+    kind: Literal["draw", "rolled", "again"]
+    """Another draw's inputs; the set's own, rolled; or those that the last trial has left, once more."""
+    set: int
+    """Whose buffers and outputs it is about."""
+    number: int = 0
+    """Of the draw among the assignment's, or how far to roll."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Samples, and how they came about."""
+
+    samples_s: list[float]
+    repeats: int
+    """Evaluations in each sample."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Which timer, which cache state, and the clock the samples ran at."""
+
+    timer: str
+    cache: str
+    clock_hz: float | None
 
 
 class Station:
     """Lives in the worker process. Bound memory of the chosen settings stays between calls."""
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, assignment: Assignment, inputs: int, answer: int) -> None:
+        """`inputs`: descriptor of the case's inputs; `answer`: of the block that takes what is handed over."""
         self._assignment = assignment
-        self._catalog = load_catalog(assignment.kernels)
-        self._variant = self._catalog.variant(assignment.variant)
-        self._operation = self._catalog.operation(self._variant.operation)
+        catalog = load_catalog(assignment.kernels)
+        self._variant = catalog.variant(assignment.variant)
+        self._operation = catalog.operation(self._variant.operation)
+        self._inputs = CaseInputs(self._operation, assignment.shape, assignment.draws, inputs)
+        self._layout = answer_layout(self._operation, assignment.shape)
+        self._answer = write_view(answer)
         self._settings: dict[str, Setting] = {}
         self._bound: Any = None
         self._clock: Any = None
-        self._references: dict[Draw, Any] = {}
-        """Mapped once: the files are in memory already, their pages have only to be entered."""
+        self._arithmetic = arithmetic()
 
-    def check(self, settings: dict[str, Setting]) -> Comparison:
-        """The worst comparison over the first timed set and each further draw."""
-        found = [self.prepare(settings)]
-        for draw in self._assignment.checked:
-            bound = self._bind(settings, (draw,))
-            try:
-                found.append(self._evaluate(bound, 0, draw))
-            finally:
-                bound.close()
-        return max(found, key=lambda c: c.relative_l2)
-
-    def prepare(self, settings: dict[str, Setting]) -> Comparison:
-        """Binds the timed sets with these settings and compares the first one's outputs. The others differ in their
-        values alone; `verify` compares them all once they have been timed, and only then does a time count."""
+    def prepare(self, settings: dict[str, Setting]) -> None:
+        """Binds the timed sets with these settings and hands over what comes out for the first. The others differ in
+        their values alone; they are all looked at once they have been timed, and only then does a time count."""
         self.bind(settings)
-        return self._evaluate(self._bound, 0, self._assignment.timed[0])
+        self._evaluate(self._bound)
 
     def bind(self, settings: dict[str, Setting]) -> None:
-        """Binds the timed sets with these settings."""
+        """Binds the timed sets with these settings, every output poisoned."""
         if self._bound is not None:
             self._bound.close()
-        self._bound, self._settings = self._bind(settings, self._assignment.timed), dict(settings)
+        a = self._assignment
+        self._bound, self._settings = self._bind(settings, a.draws[: a.timed]), dict(settings)
+        for index in range(a.timed):
+            self._bound.poison(index)
         self._clock = self._new_clock()
 
-    def verify(self) -> Comparison:
-        """Poisons every timed set's outputs, evaluates once more, and compares: the worst of them."""
-        worst = [self._evaluate(self._bound, i, draw) for i, draw in enumerate(self._assignment.timed)]
-        return max(worst, key=lambda c: c.relative_l2)
+    def evaluate(self, settings: dict[str, Setting], number: int) -> None:
+        """Evaluates a draw in memory of its own and hands over what comes out."""
+        bound = self._bind(settings, (self._assignment.draws[number],))
+        try:
+            self._evaluate(bound)
+        finally:
+            bound.close()
 
-    def tune(self, bound: float, warm_s: float, budget_s: float) -> list[Attempt]:
-        """Tries each tunable's values in turn, keeping the best so far; wrong answers (relative L2 over `bound`)
-        are passed over. Leaves the best settings prepared and warm. Returns what was tried, the best first."""
-        best = self._variant.default_settings()
-        tried: list[Attempt] = [(dict(best), self._time_of(warm_s))]
-        end = time.perf_counter() + budget_s
-        for name, values in self._variant.settings.items():
-            for value in values[1:]:
-                if time.perf_counter() > end:
-                    break
-                settings = {**best, name: value}
-                if self.prepare(settings).relative_l2 <= bound:
-                    tried.append((settings, self._time_of(warm_s)))
-            best = dict(min(tried, key=lambda attempt: attempt[1])[0])
-        tried.sort(key=lambda attempt: attempt[1])
-        if self._settings != tried[0][0]:
-            self.prepare(tried[0][0])
-        self._clock.warm_up(warm_s)
-        return tried
+    def warm_up(self, seconds: float) -> float:
+        """Warms the settings bound; the median time of an evaluation."""
+        self._clock.warm_up(seconds)
+        samples = sorted(self._clock.samples(seconds))
+        return float(samples[len(samples) // 2])
 
-    def warm_up(self, seconds: float) -> list[Attempt]:
-        """Warms the settings prepared; returns them with the time of an evaluation, as `tune` does."""
-        return [(dict(self._settings), self._time_of(seconds))]
+    def samples(self, seconds: float, trial: Trial | None = None) -> Block:
+        """One block of samples, after evaluations that bring this process's data back to where it was. A trial goes
+        the same way, which a variant cannot tell from the other: one evaluation alone, whose outputs are handed over at
+        once where there is a reference for them."""
+        clock = self._clock
+        repeats = clock.repeats
+        if trial is None:
+            clock.settle()
+        else:
+            seconds, repeats = 0.0, 1
+            self._load(trial)
+        taken = _SAMPLES[self._assignment.device](clock, seconds, repeats)
+        if trial is not None and trial.kind == "draw":
+            self._put(self._bound.outputs(trial.set))
+        return Block(taken, repeats)
 
-    def samples(self, seconds: float) -> list[float]:
-        """One block of samples, after evaluations that bring this process's data back to where it was."""
-        self._clock.settle()
-        taken: list[float] = self._clock.samples(seconds)
-        return taken
+    def hand_over(self, index: int) -> None:
+        """What the last evaluation of a timed set has left: its outputs, and its inputs too."""
+        self._put({**self._bound.outputs(index), **self._bound.inputs(index)})
 
-    def facts(self) -> dict[str, Any]:
-        """Which timer, which cache state, and the clock the samples ran at."""
-        return {"timer": self._clock.timer, "cache": self._clock.cache, "clock_hz": self._clock.clock_hz()}
+    def facts(self) -> Facts:
+        return Facts(self._clock.timer, self._clock.cache, self._clock.clock_hz())
 
-    def _time_of(self, warm_s: float) -> float:
-        self._clock.warm_up(warm_s)
-        samples = sorted(self._clock.samples(warm_s))
-        middle: float = samples[len(samples) // 2]
-        return middle
-
-    def _new_clock(self) -> Any:
+    def _new_clock(self) -> CpuClock | CudaClock:
         if self._assignment.device == "cuda":
-            from workbench.measure.clock_cuda import CudaClock
-
             plan = self._variant.plan(self._assignment.shape, self._settings)
             return CudaClock(self._bound, 1 if plan.graph else len(plan.steps), marked(self._assignment.key))
         return CpuClock(self._bound, marked(self._assignment.key))
 
     def _bind(self, settings: dict[str, Setting], draws: tuple[Draw, ...]) -> Any:
         a = self._assignment
-        inputs = [read_inputs(a.case, self._operation, a.shape, draw) for draw in draws]
         plan = self._variant.plan(a.shape, settings)
-        return bind_plan(plan, self._operation.tensors(a.shape), inputs, a.shape.dtype, a.device)
+        tensors = self._operation.tensors(a.shape)
+        return bind_plan(plan, tensors, [self._inputs.of(draw) for draw in draws], a.shape.dtype, a.device)
 
-    def _evaluate(self, bound: Any, index: int, draw: Draw) -> Comparison:
-        bound.poison(index)
-        bound.run(index)
-        a = self._assignment
-        if draw not in self._references:
-            self._references[draw] = read_reference(a.case, self._operation, a.shape, draw)
-        tolerance = self._operation.tolerance[a.shape.dtype]
-        found = compare_outputs(bound.outputs(index), self._references[draw], tolerance)
-        return found.at(draw.label)
+    def _evaluate(self, bound: Any) -> None:
+        bound.poison(0)
+        bound.run(0)
+        self._put(bound.outputs(0))
+
+    def _load(self, trial: Trial) -> None:
+        """The inputs that a trial is about, in the buffers of its set, which comes next."""
+        draws = self._assignment.draws
+        self._clock.next = trial.set
+        if trial.kind == "draw":
+            self._bound.load(self._inputs.of(draws[trial.number]), trial.set)
+        elif trial.kind == "rolled":
+            own = self._inputs.of(draws[trial.set])
+            self._bound.load({name: _rolled(array, trial.number) for name, array in own.items()}, trial.set)
+
+    def _put(self, arrays: dict[str, Any]) -> None:
+        """Writes arrays to the shared block, where the coordinator finds them. Raises Violation for one that is not as
+        declared, and where the variant has left this thread computing otherwise than it did."""
+        changed = [word for word in arithmetic() if word not in self._arithmetic]
+        if changed:
+            raise Violation(f"after an evaluation the processor {' and '.join(changed)}: set it back")
+        for name, array in arrays.items():
+            place = self._layout.array(self._answer, name)
+            if array.shape != place.shape or array.dtype != place.dtype:
+                raise Violation(
+                    f"{name}: shape {array.shape} of {array.dtype} instead of {place.shape} of {place.dtype}"
+                )
+            place[...] = array
+
+
+_SAMPLES: dict[Device, Any] = {"cpu": CpuClock.samples, "cuda": CudaClock.samples}
+
+
+def _rolled(array: Any, by: int) -> Any:
+    """Floating-point values moved to other places: as likely as before, and never seen. Integers may be indices, whose
+    places matter."""
+    if not np.issubdtype(np.float32 if array.dtype.kind == "V" else array.dtype, np.floating):
+        return array
+    return np.roll(array.reshape(-1), by).reshape(array.shape)
 
 
 class CaseMaker:
     """Writes a case's inputs and references in a worker, so that the coordinator stays small."""
 
-    def __init__(self, kernels: Path, operation: str) -> None:
+    def __init__(
+        self, kernels: Path, operation: str, shape: Shape, draws: tuple[Draw, ...], inputs: int, references: int
+    ) -> None:
         self._operation = load_catalog(kernels).operation(operation)
+        self._case = shape, draws, inputs, references
 
-    def write(self, folder: Path, shape: Shape, draws: tuple[Draw, ...]) -> None:
-        from workbench.check.case import write_case
-
-        write_case(folder, self._operation, shape, draws)
+    def write(self) -> None:
+        write_case(self._operation, *self._case)
 
 
 class DeviceMemory:

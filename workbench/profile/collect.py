@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,10 +15,11 @@ from pathlib import Path
 
 from workbench.problem import Problem
 from workbench.profile.command import Collection, ncu_command
-from workbench.profile.failures import explain, notes
+from workbench.profile.failures import explain, last_warning, notes
 from workbench.profile.import_report import Imported, import_into_run
 from workbench.store.record import Record
 from workbench.store.run_folder import RunFolder
+from workbench.temporary import temporary_folder
 
 PROFILED = re.compile(r'==PROF== Profiling "([^"]*)"')
 END_S = 10.0
@@ -46,8 +46,8 @@ def collect(
 
     Raises Problem with one line for whatever went wrong; the run is then as it was.
     """
-    with tempfile.TemporaryDirectory(prefix="workbench-profile-") as temporary:
-        report = Path(temporary) / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.ncu-rep"
+    with temporary_folder() as temporary:
+        report = temporary / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.ncu-rep"
         keys = [(record.key, record.pass_) for record in records]
         status, output = _run(ncu_command(ncu, selection, keys, report, collection), timeout_s, on_kernel)
         failure = explain(output, status, report)
@@ -82,9 +82,11 @@ def _run(command: Sequence[str], timeout_s: float, on_kernel: Callable[[str], No
             status = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             _end(process)
+            warned = last_warning("".join(lines))
             raise Problem(
-                f"ncu did not finish in {timeout_s:g} s, after {sum('Profiling' in line for line in lines)} launches; "
-                "select less, take fewer sections (--set basic), or raise --timeout"
+                f"ncu did not finish in {timeout_s:g} s, after {sum('Profiling' in line for line in lines)} launches"
+                + (f" (it warned: {warned})" if warned else "")
+                + "; select less, take fewer sections (--set basic), or raise --timeout"
             ) from None
         except BaseException:
             _end(process)

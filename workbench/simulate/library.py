@@ -43,7 +43,7 @@ def _compiled() -> Path:
     sources = sorted(MACHINE.glob("*.cpp"))
     texts = [part for file in (*sources, *sorted(MACHINE.glob("*.h"))) for part in (file.name, file.read_bytes())]
     target = cache.entry(cache.digest(["simulate", compiler_identity(compiler, FLAGS), repr(FLAGS), *texts]), ".so")
-    if target.is_file():
+    if cache.is_sound(target):
         return target
     scratch = cache.scratch_path(target)
     try:

@@ -15,6 +15,8 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.durable import part_of, publish_all
+from workbench.foreign import reading
 from workbench.problem import Problem
 from workbench.store.launch import Launch, Rule, Value
 
@@ -69,11 +71,11 @@ class CounterTable:
         number = self.launches.get(key, 0)
         self.launches[key] = number + 1
         for metric, value in launch.metrics.items():
-            self._row(key, number, launch.kernel, metric, launch.units.get(metric, ""), value)
+            self._row(key, number, launch.demangled, metric, launch.units.get(metric, ""), value)
         for metric in launch.missing:
-            self._row(key, number, launch.kernel, metric, "", None)
+            self._row(key, number, launch.demangled, metric, "", None)
         for rule in launch.rules:
-            self._rules.append((key, number, launch.kernel, *astuple(rule)))
+            self._rules.append((key, number, launch.demangled, *astuple(rule)))
 
     def _row(self, key: str, number: int, kernel: str, metric: str, unit: str, value: Value | None) -> None:
         self._key.append(key)
@@ -104,22 +106,21 @@ class CounterTable:
         )
         columns = list(zip(*self._rules, strict=True)) or [()] * len(RULE_COLUMNS)
         rules = pa.table(
-            {name: pa.array(column, type=_rule_type(name)) for name, column in zip(RULE_COLUMNS, columns, strict=True)}
+            {name: pa.array(column, type=column_type(name)) for name, column in zip(RULE_COLUMNS, columns, strict=True)}
         )
         pending: list[tuple[Path, Path]] = []
         try:
             for name, table in ((COUNTERS, counters), (RULES, rules)):
                 kept = _without_keys(run / name, self.launches)
-                temporary = run / f".{name}"
+                temporary = part_of(run / name)
                 pending.append((temporary, run / name))
                 pq.write_table(table if kept is None else pa.concat_tables([kept, table]), temporary)
             for report in reports:
                 (run / REPORTS).mkdir(exist_ok=True)
-                temporary = run / REPORTS / f".{report.name}"
+                temporary = part_of(run / REPORTS / report.name)
                 pending.append((temporary, run / REPORTS / report.name))
                 shutil.copyfile(report, temporary)
-            for temporary, final in pending:
-                temporary.replace(final)
+            publish_all(pending)
         except OSError as error:
             fix = "free some space, or make it writable; the run is as it was"
             raise Problem(f"{run}: counters cannot be written ({error.strerror}); {fix}") from None
@@ -128,10 +129,12 @@ class CounterTable:
                 temporary.unlink(missing_ok=True)
 
 
-def _rule_type(name: str) -> Any:
+def column_type(name: str) -> Any:
+    """The Arrow type of a column of counters or of rules."""
     import pyarrow as pa
 
-    return {"launch": pa.int32(), "estimated_speedup_percent": pa.float64()}.get(name, pa.string())
+    numbers = {"launch": pa.int32(), "value": pa.float64(), "estimated_speedup_percent": pa.float64()}
+    return numbers.get(name, pa.string())
 
 
 def _without_keys(path: Path, keys: Iterable[str]) -> Any:
@@ -142,7 +145,8 @@ def _without_keys(path: Path, keys: Iterable[str]) -> Any:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    with reading(path, "corrupt", "remove it to import anew"):
+        table = pq.read_table(path)
     return table.filter(pc.invert(pc.is_in(table["key"], value_set=pa.array(list(keys), type=pa.string()))))
 
 
@@ -170,16 +174,22 @@ def _frame(path: Path, columns: tuple[str, ...], key: str | None) -> pd.DataFram
     if not path.is_file():
         return pd.DataFrame(columns=list(columns))
     filters = None if key is None else [("key", "==", key)]
-    frame: pd.DataFrame = pq.read_table(path, filters=filters).to_pandas()
+    with reading(path, "corrupt", "import the report again"):
+        frame: pd.DataFrame = pq.read_table(path, filters=filters).to_pandas()
     return frame
 
 
 def read_launches(run: Path, key: str | None = None) -> dict[str, list[Launch]]:
     """The launches of each key (or of one), as the reader of the report saw them."""
-    import pyarrow.parquet as pq
-
     if not has_counters(run):
         return {}
+    with reading(run / COUNTERS, "corrupt", "import the report again"):
+        return _launches(run, key)
+
+
+def _launches(run: Path, key: str | None) -> dict[str, list[Launch]]:
+    import pyarrow.parquet as pq
+
     filters = None if key is None else [("key", "==", key)]
     table = pq.read_table(run / COUNTERS, filters=filters)
     rules = _rules_by_launch(run / RULES, filters)
@@ -208,8 +218,9 @@ def _rules_by_launch(path: Path, filters: Any) -> Mapping[tuple[str, int], tuple
     if not path.is_file():
         return {}
     rules: dict[tuple[str, int], tuple[Rule, ...]] = {}
-    for row in pq.read_table(path, filters=filters).to_pylist():
-        place = (row["key"], row["launch"])
-        fields = {name: row[name] for name in RULE_COLUMNS[3:]}
-        rules[place] = (*rules.get(place, ()), Rule(**fields))
+    with reading(path, "corrupt", "import the report again"):
+        for row in pq.read_table(path, filters=filters).to_pylist():
+            place = (row["key"], row["launch"])
+            fields = {name: row[name] for name in RULE_COLUMNS[3:]}
+            rules[place] = (*rules.get(place, ()), Rule(**fields))
     return rules

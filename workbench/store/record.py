@@ -11,16 +11,21 @@ SCHEMA = 2
 """Raised by one whenever a reader of the older form would misread the newer."""
 
 
+Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+"""What a column of a table can hold: a larger one is refused when its record is made, not when the run ends."""
+
+
 class Status(StrEnum):
     """How a record ended. Only `ok` has times."""
 
     OK = "ok"
     INCORRECT = "incorrect"
+    IMPLAUSIBLE = "implausible"
+    """Right answers, and a time that no machine or no clock but the variant's own could have measured."""
     UNSUPPORTED = "unsupported"
     COMPILE_ERROR = "compile_error"
     CRASHED = "crashed"
     TIMEOUT = "timeout"
-    SKIPPED = "skipped"
 
 
 class Frozen(BaseModel):
@@ -45,7 +50,7 @@ class Time(Frozen):
     """Lower end of the median's 95 % bootstrap interval."""
     high_s: float
     minimum_s: float
-    count: int
+    count: Int64
     timer: str
     """`cpu_wall`, `cuda_event`, `cuda_graph`, `cuda_wall`."""
     cache: str
@@ -57,15 +62,15 @@ class Time(Frozen):
 
 
 class Bytes(Frozen):
-    declared: int | None = None
-    least: int | None = None
+    declared: Int64 | None = None
+    least: Int64 | None = None
     counted: float | None = None
     """DRAM bytes that the counters saw."""
 
 
 class Launches(Frozen):
-    declared: int | None = None
-    counted: int | None = None
+    declared: Int64 | None = None
+    counted: Int64 | None = None
 
 
 class BuildFact(Frozen):
@@ -74,18 +79,18 @@ class BuildFact(Frozen):
     arch: str
     kernel: str
     source: str = ""
-    registers: int | None = None
-    shared_bytes: int | None = None
+    registers: Int64 | None = None
+    shared_bytes: Int64 | None = None
     """Static plus dynamic shared memory a block."""
-    stack_bytes: int | None = None
-    spill_bytes: int | None = None
-    code_bytes: int | None = None
-    block_threads: int | None = None
+    stack_bytes: Int64 | None = None
+    spill_bytes: Int64 | None = None
+    code_bytes: Int64 | None = None
+    block_threads: Int64 | None = None
     occupancy_theoretical: float | None = None
     """Resident warps over the most an SM holds, 0 to 1."""
     occupancy_limiter: str | None = None
     """`registers`, `shared memory`, `warps` or `blocks`."""
-    sass_mix: dict[str, int] = Field(default_factory=dict)
+    sass_mix: dict[str, Int64] = Field(default_factory=dict)
 
 
 class LaunchCounters(Frozen):
@@ -105,9 +110,9 @@ class Record(Frozen):
     operation: str
     variant: str
     factors: dict[str, str] = Field(default_factory=dict)
-    settings: dict[str, int | str] = Field(default_factory=dict)
+    settings: dict[str, Int64 | str] = Field(default_factory=dict)
     pass_: Annotated[str, Field(alias="pass")] = "forward"
-    shape: dict[str, int | str]
+    shape: dict[str, Int64 | str]
     """Every axis, `dtype` and `regime`."""
     device: str
     backend: str
@@ -118,9 +123,9 @@ class Record(Frozen):
     time: Time | None = None
     samples_s: list[float] = Field(default_factory=list)
     bytes: Bytes = Bytes()
-    flops: int | None = None
+    flops: Int64 | None = None
     """Declared floating-point operations, products included."""
-    special: int | None = None
+    special: Int64 | None = None
     launches: Launches = Launches()
     bandwidth_bytes_per_s: float | None = None
     """Declared bytes over the median time."""

@@ -1,24 +1,48 @@
 """A run on disk: a folder that only grows while the run is going, and never changes once it is finished.
 
 profiles/<run>/run.json          machine, versions, ceilings (schema version first)
-               records.jsonl     a line a record, while going; synced line by line: a crash loses no finished one
+               records.jsonl     a line per record, while going; synced line by line: a crash loses no finished one
                journal.jsonl     blocks of samples of records not yet finished, while going
                records.parquet   all records, once finished
                counters.parquet, rules.parquet, reports/    what a profiler added
+
+One process writes at a time (lock.py). Whoever gets the lock reads run.json again: what another has finished
+meanwhile does not grow, and what it has added is not lost.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
+import re
+import secrets
+import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from workbench.durable import append_whole, clear_parts, part_of, publish, sync, write_whole
+from workbench.foreign import first_words, printable, reading
 from workbench.problem import Problem, unknown
+from workbench.store.lines import whole_lines, without_torn_line
+from workbench.store.lock import only_writer
 from workbench.store.record import SCHEMA, Record, Run
+from workbench.temporary import OWNER, clear_left_over, own
+
+RUN = "run.json"
+LINES = "records.jsonl"
+TABLE = "records.parquet"
+JOURNAL = "journal.jsonl"
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
+"""What a run may be called: a folder's name on every system, that no shell, glob or option takes for something else."""
+NEW = ".new-"
+"""Beginning of the folder that a run is made in where it appears whole or not at all."""
+RESTORE = "restore the file or delete the run"
 
 
 class RunFolder:
@@ -27,35 +51,88 @@ class RunFolder:
     def __init__(self, path: Path, run: Run) -> None:
         self.path = path
         self.run = run
+        self._writing = False
+
+    @property
+    def resume_command(self) -> str:
+        """The command that goes on with the run."""
+        elsewhere = "" if self.path.parent == Path("profiles") else f" --profiles {shlex.quote(str(self.path.parent))}"
+        return f"workbench sweep --resume {shlex.quote(self.path.name)}{elsewhere}"
 
     # ------------------------------------------------------------------------------------------------ writing
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keeps every other writer out. Each change below does so for its own time; a sweep does for all of it.
+
+        Raises Problem where another process writes the run, or its folder cannot be written to.
+        """
+        if self._writing:
+            yield
+            return
+        with contextlib.ExitStack() as held:
+            with self._complaining("locked"):
+                held.enter_context(only_writer(self.path))
+            self.run = open_run(self.path).run
+            clear_parts((self.path, self.path / "reports"))
+            self._writing = True
+            try:
+                yield
+            finally:
+                self._writing = False
+
     def append(self, record: Record) -> None:
-        """Adds a finished record. On return it is on disk: a crash after this loses nothing of it."""
-        if self.run.finished:
-            raise Problem(f"{self.path}: the run is finished and cannot grow; start a new one")
-        _append_line(self.path / "records.jsonl", record.model_dump_json(by_alias=True, exclude={"counters"}))
+        """Adds a finished record. On return it is on disk: a crash after this loses nothing of it. Raises Problem, and
+        leaves the run as it was, where that fails or the run is finished."""
+        line = record.model_dump_json(by_alias=True, exclude={"counters"}).encode() + b"\n"
+        with self.writing(), self._complaining("written"):
+            if self.run.finished:
+                raise Problem(f"{self.path}: the run is finished and cannot grow; start a new one")
+            without_torn_line(self.path / LINES)
+            append_whole(self.path / LINES, line)
 
     def journal(self, entry: dict[str, Any]) -> None:
         """Notes progress inside a record that is not yet finished (a block of samples). It survives the death of the
         process; syncing every block to the disk as well would cost a tenth of the sweep."""
-        _append_line(self.path / "journal.jsonl", json.dumps(entry), sync=False)
+        with self.writing(), self._complaining("written"):
+            without_torn_line(self.path / JOURNAL)
+            append_whole(self.path / JOURNAL, json.dumps(entry).encode() + b"\n", durable=False)
 
     def update(self, **fields: Any) -> None:
         """Changes the run's own facts (ceilings, noise floor)."""
-        self.run = Run.model_validate({**self.run.model_dump(by_alias=True), **fields})
-        _write_run(self.path, self.run)
+        with self.writing(), self._complaining("written"):
+            changed = Run.model_validate({**self.run.model_dump(by_alias=True), **fields})
+            _write_run(self.path, changed)
+            self.run = changed
 
     def finish(self) -> None:
-        """records.jsonl becomes records.parquet; nothing is lost if this is cut off at any point."""
+        """records.jsonl becomes records.parquet; nothing is lost if this is cut off at any point, by a power cut too:
+        the lines go when their table is safe on the disk. A run that is finished already stays as it is."""
         from workbench.store.frame import write_parquet
 
-        temporary = self.path / ".records.parquet"
-        write_parquet(self.records(), temporary)
-        temporary.replace(self.path / "records.parquet")
-        self.update(finished=True)
-        for name in ("records.jsonl", "journal.jsonl"):
-            (self.path / name).unlink(missing_ok=True)
+        with self.writing(), self._complaining("written"):
+            if not self.run.finished:
+                temporary = part_of(self.path / TABLE)
+                try:
+                    write_parquet(self.records(), temporary)
+                    publish(temporary, self.path / TABLE)
+                except ImportError:
+                    fix = f"where it is, workbench finish {self.path.name}"
+                    raise Problem(f"{self.path}: cannot be finished, pyarrow is missing here; {fix}") from None
+                finally:
+                    temporary.unlink(missing_ok=True)
+                self.update(finished=True)
+            for name in (LINES, JOURNAL):
+                (self.path / name).unlink(missing_ok=True)
+            sync(self.path)
+
+    @contextlib.contextmanager
+    def _complaining(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            going = "" if self.run.finished or not self.run.selection else f", then {self.resume_command}"
+            raise _unwritten(self.path, done, error, f"free some space or make it writable{going}") from None
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -65,103 +142,167 @@ class RunFolder:
         if self.run.finished:
             from workbench.store.frame import read_parquet
 
-            try:
-                return read_parquet(self.path / "records.parquet")
-            except Exception as error:  # pyarrow and pydantic each raise their own kinds
-                raise Problem(
-                    f"{self.path / 'records.parquet'}: corrupt ({_first_line(error)}); restore it or delete the run"
-                ) from None
-        return [
-            _valid_record(line, self.path / "records.jsonl", number)
-            for number, line in _lines(self.path / "records.jsonl")
-        ]
+            file = self.path / TABLE
+            with reading(file, "corrupt", RESTORE):
+                return read_parquet(file)
+        file = self.path / LINES
+        with reading(file, "corrupt", RESTORE):
+            found = [_valid_record(line, file, number) for number, line in whole_lines(file)]
+        if not found and not self._writing:
+            # None yet; or another process has finished the run since it was opened, and the lines are gone.
+            again = open_run(self.path)
+            return again.records() if again.run.finished else []
+        return found
 
     def journal_entries(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for _, line in _lines(self.path / "journal.jsonl")]
+        """The journal's entries; what is no whole entry is passed over: it is only progress, and is made again."""
+        found = []
+        with contextlib.suppress(OSError):
+            for _, line in whole_lines(self.path / JOURNAL):
+                with contextlib.suppress(ValueError, RecursionError):
+                    entry = json.loads(line)
+                    if isinstance(entry, dict):
+                        found.append(entry)
+        return found
+
+
+# --------------------------------------------------------------------------------------------------- new runs
+
+
+def check_name(name: str) -> str:
+    """The name itself; Problem where a run may not be called so."""
+    if not NAME.fullmatch(name):
+        raise Problem(
+            f"--name {printable(name)}: a run's name is letters, digits, '.', '_' and '-', beginning with none of the "
+            "last two, 200 at most",
+            exit_status=2,
+        )
+    return name
 
 
 def create_run(profiles: Path, run: Run) -> RunFolder:
     """A new folder for the run, named after it. Problem where profiles cannot be written to."""
-    path = profiles / run.name
+    with _made_beside(profiles, run) as folder:
+        pass
+    return folder
+
+
+@contextlib.contextmanager
+def whole_run(profiles: Path, run: Run) -> Iterator[RunFolder]:
+    """A new run that appears in `profiles` when the block ends, finished, or never."""
+    with _made_beside(profiles, run) as folder, folder.writing():
+        yield folder
+        folder.finish()
+
+
+@contextlib.contextmanager
+def _made_beside(profiles: Path, run: Run) -> Iterator[RunFolder]:
+    """The folder of a new run, made under a hidden name and renamed when the block ends. Where it fails nothing is
+    left; what a process killed in the middle has left is removed by the next one.
+    """
+    final = profiles / check_name(run.name)
+    clear_left_over(profiles, f"{NEW}*")
+    if final.exists():
+        raise _exists(final)
+    path = profiles / f"{NEW}{secrets.token_hex(4)}"
+    owner = -1
     try:
         path.mkdir(parents=True)
-    except FileExistsError:
-        raise Problem(f"{path}: exists already; name another run or continue it with --resume {run.name}") from None
-    except OSError as error:
-        raise Problem(f"{path}: cannot be created ({error.strerror}); name a writable folder with --profiles") from None
-    try:
+        owner = own(path)
         _write_run(path, run)
+        folder = RunFolder(path, run)
+        yield folder
+        path.rename(final)
+        folder.path = final
+        (final / OWNER).unlink()
+        sync(final)
+        sync(profiles)
+        with contextlib.suppress(OSError):  # where profiles is new; who owns the folder above may be somebody else
+            sync(profiles.parent)
     except OSError as error:
-        path.rmdir()
-        raise Problem(f"{path}: cannot be written ({error.strerror}); name a writable folder with --profiles") from None
-    return RunFolder(path, run)
+        shutil.rmtree(path, ignore_errors=True)
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY) and final.is_dir():
+            raise _exists(final) from None
+        raise _unwritten(
+            final, "created", error, "name a writable folder with --profiles, or free some space"
+        ) from None
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+    finally:
+        if owner >= 0:
+            os.close(owner)
+
+
+def _unwritten(path: Path, done: str, error: OSError, fix: str) -> Problem:
+    # A library's own words may stand around the system's.
+    reason = os.strerror(error.errno) if error.errno else first_words(error)
+    return Problem(f"{path}: cannot be {done} ({reason}); {fix}")
+
+
+def _exists(path: Path) -> Problem:
+    return Problem(f"{path}: exists already; name another run or continue it with --resume {path.name}")
+
+
+# ---------------------------------------------------------------------------------------------- existing runs
 
 
 def open_run(path: Path) -> RunFolder:
     """An existing run. Problem where it is missing, corrupt or of a newer schema."""
-    file = path / "run.json"
-    if not file.is_file():
-        siblings = [run.path.name for run in list_runs(path.parent)] if path.parent.is_dir() else []
+    file = path / RUN
+    if not _is_file(file):
+        siblings = [run.parent.name for run in run_files(path.parent)]
         if siblings:
-            raise unknown("run", path.name, siblings)
-        raise Problem(f"{path}: no run there (a run is a folder with run.json); see what exists in {path.parent}")
-    try:
-        data = json.loads(file.read_text())
+            raise unknown("run", printable(path.name), siblings)
+        raise Problem(
+            f"{printable(path)}: no run there (a run is a folder with run.json); see {printable(path.parent)}"
+        )
+    with reading(file, "corrupt, not the JSON of a run", RESTORE):
+        data = json.loads(file.read_bytes())
         schema = int(data["schema"])
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError):
-        raise Problem(f"{file}: corrupt, not the JSON of a run; restore the file or delete the run") from None
     if schema > SCHEMA:
         raise Problem(f"{file}: schema {schema} is newer than this workbench reads ({SCHEMA}); update the workbench")
     try:
-        return RunFolder(path, Run.model_validate(data))
+        run = Run.model_validate(data)
+        run.model_dump_json()  # a lone surrogate would be refused when it is written or shown
     except ValidationError as error:
-        raise Problem(f"{file}: corrupt ({_first_line(error)}); restore the file or delete the run") from None
+        raise Problem(f"{file}: corrupt ({_first_lines(error)}); {RESTORE}") from None
+    except ValueError as error:
+        raise Problem(f"{file}: corrupt ({first_words(error)}); {RESTORE}") from None
+    return RunFolder(path, run)
+
+
+def run_files(profiles: Path) -> list[Path]:
+    """run.json of every run in a folder, by name; hidden folders are runs in the making."""
+    try:
+        return sorted(f for f in profiles.glob(f"*/{RUN}") if _is_file(f) and not f.parent.name.startswith("."))
+    except OSError:
+        return []
 
 
 def list_runs(profiles: Path) -> list[RunFolder]:
     """The readable runs of a folder, oldest first; folders that are no run, or a broken one, are passed over."""
     runs = []
-    for file in sorted(profiles.glob("*/run.json")):
-        try:
+    for file in run_files(profiles):
+        with contextlib.suppress(Problem):
             runs.append(open_run(file.parent))
-        except Problem:
-            continue
     return sorted(runs, key=lambda folder: folder.run.created)
 
 
 def find_run(profiles: Path, name: str) -> RunFolder:
-    """A run by its folder's path or its name in profiles."""
+    """A run by its folder's path, or by its name in profiles."""
+    if not name.strip():
+        raise Problem("the name of a run is empty; name one, as in profiles/NAME", exit_status=2)
     path = Path(name)
-    return open_run(path if (path / "run.json").is_file() else profiles / path.name)
+    is_path = path.is_absolute() or len(path.parts) > 1 or _is_file(path / RUN)
+    return open_run(path if is_path else profiles / name)
 
 
-# -------------------------------------------------------------------------------------------------------- lines
-
-
-def _append_line(path: Path, line: str, sync: bool = True) -> None:
-    """Appends, and syncs where asked to. A last line that an earlier crash cut off is removed first, so that no line
-    ever grows out of two."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+def _is_file(path: Path) -> bool:
     try:
-        end = os.lseek(descriptor, 0, os.SEEK_END)
-        if end and os.pread(descriptor, 1, end - 1) != b"\n":
-            end = path.read_bytes().rfind(b"\n") + 1
-            os.ftruncate(descriptor, end)
-            os.lseek(descriptor, end, os.SEEK_SET)
-        os.write(descriptor, line.encode() + b"\n")
-        if sync:
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Whole lines with their numbers; what stands behind the last newline was being written when it stopped."""
-    if not path.is_file():
-        return
-    whole, newline, _ = path.read_text(errors="replace").rpartition("\n")
-    if newline:
-        yield from enumerate(whole.split("\n"), start=1)
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or with a null in it, names nothing
+        return False
 
 
 def _valid_record(line: str, file: Path, number: int) -> Record:
@@ -169,18 +310,13 @@ def _valid_record(line: str, file: Path, number: int) -> Record:
         return Record.model_validate_json(line)
     except ValidationError as error:
         raise Problem(
-            f"{file}:{number}: corrupt ({_first_line(error)}); remove the line to go on without that record"
+            f"{file}:{number}: corrupt ({_first_lines(error)}); remove the line to go on without that record"
         ) from None
 
 
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split("\n")[:3])[:160]
+def _first_lines(error: Exception) -> str:
+    return printable(" ".join(str(error).split("\n")[:3])[:160])
 
 
 def _write_run(path: Path, run: Run) -> None:
-    temporary = path / ".run.json"
-    with temporary.open("w") as file:
-        file.write(run.model_dump_json(by_alias=True, indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path / "run.json")
+    write_whole(path / RUN, (run.model_dump_json(by_alias=True, indent=2) + "\n").encode())

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from workbench.build import Binary, CompileFailure, Unit, build_units, facts_of, unit_of
+from workbench.build import Binary, CompileFailure, Unit, build_units, facts_of, first_errors, unit_of
+from workbench.build.facts import NoSuchKernel
 from workbench.declare import Host, Kernel, Shape, Step, Variant
-from workbench.store.record import BuildFact
+from workbench.store.record import BuildFact, Status
 from workbench.sweep.watch import Watch
 
 
@@ -23,6 +24,25 @@ class Built:
             outcome = self.binaries.get(unit)
             if isinstance(outcome, CompileFailure):
                 return outcome
+        return None
+
+    def verdict(
+        self, variant: Variant, shape: Shape, archs: Iterable[str], emulated: bool
+    ) -> tuple[Status, str] | None:
+        """Why a variant cannot be executed, before anything is: its sources do not compile for a GPU, lack the function
+        that is launched, or cannot be emulated. None where all is well."""
+        archs = tuple(archs)
+        failed = self.failure(units_for(variant, shape, archs, emulated=False))
+        if failed is not None:
+            return Status.COMPILE_ERROR, first_errors(failed)
+        try:
+            self.facts(variant, shape, archs)
+        except NoSuchKernel as problem:
+            return Status.COMPILE_ERROR, str(problem)
+        failed = self.failure(units_for(variant, shape, (), emulated=True)) if emulated else None
+        if failed is not None:
+            why = "compiles for a GPU; cannot be executed without one, because emulation refuses it: " if archs else ""
+            return Status.UNSUPPORTED, why + first_errors(failed)
         return None
 
     def facts(self, variant: Variant, shape: Shape, archs: Iterable[str]) -> list[BuildFact]:
@@ -73,7 +93,4 @@ def build_all(wanted: Iterable[Unit], watch: Watch) -> Built:
     binaries = build_units(
         units, progress=lambda unit, outcome: watch.step(f"{unit.source.parent.name}/{unit.source.name} {unit.arch}")
     )
-    for unit, outcome in binaries.items():
-        if isinstance(outcome, CompileFailure):
-            watch.note(f"{unit.source}: does not compile for {unit.arch}: {outcome.message}")
     return Built(dict(binaries))

@@ -10,18 +10,22 @@ from pathlib import Path
 from workbench.build import Unit
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, checked_draws
+from workbench.check.compare_outputs import Comparison
 from workbench.declare import Variant
+from workbench.declared import DeclarationError
 from workbench.emulate import ORDERS
 from workbench.execute.here import backend_here, gpu_name, why_unsupported
 from workbench.execute.side_by_side import side_by_side
 from workbench.execute.worker import Worker, close_all, start_server
 from workbench.problem import Problem, unknown
+from workbench.stdout import kept_clean
 from workbench.store.record import Record, Status
 from workbench.sweep.building import build_all, units_for
 from workbench.sweep.records import Subject
 from workbench.sweep.selection import Selection, cases_of
 from workbench.sweep.watch import Watch
 
+CHECKED_ARCH = "sm_90"
 BACKENDS = ("cuda", "cpu", "emulated")
 
 
@@ -37,7 +41,13 @@ class CheckJob:
 
     def units(self) -> list[Unit]:
         """What it needs compiled."""
-        return units_for(self.subject.variant, self.subject.shape, (), self.subject.backend == "emulated")
+        s = self.subject
+        return units_for(s.variant, s.shape, self.archs(), s.backend == "emulated")
+
+    def archs(self) -> tuple[str, ...]:
+        """What its kernels are compiled for beside emulation: what NVRTC refuses is wrong, whatever emulation makes of
+        it. On a GPU the worker compiles for that."""
+        return (CHECKED_ARCH,) if self.subject.backend == "emulated" else ()
 
 
 def check_all(selection: Selection, watch: Watch) -> list[Record]:
@@ -47,6 +57,11 @@ def check_all(selection: Selection, watch: Watch) -> list[Record]:
             raise unknown("device", device, BACKENDS)
         if device == "cuda" and gpu_name() is None:
             raise Problem("--device cuda: this machine has no NVIDIA GPU or no driver; --device emulated runs anywhere")
+    with kept_clean():
+        return _check_all(selection, watch)
+
+
+def _check_all(selection: Selection, watch: Watch) -> list[Record]:
     catalog = load_catalog(selection.folder)
     jobs: list[CheckJob] = []
     records: list[Record] = []
@@ -66,13 +81,26 @@ def check_jobs(jobs: list[CheckJob], kernels: Path, timeout_s: float, watch: Wat
     """Builds what the jobs need and runs them; a record each, in the order of the jobs."""
     start_server()
     records: list[Record] = []
-    built = build_all([unit for job in jobs for unit in job.units()], watch)
-    runnable = list(jobs)
+    broken: dict[str, str] = {}
+    units: list[Unit] = []
     for job in jobs:
-        broken = built.failure(job.units())
-        if broken is not None:
-            records.append(job.subject.record(Status.COMPILE_ERROR, reason=broken.message))
-            runnable.remove(job)
+        why = job.subject.broken()
+        try:
+            units += job.units() if why is None else []
+        except DeclarationError as error:  # right at small sizes, and wrong at this one
+            why = str(error)
+        if why is not None:
+            broken[job.subject.key] = why
+    built = build_all(units, watch)
+    runnable = []
+    for job in jobs:
+        s, fault = job.subject, broken.get(job.subject.key)
+        emulated = s.backend == "emulated"
+        verdict = (Status.CRASHED, fault) if fault else built.verdict(s.variant, s.shape, job.archs(), emulated)
+        if verdict is not None:
+            records.append(s.record(verdict[0], reason=verdict[1]))
+        else:
+            runnable.append(job)
     watch.stage("check", len(runnable))
 
     def keep(record: Record) -> None:
@@ -114,7 +142,9 @@ def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record:
         workers[place] = worker = _worker(subject, kernels)
         draws = job.draws or (Draw(subject.operation.regimes[0], 0), *checked_draws(subject.operation))
         orders = (job.orders,) if subject.backend == "emulated" else ()
-        return worker.start("check", subject.shape, subject.variant.default_settings(), draws, *orders)
+        return worker.start(
+            "check", subject.shape, subject.variant.default_settings(), draws, *orders, returns=Comparison
+        )
 
     on_gpu = any(job.subject.backend == "cuda" for job in jobs)
     begins = [functools.partial(begin, place) for place in range(len(jobs))]

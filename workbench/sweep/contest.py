@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import statistics
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,13 +14,15 @@ from typing import Any
 
 from workbench.analyse.bootstrap import median_interval
 from workbench.check.case import Draw
-from workbench.check.compare_outputs import Comparison
+from workbench.check.case_memory import CaseMemory
 from workbench.declare import Device, Setting
 from workbench.execute.side_by_side import side_by_side
-from workbench.execute.worker import FAILURES, Worker, close_all
+from workbench.execute.worker import FAILURES, Worker
 from workbench.measure.interleave import Contender, interleave
-from workbench.measure.station import Assignment
+from workbench.measure.plausible import least_seconds
+from workbench.measure.station import Assignment, Facts
 from workbench.store.record import Record, Time
+from workbench.sweep.competitor import Competitor
 from workbench.sweep.presets import Effort
 from workbench.sweep.records import Subject
 from workbench.sweep.watch import Watch
@@ -31,12 +36,10 @@ MIRROR = "A/A"
 
 @dataclass
 class Entry:
-    """One variant in the contest, from worker to record."""
+    """One variant that came as far as the clock."""
 
-    subject: Subject
-    worker: Worker
+    competitor: Competitor
     settings: dict[str, Setting]
-    comparison: Comparison
     contender: Contender
     evaluation_s: float
 
@@ -46,11 +49,11 @@ class Contest:
     """What all variants of a case share, and the steps that each goes through."""
 
     kernels: Path
-    case: Path
-    """Folder of inputs and references."""
+    case: CaseMemory
     device: Device
     timed: tuple[Draw, ...]
     checked: tuple[Draw, ...]
+    swapped: tuple[Draw, ...]
     checked_at_once: int
     """How many variants are checked side by side: one on a CPU, of which each takes every core."""
     effort: Effort
@@ -61,17 +64,20 @@ class Contest:
     """Told of every block of samples."""
     earlier: dict[str, dict[str, Any]]
     """What the journal of an interrupted run knows: key → settings, samples_s, spent_s."""
+    ceilings: Mapping[str, float]
+    """Those of the run."""
     _chosen: dict[str, dict[str, Setting]] = field(default_factory=dict)
 
     def run(self, subjects: list[Subject]) -> tuple[list[Record], float | None]:
         """A record for each, and the A/A spread (None where nothing came as far as the clock)."""
         likely = next((s for s in subjects if s.variant.name == s.operation.baseline), subjects[0])
-        workers = [self._worker(subject) for subject in (*subjects, likely)]
-        try:
-            right, records = self._check(subjects, workers)
+        with contextlib.ExitStack() as stack:
+            competitors = [self._competitor(subject, stack) for subject in (*subjects, likely)]
+            stack.callback(_release, competitors)
+            right, records = self._check(competitors[:-1])
             entries: list[Entry] = []
-            for place, comparison in right:
-                outcome = self._tune(subjects[place], workers[place], comparison)
+            for competitor in right:
+                outcome = self._tune(competitor)
                 if isinstance(outcome, Record):
                     records.append(outcome)
                 else:
@@ -79,88 +85,122 @@ class Contest:
             if not entries:
                 return records, None
             opponent = self._opponent(entries)
-            if opponent.subject is not likely:
-                workers.append(self._worker(opponent.subject))
-            mirror = self._mirror(workers[-1], opponent)
+            if opponent.competitor.subject is not likely:
+                competitors.append(self._competitor(opponent.competitor.subject, stack))
+            mirror = self._mirror(competitors[-1], opponent)
             contenders = [e.contender for e in entries] + ([mirror] if mirror else [])
             interleave(contenders, self.effort.rule, self.effort.block_s, self.seed, self._on_block)
             return records + self._leave(entries), _spread(opponent.contender, mirror)
-        finally:
-            close_all(workers)
 
-    def _check(
-        self, subjects: list[Subject], workers: list[Worker]
-    ) -> tuple[list[tuple[int, Comparison]], list[Record]]:
-        """Every variant with its default settings, several at once. Places and comparisons of those that are right,
-        and the records of those that are not, whose workers are closed."""
-        begins = [
-            partial(worker.start, "check", subject.variant.default_settings())
-            for subject, worker in zip(subjects, workers, strict=False)
-        ]
-        right: list[tuple[int, Comparison]] = []
+    def _check(self, competitors: list[Competitor]) -> tuple[list[Competitor], list[Record]]:
+        """Every variant with its default settings, on the first timed draw and on each further one, several at once.
+        Those that are right, and the records of those that are not, which are closed."""
+        left = list(competitors)
         records = []
-        for place, comparison, failure in side_by_side(begins, self.timeout_s, self.checked_at_once):
-            subject = subjects[place]
-            if failure is None and subject.is_right(comparison):
-                right.append((place, comparison))
-                continue
-            workers[place].close()
-            records.append(subject.judged(comparison) if failure is None else subject.failed(failure))
-        return sorted(right, key=lambda found: found[0]), records
+        for draw in (self.timed[0], *self.checked):
+            begins = [partial(self._evaluate, competitor, draw) for competitor in left]
+            failed: list[Competitor] = []
+            for place, _, failure in side_by_side(begins, self.timeout_s, self.checked_at_once):
+                if failure is None:
+                    left[place].judge(draw)
+                else:
+                    records.append(left[place].subject.failed(failure))
+                    left[place].close()
+                    failed.append(left[place])
+            left = [competitor for competitor in left if competitor not in failed]
+        right = []
+        for competitor in left:
+            assert competitor.worst is not None
+            if competitor.subject.is_right(competitor.worst):
+                right.append(competitor)
+            else:
+                records.append(competitor.subject.judged(competitor.worst))
+                competitor.close()
+        return right, records
 
-    def _tune(self, subject: Subject, worker: Worker, comparison: Comparison) -> Entry | Record:
+    def _evaluate(self, competitor: Competitor, draw: Draw) -> Worker:
+        settings = competitor.subject.variant.default_settings()
+        worker = competitor.worker
+        if draw is self.timed[0]:
+            return worker.start("prepare", settings, returns=None)
+        return worker.start("evaluate", settings, self.case.draws.index(draw), returns=None)
+
+    def _tune(self, competitor: Competitor) -> Entry | Record:
         """Finds a variant's best settings, alone on the machine; a record at once where it fails."""
+        subject = competitor.subject
         self.watch.step(f"{subject.variant.key} at {subject.shape}", 0.5)
         settings = subject.variant.default_settings()
         try:
             known = self.earlier.get(subject.key)
             if known is not None:
                 settings = known["settings"]
-                worker.call("prepare", settings, timeout_s=self.timeout_s)
-                attempts = worker.call("warm_up", self.effort.warm_s, timeout_s=self.timeout_s)
+                competitor.prepare(settings)
+                evaluation_s = competitor.warm_up(self.effort.warm_s)
                 samples, spent = list(known["samples_s"]), float(known["spent_s"])
             else:
-                effort = self.effort
-                patience = self.timeout_s + effort.tune_s
-                attempts = worker.call("tune", subject.bound, effort.warm_s, effort.tune_s, timeout_s=patience)
-                settings, samples, spent = attempts[0][0], [], 0.0
+                settings, evaluation_s = self._best_settings(competitor)
+                samples, spent = [], 0.0
         except FAILURES as failure:
-            worker.close()
+            competitor.close()
             return subject.failed(failure, settings)
-        contender = Contender(subject.key, _RemoteSampler(worker, self.timeout_s), samples, spent)
+        contender = Contender(subject.key, competitor, samples, spent)
         self._chosen[subject.key] = settings
-        return Entry(subject, worker, settings, comparison, contender, attempts[0][1])
+        return Entry(competitor, settings, contender, evaluation_s)
+
+    def _best_settings(self, competitor: Competitor) -> tuple[dict[str, Setting], float]:
+        """Tries each tunable's values in turn, keeping the best so far; those with a wrong answer are passed over.
+        Leaves the best settings prepared and warm. Returns them and the seconds of an evaluation."""
+        warm_s = self.effort.warm_s
+        best = bound = competitor.subject.variant.default_settings()
+        fastest = competitor.warm_up(warm_s)
+        end = time.monotonic() + self.effort.tune_s
+        for name, values in competitor.subject.variant.settings.items():
+            for value in values[1:]:
+                if time.monotonic() > end:
+                    break
+                bound = {**best, name: value}
+                if not competitor.subject.is_right(competitor.prepare(bound)):
+                    continue
+                seconds = competitor.warm_up(warm_s)
+                if seconds < fastest:
+                    best, fastest = bound, seconds
+        if bound != best:
+            competitor.prepare(best)
+        competitor.warm_up(warm_s)
+        return best, fastest
 
     def _leave(self, entries: list[Entry]) -> list[Record]:
-        """The records of what was timed; every answer is verified once more, several at once."""
+        """The records of what was timed."""
+        records = []
+        for entry in entries:
+            self.watch.step(f"{entry.competitor.subject.variant.key} done", 0.5)
+            try:
+                if entry.contender.failure is not None:
+                    raise entry.contender.failure
+                records.append(self._timed(entry))
+            except FAILURES as failure:
+                records.append(entry.competitor.subject.failed(failure, entry.settings))
+        return records
 
-        def begin(entry: Entry) -> Worker:
-            if entry.contender.failure is not None:
-                raise entry.contender.failure
-            return entry.worker.start("verify")
-
-        records: dict[int, Record] = {}
-        for place, again, failure in side_by_side(
-            [partial(begin, e) for e in entries], self.timeout_s, self.checked_at_once
-        ):
-            entry = entries[place]
-            self.watch.step(f"{entry.subject.variant.key} done", 0.5)
-            records[place] = entry.subject.failed(failure, entry.settings) if failure else self._timed(entry, again)
-        return [records[place] for place in range(len(entries))]
-
-    def _timed(self, entry: Entry, again: Comparison) -> Record:
-        subject, contender = entry.subject, entry.contender
-        try:
-            facts = entry.worker.call("facts", timeout_s=self.timeout_s)
-        except FAILURES as failure:
-            return subject.failed(failure, entry.settings)
-        worst = max(again, entry.comparison, key=lambda c: c.relative_l2)
+    def _timed(self, entry: Entry) -> Record:
+        """A record with a time where every answer was right and nothing speaks against the time. Raises one of
+        FAILURES."""
+        competitor, contender = entry.competitor, entry.contender
+        subject = competitor.subject
+        facts = competitor.facts()
+        competitor.verify()
+        assert competitor.worst is not None
+        if subject.is_right(competitor.worst):
+            least_s = least_seconds(subject.operation, subject.shape, self.device, self.ceilings)
+            reason = competitor.implausible(statistics.median(contender.samples_s), least_s)
+            if reason is not None:
+                return subject.implausible(competitor.worst, reason, entry.settings)
         time = _time(contender.samples_s, contender.stopped_by or "time_cap", facts)
-        return subject.judged(worst, entry.settings, time=time, samples_s=contender.samples_s)
+        return subject.judged(competitor.worst, entry.settings, time=time, samples_s=contender.samples_s)
 
     def _opponent(self, entries: list[Entry]) -> Entry:
         """Who runs against itself: the baseline, or the fastest where the baseline takes too long."""
-        named = [e for e in entries if e.subject.variant.name == e.subject.operation.baseline]
+        named = [e for e in entries if e.competitor.subject.variant.name == e.competitor.subject.operation.baseline]
         if named and named[0].evaluation_s <= AGAINST_ITSELF_S:
             chosen = named[0]
         else:
@@ -168,27 +208,27 @@ class Contest:
         chosen.contender.opponent = True
         return chosen
 
-    def _mirror(self, worker: Worker, opponent: Entry) -> Contender | None:
+    def _mirror(self, competitor: Competitor, opponent: Entry) -> Contender | None:
         """The opponent's double. What it computes is in no record, and has been compared already."""
         try:
-            worker.call("bind", opponent.settings, timeout_s=self.timeout_s)
-            worker.call("warm_up", self.effort.warm_s, timeout_s=self.timeout_s)
+            competitor.bind(opponent.settings)
+            competitor.warm_up(self.effort.warm_s)
         except FAILURES:
             return None
-        return Contender(MIRROR, _RemoteSampler(worker, self.timeout_s), opponent=True)
+        return Contender(MIRROR, competitor, opponent=True)
 
-    def _worker(self, subject: Subject) -> Worker:
+    def _competitor(self, subject: Subject, stack: contextlib.ExitStack) -> Competitor:
         assignment = Assignment(
             key=subject.key,
             kernels=self.kernels,
             variant=subject.variant.key,
             shape=subject.shape,
             device=self.device,
-            case=self.case,
-            timed=self.timed,
-            checked=self.checked,
+            draws=self.case.draws,
+            timed=len(self.timed),
         )
-        return Worker("workbench.measure.station:Station", assignment)
+        competitor = Competitor(subject, self.case, self.swapped, len(self.timed), self.device, self.timeout_s)
+        return stack.enter_context(competitor.opened(assignment))
 
     def _on_block(self, contender: Contender, block: list[float], spent_s: float) -> None:
         if contender.name != MIRROR:
@@ -196,18 +236,13 @@ class Contest:
             self.journal({"key": contender.name, "settings": settings, "samples_s": block, "spent_s": spent_s})
 
 
-class _RemoteSampler:
-    """A station's samples, asked for across the process boundary."""
-
-    def __init__(self, worker: Worker, timeout_s: float) -> None:
-        self._worker, self._timeout_s = worker, timeout_s
-
-    def samples(self, seconds: float) -> list[float]:
-        taken: list[float] = self._worker.call("samples", seconds, timeout_s=self._timeout_s)
-        return taken
+def _release(competitors: list[Competitor]) -> None:
+    """Workers that end together give their memory back together."""
+    for competitor in competitors:
+        competitor.worker.release()
 
 
-def _time(samples: list[float], stopped_by: str, facts: dict[str, Any]) -> Time:
+def _time(samples: list[float], stopped_by: str, facts: Facts) -> Time:
     low, high = median_interval(samples)
     return Time(
         median_s=statistics.median(samples),
@@ -216,7 +251,7 @@ def _time(samples: list[float], stopped_by: str, facts: dict[str, Any]) -> Time:
         minimum_s=min(samples),
         count=len(samples),
         stopped_by=stopped_by,
-        **facts,
+        **dataclasses.asdict(facts),
     )
 
 

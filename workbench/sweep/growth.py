@@ -12,8 +12,9 @@ from workbench.check.case import Draw
 from workbench.declare import Operation, Shape, Variant
 from workbench.execute.here import backend_here, cpu_name, why_unsupported
 from workbench.problem import Problem
+from workbench.stdout import kept_clean
 from workbench.store.record import Run
-from workbench.store.run_folder import RunFolder, create_run
+from workbench.store.run_folder import RunFolder, whole_run
 from workbench.sweep.checking import CheckJob, check_jobs
 from workbench.sweep.environment import environment
 from workbench.sweep.records import Subject
@@ -24,6 +25,11 @@ from workbench.sweep.watch import Watch
 def record_error_growth(selection: Selection, profiles: Path, name: str | None, watch: Watch) -> RunFolder:
     """A finished run that holds a record for each family and size. Its records carry errors, and no times: a family
     that loses its digits is `incorrect` from the size on where it passes the tolerance."""
+    with kept_clean():
+        return _record(selection, profiles, name, watch)
+
+
+def _record(selection: Selection, profiles: Path, name: str | None, watch: Watch) -> RunFolder:
     catalog = load_catalog(selection.folder)
     jobs = _jobs(selection, catalog)
     now = datetime.datetime.now(datetime.UTC)
@@ -34,10 +40,9 @@ def record_error_growth(selection: Selection, profiles: Path, name: str | None, 
         device=cpu_name(),
         environment=environment(),
     )
-    folder = create_run(profiles, run)
-    for record in check_jobs(jobs, selection.folder, selection.timeout_s, watch):
-        folder.append(record)
-    folder.finish()
+    with whole_run(profiles, run) as folder:
+        for record in check_jobs(jobs, selection.folder, selection.timeout_s, watch):
+            folder.append(record)
     return folder
 
 

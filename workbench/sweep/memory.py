@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import psutil
 
-from workbench.check.case import case_bytes, checked_draws, timed_draws
+from workbench.check.case import checked_draws, timed_draws
+from workbench.check.case_memory import case_bytes
 from workbench.declare import Operation, Shape, Variant
+from workbench.declared import DeclarationError
 from workbench.problem import Problem
 
 USABLE = 0.8
@@ -20,17 +23,19 @@ CHECKED_AT_ONCE = 4
 def bytes_of_variant(variant: Variant, operation: Operation, shape: Shape, sets: int) -> int:
     """What a worker holds for one variant: every set's tensors, and its scratch, in bytes."""
     tensors = sum(t.nbytes for t in operation.tensors(shape))
-    scratch = sum(t.nbytes for t in variant.plan(shape, variant.default_settings()).scratch)
+    scratch = 0
+    with contextlib.suppress(DeclarationError):  # it will hold nothing: its worker gets as far as this
+        scratch = sum(t.nbytes for t in variant.plan(shape, variant.default_settings()).scratch)
     return sets * (tensors + scratch)
 
 
 def require_fit(operation: Operation, shape: Shape) -> None:
-    """Problem where the case cannot be had at all: the files of inputs and references, one variant, and the
-    float64 copies that the reference works on."""
+    """Problem where the case cannot be had at all: its inputs and references, one variant, what that hands over, and
+    the float64 copies that the reference works on."""
     tensors = operation.tensors(shape)
     sets = len(timed_draws(operation, shape))
-    needed = case_bytes(operation, shape, sets + len(checked_draws(operation)))
-    needed += sets * sum(t.nbytes for t in tensors) + 8 * sum(t.elements for t in tensors)
+    needed = case_bytes(operation, shape, sets + max(1, len(checked_draws(operation))))
+    needed += (sets + 1) * sum(t.nbytes for t in tensors) + 8 * sum(t.elements for t in tensors)
     free = psutil.virtual_memory().available
     if needed > USABLE * free:
         raise Problem(

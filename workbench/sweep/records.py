@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from workbench.check.compare_outputs import Comparison
-from workbench.declare import Operation, Setting, Shape, Variant
+from workbench.declare import Cost, Host, Kernel, Operation, Setting, Shape, Variant
+from workbench.declared import DeclarationError, fault_of, place_of
+from workbench.execute.bound import Violation
 from workbench.execute.here import device_name
-from workbench.execute.host_memory import GuardBroken
 from workbench.execute.worker import WorkerTimeout
-from workbench.problem import Problem
+from workbench.problem import SourceError, installing
 from workbench.store.record import BuildFact, Bytes, Launches, Record, Status
+from workbench.sweep.selection import small_shape
+
+EMULATED_FAULT = "EmulationFault: "
+"""How a worker's answer begins where emulation saw the kernel do what it must not."""
+MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+"""How it begins where a Python function of the plan imports what is not installed."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class Subject:
     def record(self, status: Status, settings: dict[str, Setting] | None = None, **fields: Any) -> Record:
         """A record with the declared cost filled in; `fields` are the rest."""
         chosen = self.variant.default_settings() if settings is None else settings
-        cost = self.variant.cost(self.shape, chosen) if self.variant.supports(self.shape) is None else None
+        cost, least = self._declared(chosen)
         return Record(
             key=self.key,
             operation=self.variant.operation,
@@ -52,13 +60,26 @@ class Subject:
             device="emulated" if self.backend == "emulated" else device_name(self.backend),
             backend=self.backend,
             status=status,
-            bytes=Bytes(declared=cost.bytes if cost else None, least=self.operation.least(self.shape).bytes),
+            bytes=Bytes(declared=cost.bytes if cost else None, least=least.bytes if least else None),
             flops=cost.flops + cost.matrix_flops if cost else None,
             special=cost.special if cost else None,
             launches=Launches(declared=cost.launches if cost else None),
             build=list(self.build),
             **fields,
         )
+
+    def _declared(self, settings: dict[str, Setting]) -> tuple[Cost | None, Cost | None]:
+        """What variant and operation declare to move and do; None where that is what is wrong with them."""
+        cost = least = None
+        with contextlib.suppress(DeclarationError):
+            least = self.operation.least(self.shape)
+            if self.variant.supports(self.shape) is None:
+                cost = self.variant.cost(self.shape, settings)
+        return cost, least
+
+    def broken(self) -> str | None:
+        """What is wrong with the declarations, as far as they can be looked at without running anything."""
+        return fault_of(self.variant, self.operation, self.shape)
 
     def is_right(self, found: Comparison) -> bool:
         return found.relative_l2 <= self.bound
@@ -68,17 +89,38 @@ class Subject:
         error = found.measure(self.bound)
         if self.is_right(found):
             return self.record(Status.OK, settings, error=error, **fields)
-        return self.record(Status.INCORRECT, settings, error=error, reason=found.reason)
+        return self.record(Status.INCORRECT, settings, error=error, reason=found.reason + self._sources())
+
+    def _sources(self) -> str:
+        """The files in which whatever is wrong with the answer stands, for the end of a reason."""
+        small = small_shape(self.operation, self.shape.dtype)
+        with contextlib.suppress(DeclarationError):
+            steps = self.variant.plan(small, self.variant.default_settings()).steps
+            sources = dict.fromkeys(step.source.name for step in steps if isinstance(step, Kernel | Host))
+            return f" (in {', '.join(sources)})" if sources else ""
+        return ""
+
+    def implausible(self, found: Comparison, reason: str, settings: dict[str, Setting]) -> Record:
+        """The record of a variant whose answers are right, and whose time cannot be."""
+        return self.record(Status.IMPLAUSIBLE, settings, error=found.measure(self.bound), reason=reason)
 
     def failed(self, failure: Exception, settings: dict[str, Setting] | None = None) -> Record:
-        """The record of a variant whose worker said no, crashed, hung, or wrote where it must not."""
+        """The record of a variant whose worker said no, crashed, hung, or did what no right one does."""
         text = str(failure)
+        lacking = MISSING_MODULE.match(text)
         if isinstance(failure, WorkerTimeout):
             status = Status.TIMEOUT
-        elif isinstance(failure, GuardBroken) or text.startswith("EmulationFault"):
+        elif isinstance(failure, Violation) or text.startswith(EMULATED_FAULT):
             status = Status.INCORRECT
-        elif isinstance(failure, Problem):
+            # Where in the emulator it was raised tells a user nothing.
+            text = re.sub(r" \(\w+\.py:\d+\)$", "", text.removeprefix(EMULATED_FAULT))
+            if text.startswith("arguments"):
+                text = f"{place_of(self.variant.plan) or self.variant.at}: plan(): {text}"
+        elif isinstance(failure, SourceError):
             status = Status.COMPILE_ERROR
+        elif lacking is not None:
+            status, package = Status.UNSUPPORTED, lacking[1].partition(".")[0]
+            text = f"needs {package}: {installing(f'pip install {package}')}"
         else:
             status = Status.CRASHED
         return self.record(status, settings, reason=text)

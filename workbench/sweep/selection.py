@@ -48,9 +48,13 @@ class Selection:
         """Reads back what `as_dict` wrote, through JSON. Problem where it is something else."""
         try:
             plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-            plain["axes"] = tuple((name, tuple(sizes)) for name, sizes in data["axes"])
+            plain["axes"] = tuple((str(name), tuple(map(int, sizes))) for name, sizes in data["axes"])
+            for name in ("operations", "variants", "dtypes", "devices", "archs"):
+                plain[name] = tuple(map(str, plain[name]))
+            plain["timeout_s"], plain["seed"] = float(data["timeout_s"]), int(data["seed"])
+            plain["preset"], plain["kernels"] = str(data["preset"]), str(data["kernels"])
             return cls(**plain)
-        except (TypeError, KeyError, ValueError):
+        except (TypeError, KeyError, ValueError, OverflowError):
             raise Problem(
                 "this run holds no selection of a sweep; only runs of `workbench sweep` can be resumed"
             ) from None

@@ -7,6 +7,7 @@ import datetime
 import importlib.util
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +18,32 @@ from workbench.build import check_arch
 from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import Draw
 from workbench.declare import Device, Shape, Variant
+from workbench.declared import DeclarationError
 from workbench.execute.here import default_devices, device_name, gpu_arch, gpu_name, why_unsupported
-from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout, start_server
+from workbench.execute.worker import FAILURES, Worker, start_server
+from workbench.foreign import reading
 from workbench.measure.noise import noise_floor
 from workbench.problem import Problem, unknown
-from workbench.store.record import Record, Run, Status
-from workbench.store.run_folder import RunFolder, create_run
+from workbench.stdout import kept_clean
+from workbench.store.record import BuildFact, Record, Run, Status
+from workbench.store.run_folder import RUN, RunFolder, check_name, create_run
 from workbench.sweep.building import Built, build_all, units_for
 from workbench.sweep.checking import CheckJob, has_kernels, run_checks
 from workbench.sweep.environment import environment
 from workbench.sweep.memory import require_fit
 from workbench.sweep.records import Subject
 from workbench.sweep.selection import Case, Selection, cases_of, dtypes_of, small_shape
-from workbench.sweep.timing import CaseTimer, CaseWriter
+from workbench.sweep.timing import CaseTimer
 from workbench.sweep.watch import Watch
+from workbench.temporary import clear_once
 
 
 def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFolder:
     """A new run for a selection, after everything that a user can get wrong in it has been looked at."""
-    _validate(selection)
+    if name is not None:
+        check_name(name)
+    with kept_clean():
+        _validate(selection)
     devices = selection.devices or default_devices()
     now = datetime.datetime.now(datetime.UTC)
     device = device_name(devices[0])
@@ -52,7 +60,8 @@ def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFold
 
 def _validate(selection: Selection) -> None:
     for case in cases_of(selection, load_catalog(selection.folder)):
-        require_fit(case.operation, case.shape)
+        with contextlib.suppress(DeclarationError):  # it costs the case's records, which say what is wrong
+            require_fit(case.operation, case.shape)
     for arch in selection.archs:
         check_arch(arch)
     for device in selection.devices:
@@ -64,10 +73,13 @@ def _validate(selection: Selection) -> None:
 
 def continue_run(folder: RunFolder, watch: Watch) -> RunFolder:
     """Does what is still missing of a run: all of a new one, nothing of a finished one."""
-    if folder.run.finished:
-        watch.note(f"{folder.run.name} is finished; nothing to do")
-        return folder
-    _Sweep(folder, watch).run()
+    clear_once()
+    with folder.writing():
+        if folder.run.finished:
+            watch.note(f"{folder.path.name} is finished; nothing to do")
+            return folder
+        with kept_clean():
+            _Sweep(folder, watch).run()
     return folder
 
 
@@ -77,10 +89,13 @@ class _Sweep:
     def __init__(self, folder: RunFolder, watch: Watch) -> None:
         self.folder = folder
         self.watch = watch
-        self.selection = Selection.from_dict(folder.run.selection)
-        self.kernels = self.selection.folder
-        self.catalog: Catalog = load_catalog(self.kernels)
-        self.cases: list[Case] = cases_of(self.selection, self.catalog)
+        with reading(folder.path / RUN, "what it was begun with cannot be read", "start a new run"):
+            self.selection = Selection.from_dict(folder.run.selection)
+            self.kernels = self.selection.folder
+            self.catalog: Catalog = load_catalog(self.kernels)
+            self.cases: list[Case] = cases_of(self.selection, self.catalog)
+        for problem in self.catalog.broken.values() if not self.selection.operations else ():
+            watch.note(f"left out: {problem}")
         self.devices: tuple[str, ...] = self.selection.devices or default_devices()
         self.rungs = rungs(self.catalog)
         self.done = {record.key: record for record in folder.records()}
@@ -92,7 +107,7 @@ class _Sweep:
         self._emulate(built)
         self._time(built)
         if importlib.util.find_spec("pyarrow") is None:
-            name = self.folder.run.name
+            name = self.folder.path.name
             self.watch.note(f"{name} is complete, as JSON lines; where pyarrow is, finish it: workbench finish {name}")
         else:
             self.folder.finish()
@@ -102,11 +117,14 @@ class _Sweep:
     def _build(self) -> Built:
         wanted = []
         for variant, shape in self._small_shapes():
-            wanted += units_for(variant, shape, self._archs(variant), emulated=self._is_emulated(variant))
+            if self._subject(variant, shape, "emulated").broken() is None:
+                wanted += units_for(variant, shape, self._archs(variant), emulated=self._is_emulated(variant))
         for case in self.cases:
             for variant in case.variants:
                 if why_unsupported(variant, case.shape) is None and "cuda" not in variant.devices:
-                    wanted += units_for(variant, case.shape, (), emulated=False)
+                    # What is wrong with its plan is in the record that timing it gives.
+                    with contextlib.suppress(DeclarationError):
+                        wanted += units_for(variant, case.shape, (), emulated=False)
         return build_all(wanted, self.watch)
 
     def _measure_ceilings(self) -> None:
@@ -116,10 +134,13 @@ class _Sweep:
         worker = Worker("workbench.sweep.ceilings:Ceilings", self.devices[0])
         try:
             found = worker.call(
-                "measure", self.selection.effort().ceilings_s, timeout_s=max(120.0, self.selection.timeout_s)
+                "measure",
+                self.selection.effort().ceilings_s,
+                timeout_s=max(120.0, self.selection.timeout_s),
+                returns=dict[str, float],
             )
             self.folder.update(ceilings=found)
-        except (WorkerCrashed, WorkerTimeout, Problem) as failure:
+        except FAILURES as failure:
             self.watch.note(f"ceilings could not be measured ({failure}); shares and floors will be missing")
         finally:
             worker.close()
@@ -130,14 +151,16 @@ class _Sweep:
         for variant, shape in self._small_shapes():
             if not self._is_emulated(variant):
                 continue
-            facts = built.facts(variant, shape, self._archs(variant))
-            subject = Subject(variant, self.catalog.operation(variant.operation), shape, "emulated", tuple(facts))
+            subject = self._subject(variant, shape, "emulated")
             if subject.key in self.done:
                 continue
-            broken = built.failure(units_for(variant, shape, self._archs(variant), emulated=True))
-            if broken is not None:
-                self._append(subject.record(Status.COMPILE_ERROR, reason=broken.message))
+            broken = subject.broken()
+            archs = self._archs(variant)
+            verdict = (Status.CRASHED, broken) if broken else built.verdict(variant, shape, archs, emulated=True)
+            if verdict is not None:
+                self._append(subject.record(verdict[0], reason=verdict[1]))
             else:
+                subject = self._subject(variant, shape, "emulated", built.facts(variant, shape, archs))
                 effort = self.selection.effort()
                 draws = (Draw(subject.operation.regimes[0], 0), *effort.draws(subject.operation))
                 jobs.append(CheckJob(subject, draws, effort.orders))
@@ -150,25 +173,22 @@ class _Sweep:
         count = sum(device in v.devices for case, device in pairs for v in case.variants)
         self.watch.stage("time", count)
         earlier = self._journal()
-        with contextlib.closing(CaseWriter(self.kernels, self.selection.timeout_s)) as writer:
-            for case, device in pairs:
-                self._time_case(case, _device(device), built, writer, earlier)
+        for case, device in pairs:
+            self._time_case(case, _device(device), built, earlier)
 
-    def _time_case(
-        self, case: Case, device: Device, built: Built, writer: CaseWriter, earlier: dict[str, dict[str, Any]]
-    ) -> None:
+    def _time_case(self, case: Case, device: Device, built: Built, earlier: dict[str, dict[str, Any]]) -> None:
         timer = CaseTimer(
             case=case,
             device=device,
             kernels=self.kernels,
-            writer=writer,
             effort=self.selection.effort(),
             timeout_s=self.selection.timeout_s,
             seed=self.selection.seed,
             watch=self.watch,
             journal=self.folder.journal,
             earlier=earlier,
-            facts={v.name: built.facts(v, case.shape, self._archs(v)) for v in self._runnable(case)},
+            facts={v.name: self._facts(built, v, case.shape) for v in self._runnable(case)},
+            ceilings=self.folder.run.ceilings,
         )
         records, spread = timer.run(set(self.done))
         records = self._with_speedups(records)
@@ -179,6 +199,15 @@ class _Sweep:
             self.folder.update(spreads=spreads, noise_floor=noise_floor(spreads.values()))
 
     # ---------------------------------------------------------------------------------------------------- parts
+
+    def _subject(self, variant: Variant, shape: Shape, backend: str, facts: Iterable[BuildFact] = ()) -> Subject:
+        return Subject(variant, self.catalog.operation(variant.operation), shape, backend, tuple(facts))
+
+    def _facts(self, built: Built, variant: Variant, shape: Shape) -> list[BuildFact]:
+        """None where the variant cannot be built: its record says why."""
+        with contextlib.suppress(Problem):
+            return built.facts(variant, shape, self._archs(variant))
+        return []
 
     def _runnable(self, case: Case) -> list[Variant]:
         return [v for v in case.variants if "cuda" in v.devices and why_unsupported(v, case.shape) is None]
@@ -209,9 +238,13 @@ class _Sweep:
         """Samples of records that an interruption left unfinished, by key."""
         found: dict[str, dict[str, Any]] = {}
         for entry in self.folder.journal_entries():
-            known = found.setdefault(entry["key"], {"settings": entry["settings"], "samples_s": [], "spent_s": 0.0})
-            known["samples_s"] += entry["samples_s"]
-            known["spent_s"] += entry["spent_s"]
+            # An entry that lacks something, or holds something else, is progress lost and no more.
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                key, settings = str(entry["key"]), dict(entry["settings"])
+                samples, spent = [float(s) for s in entry["samples_s"]], float(entry["spent_s"])
+                known = found.setdefault(key, {"settings": settings, "samples_s": [], "spent_s": 0.0})
+                known["samples_s"] += samples
+                known["spent_s"] += spent
         return found
 
     def _emulated(self, record: Record) -> None:

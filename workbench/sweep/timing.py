@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from workbench.check.case import Draw, timed_draws
+from workbench.check.case import swapped_draws, timed_draws
+from workbench.check.case_memory import CaseMemory
 from workbench.declare import Device
 from workbench.execute.here import why_unsupported
-from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout
+from workbench.execute.worker import FAILURES, Worker
 from workbench.problem import Problem
 from workbench.store.record import BuildFact, Record, Status
 from workbench.sweep.contest import Contest
@@ -24,9 +23,6 @@ from workbench.sweep.records import Subject
 from workbench.sweep.selection import Case
 from workbench.sweep.watch import Watch
 
-ROOMY = 4 << 30
-"""Free bytes of the in-memory file system from which on a case is kept there rather than on disk."""
-
 
 @dataclass
 class CaseTimer:
@@ -35,7 +31,6 @@ class CaseTimer:
     case: Case
     device: Device
     kernels: Path
-    writer: CaseWriter
     effort: Effort
     timeout_s: float
     seed: int
@@ -44,6 +39,8 @@ class CaseTimer:
     earlier: dict[str, dict[str, Any]]
     facts: dict[str, list[BuildFact]]
     """Build facts by variant name."""
+    ceilings: Mapping[str, float]
+    """Those of the run."""
 
     def run(self, skip: set[str]) -> tuple[list[Record], float | None]:
         """Records of every variant whose key is not in `skip`, and the A/A spread (None where nothing was timed).
@@ -58,8 +55,11 @@ class CaseTimer:
             if self.device not in variant.devices or subject.key in skip:
                 continue
             reason = why_unsupported(variant, shape)
+            broken = subject.broken() if reason is None else None
             if reason is not None:
                 records.append(subject.record(Status.UNSUPPORTED, reason=reason))
+            elif broken is not None:
+                records.append(subject.record(Status.CRASHED, reason=broken))
             else:
                 subjects.append(subject)
         if not subjects:
@@ -67,16 +67,21 @@ class CaseTimer:
         require_fit(operation, shape)
         timed, checked = timed_draws(operation, shape), self.effort.draws(operation)
         noise = None
-        with _case_folder() as folder:
-            self.writer.write(folder, self.case, (*timed, *checked))
+        swapped = swapped_draws(operation, timed, checked)
+        with CaseMemory(operation, shape, tuple(dict.fromkeys((*timed, *checked, *swapped)))) as memory:
+            try:
+                write_case(memory, self.kernels, self.timeout_s)
+            except Problem as problem:  # the operation's fault: no variant has anything to be held against
+                return [*records, *(s.record(Status.CRASHED, reason=str(problem)) for s in subjects)], None
             free = psutil.virtual_memory().available if self.device == "cpu" else _free_device_bytes()
             variants = [s.variant for s in subjects]
             contest = Contest(
                 kernels=self.kernels,
-                case=folder,
+                case=memory,
                 device=self.device,
                 timed=timed,
                 checked=checked,
+                swapped=swapped,
                 checked_at_once=1 if self.device == "cpu" else checks_at_once(variants, operation, shape, free),
                 effort=self.effort,
                 timeout_s=self.timeout_s,
@@ -84,9 +89,12 @@ class CaseTimer:
                 watch=self.watch,
                 journal=self.journal,
                 earlier=self.earlier,
+                ceilings=self.ceilings,
             )
-            # One place of each group is the mirror's: the variant that runs against itself.
-            size = group_size(variants, operation, shape, len(timed), free) - 1
+            # One place of each group is the mirror's: the variant that runs against itself. In a CPU's memory lies also
+            # what each hands over.
+            held = len(timed) + (1 if self.device == "cpu" else 0)
+            size = group_size(variants, operation, shape, held, free) - 1
             for first in range(0, len(subjects), size):
                 found, spread = contest.run(subjects[first : first + size])
                 records += found
@@ -94,47 +102,27 @@ class CaseTimer:
         return records, noise
 
 
-class CaseWriter:
-    """Makes the inputs and references of cases in a process of its own, which goes when the operation changes: the
-    coordinator stays small, and no memory is kept for good."""
-
-    def __init__(self, kernels: Path, timeout_s: float) -> None:
-        self._kernels, self._timeout_s = kernels, timeout_s
-        self._operation = ""
-        self._worker: Worker | None = None
-
-    def write(self, folder: Path, case: Case, draws: tuple[Draw, ...]) -> None:
-        """Writes a case's draws under `folder`. Problem where its reference cannot be made."""
-        name = case.operation.name
-        if self._worker is None or self._operation != name:
-            self.close()
-            self._worker = Worker("workbench.measure.station:CaseMaker", self._kernels, name)
-            self._operation = name
-        try:
-            # A reference in float64 takes longer than any variant.
-            self._worker.call("write", folder, case.shape, draws, timeout_s=10 * self._timeout_s)
-        except (WorkerCrashed, WorkerTimeout) as failure:
-            raise Problem(f"{name} at {case.shape}: its reference could not be made: {failure}") from None
-
-    def close(self) -> None:
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
-
-
-@contextlib.contextmanager
-def _case_folder() -> Iterator[Path]:
-    """A temporary folder in memory where there is one large enough, else on disk."""
-    shm = Path("/dev/shm")
-    place = str(shm) if shm.is_dir() and psutil.disk_usage(str(shm)).free > ROOMY else None
-    with tempfile.TemporaryDirectory(prefix="workbench-", dir=place) as name:
-        yield Path(name)
+def write_case(memory: CaseMemory, kernels: Path, timeout_s: float) -> None:
+    """Makes the inputs and references of a case in a process of its own: the coordinator stays small, and no variant
+    has ever run where they are made. Problem where the reference cannot be made."""
+    operation = memory.operation
+    case = kernels, operation.name, memory.shape, memory.draws
+    files = (memory.inputs_block.descriptor, memory.references_block.descriptor)
+    maker = Worker("workbench.measure.station:CaseMaker", *case, files=files)
+    try:
+        # A reference in float64 takes longer than any variant.
+        maker.call("write", timeout_s=10 * timeout_s, returns=None)
+    except FAILURES as failure:
+        raise Problem(f"{operation.name} at {memory.shape}: its reference could not be made: {failure}") from None
+    finally:
+        maker.close()
+    memory.seal()
 
 
 def _free_device_bytes() -> int:
     worker = Worker("workbench.measure.station:DeviceMemory")
     try:
-        free: int = worker.call("free_bytes", timeout_s=60.0)
+        free: int = worker.call("free_bytes", timeout_s=60.0, returns=int)
         return free
     finally:
         worker.close()

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workbench.analyse.markup import Html
+
 CSS = Path(__file__).with_name("dots.css")
 
 
@@ -60,7 +62,7 @@ class Panel:
         return (min(values), max(values)) if values else (1.0, 1.0)
 
 
-def draw(names: Sequence[str], panels: Sequence[Panel], label: str) -> str:
+def draw(names: Sequence[str], panels: Sequence[Panel], label: str) -> Html:
     """The plot as HTML, named `label` for those who cannot see it; dots.css says how it looks."""
     parts = [
         f"<div class='dots' role='img' aria-label='{html.escape(label, quote=True)}' style='--panels:{len(panels)}'>"
@@ -76,7 +78,7 @@ def draw(names: Sequence[str], panels: Sequence[Panel], label: str) -> str:
     for panel in panels:
         ticks = (_tick(panel.place(x), text) for x, text in panel.ticks)
         parts.append(f"<div class='dots-axis'>{''.join(ticks)}</div>")
-    return "".join(parts) + "</div>"
+    return Html("".join(parts) + "</div>")
 
 
 def _tick(place: float, text: str) -> str:

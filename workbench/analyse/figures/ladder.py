@@ -9,9 +9,10 @@ import pandas as pd
 from workbench.analyse.describe import figure, quantity
 from workbench.analyse.figures.dots import Mark, Panel, draw
 from workbench.analyse.figures.style import MUTED, Style, log_ticks, style_of
+from workbench.analyse.markup import Html
 
 
-def times(rows: pd.DataFrame, known: Mapping[str, Style]) -> str:
+def times(rows: pd.DataFrame, known: Mapping[str, Style]) -> Html:
     """Ladder rows of one problem → a row a variant, the naive one on top: median with its 95 % interval, its floor
     as a tick, and the limit of any algorithm as a line. HTML."""
     timed = rows[rows["time.median_s"].notna()]
@@ -83,7 +84,7 @@ PANELS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 """What a rung moves: a panel each, and its columns with the symbol that tells them apart."""
 
 
-def moved(rows: pd.DataFrame, known: Mapping[str, Style]) -> str:
+def moved(rows: pd.DataFrame, known: Mapping[str, Style]) -> Html:
     """What each rung moved: share of floor and ceiling, bytes, launches, occupancy, side by side, a row a variant.
     HTML."""
     panels = []
@@ -122,7 +123,7 @@ def _short(column: str, title: str) -> str:
     return f"{entry.label.removeprefix(title).strip() or 'theoretical'} ({entry.kind})"
 
 
-def modelled(rows: pd.DataFrame, known: Mapping[str, Style]) -> str:
+def modelled(rows: pd.DataFrame, known: Mapping[str, Style]) -> Html:
     """Rows of `modelled_ladder` of one problem: the floor of each variant on a device that was not measured. HTML."""
     rows = rows[rows["modelled_s"].notna()]
     marks = [

@@ -1,0 +1,56 @@
+"""Standard output is the workbench's own: JSON stays JSON, and a pipe ends, whatever kernels and declarations do."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+TALKATIVE = str(Path(__file__).parent / "talkative")
+FAULTY = str(Path(__file__).parent.parent / "sweep" / "faulty")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sweep", "--device", "cpu", "--preset", "small"),
+        ("check",),
+        ("check", "--device", "emulated", "--variants", "kernel"),
+        ("list",),
+        ("build", "--arch", "sm_90"),
+    ],
+    ids=" ".join,
+)
+def test_json_stays_json_whatever_prints(workbench: Run, arguments: tuple[str, ...]) -> None:
+    done = workbench(*arguments, "--kernels", TALKATIVE, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
+    for way in ("in Python", "to the stream", "in C", "to the descriptor"):
+        assert f"variants.py {way}" in done.stderr
+
+
+def test_records_of_what_printed_are_all_there(workbench: Run) -> None:
+    done = workbench("sweep", "--device", "cpu", "--preset", "small", "--kernels", TALKATIVE, "--json")
+    found = {r["variant"]: (r["backend"], r["status"]) for r in json.loads(done.stdout)["records"]}
+    assert found == {"plain": ("cpu", "ok"), "kernel": ("emulated", "ok")}
+
+
+def test_a_pipe_ends_with_the_sweep(tmp_path: Path) -> None:
+    """Children that a variant leaves behind hold neither of the two outputs."""
+    variants = "plain,leaves_children,leaves_children_and_dies"
+    sweep = shlex.join([
+        sys.executable, "-m", "workbench.cli", "sweep", "--kernels", FAULTY, "--profiles", str(tmp_path), "--n", "3001",
+        "--variants", variants, "--device", "cpu", "--preset", "small", "--json",
+    ])  # fmt: skip
+    command = ["sh", "-c", f"{sweep} 2>&1 >/dev/null | cat; {sweep} | cat"]
+    done = subprocess.run(command, capture_output=True, check=True, timeout=240)
+    records = json.loads(done.stdout[done.stdout.index(b"{") :])["records"]
+    assert {r["variant"]: r["status"] for r in records} == {
+        "plain": "ok", "leaves_children": "ok", "leaves_children_and_dies": "crashed",
+    }  # fmt: skip

@@ -1,0 +1,165 @@
+"""One variant of a contest: the worker that holds it, and what the coordinator finds by itself about its answers.
+
+What a worker says of its own answers and times counts for nothing here: outputs are compared in this process, with
+references that no worker can reach, and blocks are timed by this process's clock as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from workbench.check.case import Draw
+from workbench.check.case_memory import CaseMemory, answer_layout
+from workbench.check.compare_outputs import Comparison, compare_outputs
+from workbench.declare import Device, Setting
+from workbench.execute.bound import Violation
+from workbench.execute.sealed import Block as Memory
+from workbench.execute.worker import Worker, WorkerCrashed
+from workbench.measure.plausible import Timed, against_the_wall, against_unseen
+from workbench.measure.station import Assignment, Block, Facts, Trial
+from workbench.sweep.records import Subject
+
+TRIALS = 2
+"""Evaluations on other draws' inputs once timing is over: two in succession, for what is right every other time."""
+UNSEEN = 2
+LARGE = 256 << 20
+"""Bytes of a set from which on it is tried on unseen inputs once instead of UNSEEN times, and takes no memory once it
+has been handed over and compared."""
+
+
+@dataclass
+class Competitor:
+    """See above. The samples that `samples` returns are the contest's; everything else is for the verdict."""
+
+    subject: Subject
+    case: CaseMemory
+    swapped: tuple[Draw, ...]
+    """What is written into the timed sets' buffers in turn; those that are timed come first."""
+    timed: int
+    device: Device
+    timeout_s: float
+    worker: Worker = field(init=False)
+    worst: Comparison | None = None
+    blocks: list[Timed] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._layout = answer_layout(self.case.operation, self.case.shape)
+        self._memory = Memory(self._layout.nbytes)
+        self._answer = self._memory.view()
+
+    @contextlib.contextmanager
+    def opened(self, assignment: Assignment) -> Iterator[Competitor]:
+        """With the worker. Problem where none can be started."""
+        files = (self.case.inputs_block.descriptor, self._memory.descriptor)
+        self.worker = Worker("workbench.measure.station:Station", assignment, files=files)
+        try:
+            yield self
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self.worker.close()
+        self._memory.close()
+
+    def bind(self, settings: dict[str, Setting]) -> None:
+        self.worker.call("bind", settings, timeout_s=self.timeout_s, returns=None)
+
+    def warm_up(self, seconds: float) -> float:
+        """The seconds of an evaluation, as the worker found them."""
+        found: float = self.worker.call("warm_up", seconds, timeout_s=self.timeout_s + seconds, returns=float)
+        return found
+
+    def facts(self) -> Facts:
+        """What a record's time holds beside the samples."""
+        found: Facts = self.worker.call("facts", timeout_s=self.timeout_s, returns=Facts)
+        return found
+
+    # ------------------------------------------------------------------------------------------------- answers
+
+    def judge(self, draw: Draw) -> Comparison:
+        """Compares what was handed over with the draw's reference; the worst so far is kept."""
+        outputs = self.case.reference(draw)
+        got = {name: self._layout.array(self._answer, name) for name in outputs}
+        found = compare_outputs(got, outputs, self.subject.bound).at(draw.label)
+        self._give_back()
+        if self.worst is None or found.relative_l2 > self.worst.relative_l2:
+            self.worst = found
+        return found
+
+    def require_inputs(self, draw: Draw) -> None:
+        """Raises Violation where the inputs handed over are not the draw's any more."""
+        for name, given in self.case.inputs(draw).items():
+            if not np.array_equal(_bytes(self._layout.array(self._answer, name)), _bytes(given)):
+                raise Violation(f"changed its input {name} ({draw.label}): an evaluation leaves its inputs as they are")
+
+    def prepare(self, settings: dict[str, Setting]) -> Comparison:
+        """Binds the timed sets with these settings; the first one's comparison, which is no part of `worst`."""
+        self.worker.call("prepare", settings, timeout_s=self.timeout_s, returns=None)
+        worst, self.worst = self.worst, None
+        try:
+            return self.judge(self.swapped[0])
+        finally:
+            self.worst = worst
+
+    def verify(self) -> None:
+        """Compares what the timed evaluations have left, in every set; then single evaluations on other inputs in the
+        same buffers. Raises one of FAILURES."""
+        for index in range(self.timed):
+            self.worker.call("hand_over", index, timeout_s=self.timeout_s, returns=None)
+            self.require_inputs(self.swapped[index])
+            self.judge(self.swapped[index])
+        held = list(range(self.timed))
+        for turn in range(TRIALS):
+            index = (turn + 1) % self.timed
+            held[index] = (held[index] + 1) % len(self.swapped)
+            draw = self.swapped[held[index]]
+            self._block(0.0, Trial("draw", index, self.case.draws.index(draw)))
+            self.judge(draw)
+
+    # --------------------------------------------------------------------------------------------------- times
+
+    def samples(self, seconds: float) -> list[float]:
+        """A block of samples, as a Contender wants it."""
+        start = time.perf_counter()
+        block = self._block(seconds)
+        waited_s = time.perf_counter() - start
+        self.blocks.append(Timed(seconds, waited_s, tuple(block.samples_s), block.repeats))
+        return block.samples_s
+
+    def implausible(self, median_s: float, least_s: float | None) -> str | None:
+        """Why the median of its samples cannot be its time; None where nothing speaks against it. Raises one of
+        FAILURES: it evaluates the variant on inputs that it has never seen."""
+        if least_s is not None and median_s < least_s:
+            return f"{median_s:.3g} s an evaluation; no machine moves its bytes in less than {least_s:.3g} s"
+        return against_the_wall(self.blocks, self.device) or self._against_unseen(median_s)
+
+    def _against_unseen(self, median_s: float) -> str | None:
+        large = sum(t.nbytes for t in self.case.operation.tensors(self.case.shape)) > LARGE
+        unseen, again = [], []
+        for turn in range(1 if large else UNSEEN):
+            index = turn % self.timed
+            unseen += self._block(0.0, Trial("rolled", index, 997 * (turn + 1))).samples_s
+            again += self._block(0.0, Trial("again", index)).samples_s
+        return against_unseen(median_s, unseen, again)
+
+    def _give_back(self) -> None:
+        """Memory of what has been compared, where it is much: variants wait for each other with theirs filled."""
+        if self._layout.nbytes > LARGE:
+            self._memory.clear()
+
+    def _block(self, seconds: float, trial: Trial | None = None) -> Block:
+        block: Block = self.worker.call("samples", seconds, trial, timeout_s=self.timeout_s, returns=Block)
+        if not block.samples_s or not all(math.isfinite(s) and s > 0 for s in block.samples_s) or block.repeats < 1:
+            raise WorkerCrashed("sent samples that are no times")
+        return block
+
+
+def _bytes(array: Any) -> Any:
+    return np.ascontiguousarray(array).view(np.uint8)

@@ -34,7 +34,8 @@ class SimulationFault(Exception):
         if 0 <= self.instruction < len(program.instructions):
             found = program.instructions[self.instruction]
             self.line = found.line
-            where += f", line {found.line}" if found.line else ""
+            file = program.files.get(found.file, "").rpartition("/")[2]
+            where += f", {file} line {found.line}".replace("  ", " ") if found.line else ""
             where += f": {found.text}" if found.text else ""
         super().__init__(f"{kind}: {text} ({where})")
 
@@ -167,8 +168,8 @@ def _load(library: ctypes.CDLL, session: Any, program: Program, parameters: byte
         session, _pointer(code), ctypes.c_uint64(len(code)),
         (ctypes.c_char_p * len(names))(*names), ctypes.c_uint64(len(names)),
         _pointer(constants), ctypes.c_uint64(len(constants)), _pointer(specials), ctypes.c_uint64(len(specials)),
-        program.file.words, program.local_bytes, program.reserved_shared,
-        int(program.merge_at_equal_pc), int(program.lowest_pc_first),
+        program.file.words, program.local_bytes, program.reserved_shared, int(program.merge_at_equal_pc),
+        int(program.lowest_pc_first),
         _pointer(bank), ctypes.c_uint64(len(bank)),
     )  # fmt: skip
     if message is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from workbench.arguments import c_argument
 from workbench.declare import Argument, Call, Clear, Host, Kernel, Plan
 from workbench.host_steps import HasPath, call, clear, host, path_of
 from workbench.problem import Problem
-from workbench.simulate.launch import Counts, Options, simulate
+from workbench.simulate.blocks import run_launch
+from workbench.simulate.launch import Counts, Options
 from workbench.simulate.memory import Memory
 from workbench.simulate.program import Program
 from workbench.simulate.ptx import Module, read_module
@@ -27,17 +28,17 @@ def run_plan(
     memory: Memory,
     binaries: Mapping[Any, HasPath | Path],
     arch: str,
-    options: Options | None = None,
+    options: Options | Callable[[Kernel], Options] | None = None,
 ) -> list[Counts | None]:
     """Does the plan's steps in order over `memory`, which holds the operation's tensors; missing scratch is added.
 
     `binaries` maps each step's build unit (workbench.build.unit_of with `arch`; "host" for host functions) to its PTX,
-    its cubin or its library. Returns what each step counted, None where it is no kernel. Raises SimulationFault for
-    what a kernel must not do, Problem for what is not simulated.
+    its cubin or its library; `options` are those of every launch, or give each launch its own. Returns what each step
+    counted, None where it is no kernel. Raises SimulationFault for what a kernel must not do, Problem for what is not
+    simulated.
     """
     from workbench.build import unit_of
 
-    options = options or Options()
     for tensor in plan.scratch:
         if tensor.name not in memory:
             memory.empty(tensor)
@@ -53,7 +54,8 @@ def run_plan(
             host(path_of(binaries[unit_of(step, dtype, "host")]), step, memory)
         else:
             path = path_of(binaries[unit_of(step, dtype, arch)])
-            own = replace(options, seed=options.seed + number if options.seed else 0)
+            own = options(step) if callable(options) else options or Options()
+            own = replace(own, seed=own.seed + number if own.seed else 0)
             if path.suffix == ".cubin":
                 counts = launch_cubin(path, step, memory, own)
             else:
@@ -73,7 +75,7 @@ def launch_cubin(path: Path, step: Kernel, memory: Memory, options: Options) -> 
         _kernels[path, step.function] = load_kernel(path, step.function).program
     program = _kernels[path, step.function]
     block = pack(program, step.arguments, memory)
-    return simulate(program, step.grid, step.block, block, memory, step.shared_bytes, options)
+    return run_launch(program, step.grid, step.block, block, memory, step.shared_bytes, options)
 
 
 _modules: dict[Path, Module] = {}
@@ -126,7 +128,7 @@ class Loaded:
                 addresses.append(self._address(name))
             block = block.ljust(-(-len(block) // 8) * 8, b"\0")
             block += b"".join(address.to_bytes(8, "little") for address in addresses)
-        return simulate(program, grid, threads, block, self._memory, shared_bytes, options)
+        return run_launch(program, grid, threads, block, self._memory, shared_bytes, options)
 
 
 def pack(program: Program, arguments: Sequence[Argument], memory: Memory) -> bytes:

@@ -140,6 +140,7 @@ void Runner::begin_block() {
 void Runner::end_block(std::size_t place) {
     Block &block = *resident_[place];
     for (Warp &w : block.warps) {
+        if (m_.trace.block == block.index && m_.trace.warp == w.index) m_.trace.close(w);
         land(w, [](const Flight &) { return true; });
         settle(w, FULL);
         free_files_.push_back(w.file);
@@ -152,7 +153,12 @@ void Runner::run() {
     const Launch &l = m_.launch;
     for (u32 k = 0; k < m_.program.code.size(); ++k) index_of_address_.emplace(m_.program.code[k].address, k);
     const u64 blocks = static_cast<u64>(l.grid[0]) * l.grid[1] * l.grid[2];
-    for (u64 k = 0, at = l.first_block; k < l.block_count && at < blocks; ++k, at += l.block_stride) waiting_.push_back(at);
+    waiting_ = m_.chosen;
+    if (waiting_.empty()) {
+        for (u64 k = 0, at = l.first_block; k < l.block_count && at < blocks; ++k, at += l.block_stride) {
+            waiting_.push_back(at);
+        }
+    }
     std::reverse(waiting_.begin(), waiting_.end());
     if (random_order()) std::shuffle(waiting_.begin(), waiting_.end(), m_.random);
     for (Observer *o : m_.observers) o->start(m_);
@@ -227,7 +233,8 @@ void Runner::merge(Warp &w) {
     for (std::size_t a = 0; a < w.splits.size(); ++a) {
         for (std::size_t b = w.splits.size() - 1; b > a; --b) {
             Split &one = w.splits[a], &other = w.splits[b];
-            if (one.pc == other.pc && one.state == other.state && one.barrier == other.barrier) {
+            if (one.pc == other.pc && one.state == other.state && one.barrier == other.barrier &&
+                one.passes == other.passes) {
                 one.mask |= other.mask;
                 w.splits.erase(w.splits.begin() + static_cast<std::ptrdiff_t>(b));
             }
@@ -239,8 +246,20 @@ void Runner::merge(Warp &w) {
 int Runner::choose(Warp &w) {
     if (w.splits.size() == 1) return w.splits[0].state == Split::ready ? 0 : -1;
     if (m_.program.merge_at_equal_pc) merge(w);
-    // Always the lowest would starve whoever another split waits for; now and then the highest has its turn.
-    const bool highest = (++w.choice & 15) == 0;
+    // A company that is complete is as ready as any other split.
+    while (release_waiting(w)) {
+    }
+    // Always the same one would starve whoever it waits for: now and then, and behind one that used its whole turn up
+    // (does it spin?), each has its turn.
+    const bool in_turn = (++w.choice & 15) == 0 || w.spun;
+    if (in_turn && !random_order()) {
+        w.spun = false;
+        for (std::size_t k = 0; k < w.splits.size(); ++k) {
+            w.next_in_turn = (w.next_in_turn + 1) % static_cast<u32>(w.splits.size());
+            if (w.splits[w.next_in_turn].state == Split::ready) return static_cast<int>(w.next_in_turn);
+        }
+        return -1;
+    }
     int chosen = -1;
     u32 ready = 0;
     for (std::size_t k = 0; k < w.splits.size(); ++k) {
@@ -250,9 +269,8 @@ int Runner::choose(Warp &w) {
         if (random_order()) {
             if (below(ready) == 0) chosen = static_cast<int>(k);
         } else if (!m_.program.lowest_pc_first) {
-            chosen = static_cast<int>(highest && chosen >= 0 ? chosen : static_cast<int>(k));
-        } else if (chosen < 0 || (highest ? s.pc > w.splits[static_cast<u32>(chosen)].pc
-                                          : s.pc < w.splits[static_cast<u32>(chosen)].pc)) {
+            chosen = static_cast<int>(k);
+        } else if (chosen < 0 || s.pc < w.splits[static_cast<u32>(chosen)].pc) {
             chosen = static_cast<int>(k);
         }
     }
@@ -296,6 +314,7 @@ bool Runner::turn(Warp &w, i64 quantum) {
         moved = true;
         if (!run_split(w, static_cast<std::size_t>(chosen), quantum)) break;
     }
+    w.spun = quantum <= 0 && w.splits.size() > 1;
     return moved;
 }
 
@@ -309,6 +328,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
     const bool passes = w.splits[place].passes;
     w.splits[place].passes = false;
     w.active = mask;
+    const bool traced = m_.trace.block == w.block->index && m_.trace.warp == w.index;
     const bool alone = w.splits.size() == 1 || !m_.program.merge_at_equal_pc;
     const i64 lanes = std::popcount(mask);
     u32 begin = pc;
@@ -333,6 +353,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
             on &= i.guard_negated ? ~p : p;
             counts[pc].off += static_cast<u64>(lanes - std::popcount(on));
         }
+        if (traced) m_.trace.step(w, pc, on);
         switch (i.flow) {
             case Flow::next:
                 if (on != 0) i.run(w, i, i.uniform ? FULL : on);

@@ -9,16 +9,6 @@ from workbench.cli.quantity import MISSING, percent
 from workbench.cli.terminal import Column, Row, print_table, say
 
 STYLES = {"ok": "green", "sampled": "yellow"}
-SHORT = {
-    "exact, confirmed by reports": "exact",
-    "exact by rule": "by rule",
-    "exact if ptxas keeps the widths of accesses": "if widths",
-    "model of caches": "model",
-}
-LEGEND = (
-    "exact: confirmed by reports of real GPUs; by rule: as documented; if widths: exact if ptxas keeps the widths of "
-    "accesses; model: of caches. Simulated, never timed."
-)
 MOST_LINES, MOST_OPCODES = 20, 12
 
 
@@ -44,7 +34,7 @@ def print_result(found: dict[str, Any], lines: bool) -> None:
         _print_opcodes(done)
     for run in done:
         for kernel in run["kernels"]:
-            if lines:
+            if lines and run is done[0]:
                 _print_lines(run["through"], kernel)
             _print_trace(run["through"], kernel)
             for note in (*kernel["notes"], *kernel["findings"]):
@@ -90,15 +80,23 @@ def _print_figures(done: list[dict[str, Any]]) -> None:
                     continue  # rates have no sum
                 own = totals.setdefault(figure["name"], {})
                 own[run["through"]] = own.get(run["through"], 0) + figure["value"]
-                standing.setdefault(figure["name"], SHORT[figure["standing"]])
-    columns = [Column("simulated counter"), *(Column(run["through"], True) for run in done), Column("standing")]
-    rows = [
-        (name, *(_number(own.get(run["through"])) for run in done), standing[name])
-        for name, own in totals.items()
-        if any(own.values())
-    ]
-    print_table("", columns, rows)
-    say(LEGEND, "dim")
+                standing.setdefault(figure["name"], figure["standing"])
+    for name in dict.fromkeys(standing.values()):
+        rows = []
+        for counter, own in totals.items():
+            if standing[counter] != name or not any(own.values()):
+                continue
+            values = dict.fromkeys(own.values())
+            rows += [(_number(value), counter + _levels(own, value, len(done))) for value in values]
+        if rows:
+            columns = [Column("simulated", True), Column(name)]
+            print_table("", columns, rows)
+
+
+def _levels(own: dict[str, float], value: float, runs: int) -> str:
+    """Through which front ends a figure is so, where not through all that ran."""
+    levels = [level for level, found in own.items() if found == value]
+    return "" if len(levels) == runs else f" ({', '.join(levels)})"
 
 
 def _number(value: float | None) -> str:
@@ -114,20 +112,20 @@ def _print_opcodes(done: list[dict[str, Any]]) -> None:
     if mix:
         whole = sum(mix.values())
         first = sorted(mix.items(), key=lambda entry: -entry[1])[:MOST_OPCODES]
-        say("executed SASS: " + ", ".join(f"{opcode} {percent(count / whole)}" for opcode, count in first))
+        words = ", ".join(f"{opcode} {percent(count / whole)}" for opcode, count in first)
+        print_table("", [Column("executed SASS, simulated: share of warp instructions", breaks=True)], [(words,)])
 
 
 def _print_lines(through: str, kernel: dict[str, Any]) -> None:
-    names = ("line", "executed", "threads", "sectors", "excess", "conflicts")
-    columns = [*(Column(name, right=True) for name in names), Column("source", breaks=True)]
+    names = ("threads", "sectors", "excess", "conflicts", "line")
+    columns = [*(Column(name, right=name != "line") for name in names), Column("source", breaks=True)]
     rows = [
         (
-            f"{Path(line['file']).name}:{line['line']}" if line["line"] else MISSING,
-            f"{line['executed']:,}",
             f"{line['threads']:,}",
             f"{line['sectors']:,}",
             f"{line['sectors'] - line['sectors_ideal']:,}",
             f"{line['wavefronts'] - line['wavefronts_ideal']:,}",
+            f"{Path(line['file']).name}:{line['line']}" if line["line"] else MISSING,
             line["text"],
         )
         for line in kernel["lines"][:MOST_LINES]

@@ -118,12 +118,12 @@ def _rules() -> Iterator[_Rule]:
             pick = _accesses(space, store)
             # NVVM knows no spills: local memory at PTX level is not the machine's.
             ptx = exact if space is Space.GLOBAL else None
-            yield _Rule(f"smsp__sass_inst_executed_op_{name}_{suffix}.sum", "inst", _of("executed"), pick, exact, ptx)
+            yield _Rule(f"smsp__sass_inst_executed_op_{name}_{suffix}.sum", "inst", _of("executed"), pick, exact, None)
             yield _Rule(_LSU.format("requests", name, suffix), "request", _of("requests"), pick, exact, ptx)
             yield _Rule(_LSU.format("sectors", name, suffix), "sector", _of("sectors"), pick, exact, ptx)
     for store, suffix in ((False, "ld"), (True, "st")):
         pick = _accesses(Space.SHARED, store)
-        yield _Rule(f"smsp__sass_inst_executed_op_shared_{suffix}.sum", "inst", _of("executed"), pick, _EXACT, _WIDTHS)
+        yield _Rule(f"smsp__sass_inst_executed_op_shared_{suffix}.sum", "inst", _of("executed"), pick, _EXACT, None)
         yield _Rule(
             f"l1tex__data_pipe_lsu_wavefronts_mem_shared_op_{suffix}.sum", "wavefront", _of("wavefronts"), pick, _EXACT,
             _WIDTHS,

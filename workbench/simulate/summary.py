@@ -65,11 +65,11 @@ def traced(program: Program, one: Traced) -> dict[str, Any]:
     registers: dict[str, Any] = {}
     for word, value in one.changed.items():
         row = word - word % LANES
-        if word in program.names and program.names[word].lstrip("U").startswith("P"):
-            registers[program.names[word]] = f"{value:#010x}"
-        else:
-            name = program.names.get(row) or _operand(i, row)
+        name = program.names.get(row) or _operand(i, row)
+        if "P" not in name:
             registers.setdefault(name, {})[str(word - row)] = value
+        elif word in program.names:
+            registers[program.names[word]] = f"{value:#010x}"
     return {
         "address": i.address,
         "text": i.text,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.cli.quantity import MISSING, percent
-from workbench.cli.terminal import Column, Row, print_table, say
+from workbench.cli.terminal import Column, Row, print_table, say, width_of_output
 
 STYLES = {"ok": "green", "sampled": "yellow"}
 MOST_LINES, MOST_OPCODES = 20, 12
@@ -118,7 +118,7 @@ def _print_opcodes(done: list[dict[str, Any]]) -> None:
 
 def _print_lines(through: str, kernel: dict[str, Any]) -> None:
     names = ("threads", "sectors", "excess", "conflicts", "line")
-    columns = [*(Column(name, right=name != "line") for name in names), Column("source", breaks=True)]
+    columns = [*(Column(name, right=name != "line") for name in names), Column("source")]
     rows = [
         (
             f"{line['threads']:,}",
@@ -130,6 +130,9 @@ def _print_lines(through: str, kernel: dict[str, Any]) -> None:
         )
         for line in kernel["lines"][:MOST_LINES]
     ]
+    taken = sum(2 + max(len(column.name), *(len(row[k]) for row in rows)) for k, column in enumerate(columns[:-1]))
+    room = max(12, width_of_output() - taken)
+    rows = [(*row[:-1], row[-1] if len(row[-1]) <= room else row[-1][: room - 1] + "…") for row in rows]
     print_table(f"{kernel['kernel']} ({through}), simulated: source lines, hottest first", columns, rows)
 
 

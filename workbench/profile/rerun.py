@@ -42,6 +42,9 @@ MOST_TRIALS = 2000
 MODEL_MARGIN = 0.02
 
 
+_OF_FLOATS = re.compile(r"sass\.(ffma|fmul|fadd|fsetp|fmnmx|fsel|mufu)")
+
+
 class RerunStation:
     """Lives in a worker process."""
 
@@ -231,7 +234,7 @@ class _Launch:
             raise Problem(f"a parameter of {size} bytes cannot be guessed: give every --argument")
         row = self._program.file.parameter(offset)
         forms = [i.form or "" for i in self._program.instructions if row in i.operands]
-        return "1.0" if forms and all("f32" in form for form in forms) else "integer"
+        return "1.0" if forms and all(_OF_FLOATS.match(form) for form in forms) else "integer"
 
     def _sizes(self, count: int) -> Iterator[tuple[int, ...]]:
         """Choices for so many integers: those alike first, then all others."""

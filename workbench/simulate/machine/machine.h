@@ -67,6 +67,14 @@ struct Flight {
     int instruction;
 };
 
+/// A store to global memory that only its own lane sees yet.
+struct PendingStore {
+    int lane;
+    u32 bytes;
+    u64 address;
+    u8 data[16];
+};
+
 struct Warp {
     u32 *file = nullptr;
     Block *block = nullptr;
@@ -75,10 +83,14 @@ struct Warp {
     u32 alive = 0;
     std::vector<Split> splits;
     std::vector<Flight> flights;
+    std::vector<PendingStore> pending;  ///< in the order of the program; see Launch::delay_stores
     u32 group[LANES] = {};  ///< how many groups of copies each lane has committed
     std::vector<u8> local;  ///< word w of lane l at (w * 32 + l) * 4, as the hardware interleaves it
     u32 choice = 0;         ///< counts the choices among splits, for fairness
+    u32 pauses = 0;         ///< of splits that were not alone
+    u32 next_in_turn = 0;   ///< the split that was given its turn last
     u32 active = 0;         ///< lanes of the split that is running
+    bool spun = false;      ///< the split that ran last used its whole turn up: another has the next
     bool waits_for_others = false;  ///< it asked for what only others can bring about: give them a turn
 
     u32 *row(i32 offset) { return file + offset; }
@@ -110,9 +122,11 @@ struct Allocation {
     u8 *host;
     std::string name;
     bool writable = true;
+    bool initialised = true;  ///< holds values before the launch
 };
 
-/// Who watches a run: the checkers. Every call comes after bounds and alignment were found to be right.
+/// Who watches a run: the checkers. Every call comes after bounds and alignment were found to be right, and before the
+/// bytes move.
 struct Observer {
     virtual ~Observer() = default;
     virtual void start(Machine &) {}
@@ -147,6 +161,27 @@ struct Launch {
     u64 instruction_limit = 4'000'000'000ull;
     u32 multiprocessors = 1;
     bool copies_at_once = false;  ///< asynchronous copies land when they are issued
+    /// Stores to global memory stay in their lane until a fence, a release, a barrier, the lane's end or chance lets them
+    /// out, in any order but that of one address: what the memory model allows, and a missing fence then shows.
+    bool delay_stores = false;
+};
+
+/// What one warp executed, instruction by instruction, and which words of its file each changed.
+struct Trace {
+    u64 block = ~0ull;
+    u32 warp = 0;
+    u64 limit = 0;           ///< instructions that are kept
+    std::vector<u32> words;  ///< per instruction: its index, its lanes, how many words changed; then offset and value of each
+
+    void begin(u64 of_block, u32 of_warp, u64 most);
+    /// An instruction is about to run for these lanes: what has changed since the last one began was that one's doing.
+    void step(const Warp &warp, u32 pc, u32 on);
+    void close(const Warp &warp);
+
+  private:
+    std::vector<u32> before_;
+    std::size_t open_ = 0;   ///< where the count of the instruction that runs stands, 0: none does
+    u64 kept_ = 0;
 };
 
 struct Machine {
@@ -154,8 +189,10 @@ struct Machine {
     std::vector<Count> counts;      ///< one per instruction and one behind the last
     std::vector<Allocation> allocations;
     Launch launch;
+    std::vector<u64> chosen;        ///< the blocks that are run, in place of those that the launch names; empty: none
     std::vector<Observer *> observers;
     Caches *caches = nullptr;
+    Trace trace;
     u64 executed = 0;               ///< warp instructions so far
     std::mt19937_64 random;
 
@@ -204,6 +241,12 @@ Space addresses_of(Warp &, const Instruction &, u32 mask, u32 bytes, bool store,
 
 /// One lane's bytes behind an address that addresses_of has let pass.
 u8 *host_address(Warp &, Space, u64 address, u32 bytes, bool store);
+
+/// Lets the pending stores of these lanes out.
+void settle(Warp &, u32 mask);
+/// Lets out what overlaps one lane's access, and now and then something else.
+void settle_overlapping(Warp &, int lane, u64 address, u32 bytes);
+void settle_by_chance(Warp &, u32 one_in);
 
 /// Asynchronous copies of a warp that may no longer wait: all that `lands` accepts are carried out.
 template <class F>

@@ -67,6 +67,9 @@ struct File {
     ~File() { std::free(words); }
 };
 
+/// How often the lanes of a warp pause (YIELD, NANOSLEEP) before those go on that wait for them to converge.
+constexpr u32 PATIENCE = 64;
+
 class Runner {
   public:
     explicit Runner(Machine &machine) : m_(machine) {}
@@ -87,6 +90,7 @@ class Runner {
     int choose(Warp &w);
     bool release_waiting(Warp &w);
     void merge(Warp &w);
+    void part(Warp &w);
     static u32 asked(Warp &w, const Instruction &i, u32 mask);
     bool run_split(Warp &w, std::size_t place, i64 &quantum);
     void open_barriers(Block &block);
@@ -140,7 +144,9 @@ void Runner::begin_block() {
 void Runner::end_block(std::size_t place) {
     Block &block = *resident_[place];
     for (Warp &w : block.warps) {
+        if (m_.trace.block == block.index && m_.trace.warp == w.index) m_.trace.close(w);
         land(w, [](const Flight &) { return true; });
+        settle(w, FULL);
         free_files_.push_back(w.file);
     }
     for (Observer *o : m_.observers) o->block_ends(block);
@@ -151,7 +157,12 @@ void Runner::run() {
     const Launch &l = m_.launch;
     for (u32 k = 0; k < m_.program.code.size(); ++k) index_of_address_.emplace(m_.program.code[k].address, k);
     const u64 blocks = static_cast<u64>(l.grid[0]) * l.grid[1] * l.grid[2];
-    for (u64 k = 0, at = l.first_block; k < l.block_count && at < blocks; ++k, at += l.block_stride) waiting_.push_back(at);
+    waiting_ = m_.chosen;
+    if (waiting_.empty()) {
+        for (u64 k = 0, at = l.first_block; k < l.block_count && at < blocks; ++k, at += l.block_stride) {
+            waiting_.push_back(at);
+        }
+    }
     std::reverse(waiting_.begin(), waiting_.end());
     if (random_order()) std::shuffle(waiting_.begin(), waiting_.end(), m_.random);
     for (Observer *o : m_.observers) o->start(m_);
@@ -164,6 +175,7 @@ void Runner::run() {
             const std::size_t first = random_order() ? below(warps) : 0;
             for (std::size_t k = 0; k < warps; ++k) {
                 Warp &w = block.warps[(first + k) % warps];
+                if (!w.pending.empty()) settle_by_chance(w, 4);
                 if (w.alive == 0) continue;
                 const i64 quantum = random_order() ? 1 + static_cast<i64>(below(static_cast<u64>(l.quantum))) : l.quantum;
                 moved |= turn(w, quantum);
@@ -225,7 +237,8 @@ void Runner::merge(Warp &w) {
     for (std::size_t a = 0; a < w.splits.size(); ++a) {
         for (std::size_t b = w.splits.size() - 1; b > a; --b) {
             Split &one = w.splits[a], &other = w.splits[b];
-            if (one.pc == other.pc && one.state == other.state && one.barrier == other.barrier) {
+            if (one.pc == other.pc && one.state == other.state && one.barrier == other.barrier &&
+                one.passes == other.passes) {
                 one.mask |= other.mask;
                 w.splits.erase(w.splits.begin() + static_cast<std::ptrdiff_t>(b));
             }
@@ -237,8 +250,20 @@ void Runner::merge(Warp &w) {
 int Runner::choose(Warp &w) {
     if (w.splits.size() == 1) return w.splits[0].state == Split::ready ? 0 : -1;
     if (m_.program.merge_at_equal_pc) merge(w);
-    // Always the lowest would starve whoever another split waits for; now and then the highest has its turn.
-    const bool highest = (++w.choice & 15) == 0;
+    // A company that is complete is as ready as any other split.
+    while (release_waiting(w)) {
+    }
+    // Always the same one would starve whoever it waits for: now and then, and behind one that used its whole turn up
+    // (does it spin?), each has its turn.
+    const bool in_turn = (++w.choice & 15) == 0 || w.spun;
+    if (in_turn && !random_order()) {
+        w.spun = false;
+        for (std::size_t k = 0; k < w.splits.size(); ++k) {
+            w.next_in_turn = (w.next_in_turn + 1) % static_cast<u32>(w.splits.size());
+            if (w.splits[w.next_in_turn].state == Split::ready) return static_cast<int>(w.next_in_turn);
+        }
+        return -1;
+    }
     int chosen = -1;
     u32 ready = 0;
     for (std::size_t k = 0; k < w.splits.size(); ++k) {
@@ -248,9 +273,8 @@ int Runner::choose(Warp &w) {
         if (random_order()) {
             if (below(ready) == 0) chosen = static_cast<int>(k);
         } else if (!m_.program.lowest_pc_first) {
-            chosen = static_cast<int>(highest && chosen >= 0 ? chosen : static_cast<int>(k));
-        } else if (chosen < 0 || (highest ? s.pc > w.splits[static_cast<u32>(chosen)].pc
-                                          : s.pc < w.splits[static_cast<u32>(chosen)].pc)) {
+            chosen = static_cast<int>(k);
+        } else if (chosen < 0 || s.pc < w.splits[static_cast<u32>(chosen)].pc) {
             chosen = static_cast<int>(k);
         }
     }
@@ -282,6 +306,19 @@ bool Runner::release_waiting(Warp &w) {
     return false;
 }
 
+/// Lanes that wait at a convergence barrier go on without those that only pause: what these wait for may be theirs to do
+/// (a lock taken by one lane of a warp). Threads progress independently of each other since sm_70.
+void Runner::part(Warp &w) {
+    for (Split &s : w.splits) {
+        if (s.state != Split::at_converge) continue;
+        u32 *members = w.row(m_.program.code[s.pc].o[0]);
+        for (int lane = 0; lane < LANES; ++lane) {
+            if (s.mask >> lane & 1) members[lane] = s.mask; else members[lane] &= ~s.mask;
+        }
+        s.state = Split::ready;
+    }
+}
+
 bool Runner::turn(Warp &w, i64 quantum) {
     bool moved = false;
     w.waits_for_others = false;
@@ -294,6 +331,7 @@ bool Runner::turn(Warp &w, i64 quantum) {
         moved = true;
         if (!run_split(w, static_cast<std::size_t>(chosen), quantum)) break;
     }
+    w.spun = quantum <= 0 && w.splits.size() > 1;
     return moved;
 }
 
@@ -307,6 +345,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
     const bool passes = w.splits[place].passes;
     w.splits[place].passes = false;
     w.active = mask;
+    const bool traced = m_.trace.block == w.block->index && m_.trace.warp == w.index;
     const bool alone = w.splits.size() == 1 || !m_.program.merge_at_equal_pc;
     const i64 lanes = std::popcount(mask);
     u32 begin = pc;
@@ -331,6 +370,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
             on &= i.guard_negated ? ~p : p;
             counts[pc].off += static_cast<u64>(lanes - std::popcount(on));
         }
+        if (traced) m_.trace.step(w, pc, on);
         switch (i.flow) {
             case Flow::next:
                 if (on != 0) i.run(w, i, i.uniform ? FULL : on);
@@ -389,6 +429,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                     ++pc;
                     break;
                 }
+                settle(w, on);
                 for (Observer *o : m_.observers) o->lanes_exit(w, on);
                 w.alive &= ~on;
                 w.block->alive -= static_cast<u32>(std::popcount(on));
@@ -413,6 +454,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 }
                 if (i.flow == Flow::warp_sync) {
                     const u32 members = i.guard >= 0 ? on : mask & row[std::countr_zero(mask)];
+                    if (i.run == nullptr) settle(w, members);
                     for (Observer *o : m_.observers) o->warp_synced(w, i, members);
                     if (i.run != nullptr && members != 0) i.run(w, i, members);
                 }
@@ -428,6 +470,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 const int id = i.o[0] < 0 ? 0 : static_cast<int>(w.file[i.o[0] + std::countr_zero(on)]) & 15;
                 Block &block = *w.block;
                 block.expected[id] = i.o[1] < 0 ? 0 : w.file[i.o[1] + std::countr_zero(on)] >> i.scale;
+                settle(w, on);
                 for (Observer *o : m_.observers) o->barrier_arrives(w, on, id);
                 block.arrived[id] += static_cast<u32>(std::popcount(on));
                 if (i.variant != 0) {
@@ -451,6 +494,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
             case Flow::pause:
                 if (i.run != nullptr && on != 0) i.run(w, i, on);
                 close(pc + 1), leave(pc + 1);
+                if (w.splits.size() > 1 && ++w.pauses % PATIENCE == 0) part(w);
                 return false;
         }
     }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from kernel_variants.scan.geometry import GRID_LIMIT, HERE, LANES, RESULTS, few_sequences, log2_ceil
-from kernel_variants.scan.streams import SCAN, Streams
+from kernel_variants.scan.cells import SCAN, Cell
+from kernel_variants.scan.grid_and_tile import GRID_LIMIT, HERE, LANES, few_sequences, log2_ceil
 from workbench.declare import I32, Argument, Cost, Kernel, Plan, Settings, Shape, Tensor, Variant, ceil_div
 
+RESULTS = ("h0", "h", "h_last")
 PAIR = (("a", "b"), ("even_a", "even_b"), ("odd_a", "odd_b"))
 """The inputs, and the two pairs of arrays that levels of Hillis-Steele write in turn."""
 
@@ -22,7 +23,7 @@ def hillis_steele_plan(shape: Shape, settings: Settings) -> Plan:
             name, arguments = "hillis_steele_last", (*source, *RESULTS, T, H, 2**level)
         else:
             name, arguments = "hillis_steele_level", (*source, *PAIR[1 + level % 2], T, H, 2**level)
-        steps.append(Kernel(HERE / "hillis_steele.cu", name, grid, threads, arguments))
+        steps.append(Kernel(HERE / "20_hillis_steele.cu", name, grid, threads, arguments))
     names = [n for pair in PAIR[1 : 1 + min(2, levels - 1)] for n in pair]
     return Plan(tuple(steps), tuple(Tensor(n, (B, T, H), "float32", "scratch") for n in names))
 
@@ -55,18 +56,18 @@ HILLIS_STEELE = Variant(
     rung=20,
 )
 
-PAIRS_A_BLOCK = 8
-"""PAIR_ROWS of blelloch_global.cu."""
+PAIRS_PER_BLOCK = 8
+"""PAIR_ROWS of 25_blelloch_global.cu."""
 
 
 def blelloch_global_plan(shape: Shape, settings: Settings) -> Plan:
     B, T, H = shape["B"], shape["T"], shape["H"]
     levels = max(1, log2_ceil(T))
-    source, nodes, threads = HERE / "blelloch_global.cu", ("node_a", "node_b"), (LANES, PAIRS_A_BLOCK, 1)
+    source, nodes, threads = HERE / "25_blelloch_global.cu", ("node_a", "node_b"), (LANES, PAIRS_PER_BLOCK, 1)
 
     def launch(function: str, distance: int, *arguments: Argument) -> Kernel:
         pairs = ceil_div(T, 2 * distance)
-        return Kernel(source, function, (ceil_div(H, LANES), ceil_div(pairs, PAIRS_A_BLOCK), B), threads, arguments)
+        return Kernel(source, function, (ceil_div(H, LANES), ceil_div(pairs, PAIRS_PER_BLOCK), B), threads, arguments)
 
     distances = [2**level for level in range(levels)]
     up = [launch("blelloch_up", d, *(nodes if d > 1 else ("a", "b")), *nodes, T, H, d) for d in distances[:-1]]
@@ -94,7 +95,7 @@ def blelloch_global_cost(shape: Shape, settings: Settings) -> Cost:
 
 
 def blelloch_global_supports(shape: Shape) -> str | None:
-    most = GRID_LIMIT * PAIRS_A_BLOCK * 2
+    most = GRID_LIMIT * PAIRS_PER_BLOCK * 2
     if shape["T"] > most:
         return f"T={shape['T']} is over the {most} steps whose pairs fit a grid"
     return few_sequences(shape)
@@ -115,7 +116,7 @@ BLELLOCH_GLOBAL = Variant(
 BLELLOCH_CHANNELS = 8
 
 
-def blelloch(streams: Streams, padded: bool) -> Variant:
+def blelloch(cell: Cell, padded: bool) -> Variant:
     """The tree in shared memory; `padded` decides nothing but where its nodes lie in the banks."""
 
     def plan(shape: Shape, settings: Settings) -> Plan:
@@ -123,12 +124,12 @@ def blelloch(streams: Streams, padded: bool) -> Variant:
         chunk = int(settings["chunk"])
         padding = () if padded else (("PAD_SHIFT", 31),)
         step = Kernel(
-            HERE / "blelloch.cu",
+            HERE / "30_blelloch.cu",
             "scan_blelloch",
             (ceil_div(H, BLELLOCH_CHANNELS), B, 1),
             (BLELLOCH_CHANNELS * chunk // 2, 1, 1),
-            (*streams.arguments(shape), *RESULTS, T, H),
-            defines=(("CHUNK", chunk), ("CHANNELS", BLELLOCH_CHANNELS), *padding, *streams.defines),
+            (*cell.scanned(shape), T, H),
+            defines=(("CHUNK", chunk), ("CHANNELS", BLELLOCH_CHANNELS), *padding, *cell.defines),
         )
         return Plan((step,))
 
@@ -136,11 +137,11 @@ def blelloch(streams: Streams, padded: bool) -> Variant:
         """Up: a composition (3 operations) a leaf; down and at the leaves: an application (2) each."""
         chunk = int(settings["chunk"])
         steps = ceil_div(shape["T"], chunk) * (2 * log2_ceil(chunk) + 1)
-        return streams.cost(shape, launches=1, serial_steps=steps, flops=7)
+        return cell.cost(shape, launches=1, serial_steps=steps, flops=7)
 
     return Variant(
         name="blelloch" if padded else "blelloch_unpadded",
-        operation=streams.operation,
+        operation=cell.operation,
         devices=("cuda",),
         idea="a tree in shared memory, " + ("padded: no bank conflicts" if padded else "unpadded: bank conflicts"),
         plan=plan,
@@ -152,23 +153,25 @@ def blelloch(streams: Streams, padded: bool) -> Variant:
     )
 
 
-def warp_shuffle(streams: Streams) -> Variant:
+def warp_shuffle(cell: Cell) -> Variant:
     warps = 8
 
     def plan(shape: Shape, settings: Settings) -> Plan:
         B, T, H = shape["B"], shape["T"], shape["H"]
-        defines = (("STEPS", settings["steps"]), *streams.defines)
-        arguments = (*streams.arguments(shape), *RESULTS, T, H)
+        defines = (("STEPS", settings["steps"]), *cell.defines)
+        arguments = (*cell.scanned(shape), T, H)
         grid, threads = (ceil_div(H, LANES), B, 1), (LANES, warps, 1)
-        return Plan((Kernel(HERE / "warp_shuffle.cu", "scan_warp_shuffle", grid, threads, arguments, defines=defines),))
+        return Plan(
+            (Kernel(HERE / "40_warp_shuffle.cu", "scan_warp_shuffle", grid, threads, arguments, defines=defines),)
+        )
 
     def cost(shape: Shape, settings: Settings) -> Cost:
         """Five compositions (3 operations) and an application (2) an element; 32 steps are 6 levels deep."""
-        return streams.cost(shape, launches=1, serial_steps=6 * ceil_div(shape["T"], LANES), flops=17)
+        return cell.cost(shape, launches=1, serial_steps=6 * ceil_div(shape["T"], LANES), flops=17)
 
     return Variant(
         name="warp_shuffle",
-        operation=streams.operation,
+        operation=cell.operation,
         devices=("cuda",),
         idea="tiles turned over in shared memory, time scanned along the lanes of a warp",
         plan=plan,

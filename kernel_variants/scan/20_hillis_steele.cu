@@ -3,11 +3,12 @@
 // Idea: after level l every step holds the composition of the 2^l steps that end with it; level l + 1 composes it with
 // the one 2^l steps earlier. All T * H pairs work at every level, and log2 T levels are all the depth there is.
 //
-// Moves: a level reads two pairs an element and writes one: 6 float32, and there are log2 T levels, none of which fits
-// a cache at sizes that matter: 6 log2 T values an element where 3 would do. It does T log2 T compositions where T
-// suffice. What it shows: O(log T) depth is not O(log T) time. A scan is bound by bytes, and this one moves the most
-// of all.
-#include "steps.cuh"
+// Traffic: a level reads two pairs per element and writes one, 6 float32, and no level fits a cache at sizes that matter:
+// 6 log2 T values per element where 3 would do, in log2 T launches. T log2 T compositions where T suffice.
+// Improves: launches and time, against a torch operator per level. What it shows: O(log T) depth is not O(log T) time. A
+// scan is bound by bytes, and this one moves the most of all.
+#include "affine.cuh"
+#include "io.cuh"
 
 // The composition of what ends at element `at` with what ends `distance` rows earlier, if there is such a row.
 // Elements of one sequence are numbered t * H + channel, so that "t >= distance" needs no division.

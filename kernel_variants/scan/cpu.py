@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kernel_variants.scan.cells import SCAN, Cell
-from workbench.declare import DTYPE_BYTES, Cost, Host, Plan, Settings, Shape, Variant
+from workbench.declare import DTYPE_BYTES, Argument, Cost, Host, Plan, Settings, Shape, Variant
 
 FLOPS_OF_SCAN = 2
 FLOPS_OF_GATES = 37
@@ -30,7 +30,7 @@ def cpu_cost(cell: Cell, shape: Shape, *, past_caches: bool) -> Cost:
 
 def _plan(cell: Cell, folder: Path, file: str, shape: Shape, settings: Settings) -> Plan:
     """NN_NAME.cpp of the operation's folder, function OPERATION_NAME; a setting becomes the define of its name."""
-    read = tuple(dict.fromkeys(stream.tensor for stream in cell.inputs))
+    read: tuple[Argument, ...] = tuple(dict.fromkeys(stream.tensor for stream in cell.inputs))
     arguments = (*read, "h0", "h", "h_last", shape["B"], shape["T"], shape["H"])
     defines = tuple((setting.upper(), value) for setting, value in settings.items())
     return Plan((Host(folder / f"{file}.cpp", f"{cell.operation}_{file[3:]}", arguments, defines),))

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup sweep test lint format bench fuzz campaign gpu readme dashboard clean
+.PHONY: setup sweep test simulate lint format bench fuzz campaign gpu readme dashboard clean
 
 setup: .venv/.stamp
 
@@ -15,7 +15,11 @@ sweep: setup
 	$(BIN)/workbench sweep --preset quick
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest --ignore=tests/simulate -n 2 --dist worksteal
+
+# The simulator's own tests: PTX and machine code executed on the CPU. Its compilation takes a minute.
+simulate: setup
+	$(BIN)/python -m pytest tests/simulate
 
 lint: setup
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ widgets that were drawn.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -65,7 +66,8 @@ def choose_several(
 
 def number(label: str, name: str, least: int, most: int, default: int, step: int = 1) -> int:
     """A whole number by a slider."""
-    texts = [text for text in _values().get(name, []) if text.isdigit() and least <= int(text) <= most]
+    plain = [text for text in _values().get(name, []) if re.fullmatch("[0-9]{1,9}", text)]
+    texts = [text for text in plain if least <= int(text) <= most]
     current = st.session_state.get(name)
     if not isinstance(current, int) or not least <= current <= most:
         st.session_state[name] = int(texts[0]) if texts else min(most, max(least, default))

@@ -132,7 +132,7 @@ def _with_rung(text: str, facts: Facts, mends: Callable[[Mapping[str, str]], boo
     device = "cpu" if facts["backend"] == "cpu" else "cuda"
     own = next((v["rung"] for v in facts["variants"] if v["name"] == facts["variant"]), 0)
     names = [v["name"] for v in facts["variants"] if v["rung"] > own and device in v["devices"] and mends(v["factors"])]
-    return f"{text}: {facts['operation']}/{names[0]} does that" if names else text
+    return f"{text}: avoided by {facts['operation']}/{names[0]}" if names else text
 
 
 def _mb(count: float) -> str:

@@ -61,15 +61,8 @@ status=0
     --target-processes all --import-source yes -f -o "$report" \
     "$PYTHON" -m workbench.profile.replay "$selection" 2>&1 | tee "$log" || status=$?
 
-if grep -q ERR_NVGPUCTRPERM "$log"; then
-    fail "counters are for admins only: run as root, with CAP_SYS_ADMIN, or load the driver with NVreg_RestrictProfilingToAdminUsers=0"
-elif grep -q "driver resource was unavailable" "$log"; then
-    fail "another profiler holds the counters: dcgmi profile --pause, then run this again"
-elif grep -q "No kernels were profiled" "$log"; then
-    fail "no kernel was profiled; what the replay said stands above"
-elif [[ ! -s $report ]]; then
-    fail "ncu left no report (exit status $status); what it said stands above"
-fi
+why=$("$PYTHON" -m workbench.profile.failures "$log" "$status" "$report") || fail "$why"
+[[ -s $report ]] || fail "ncu left no report (exit status $status); what it said stands above"
 run=$("$PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))["run"])' "$selection")
 echo "wrote $report; bring it home: workbench import $report --run $run"
 exit "$status"

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 from hypothesis import settings
 
 # A busy machine is no fault of what is tested: no test asserts a time.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# Tables are as wide as in a pipe, whatever terminal the tests were started from; a test may set the width itself.
+os.environ.pop("COLUMNS", None)
+
+# What a shell starts in the background ignores interruptions, and so would every command that a test interrupts.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

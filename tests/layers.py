@@ -18,7 +18,7 @@ LINE = (
     ("workbench.catalog",),
     ("workbench.emulate.flags",),
     ("workbench.build",),
-    ("workbench.emulate",),
+    ("workbench.emulate", "workbench.simulate"),
     ("workbench.execute",),
     ("workbench.check",),
     ("workbench.measure",),

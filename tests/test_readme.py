@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -20,27 +21,53 @@ def test_readme_and_its_picture_are_made_from_the_committed_run() -> None:
     assert len(generate.rows_of(run)) > 10
 
 
+RECIPE = generate.README.read_text().partition("## Add a variant in ten minutes")[2].partition("\n## ")[0]
+BLOCKS = {
+    language: "\n".join(line[3:] for line in block.splitlines()) + "\n"
+    for language, block in re.findall(r"   ```(\w+)\n(.*?)   ```", RECIPE, re.DOTALL)
+}
+
+
+def typed(command: str, folder: Path) -> str:
+    """What a command of the recipe prints, run in `folder`; it ends well."""
+    done = subprocess.run(
+        [sys.executable, "-m", "workbench.cli", *command.split()],
+        capture_output=True, text=True, check=False, cwd=folder, env={**os.environ, "COLUMNS": "200"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def test_the_ten_minute_recipe_works_as_printed(tmp_path: Path) -> None:
-    """README's own words, laid into a copy of the tree: check in both dtypes, build, and a place in the listing."""
+    """README's own words, laid into a copy of the tree: check in both dtypes, build, and a place on the ladder."""
     root = generate.ROOT
     for folder in ("workbench", "kernel_variants", "dashboard"):
         shutil.copytree(root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    recipe = generate.README.read_text().partition("## Add a variant in ten minutes")[2].partition("\n## ")[0]
-    blocks = dict(re.findall(r"   ```(\w+)\n(.*?)   ```", recipe, re.DOTALL))
     scan = tmp_path / "kernel_variants" / "scan"
     for language, name in (("cuda", "mine.cu"), ("python", "mine.py")):
-        (scan / name).write_text("\n".join(line[3:] for line in blocks[language].splitlines()) + "\n")
+        (scan / name).write_text(BLOCKS[language])
     import_line = "from kernel_variants.scan.mine import MINE"
-    assert f"`{import_line}`" in recipe and "`*MINE,`" in recipe
+    assert f"`{import_line}`" in RECIPE and "`*MINE,`" in RECIPE
     variants = (scan / "variants.py").read_text()
     variants = variants.replace("VARIANTS = (", f"{import_line}\n\nVARIANTS = (\n    *MINE,")
     (scan / "variants.py").write_text(variants)
-    for command in re.findall(r"`workbench ((?:check|build) scan [^`]*)`", recipe):
-        done = subprocess.run(
-            [sys.executable, "-m", "workbench.cli", *command.split()],
-            capture_output=True, text=True, check=False, cwd=tmp_path,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        if command.startswith("check"):
-            rows = [line.split() for line in done.stdout.splitlines() if line.startswith("scan")]
-            assert len(rows) == 4 and all("ok" in row for row in rows), done.stdout
+    commands = dict(re.findall(r"`workbench (check|build|sweep) (scan --variants [^`]*)`", RECIPE))
+    assert set(commands) == {"check", "build", "sweep"}
+    rows = [line.split() for line in typed(f"check {commands['check']}", tmp_path).splitlines()]
+    assert sum(row[:1] == ["scan"] for row in rows) == 4 and sum("ok" in row for row in rows) == 4, rows
+    assert "scan_mine" in typed(f"build {commands['build']}", tmp_path)
+    ladder = typed(f"sweep {commands['sweep']} --preset small --T 64 --B 1 --H 32 --device cpu", tmp_path)
+    placed = [line.split()[:2] for line in ladder.splitlines() if line]
+    assert all([name, "ok"] in placed for name in ("eager", "serial", "mine")), ladder
+
+
+def test_the_recipe_works_from_a_folder_of_ones_own(tmp_path: Path) -> None:
+    place = tmp_path / "my_kernels" / "scan"
+    place.mkdir(parents=True)
+    last = re.search(r"`(VARIANTS = \w+)` as their last line", RECIPE)
+    command = re.search(r"`workbench (check scan --kernels my_kernels [^`]*)`", RECIPE)
+    assert last is not None and command is not None
+    (place / "mine.cu").write_text(BLOCKS["cuda"])
+    (place / "variants.py").write_text(f"{BLOCKS['python']}\n{last[1]}\n")
+    for dtype in ("float32", "bfloat16"):
+        assert " ok " in typed(f"{command[1]} --dtype {dtype}", tmp_path)

@@ -16,11 +16,12 @@ from typing import TypeVar
 from workbench.declare import Operation, Variant
 from workbench.declared import checked_operation, checked_variant
 from workbench.foreign import first_words
-from workbench.problem import Problem, unknown
+from workbench.problem import Problem, installing, unknown
 from workbench.stdout import kept_clean
 
 T = TypeVar("T")
 
+FILES = ("operation", "variants")
 BUILTIN = Path(__file__).resolve().parent.parent / "kernel_variants"
 
 
@@ -32,8 +33,19 @@ class Catalog:
     variants: dict[str, list[Variant]] = field(default_factory=dict)
     roots: tuple[Path, ...] = ()
     """The folders it was read from: what a worker process needs to load the same catalogue."""
+    broken: dict[str, Problem] = field(default_factory=dict)
+    """Folders that could not be loaded, by name, and why: the others are there."""
+
+    def complain(self, operations: Iterable[str] = (), failed: str = "") -> None:
+        """For the end of a command, when all else is done: Problem of what `failed`, and of the folders that could not
+        be loaded where no operation was named (one that is named complains itself)."""
+        broken = [] if list(operations) else [str(problem) for problem in self.broken.values()]
+        if failed or broken:
+            raise Problem("; ".join(filter(None, (failed, *broken))))
 
     def operation(self, name: str) -> Operation:
+        if name in self.broken:
+            raise self.broken[name]
         if name not in self.operations:
             raise unknown("operation", name, self.operations)
         return self.operations[name]
@@ -69,30 +81,48 @@ class Catalog:
 def load_catalog(kernels: Path | None = None) -> Catalog:
     """The built-in catalogue, or that of a user's folder.
 
-    Raises Problem for a folder that does not exist, holds no declarations, or declares something twice.
+    A folder of a user's own that holds variants.py alone adds variants to the built-in operation of its name. Folders
+    that cannot be loaded are left out and stand in `broken`. Raises Problem for a root that does not exist or holds no
+    declarations, and where not one of its folders can be loaded.
     """
     root = (kernels or BUILTIN).resolve()
     if not root.is_dir():
         raise Problem(f"--kernels {root}: no such folder; name one that holds OPERATION/operation.py and variants.py")
-    folders = _in_order(root, [p.parent for p in root.glob("*/operation.py")])
+    folders = _in_order(root, {p.parent for name in FILES for p in root.glob(f"*/{name}.py")})
     if not folders:
         raise Problem(f"--kernels {root}: no declarations; an operation is a folder with operation.py and variants.py")
     catalog = Catalog(roots=(root,))
     for folder in folders:
-        file = folder / "operation.py"
-        operation = checked_operation(_declared(_load(root, folder, "operation"), "OPERATION", Operation), file)
-        variants = _variants(_load(root, folder, "variants"), operation, folder / "variants.py")
-        if operation.name in catalog.operations:
-            raise Problem(f"{folder / 'operation.py'}: operation {operation.name} is declared twice")
-        names = [v.name for v in variants]
-        for name in names:
-            if names.count(name) > 1:
-                raise Problem(f"{folder / 'variants.py'}: variant {name} is declared twice")
-        if operation.baseline not in names:
-            raise Problem(f"{folder / 'operation.py'}: baseline {operation.baseline} is not among its variants")
+        try:
+            operation, variants = _read(root, folder)
+            if operation.name in catalog.operations:
+                raise Problem(f"{operation.at}: operation {operation.name} is declared twice")
+        except Problem as problem:
+            catalog.broken[folder.name] = problem
+            continue
         catalog.operations[operation.name] = operation
         catalog.variants[operation.name] = sorted(variants, key=lambda v: v.rung)
+    if not catalog.operations:
+        catalog.complain()
     return catalog
+
+
+def _read(root: Path, folder: Path) -> tuple[Operation, list[Variant]]:
+    """A folder's operation and variants. Problem where it declares none, or one that cannot be."""
+    variants: list[Variant] = []
+    if root != BUILTIN and not (folder / "operation.py").is_file() and (BUILTIN / folder.name).is_dir():
+        operation, variants = _read(BUILTIN, BUILTIN / folder.name)
+    else:
+        declared = _declared(_load(root, folder, "operation"), "OPERATION", Operation)
+        operation = checked_operation(declared, folder / "operation.py")
+    variants = variants + _variants(_load(root, folder, "variants"), operation, folder / "variants.py")
+    known: dict[str, Variant] = {}
+    for variant in variants:
+        if known.setdefault(variant.name, variant) is not variant:
+            raise Problem(f"{variant.at}: variant {variant.name} is declared twice, first at {known[variant.name].at}")
+    if operation.baseline not in known:
+        raise Problem(f"{operation.at}: baseline {operation.baseline} is not among its variants: {', '.join(known)}")
+    return operation, variants
 
 
 def _variants(module: ModuleType, operation: Operation, file: Path) -> list[Variant]:
@@ -109,7 +139,8 @@ def _variants(module: ModuleType, operation: Operation, file: Path) -> list[Vari
             raise Problem(f"{file}: VARIANTS holds {entry!r:.60}: every entry is a Variant(...)")
         if entry.operation != operation.name:
             raise Problem(
-                f"{file}: variant {entry.name} names the operation {entry.operation}: this folder's is {operation.name}"
+                f"{entry.at}: variant {entry.name} names the operation {entry.operation}: "
+                f"this folder's is {operation.name}"
             )
     return [checked_variant(variant, operation, file) for variant in declared]
 
@@ -128,16 +159,22 @@ def _load(root: Path, folder: Path, name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name == f"{package}.{name}":
             raise Problem(f"{folder}: no {name}.py; an operation needs operation.py and variants.py") from None
-        raise Problem(f"{folder / (name + '.py')}: {error}") from error
+        needed = (error.name or "").partition(".")[0]
+        where = _place(folder, name, error)
+        raise Problem(f"{where}: {error}; if it is a package: {installing(f'pip install {needed}')}") from error
     except Problem:
         raise
     except SyntaxError as error:
         where = f"{error.filename or folder / (name + '.py')}:{error.lineno or 1}"
         raise Problem(f"{where}: SyntaxError: {error.msg}") from error
     except Exception as error:  # whatever a user's declaration raises is a problem of that file
-        own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(str(folder))]
-        where = f"{own[-1].filename}:{own[-1].lineno}" if own else str(folder / (name + ".py"))
-        raise Problem(f"{where}: {type(error).__name__}: {first_words(error)}") from error
+        raise Problem(f"{_place(folder, name, error)}: {type(error).__name__}: {first_words(error)}") from error
+
+
+def _place(folder: Path, name: str, error: Exception) -> str:
+    """The innermost line of the folder's own files through which an import failed."""
+    own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(str(folder))]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else str(folder / f"{name}.py")
 
 
 def _namespace(package: str, folder: Path) -> None:
@@ -154,7 +191,7 @@ def _declared(module: ModuleType, name: str, kind: type[T]) -> T:
     return value
 
 
-def _in_order(root: Path, folders: list[Path]) -> list[Path]:
+def _in_order(root: Path, folders: Iterable[Path]) -> list[Path]:
     """The folders in the order that ROOT/ORDER names (a pipeline has one), others after them by name."""
     order = (root / "ORDER").read_text().split() if (root / "ORDER").is_file() else []
     return sorted(folders, key=lambda f: (order.index(f.name) if f.name in order else len(order), f.name))

@@ -12,6 +12,7 @@ same plan is compiled by `build`, run by `execute` on a GPU, on the CPU or under
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -247,6 +248,14 @@ def _no_depth(shape: Shape) -> int:
     return 1
 
 
+def _written_at() -> str:
+    """FILE:LINE where a declaration is being made: the first frame outside of this module and of generated code."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, replace.__module__):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
 @dataclass(frozen=True)
 class Operation:
     """What is computed: the equation, its inputs, its float64 reference, its least cost and its tolerance."""
@@ -283,6 +292,11 @@ class Operation:
     """The factor that names an algorithm's family: errors grow by the algorithm, so one variant of each is enough."""
     depth: Callable[[Shape], int] = _no_depth
     """Length of the longest chain of dependent steps in the equation, in steps."""
+    at: str = field(default="", init=False, compare=False, repr=False)
+    """FILE:LINE where it is declared, for messages."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "at", _written_at())
 
 
 Device = Literal["cuda", "cpu"]
@@ -329,6 +343,11 @@ class Variant:
     """False where a cuda-only variant is a library's code alone: without a GPU nothing of it can be executed."""
     rung: int = 0
     """Position on the ladder from naive (low) to best (high) within the operation."""
+    at: str = field(default="", init=False, compare=False, repr=False)
+    """FILE:LINE where it is declared, for messages."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "at", _written_at())
 
     @property
     def key(self) -> str:

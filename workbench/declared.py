@@ -7,6 +7,7 @@ they should, becomes a DeclarationError with file, line and the word to change, 
 from __future__ import annotations
 
 import functools
+import inspect
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
@@ -16,6 +17,7 @@ from typing import Any, get_args
 
 from workbench.declare import (
     DTYPE_BYTES,
+    I32,
     At,
     Call,
     Clear,
@@ -25,17 +27,21 @@ from workbench.declare import (
     Kernel,
     Operation,
     Plan,
+    Requirement,
     Role,
     Shape,
     Tensor,
     Variant,
 )
 from workbench.foreign import first_words
-from workbench.problem import Problem
+from workbench.problem import Problem, slips
+from workbench.stdout import kept_clean
 
 DEVICES = get_args(Device)
 ROLES = get_args(Role)
-STEPS = (Kernel, Host, Call, Clear)
+MOST_THREADS, MOST_THREADS_IN_Z = 1024, 64
+MOST_BLOCKS_IN_X, MOST_BLOCKS = 2**31 - 1, 65535
+"""Of every NVIDIA GPU that can be compiled for: threads per block, blocks per grid."""
 
 
 class DeclarationError(Problem):
@@ -47,57 +53,96 @@ class DeclarationError(Problem):
 
 def checked_operation(operation: Operation, file: Path) -> Operation:
     """The operation with its functions wrapped. DeclarationError where one of its fields is none that it can have."""
-    who = f"{file}: operation {operation.name}"
-
-    def wrong(text: str) -> DeclarationError:
-        return DeclarationError(f"{who}: {text}")
-
-    for name in ("axes", "small"):
-        sizes = getattr(operation, name)
-        if not isinstance(sizes, dict) or not all(_is_size(v) for v in sizes.values()):
-            raise wrong(f'{name} is {sizes!r}: write a dict of sizes, such as {{"N": 1024}}')
-    if set(operation.small) != set(operation.axes):
-        raise wrong(f"small has the axes {_listed(operation.small)}, axes has {_listed(operation.axes)}: name the same")
-    if not isinstance(operation.dtypes, tuple) or not set(operation.dtypes) <= set(DTYPE_BYTES):
-        raise wrong(f"dtypes is {operation.dtypes!r}: write a tuple of {_listed(DTYPE_BYTES)}")
-    if not isinstance(operation.regimes, tuple) or not operation.regimes:
-        raise wrong(f'regimes is {operation.regimes!r}: write a tuple of words, such as ("normal",)')
-    lacking = [dtype for dtype in operation.dtypes if dtype not in operation.tolerance]
-    if lacking:
-        raise wrong(f"tolerance has no entry for {lacking[0]}: give one, or leave {lacking[0]} out of dtypes")
+    at = f"operation {operation.name}"
+    wrong = _wrong_operation(operation)
+    if wrong:
+        raise DeclarationError(f"{operation.at}: {at}: {wrong}")
 
     def tensors(found: Any) -> tuple[Tensor, ...]:
         if not isinstance(found, tuple) or not all(isinstance(t, Tensor) for t in found):
             raise TypeError(f"returned {_short(found)}: return a tuple of Tensor(...)")
         for tensor in found:
             _check_tensor(tensor)
+        _check_unique([t.name for t in found])
         if not any(t.role == "output" for t in found):
             raise ValueError('declares no output: give a Tensor the role "output"')
         return found
 
     def inputs(found: Any, shape: Shape, *_: Any) -> Any:
-        return _arrays(found, [t for t in operation.tensors(shape) if t.role == "input" and not t.optional])
+        declared = {t.name: t for t in operation.tensors(shape) if t.role == "input"}
+        _arrays(found, [t for t in declared.values() if not t.optional])
+        for name, value in found.items():
+            if name not in declared:
+                raise KeyError(f"gives {name}, and tensors() declares no such input: {_listed(declared)}")
+            _check_shape(value, declared[name])
+        return found
 
     def reference(found: Any, shape: Shape, *_: Any) -> Any:
         import numpy as np
 
         outputs = [t for t in operation.tensors(shape) if t.role == "output"]
+        _arrays(found, outputs)
         for tensor in outputs:
-            array = np.asarray(_arrays(found, outputs)[tensor.name])
+            array = np.asarray(found[tensor.name])
             if array.shape != tensor.shape:
                 raise ValueError(f"gives {tensor.name} of shape {array.shape}, tensors() declares {tensor.shape}")
             if not np.isfinite(array).all():
                 raise ValueError(f"gives {tensor.name} with NaN or infinity: what is right must be a number")
         return found
 
-    at = f"operation {operation.name}"
-    return replace(
+    checked = replace(
         operation,
         tensors=_wrapped(operation.tensors, "tensors", at, file, lambda found, *_: tensors(found)),
         make_inputs=_wrapped(operation.make_inputs, "make_inputs", at, file, inputs),
         reference=_wrapped(operation.reference, "reference", at, file, reference),
         least=_wrapped(operation.least, "least", at, file, lambda found, *_: _cost(found)),
     )
+    object.__setattr__(checked, "at", operation.at)
+    return checked
+
+
+def _wrong_operation(operation: Operation) -> str:
+    """What is wrong with the operation's plain fields; empty where nothing is."""
+    for name in ("name", "title", "equation", "baseline"):
+        if not isinstance(getattr(operation, name), str):
+            return f"{name} is {_short(getattr(operation, name))}: write a text"
+    for name in ("tensors", "make_inputs", "reference", "least", "depth"):
+        if not callable(getattr(operation, name)):
+            return f"{name} is {_short(getattr(operation, name))}: write a function's name, without brackets"
+    for name in ("axes", "small"):
+        sizes = getattr(operation, name)
+        if not isinstance(sizes, dict) or not sizes or not all(_is_size(v) for v in sizes.values()):
+            return f'{name} is {sizes!r}: write a dict of sizes, such as {{"N": 1024}}'
+    if set(operation.small) != set(operation.axes):
+        return f"small has the axes {_listed(operation.small)}, axes has {_listed(operation.axes)}: name the same"
+    if not _is_tuple_of(operation.dtypes, DTYPE_BYTES):
+        return f"dtypes is {operation.dtypes!r}: write a tuple of {_listed(DTYPE_BYTES)}"
+    if not isinstance(operation.regimes, tuple) or not all(isinstance(r, str) for r in operation.regimes or (0,)):
+        return f'regimes is {operation.regimes!r}: write a tuple of words, such as ("normal",)'
+    if not hasattr(operation.tolerance, "items") or not all(_is_number(v) for v in operation.tolerance.values()):
+        return f'tolerance is {operation.tolerance!r}: write a dict by dtype, such as {{"float32": 1e-6}}'
+    for dtype in operation.dtypes:
+        if dtype not in operation.tolerance:
+            return f"tolerance has no entry for {dtype}: give one, or leave {dtype} out of dtypes"
+    return _wrong_presets(operation)
+
+
+def _wrong_presets(operation: Operation) -> str:
+    if not hasattr(operation.presets, "items"):
+        return f'presets is {operation.presets!r}: write a dict, such as {{"quick": ({{"N": 4096}},)}}'
+    for name, shapes in operation.presets.items():
+        if not isinstance(shapes, tuple) or not all(hasattr(shape, "items") for shape in shapes):
+            return f'presets[{name!r}] is {shapes!r}: write a tuple of dicts, such as ({{"N": 4096}},)'
+        for shape in shapes:
+            for axis, size in shape.items():
+                if axis == "dtype" and size not in operation.dtypes:
+                    return f"presets[{name!r}] has the dtype {size!r}: dtypes has {_listed(operation.dtypes)}"
+                if axis != "dtype" and not _is_size(size):
+                    return f"presets[{name!r}] has {axis} = {size!r}: write a whole number"
+    growth = operation.growth
+    if growth and (set(growth) != set(operation.axes) or not all(_is_sizes(sizes) for sizes in growth.values())):
+        return f"growth is {growth!r}: write a tuple of sizes for each of {_listed(operation.axes)}"
+    return ""
 
 
 def _arrays(found: Any, tensors: Iterable[Tensor]) -> Any:
@@ -109,6 +154,17 @@ def _arrays(found: Any, tensors: Iterable[Tensor]) -> Any:
     return found
 
 
+def _check_shape(value: Any, tensor: Tensor) -> None:
+    """As many numbers as the tensor has: they are laid into its shape."""
+    import numpy as np
+
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"gives {tensor.name} of dtype {array.dtype}: give an array of numbers")
+    if array.size != tensor.elements:
+        raise ValueError(f"gives {tensor.name} of shape {array.shape}, tensors() declares {tensor.shape}")
+
+
 # --------------------------------------------------------------------------------------------------- variants
 
 
@@ -118,43 +174,81 @@ def checked_variant(variant: Variant, operation: Operation, file: Path) -> Varia
     at = f"variant {variant.name}"
     wrong = _wrong_field(variant)
     if wrong:
-        return _never_planned(variant, DeclarationError(f"{file}: {at}: {wrong}"))
+        return _never_planned(variant, DeclarationError(f"{variant.at}: {at}: {wrong}"))
 
     def plan(found: Any, shape: Shape, *_: Any) -> Plan:
         return _plan(found, {t.name for t in operation.tensors(shape)})
 
-    return replace(
+    checked = replace(
         variant,
         plan=_wrapped(variant.plan, "plan", at, file, plan),
         cost=_wrapped(variant.cost, "cost", at, file, lambda found, *_: _cost(found)),
         supports=_wrapped(variant.supports, "supports", at, file, lambda found, *_: _reason(found)),
     )
+    object.__setattr__(checked, "at", variant.at)
+    return checked
 
 
 def _never_planned(variant: Variant, error: DeclarationError) -> Variant:
     def refuse(*_: Any) -> Any:
         raise error
 
-    return Variant(str(variant.name), variant.operation, ("cuda",), "", refuse, refuse)
+    broken = Variant(str(variant.name), variant.operation, ("cuda",), "", refuse, refuse)
+    object.__setattr__(broken, "at", variant.at)
+    return broken
+
+
+def fault_of(variant: Variant, operation: Operation, shape: Shape) -> str | None:
+    """What is wrong with the declarations, as far as they can be looked at without running anything: None where
+    nothing is. Plans are made at the operation's small sizes: at large ones some take seconds."""
+    small = Shape(tuple((axis, operation.small[axis]) for axis in operation.axes), shape.dtype)
+    settings = variant.default_settings()
+    try:
+        with kept_clean():
+            operation.least(shape)
+            operation.tensors(shape)
+            if variant.supports(small) is None:
+                variant.plan(small, settings)
+            if variant.supports(shape) is None:
+                variant.cost(shape, settings)
+    except DeclarationError as error:
+        return str(error)
+    return None
 
 
 def _wrong_field(variant: Variant) -> str:
     """What is wrong with the variant's plain fields; empty where nothing is."""
     if not isinstance(variant.name, str) or not variant.name:
         return f"name is {variant.name!r}: write a word"
-    if not isinstance(variant.devices, tuple) or not variant.devices or not set(variant.devices) <= set(DEVICES):
+    if not _is_tuple_of(variant.devices, DEVICES):
         return f'devices is {variant.devices!r}: write a tuple of "cuda" and "cpu", such as ("cuda",)'
+    if not isinstance(variant.idea, str):
+        return f"idea is {_short(variant.idea)}: write a text"
+    for name in ("plan", "cost", "supports"):
+        if not callable(getattr(variant, name)):
+            return f"{name} is {_short(getattr(variant, name))}: write a function's name, without brackets"
     if not hasattr(variant.settings, "items"):
         return f'settings is {variant.settings!r}: write a dict, such as {{"block": (128, 256)}}'
     for name, values in variant.settings.items():
         if not isinstance(values, tuple) or not values or not all(type(v) in (int, str) for v in values):
             return f"settings[{name!r}] is {values!r}: write a tuple of whole numbers or words, such as (128,)"
-    if not hasattr(variant.factors, "items"):
+    if not hasattr(variant.factors, "items") or not all(isinstance(v, str) for v in variant.factors.values()):
         return f'factors is {variant.factors!r}: write a dict of words, such as {{"algorithm": "serial"}}'
+    if not isinstance(variant.requires, tuple) or not all(isinstance(r, Requirement) for r in variant.requires):
+        return (
+            f'requires is {variant.requires!r}: write a tuple, such as (Requirement("triton", "pip install triton"),)'
+        )
+    if type(variant.rung) is not int:
+        return f"rung is {variant.rung!r}: write a whole number"
     return ""
 
 
+# ------------------------------------------------------------------------------------------------------ plans
+
+
 def _plan(found: Any, names: set[str]) -> Plan:
+    """The plan, where it can be carried out over tensors of these names. A plan may have half a million steps that
+    differ in their arguments alone: what they share is looked at once."""
     if not isinstance(found, Plan):
         raise TypeError(f"returned {_short(found)}: return Plan((step, ...))")
     if not isinstance(found.steps, tuple):
@@ -163,29 +257,107 @@ def _plan(found: Any, names: set[str]) -> Plan:
         raise TypeError(f"gives Plan the scratch {_short(found.scratch)}: write a tuple, as in scratch=(Tensor(...),)")
     for tensor in found.scratch:
         _check_tensor(tensor)
-    known = names | {tensor.name for tensor in found.scratch}
+        if tensor.role != "scratch":
+            raise ValueError(
+                f"gives {tensor.name} the role {tensor.role!r}: in Plan's scratch write the role 'scratch'"
+            )
+    known = {*names, *(tensor.name for tensor in found.scratch)}
+    _check_unique([*names, *(tensor.name for tensor in found.scratch)])
+    used: set[str] = set()
+    kinds: set[type] = set()
+    launches: dict[Any, Kernel | Host] = {}
     for step in found.steps:
-        if isinstance(step, Kernel):
-            if not _is_triple(step.grid) or not _is_triple(step.block):
-                field = "grid" if not _is_triple(step.grid) else "block"
-                raise TypeError(
-                    f"gives {step.function} the {field} {getattr(step, field)!r}: write three whole numbers, as in "
-                    "(blocks, 1, 1); // divides to whole numbers"
-                )
-            used: Iterable[Any] = step.arguments
-        elif isinstance(step, Host):
-            used = step.arguments
-        elif isinstance(step, Call):
-            used = (*step.inputs, *step.outputs)
-        elif isinstance(step, Clear):
-            used = (step.tensor,)
+        kind = type(step)
+        if kind is Kernel or kind is Host:
+            assert isinstance(step, Kernel | Host)
+            if type(step.arguments) is not tuple:
+                raise TypeError(f"gives {step.function} the arguments {_short(step.arguments)}: write a tuple")
+            for argument in step.arguments:
+                held = type(argument)
+                if held is str:
+                    used.add(argument)  # type: ignore[arg-type]
+                elif held is At:
+                    used.add(argument.tensor)  # type: ignore[union-attr]
+                else:
+                    kinds.add(held)
+            launches.setdefault(_shared_by_many(step), step)
+        elif kind is Call:
+            _check_call(step)  # type: ignore[arg-type]
+            used.update(step.inputs, step.outputs)  # type: ignore[union-attr]
+        elif kind is Clear:
+            used.add(step.tensor)  # type: ignore[union-attr]
         else:
             raise TypeError(f"has the step {_short(step)}: a step is a Kernel, Host, Call or Clear")
-        for argument in used:
-            name = argument.tensor if isinstance(argument, At) else argument
-            if isinstance(name, str) and name not in known:
-                raise KeyError(f"names no tensor {name}: declare Tensor('{name}', ..., 'scratch') in Plan's scratch")
+    for launch in launches.values():
+        _check_launch(launch)
+    for held in kinds - {I32, int, float}:
+        raise TypeError(f"passes an argument of type {held.__name__}: an argument is {ARGUMENTS}")
+    for name in sorted(used - known):
+        raise KeyError(f"names no tensor {name}: declare Tensor('{name}', ..., 'scratch') in Plan's scratch")
     return found
+
+
+ARGUMENTS = "a tensor's name, At(name, offset), int (64 bits), I32(int) or float (32 bits)"
+
+
+def _shared_by_many(step: Kernel | Host) -> Any:
+    """What tells a step from others, its arguments aside; the step itself where a user wrote what has no hash."""
+    if isinstance(step, Host):
+        return step.function
+    key = (step.function, step.grid, step.block, step.shared_bytes)
+    try:
+        hash(key)
+    except TypeError:
+        return id(step)
+    return key
+
+
+def _check_call(step: Call) -> None:
+    if not callable(step.function):
+        raise TypeError(f"gives Call the function {_short(step.function)}: write a function's name, without brackets")
+    for field in ("inputs", "outputs"):
+        value = getattr(step, field)
+        if type(value) is not tuple or not all(isinstance(name, str) for name in value):
+            raise TypeError(f'gives Call the {field} {_short(value)}: write a tuple of names, such as ("x",)')
+
+
+def _check_launch(step: Kernel | Host) -> None:
+    if not isinstance(step.source, Path):
+        raise TypeError(f'has the source {_short(step.source)}: write a path, as in Path(__file__).parent / "name.cu"')
+    if not isinstance(step.function, str):
+        raise TypeError(f"has the function {_short(step.function)}: write its name as a text")
+    defines = step.defines
+    if not isinstance(defines, tuple) or not all(isinstance(d, tuple) and len(d) == 2 for d in defines):
+        raise TypeError(f'gives {step.function} the defines {_short(defines)}: write pairs, such as (("TILE", 64),)')
+    if not step.source.is_file():
+        raise FileNotFoundError(_no_source(step.source))
+    if not isinstance(step, Kernel):
+        return
+    for field in ("grid", "block"):
+        value = getattr(step, field)
+        if not _is_triple(value):
+            raise TypeError(
+                f"gives {step.function} the {field} {value!r}: write three whole numbers, as in (blocks, 1, 1); "
+                "// divides to whole numbers"
+            )
+    x, y, z = step.block
+    if x * y * z > MOST_THREADS or z > MOST_THREADS_IN_Z:
+        most = f"at most {MOST_THREADS}, and {MOST_THREADS_IN_Z} in z"
+        raise ValueError(f"gives {step.function} a block of {x} x {y} x {z} threads: {most}")
+    x, y, z = step.grid
+    if x > MOST_BLOCKS_IN_X or max(y, z) > MOST_BLOCKS:
+        most = f"at most {MOST_BLOCKS:,} in y and z, {MOST_BLOCKS_IN_X:,} in x"
+        raise ValueError(f"gives {step.function} a grid of {x:,} x {y:,} x {z:,} blocks: {most}")
+    if type(step.shared_bytes) is not int or step.shared_bytes < 0:
+        raise TypeError(f"gives {step.function} shared_bytes = {step.shared_bytes!r}: write a whole number from 0")
+
+
+def _no_source(source: Path) -> str:
+    """A source that is not there, and the one in its folder that is nearly called so."""
+    beside = [p.name for p in source.parent.glob(f"*{source.suffix}")] if source.parent.is_dir() else []
+    near = min(beside, key=lambda name: slips(source.name, name), default="")
+    hint = f": did you mean {near}?" if near and slips(source.name, near) <= 3 else ""
+    return f"names {source}: no such source{hint}"
 
 
 def _cost(found: Any) -> Cost:
@@ -210,12 +382,32 @@ def _reason(found: Any) -> str | None:
 def _check_tensor(tensor: Any) -> None:
     if not isinstance(tensor, Tensor):
         raise TypeError(f"holds {_short(tensor)}: a tensor is Tensor(name, shape, dtype, role)")
+    if not isinstance(tensor.name, str):
+        raise TypeError(f"holds a Tensor of the name {_short(tensor.name)}: write a text")
     if tensor.role not in ROLES:
         raise ValueError(f"gives {tensor.name} the role {tensor.role!r}: a role is {_listed(ROLES)}")
     if tensor.dtype not in DTYPE_BYTES:
         raise ValueError(f"gives {tensor.name} the dtype {tensor.dtype!r}: a dtype is {_listed(DTYPE_BYTES)}")
     if not isinstance(tensor.shape, tuple) or not all(type(size) is int and size >= 0 for size in tensor.shape):
         raise TypeError(f"gives {tensor.name} the shape {tensor.shape!r}: write a tuple of whole numbers; // divides")
+
+
+def _check_unique(names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"declares two tensors {name}: give each a name of its own")
+
+
+def _is_tuple_of(value: Any, words: Iterable[str]) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(isinstance(v, str) and v in words for v in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _is_sizes(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(_is_size(size) for size in value)
 
 
 def _is_size(value: Any) -> bool:
@@ -253,7 +445,7 @@ def _wrapped(
         except Problem:
             raise
         except Exception as error:
-            raise DeclarationError(f"{_place(function, file)}: {at}: {name}() {_words(error)}") from error
+            raise DeclarationError(f"{place_of(function) or file}: {at}: {name}() {_words(error)}") from error
 
     return call
 
@@ -262,13 +454,14 @@ def _raised(function: Any, name: str, at: str, file: Path, error: Exception) -> 
     """Where in the user's own files it was raised: the innermost line of those, else the function's first."""
     folder = str(file.parent)
     own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(folder)]
-    place = f"{own[-1].filename}:{own[-1].lineno}" if own else _place(function, file)
+    place = f"{own[-1].filename}:{own[-1].lineno}" if own else place_of(function) or str(file)
     return f"{place}: {at}: {name}() raised {type(error).__name__}: {_words(error)}"
 
 
-def _place(function: Any, file: Path) -> str:
-    code = getattr(function, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if isinstance(code, CodeType) else str(file)
+def place_of(function: Any) -> str:
+    """FILE:LINE where a function begins; empty where it is none of Python's own (a partial, a class)."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if isinstance(code, CodeType) else ""
 
 
 def _words(error: Exception) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from collections.abc import Iterable
 
 
@@ -11,6 +14,18 @@ class Problem(Exception):
     def __init__(self, text: str, exit_status: int = 1) -> None:
         super().__init__(text)
         self.exit_status = exit_status
+
+
+class SourceError(Problem):
+    """A source is not what its compiler takes, or not what its declaration says that it holds."""
+
+
+def installing(line: str) -> str:
+    """A `pip install` line for the Python that runs this, which need not be the one that `pip` belongs to."""
+    python = sys.executable
+    with contextlib.suppress(ValueError, OSError):  # another drive, a working folder that is gone
+        python = min(python, os.path.relpath(python), key=len)
+    return f"{python} -m {line}" if line.startswith("pip ") else line
 
 
 MOST_LISTED = 12

@@ -24,7 +24,7 @@ IN_MEMORY = Path("/dev/shm")
 def temporary_folder(within: Path | None = None) -> Iterator[Path]:
     """A folder of one's own, in `within` or where temporary files go; gone afterwards. The first of a process clears
     what killed ones have left."""
-    _clear_once()
+    clear_once()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=within))
     owner = own(folder)
     try:
@@ -35,8 +35,10 @@ def temporary_folder(within: Path | None = None) -> Iterator[Path]:
 
 
 @functools.cache
-def _clear_once() -> None:
-    clear_left_over()
+def clear_once() -> None:
+    """Removes what killed processes have left in memory and where temporary files go; nothing a second time."""
+    for place in (IN_MEMORY, Path(tempfile.gettempdir())):
+        clear_left_over(place, f"{PREFIX}*")
 
 
 def own(folder: Path) -> int:
@@ -62,10 +64,9 @@ def is_left_over(folder: Path) -> bool:
         os.close(descriptor)
 
 
-def clear_left_over(within: Path | None = None, pattern: str = PREFIX + "*") -> None:
-    """Removes what killed processes left in `within`; by default in memory and where temporary files go."""
-    for place in (within,) if within is not None else (IN_MEMORY, Path(tempfile.gettempdir())):
-        with contextlib.suppress(OSError):
-            for folder in place.glob(pattern):
-                if is_left_over(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
+def clear_left_over(within: Path, pattern: str) -> None:
+    """Removes the folders that killed processes left in `within`, as far as this user may."""
+    with contextlib.suppress(OSError):
+        for folder in within.glob(pattern):
+            if is_left_over(folder):
+                shutil.rmtree(folder, ignore_errors=True)

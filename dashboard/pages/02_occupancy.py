@@ -15,6 +15,7 @@ from workbench.analyse.markup import plain
 from workbench.analyse.occupancy import build_facts, built, by_kernel, known_archs, limits, what_if
 from workbench.analyse.problems import problems
 from workbench.problem import Problem
+from workbench.profile.import_report import UNNAMED
 
 COLUMNS = [
     "variant", "kernel", "arch", "registers", "shared_bytes", "spill_bytes", "stack_bytes", "block_threads",
@@ -46,9 +47,11 @@ def recorded(context: Context) -> None:
         nothing([missing.no_build(str(context.operation))])
         return
     shape_column, arch_column = st.columns(2)
-    with shape_column:
-        shape = url.choose(st.selectbox, "Shape", problems(records), "shape", format_func=shape_text)
-    chosen = best_settings(records[records["shape"] == shape])
+    if context.operation != UNNAMED:  # the kernels of an imported report each have a shape of their own
+        with shape_column:
+            shape = url.choose(st.selectbox, "Shape", problems(records), "shape", format_func=shape_text)
+        records = records[records["shape"] == shape]
+    chosen = best_settings(records)
     facts = by_kernel(build_facts(chosen), context.launches)
     with arch_column:
         arch = url.choose(st.selectbox, "Architecture", list(dict.fromkeys(facts["arch"])), "arch")
@@ -84,8 +87,8 @@ def sliders() -> None:
             help="by NVIDIA's occupancy calculator",
         )
         st.markdown(
-            f"{answer['warps']} of {answer['most_warps']} warps in {answer['blocks']} blocks an SM, "
-            f"limited by **{answer['limiter']}**"
+            f"{answer['warps']:,} of {answer['most_warps']:,} warps in {answer['blocks']:,} blocks per SM, "
+            f"limited by **{plain(answer['limiter'])}**"
         )
     with right:
         here = {"block_threads": block, "registers": registers, "shared_bytes": shared}

@@ -16,6 +16,7 @@ from workbench.analyse.figures import time as figures
 from workbench.analyse.markup import plain
 from workbench.analyse.parts import chain_shares
 from workbench.analyse.problems import problems
+from workbench.profile.import_report import UNNAMED
 
 
 def page(context: Context) -> None:
@@ -29,9 +30,19 @@ def page(context: Context) -> None:
         nothing([missing.no_records(context.operation)])
         return
     st.markdown(f"##### {plain(context.operation)}: launches, kernels and stalls")
-    shape = choose(st.selectbox, "Shape", problems(context.records), "shape", format_func=shape_text)
-    rows = context.ladder(context.records[context.records["shape"] == shape])
-    columns = ["variant", "run", "time.median_s", "launches.declared", "launches.counted"]
+    imported = context.operation == UNNAMED
+    chosen = context.records
+    if not imported:  # a report's kernels each have a shape of their own: together they are where its time goes
+        shape = choose(st.selectbox, "Shape", problems(chosen), "shape", format_func=shape_text)
+        chosen = chosen[chosen["shape"] == shape]
+    rows = context.ladder(chosen)
+    columns = [
+        "variant",
+        "run",
+        "under_ncu_s" if imported else "time.median_s",
+        "launches.declared",
+        "launches.counted",
+    ]
     frame(rows, [*columns, "time_a_launch_s", "top_stall", "top_stall_share"], "launches")
     counted(context, rows)
     st.markdown("##### Advice of the workbench")
@@ -66,9 +77,14 @@ def counted(context: Context, rows: pd.DataFrame) -> None:
             nothing([missing.counted_elsewhere(context.records, context.launches)])
         return
     waits, times = stalls(rows, context.launches), kernels(rows, context.launches)
+    whole = "report" if context.operation == UNNAMED else "record"
     if len(times):
         picture(
-            figures.stacked(times, "kernel", "share of the time in kernels (measured under the profiler)"),
+            figures.stacked(
+                times,
+                "kernel",
+                f"share of the time of the {whole} (measured under the profiler)",
+            ),
             "kernels",
             "Under the profiler, which flushes caches: compare kernels with each other, never with the sweep's times.",
         )

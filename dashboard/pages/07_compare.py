@@ -16,7 +16,7 @@ from workbench.analyse.counted import launches_of, with_counters
 from workbench.analyse.describe import shape_text
 from workbench.analyse.explain import explain, in_words, shown, side_rows
 from workbench.analyse.figures import compare as figures
-from workbench.analyse.markup import plain
+from workbench.analyse.markup import code, plain
 from workbench.analyse.pairing import earlier_run
 from workbench.analyse.query import read_records
 from workbench.analyse.runs import RunSummary
@@ -92,7 +92,8 @@ def two_variants(
     timed = records(context, run, None)
     variants = list(dict.fromkeys(timed.loc[timed["time.median_s"].notna(), "variant"])) if len(timed) else []
     if len(variants) < 2:
-        nothing([f"Fewer than two variants of `{context.operation}` were timed in `{run.name}`; choose another run."])
+        where = f"{code(context.operation)} were timed in {code(run.name)}"
+        nothing([f"Fewer than two variants of {where}; choose another run."])
         return None
     with left:
         a = choose(st.selectbox, "Variant A", variants, "variant_a", 0)

@@ -16,12 +16,11 @@ OWN_RUN = "a run of its own"
 
 def page(context: Context) -> None:
     st.subheader("Import a report of Nsight Compute")
-    st.caption("Needs no GPU and no ncu. Any report since 2021, also of programs that know nothing of this workbench.")
+    st.caption("Needs no GPU and no ncu. Any report will do, also of programs that know nothing of this workbench.")
     runs = [OWN_RUN, *(run.name for run in context.runs if run.state == "finished")]
     into = choose(st.selectbox, "Lay it into", runs, "into")
-    upload = st.file_uploader(
-        "`.ncu-rep`, or the output of `ncu --csv --page raw`", type=["ncu-rep", "ncu-repz", "csv"]
-    )
+    # No list of extensions: the browser's side drops those with a hyphen, and the importer looks at the content anyway.
+    upload = st.file_uploader("`.ncu-rep`, or the output of `ncu --csv --page raw`")
     if upload is None:
         nothing([
             "Drop a file above. `workbench profile RUN` makes one on a machine with an NVIDIA GPU, and so does "
@@ -41,14 +40,17 @@ def page(context: Context) -> None:
             st.session_state["imported"] = {"marker": marker, "found": found}
     outcome = st.session_state["imported"]
     if "problem" in outcome:
-        st.error(f"{plain(outcome['problem'])}. Nothing was stored.")
+        st.error(f"{plain(outcome['problem'])}. Nothing was stored; drop another file above to try again.")
         return
     found = outcome["found"]
+    if found.already:
+        st.info("This file is there already.")
     st.success(
-        f"{found.count} launches of {len(found.records)} records, {found.metrics} metrics, in run {code(found.run)}."
+        f"{found.count:,} launches of {len(found.records):,} records, {found.metrics:,} metrics, "
+        f"in run {code(found.run)}."
     )
     if found.outside:
-        st.warning(f"{found.outside} launches lie in no range of a record of the run and were left out.")
+        st.warning(f"{found.outside:,} launches lie in no range of a record of the run and were left out.")
     with st.container(horizontal=True):
         for name, label in (("Time", "Where its time goes"), ("Occupancy", "Its occupancy")):
             st.button(label, on_click=set_values, args=({**found.link, "page": name},))

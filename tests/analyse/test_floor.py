@@ -80,3 +80,9 @@ def test_derive_without_limits_keeps_what_needs_none() -> None:
     found = derive(timed("serial", 4e-6, noise=0.0), Cost(bytes=2_000_000), Cost(bytes=1), Limits())
     assert found.bandwidth_bytes_per_s == pytest.approx(0.5e12)
     assert found.floor_s is found.limit_s is found.share_of_floor is found.share_of_ceiling is None
+
+
+def test_only_ceilings_of_memory_are_its_bandwidth() -> None:
+    found = limits_of_run({"copy_bytes_per_s": 1e10, "l2_bytes_per_s": 9e10, "nvlink_bytes_per_s": 8e10}, "float32")
+    assert found.bytes_per_s == 1e10
+    assert limits_of_run({"l2_bytes_per_s": 9e10}, "float32").bytes_per_s is None

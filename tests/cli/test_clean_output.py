@@ -23,6 +23,7 @@ FAULTY = str(Path(__file__).parent.parent / "sweep" / "faulty")
         ("check",),
         ("check", "--device", "emulated", "--variants", "kernel"),
         ("list",),
+        ("build", "--arch", "sm_90"),
     ],
     ids=" ".join,
 )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -64,6 +68,37 @@ def test_compare_at_80_columns_and_piped(workbench: Run, tmp_path: Path) -> None
     assert max(map(cell_len, narrow.splitlines())) <= 80
     for words in ("batched_streaming", "B4 T1024 D512 H512 O512 float32", "A 53.5 ms", "verdict same"):
         assert words in narrow
+
+
+def test_doctor_and_occupancy_at_80_columns_and_piped(workbench: Run) -> None:
+    for arguments in (["doctor"], ["occupancy", "--registers", "32:128:x2", "--block", "128,256"]):
+        narrow = workbench(*arguments, COLUMNS="80").stdout.splitlines()
+        assert max(map(cell_len, narrow)) <= 80, narrow
+    piped = workbench("doctor", COLUMNS="").stdout.splitlines()
+    rows = [line for line in piped[:-2] if line]
+    assert all(line.split("  ")[0] and any(f"  {s} " in line for s in ("ok", "missing", "wrong")) for line in rows)
+    figures = workbench("occupancy", "--registers", "32,64", COLUMNS="80").stdout.splitlines()
+    assert figures[1].split()[:2] == ["block", "regs"], "side by side"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare", "one", "one", "--across-timers"],
+        ["doctor"],
+        ["list", "scan"],
+        ["occupancy", "--registers", "32"],
+        ["build", "scan", "--variants", "simd"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_tables_in_any_locale_and_behind_a_closed_output(workbench: Run, tmp_path: Path, arguments: list[str]) -> None:
+    shutil.copytree(Path(__file__).parents[2] / "profiles" / "cpu-epyc-2-cores", tmp_path / "profiles" / "one")
+    ascii_only = workbench(*arguments, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert ascii_only.stdout.isascii() and ascii_only.stdout and "Traceback" not in ascii_only.stderr
+    command = shlex.join([sys.executable, "-m", "workbench.cli", *arguments])
+    closed = subprocess.run(f"{command} >&-", shell=True, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert closed.returncode == ascii_only.returncode and closed.stderr == ascii_only.stderr
 
 
 def test_list_fits_80_columns(workbench: Run) -> None:

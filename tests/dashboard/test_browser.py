@@ -13,6 +13,8 @@ from tests.dashboard.conftest import Server
 from tests.dashboard.hostile import WORD, hostile_run
 from tests.dashboard.synthetic import CPU, GPU, synthetic_run
 from tests.dashboard.visit import PAGES, Visit
+from tests.profile.own_report import Made, report
+from tests.profile.test_read import V100, needs_v100
 
 pytestmark = pytest.mark.browser
 
@@ -101,10 +103,10 @@ def test_the_filter_follows_to_another_page(visit: Visit) -> None:
     visit.sound()
 
 
-def upload(visit: Visit, name: str, content: str) -> str:
+def upload(visit: Visit, name: str, content: str | bytes) -> str:
+    data = content.encode() if isinstance(content, str) else content
     visit.page.set_input_files(
-        "[data-testid=stFileUploaderDropzoneInput]",
-        {"name": name, "mimeType": "text/csv", "buffer": content.encode()},
+        "[data-testid=stFileUploaderDropzoneInput]", {"name": name, "mimeType": "", "buffer": data}
     )
     visit.page.wait_for_selector("[data-testid=stAlert] >> nth=0")
     visit.page.wait_for_function(
@@ -127,6 +129,41 @@ def test_import_shows_a_report_at_once(chromium: Any, serve: Callable[[Path], Se
     for page in PAGES:
         visit.go(page)
         visit.sound()
+    visit.close()
+
+
+def test_a_report_of_our_own_shows_where_its_time_goes(
+    chromium: Any, serve: Callable[[Path], Server], tmp_path: Path
+) -> None:
+    made = [
+        Made("gemm", f"void gemm<{kind}>(float *)", grid=(grid, 1, 1), metrics={
+            "gpu__time_duration.sum": time, "launch__grid_size": float(grid), "launch__block_size": 32.0,
+        })
+        for kind, grid, time in (("float", 4, 3e6), ("__half", 8, 1e6))
+    ]  # fmt: skip
+    visit = Visit(chromium, serve(tmp_path / "profiles").url)
+    visit.open("Import")
+    assert "2 launches of 2 records" in upload(visit, "made.ncu-rep", report(made))
+    visit.page.get_by_role("button", name="Where its time goes").click()
+    visit.page.wait_for_url("**page=Time**")
+    visit.drawn()
+    text = visit.page.locator("[data-testid=stPlotlyChart]").first.inner_text()
+    assert "75 %" in text and "25 %" in text and "gemm<float>" in text and "gemm<__half>" in text
+    for page in PAGES:
+        visit.go(page)
+        visit.sound()
+    visit.close()
+
+
+@needs_v100
+def test_import_takes_a_report_by_its_own_name(chromium: Any, serve: Callable[[Path], Server], tmp_path: Path) -> None:
+    """The browser's side must let .ncu-rep through; the same file twice is said to be there."""
+    visit = Visit(chromium, serve(tmp_path / "profiles").url)
+    visit.open("Import")
+    assert "5 launches of 5 records" in upload(visit, V100.name, V100.read_bytes())
+    visit.sound()
+    visit.open("Import")
+    assert "is there already" in upload(visit, V100.name, V100.read_bytes())
     visit.close()
 
 

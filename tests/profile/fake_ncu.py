@@ -134,6 +134,7 @@ def behave(way: str, includes: list[str], application: list[str], report: Path) 
         os.kill(os.getpid(), signal.SIGSEGV)
     elif way == "hang":
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        print("==WARNING== Backing up device memory in system memory. Kernel replay might be slow.", flush=True)
         Path(os.environ["FAKE_NCU_CHILD"]).write_text(str(child.pid))
         time.sleep(60)
     elif way == "outside":

@@ -102,7 +102,7 @@ def test_a_profile_that_hangs_ends_with_what_it_started(
     folder: RunFolder, records: list[Record], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("FAKE_NCU_CHILD", str(tmp_path / "child"))
-    with pytest.raises(Problem, match=r"did not finish in 2 s.*--timeout"):
+    with pytest.raises(Problem, match=r"did not finish in 2 s.*it warned: Backing up device memory.*--timeout"):
         run(folder, records, monkeypatch, "hang", timeout_s=2.0)
     assert not has_counters(folder.path)
     child = int((tmp_path / "child").read_text())

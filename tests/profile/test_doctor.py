@@ -216,3 +216,46 @@ def test_the_machine_itself_answers() -> None:
     assert machine.package("no-such-package") is None
     assert machine.package("pytest")
     assert machine.processes()
+
+
+def test_wsl_is_told_where_its_switch_is() -> None:
+    from workbench.doctor.checks import Gpu, permission
+
+    class Wsl:
+        def text(self, path: str) -> str | None:
+            return "Linux version 5.15.90.1-microsoft-standard-WSL2" if path == "/proc/version" else None
+
+    found = permission(Gpu("NVIDIA RTX 4090"), Wsl())  # type: ignore[arg-type]
+    assert "NVIDIA's control panel" in found.fix and "run as root" not in found.fix
+
+
+@dataclass
+class Placed(Fake):
+    """A machine with files that tell where it stands."""
+
+    files: dict[str, str] = field(default_factory=dict)
+
+    def text(self, path: str) -> str | None:
+        return self.files.get(path, super().text(path))
+
+
+CONTAINER = {"/.dockerenv": ""}
+RENTED = {**CONTAINER, "/proc/self/environ": "HOME=/root\0RUNPOD_POD_ID=abc\0"}
+WSL = {"/proc/version": "Linux version 5.15.90.1-microsoft-standard-WSL2"}
+
+
+@pytest.mark.parametrize(
+    ("files", "said", "unsaid"),
+    [
+        ({}, "profile as root", "Windows"),
+        (CONTAINER, "start this container with --cap-add=SYS_ADMIN", "as root"),
+        (RENTED, "a container of RunPod is not allowed to", "SYS_ADMIN"),
+        (WSL, "NVIDIA's control panel", "as root"),
+    ],
+)
+@pytest.mark.parametrize("parameters", ["RmProfilingAdminOnly: 1\n", None])
+def test_counters_are_opened_where_that_works(
+    files: dict[str, str], said: str, unsaid: str, parameters: str | None
+) -> None:
+    check = line(Placed(parameters=parameters, files=files), "counter permission")
+    assert check.state != "ok" and said in check.fix and unsaid not in check.fix

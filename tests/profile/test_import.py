@@ -11,9 +11,11 @@ from typer.testing import CliRunner
 from tests.profile.build_run import contents, make_record, make_run
 from tests.profile.fake_ncu import page
 from tests.profile.test_read import LONG, RAW_2021, RAW_2024, V100, needs_v100
+from workbench.analyse.imported import store_upload
 from workbench.cli import make_app
 from workbench.problem import Problem
-from workbench.profile.import_report import import_as_run, import_into_run, slug
+from workbench.profile.import_report import import_as_run, import_into_run
+from workbench.profile.kernel_names import slug
 from workbench.store.counters import has_counters, read_counters, read_launches, read_rules
 from workbench.store.run_folder import open_run
 
@@ -73,10 +75,41 @@ def test_kernels_that_differ_in_template_arguments_stay_apart(tmp_path: Path) ->
     assert counted == {"unnamed.gemm.g8-t32.cuda": 2, "unnamed.gemm.g8-t32.2.cuda": 1}
 
 
-def test_a_second_import_gets_a_name_of_its_own(tmp_path: Path) -> None:
+def test_a_second_import_of_one_name_gets_a_name_of_its_own_and_one_file_is_imported_once(tmp_path: Path) -> None:
     report = written(tmp_path, RAW_2021)
-    names = [import_as_run(report, tmp_path / "profiles").run.name for _ in range(2)]
-    assert names == ["imported-page", "imported-page-2"]
+    first = import_as_run(report, tmp_path / "profiles").run.name
+    again = import_as_run(report, tmp_path / "profiles")
+    assert again.already and again.run.name == first
+    other = import_as_run(written(tmp_path, RAW_2024), tmp_path / "profiles").run.name
+    assert (first, other) == ("imported-page", "imported-page-2")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b/../..", "x" * 400 + ".csv", "a\0b.csv", "é\udcff.csv", "tab\t\n.csv"])
+def test_whatever_a_browser_calls_a_file(tmp_path: Path, name: str) -> None:
+    found = store_upload(name, RAW_2021.encode(), tmp_path / "profiles", None)
+    assert open_run(tmp_path / "profiles" / found.run).records()
+    with pytest.raises(Problem) as raised:
+        store_upload(name, b"no report", tmp_path / "profiles", None)
+    assert str(raised.value).isprintable()
+
+
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "caf\udce9\n.csv"
+    file.write_text(RAW_2021)
+    folder = open_run(import_as_run(file, tmp_path / "profiles").run)
+    assert folder.run.command[-1] == "caf\\udce9\\n.csv"
+    file.write_text("no report")
+    result = CliRunner().invoke(make_app(), ["import", str(file), "--profiles", str(tmp_path / "profiles")])
+    assert isinstance(result.exception, Problem)
+
+
+def test_one_bad_report_of_several_does_not_cost_the_others(tmp_path: Path) -> None:
+    good, bad = written(tmp_path, RAW_2021), written(tmp_path, "no report\n", "bad.csv")
+    words = ["import", str(bad), str(good), "--profiles", str(tmp_path / "profiles")]
+    result = CliRunner().invoke(make_app(), [*words, "--json"])
+    assert result.exit_code == 1 and "bad.csv: not an Nsight Compute report" in result.stderr
+    assert [(one["file"], one["already"]) for one in json.loads(result.stdout)] == [(str(good), False)]
+    assert "is there already" in CliRunner().invoke(make_app(), [words[0], str(good), *words[3:]]).stdout
 
 
 def test_a_failed_import_leaves_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,8 +203,8 @@ def test_the_command_prints_table_advice_and_what_is_missing(tmp_path: Path) -> 
     assert result.exit_code == 0, result.output
     assert "2 launches in 1 record on unknown GPU, 5 metrics" in result.output
     assert "NVIDIA, up to 26 % (global): SOLBottleneck. Low occupancy." in result.output
-    assert "missing in this report" in result.output
-    assert "registers (launch__registers_per_thread)" in " ".join(result.output.split())
+    assert "not in this report" in result.output
+    assert "(--json names the metrics; ncu --set full collects them)" in " ".join(result.output.split())
 
 
 def test_the_command_prints_json(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from tests.profile.fake_report import Action, Context, Domain, Metric, NvtxState, Range, Reader, RuleResult
 from workbench.problem import Problem
+from workbench.profile.launches import launches_of, plain_text
 from workbench.profile.read import read_launches
-from workbench.profile.read_report import launches_of, plain_text
 from workbench.profile.report_blocks import LENGTH, MAGIC, read_blocks
 from workbench.profile.units import base_unit
 from workbench.store.launch import Launch

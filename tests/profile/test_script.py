@@ -67,9 +67,9 @@ def test_its_report_joins_the_run(folder: RunFolder, selection: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("way", "words"),
     [
-        ("permission", "run as root"),
+        ("permission", "under WSL2"),
         ("dcgm", "dcgmi profile --pause"),
-        ("outside", "no kernel was profiled"),
+        ("outside", "profiled no kernel"),
         ("silent", "left no report"),
         ("empty", "left no report"),
     ],

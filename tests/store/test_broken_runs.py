@@ -19,15 +19,17 @@ from workbench.analyse.counted import launches_of, rules
 from workbench.analyse.query import choices, read_records
 from workbench.analyse.report import write_report
 from workbench.analyse.runs import list_summaries
-from workbench.analyse.selection import Selection
+from workbench.analyse.selection import Selection as Filter
 from workbench.analyse.sides import parse_side, run_summary
 from workbench.catalog import load_catalog
 from workbench.problem import Problem
 from workbench.store.counters import read_counters, read_launches, read_rules
 from workbench.store.run_folder import list_runs, open_run
-from workbench.sweep.session import continue_run
+from workbench.sweep import session
+from workbench.sweep.selection import Selection
 from workbench.sweep.watch import Silent
 
+FAULTY = Path(__file__).parents[1] / "sweep" / "faulty"
 EACH = 10 * FUZZ
 """Mutations of each file."""
 REPORTED = 8
@@ -42,7 +44,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     going = folder / "going"
     going.mkdir()
     data = json.loads((run.path / "run.json").read_text())
-    (going / "run.json").write_text(json.dumps({**data, "name": "going", "finished": False}))
+    asked = Selection(kernels=str(FAULTY), axes=(("n", (3000,)),), devices=("cpu",), preset="small").as_dict()
+    (going / "run.json").write_text(json.dumps({**data, "name": "going", "finished": False, "selection": asked}))
     lines = [r.model_dump_json(by_alias=True, exclude={"counters"}) for r in run.records()[:4]]
     (going / "records.jsonl").write_text("\n".join(lines) + "\n")
     entry = {"key": "k", "settings": {}, "samples_s": [1.0], "spent_s": 1.0}
@@ -56,7 +59,7 @@ def use(path: Path, out: Path, number: int = 0) -> None:
 
     def records() -> None:
         summaries = list_summaries(profiles)
-        found = read_records(summaries, Selection(), samples=True).frame
+        found = read_records(summaries, Filter(), samples=True).frame
         choices(summaries)
         if len(found):
             launches_of(summaries, found)
@@ -70,11 +73,9 @@ def use(path: Path, out: Path, number: int = 0) -> None:
         compare(side.records(), side.records(), {side.run.name: side.run.noise_floor}, same_variant=True)
 
     def resume() -> None:
-        folder = open_run(path)
-        if folder.run.selection:
-            folder.journal_entries()
-        else:
-            continue_run(folder, Silent())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(session._Sweep, "run", lambda sweep: sweep._journal())  # all that it reads, and no more
+            session.continue_run(open_run(path), Silent())
 
     readers: tuple[Callable[[], object], ...] = (
         lambda: open_run(path).records(),
@@ -165,6 +166,27 @@ def test_run_json_that_is_something_else(tmp_path: Path, text: bytes) -> None:
     use(path, tmp_path / "report.html")
 
 
+def test_choices_of_columns_that_hold_lists_and_no_numbers(sound: Path, tmp_path: Path) -> None:
+    path = tmp_path / "finished"
+    shutil.copytree(sound / "finished", path)
+    table = pq.read_table(path / "records.parquet")
+    for name, values in (("device", [[1]]), ("operation", [[1]]), ("shape.T", [float("inf")])):
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pa.array(values * table.num_rows))
+    pq.write_table(table, path / "records.parquet")
+    found = choices(list_summaries(tmp_path))
+    assert found.operations == () and "T" not in found.sizes
+
+
+def test_a_selection_that_no_file_system_takes_is_one_line(sound: Path, tmp_path: Path) -> None:
+    path = tmp_path / "going"
+    shutil.copytree(sound / "going", path)
+    data = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps({**data, "selection": {**data["selection"], "kernels": "\x00"}}))
+    with pytest.raises(Problem, match="what it was begun with cannot be read"):
+        session.continue_run(open_run(path), Silent())
+
+
 def test_broken_counters_cost_the_counters_alone(sound: Path, tmp_path: Path) -> None:
     path = tmp_path / "profiles" / "finished"
     shutil.copytree(sound / "finished", path)
@@ -172,7 +194,7 @@ def test_broken_counters_cost_the_counters_alone(sound: Path, tmp_path: Path) ->
     (summary,) = list_summaries(tmp_path / "profiles")
     assert summary.state == "finished" and not summary.counters
     assert "counters.parquet: corrupt" in summary.beside_problem and "import the report again" in summary.beside_problem
-    assert len(read_records([summary], Selection()).frame) == len(open_run(path).records())
+    assert len(read_records([summary], Filter()).frame) == len(open_run(path).records())
     text = write_report(run_summary("finished", tmp_path / "profiles"), load_catalog(), tmp_path / "r.html").read_text()
     assert "counters.parquet: corrupt" in text
 
@@ -181,5 +203,5 @@ def test_a_run_named_like_a_pattern_shows_its_own_records(sound: Path, tmp_path:
     for name in ("r1", "r2", "r*", "r[12]", "r?"):
         shutil.copytree(sound / "finished", tmp_path / name)
     (pattern,) = [s for s in list_summaries(tmp_path) if s.name == "r*"]
-    found = read_records([pattern], Selection()).frame
+    found = read_records([pattern], Filter()).frame
     assert len(found) == len(open_run(tmp_path / "r*").records()) and set(found["run"]) == {"r*"}

@@ -1,8 +1,9 @@
-"""What is written is on the disk or an error: two writers, a full disk at every write, a power cut at every call."""
+"""What is written is on the disk or an error: two writers, a full disk at every write, an end at every call."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -12,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.store.test_run_folder import record, run
+from workbench.durable import PART, write_whole
 from workbench.problem import Problem
+from workbench.store.counters import CounterTable
+from workbench.store.launch import Launch, Rule
 from workbench.store.run_folder import RunFolder, create_run, list_runs, open_run, whole_run
 
 
@@ -119,57 +123,6 @@ def test_a_full_disk_leaves_no_half_import(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [f"r{nth}"]
 
 
-class PowerCut:
-    """A disk that keeps what was synced: renames and removals of unsynced files lose their bytes, as file systems may.
-
-    Records the calls; `after(n)` is the folder as it would be found if the power went after the n-th of them.
-    """
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.calls: list[tuple[str, str]] = []
-        fsync, replace, unlink = os.fsync, Path.replace, Path.unlink
-
-        def noted_fsync(descriptor: int) -> None:
-            self.calls.append(("sync", Path(f"/proc/self/fd/{descriptor}").readlink().name))
-            fsync(descriptor)
-
-        def noted_replace(path: Path, target: Path) -> Path:
-            self.calls.append(("rename", Path(target).name))
-            return replace(path, target)
-
-        def noted_unlink(path: Path, missing_ok: bool = False) -> None:
-            if path.exists():
-                self.calls.append(("remove", path.name))
-            unlink(path, missing_ok=missing_ok)
-
-        monkeypatch.setattr(os, "fsync", noted_fsync)
-        monkeypatch.setattr(Path, "replace", noted_replace)
-        monkeypatch.setattr(Path, "unlink", noted_unlink)
-
-
-def test_lines_go_only_when_their_table_is_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = create_run(tmp_path, run())
-    folder.append(record())
-    calls = PowerCut(monkeypatch).calls
-    folder.finish()
-    table = calls.index(("rename", "records.parquet"))
-    lines = calls.index(("remove", "records.jsonl"))
-    assert ("sync", ".records.parquet") in calls[:table], "renamed before its bytes were safe"
-    assert ("sync", folder.path.name) in calls[table:lines], "its name was not safe before the lines went"
-    done = next(i for i, call in enumerate(calls) if call == ("rename", "run.json"))
-    assert table < done < lines and ("sync", folder.path.name) in calls[done:lines]
-
-
-def test_a_record_is_synced_before_append_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = create_run(tmp_path, run())
-    calls = PowerCut(monkeypatch).calls
-    folder.append(record())
-    assert calls[0] == ("sync", "records.jsonl") and ("sync", folder.path.name) in calls, "its name is new"
-    calls.clear()
-    folder.append(record(1))
-    assert ("sync", "records.jsonl") in calls
-
-
 @pytest.mark.parametrize("step", range(8))
 def test_finish_cut_off_anywhere_can_be_done_again(tmp_path: Path, step: int) -> None:
     """An exception at the n-th sync, rename or removal stands for the end of the process there."""
@@ -234,3 +187,133 @@ def test_what_a_killed_import_left_is_cleared_by_the_next(tmp_path: Path) -> Non
     with whole_run(tmp_path, run("whole")) as folder:
         folder.append(record())
     assert [p.name for p in tmp_path.iterdir()] == ["whole"] and isinstance(open_run(tmp_path / "whole"), RunFolder)
+
+
+def killed_in(program: str, folder: Path) -> None:
+    """Runs a program that kills itself, with `folder` as its argument."""
+    root = Path(__file__).parents[2]
+    head = "import os, sys; from pathlib import Path; from tests.store.test_run_folder import run, record\n"
+    done = subprocess.run([sys.executable, "-c", head + program, str(folder)], cwd=root, check=False)
+    assert done.returncode == -9
+
+
+def test_a_name_is_not_taken_by_a_run_that_never_began(tmp_path: Path) -> None:
+    killed_in(
+        "from workbench.store import run_folder\n"
+        "run_folder._write_run = lambda *_: os.kill(os.getpid(), 9)\n"
+        "run_folder.create_run(Path(sys.argv[1]), run())",
+        tmp_path,
+    )
+    create_run(tmp_path, run()).append(record())
+    assert [p.name for p in tmp_path.iterdir()] == ["r"]
+
+
+def test_what_a_killed_writer_left_in_a_run_goes_with_the_next(tmp_path: Path) -> None:
+    folder = create_run(tmp_path, run())
+    folder.append(record())
+    killed_in(
+        "from workbench.store import run_folder\n"
+        "run_folder.publish = lambda *_: os.kill(os.getpid(), 9)\n"
+        "run_folder.open_run(Path(sys.argv[1])).finish()",
+        folder.path,
+    )
+    assert {p.name for p in folder.path.iterdir()} > {".writer", f"{PART}records.parquet"}
+    folder.append(record(1))
+    assert {p.name for p in folder.path.iterdir()} == {"run.json", "records.jsonl"}
+    assert keys(folder.path) == [record().key, record(1).key]
+
+
+def test_a_reader_finds_the_records_that_another_has_finished_meanwhile(tmp_path: Path) -> None:
+    writer = create_run(tmp_path, run())
+    reader = open_run(writer.path)
+    assert reader.records() == []
+    writer.append(record())
+    writer.finish()
+    assert reader.records() == [record()]
+
+
+def test_without_nameless_files_a_killed_writer_s_part_goes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_in(
+        "from workbench import durable\ndel os.O_TMPFILE\n"
+        "durable.write_all = lambda *_: os.kill(os.getpid(), 9)\n"
+        "durable.write_whole(Path(sys.argv[1]) / 'file', b'1')",
+        tmp_path,
+    )
+    assert [p.name[: len(PART)] for p in tmp_path.iterdir()] == [PART]
+    living = tmp_path / f"{PART}0-file"
+    with living.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        monkeypatch.delattr(os, "O_TMPFILE")
+        write_whole(tmp_path / "file", b"2")
+    assert {p.name for p in tmp_path.iterdir()} == {"file", living.name} and (tmp_path / "file").read_bytes() == b"2"
+
+
+def test_counters_and_rules_change_together(tmp_path: Path) -> None:
+    folder = create_run(tmp_path, run())
+    folder.append(record())
+
+    def table(word: str) -> CounterTable:
+        made = CounterTable()
+        rule = Rule(word, word, word, word, "ok")
+        made.append(record().key, Launch(word, {"m": 1.0}, {"m": "s"}, (), (rule,)))
+        return made
+
+    table("old").write(folder.path)
+    before = {p.name: p.read_bytes() for p in folder.path.iterdir()}
+    report = tmp_path / "a.csv"
+    report.write_text("x")
+    for nth in range(1, 4):
+        with pytest.MonkeyPatch.context() as patch:
+            failing_sync_at(patch, nth)
+            with pytest.raises(Problem, match="Input/output error"):
+                table("new").write(folder.path, [report])
+        assert {p.name: p.read_bytes() for p in folder.path.iterdir() if p.is_file()} == before
+        assert not list((folder.path / "reports").iterdir())
+
+
+def failing_sync_at(patch: pytest.MonkeyPatch, nth: int) -> None:
+    fsync, seen = os.fsync, [0]
+
+    def sync(descriptor: int) -> None:
+        seen[0] += 1
+        if seen[0] == nth:
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(descriptor)
+
+    patch.setattr(os, "fsync", sync)
+
+
+LIMITED = """
+import resource
+from workbench.problem import Problem
+from workbench.store.run_folder import open_run
+folder = open_run(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+try:
+    {action}
+except Problem as problem:
+    print(problem)
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["folder.finish()", "[folder.append(record(n)) for n in range(100)]", "folder.update(command=['x'] * 999)"],
+)
+def test_no_room_for_what_a_library_writes(tmp_path: Path, action: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """The system's own limit on the size of files, which holds for pyarrow's writes as for Python's."""
+    folder = create_run(tmp_path, run())
+    for number in range(3):
+        folder.append(record(number))
+    before = {p.name: p.read_bytes() for p in folder.path.iterdir()}
+    killed_in(LIMITED.format(action=action), folder.path)
+    line = capfd.readouterr().out.strip()
+    assert line.startswith(f"{folder.path}: cannot be written (File too large); free some space") and "\n" not in line
+    after = {p.name: p.read_bytes() for p in folder.path.iterdir()}
+    assert after["records.jsonl"].startswith(before["records.jsonl"]) and after["records.jsonl"].endswith(b"\n")
+    assert after["run.json"] == before["run.json"] and after.keys() == before.keys()
+    open_run(folder.path).finish()
+    assert keys(folder.path)[:3] == [record(n).key for n in range(3)]

@@ -42,7 +42,7 @@ def test_honest_variants_have_a_time_among_cheats(records: dict[str, Record], na
         ("watches_for_poison", Status.INCORRECT, "y (normal-"),
         ("looks_at_the_stack", Status.INCORRECT, "values are not finite"),
         ("lazy", Status.CRASHED, "lazy returned a Lazy; a plan's call returns torch.Tensor"),
-        ("in_a_thread", Status.INCORRECT, "values are not finite"),
+        ("in_a_thread", Status.INCORRECT, "values are not finite|relative L2 error"),
         ("in_a_thread_unless_poisoned", Status.INCORRECT, "y (normal-"),
         ("replaces_what_the_station_calls", Status.IMPLAUSIBLE, "no machine moves its bytes in less than"),
         ("claims_a_twentieth", Status.IMPLAUSIBLE, "times what their samples claim"),
@@ -59,7 +59,8 @@ def test_a_cheat_has_no_time(records: dict[str, Record], name: str, status: Stat
     record = records[name]
     assert record.status is status, record.reason
     assert record.time is None and not record.samples_s
-    assert reason in (record.reason or "")
+    # How far a thread has come when the output is looked at is chance.
+    assert any(words in (record.reason or "") for words in reason.split("|")), record.reason
 
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_EFFECT))

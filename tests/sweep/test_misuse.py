@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from tests.own_folder import KERNEL, MINE, STEP, folder
 from workbench.problem import Problem
 from workbench.store.record import Record, Status
 from workbench.store.run_folder import open_run
@@ -16,74 +18,6 @@ from workbench.sweep.selection import Selection
 from workbench.sweep.session import continue_run, start_run
 from workbench.sweep.watch import Silent
 
-KERNEL = """extern "C" __global__ void kernel(const float *x, float *y, int n) {
-    int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) y[i] = x[i] + 1.0f;
-}
-"""
-OPERATION = """import numpy as np
-from workbench.declare import Cost, Operation, Tensor
-
-
-def tensors(s):
-    return (Tensor("x", (s["N"],), "float32"), Tensor("y", (s["N"],), "float32", "output"))
-
-
-def make_inputs(s, regime, random):
-    return {"x": random.standard_normal(s["N"], dtype=np.float32)}
-
-
-def reference(s, i):
-    return {"y": i["x"] + 1}
-
-
-OPERATION = Operation(
-    name="probe", title="probe", equation="y = x + 1", axes={"N": 1024}, small={"N": 300}, tensors=tensors,
-    make_inputs=make_inputs, reference=reference, least=lambda s: Cost(bytes=8 * s["N"]), baseline="right",
-    tolerance={"float32": 2e-6}, dtypes=("float32",),
-)
-"""
-STEP = """Kernel(SOURCE, "kernel", (ceil_div(N, 128), 1, 1), (128, 1, 1), ("x", "y", I32(N)))"""
-VARIANTS = f"""from pathlib import Path
-from workbench.declare import I32, Call, Clear, Cost, Kernel, Plan, Tensor, Variant, ceil_div
-
-SOURCE = Path(__file__).parent / "kernel.cu"
-
-
-def right(s, settings):
-    return Plan((Call(lambda x: x + 1, ("x",), ("y",)),))
-
-
-def plan(s, settings):
-    N = s["N"]
-    return Plan(({STEP},))
-
-
-def cost(s, settings):
-    return Cost(bytes=8 * s["N"], launches=1)
-
-
-def own_cost(s, settings):
-    return Cost(bytes=8 * s["N"], launches=1)
-
-
-RIGHT = Variant("right", "probe", ("cpu",), "right", right, own_cost)
-VARIANTS = (RIGHT, Variant("mine", "probe", ("cuda",), "mine", plan, cost))
-"""
-MINE = 'Variant("mine", "probe", ("cuda",), "mine", plan, cost)'
-
-
-def folder(tmp_path: Path, old: str, new: str) -> Path:
-    """A kernel folder in which one piece of text stands in another's place."""
-    root = tmp_path / "kernels"
-    (root / "probe").mkdir(parents=True)
-    found = 0
-    for name, text in (("kernel.cu", KERNEL), ("operation.py", OPERATION), ("variants.py", VARIANTS)):
-        found += old in text
-        (root / "probe" / name).write_text(text.replace(old, new))
-    assert found or not old
-    return root
-
 
 def checked(root: Path) -> dict[str, Record]:
     return {r.variant: r for r in check_all(Selection(kernels=str(root), preset="small"), Silent())}
@@ -91,7 +25,7 @@ def checked(root: Path) -> dict[str, Record]:
 
 ARGUMENTS = '("x", "y", I32(N))'
 COSTS_ITSELF = [
-    (f"{ARGUMENTS})", '("x", "y"))', "2 arguments for 3 parameters (*f32, *f32, i32) in kernel.cu"),
+    (f"{ARGUMENTS})", '("x", "y"))', "variants.py:11: plan(): arguments: kernel kernel: 2 arguments for 3 parameters (*f32, *f32, i32) in kernel.cu"),
     (ARGUMENTS, '("x", "y", N)', "argument 3 (300) is i64, the kernel in kernel.cu takes i32: write I32(300)"),
     (ARGUMENTS, '("x", "y", float(N))', "is f32, the kernel in kernel.cu takes i32: write I32(300)"),
     ('    N = s["N"]\n    return', "    N = 1 // 0\n    return", "variants.py:12: variant mine: plan() raised ZeroDivisionError"),
@@ -106,7 +40,7 @@ COSTS_ITSELF = [
     (MINE, MINE[:-1] + ', settings={"block": (128)})', "settings['block'] is 128: write a tuple"),
     (MINE, MINE.replace('("cuda",)', '"cuda"'), "devices is 'cuda': write a tuple"),
     ("x[i] + 1.0f;", "x[i] > 1e30f ? 0 : y[i];", "y (normal-0"),
-    ("if (i < n) y", "if (i < n && i % 2 == 0) y", "150 of 300 values are not finite, first at [1]"),
+    ("if (i < n) y", "if (i < n && i % 2 == 0) y", "150 of 300 values are not finite, first at [1]; 150 of 300 were never written (in kernel.cu)"),
     ("(128, 1, 1), (", "(2048, 1, 1), (", "a block of 2048 x 1 x 1 threads: at most 1024"),
     ("(128, 1, 1), (", "(128, 1), (", "gives kernel the block (128, 1): write three whole numbers"),
     ("(ceil_div(N, 128), 1, 1)", "(N / 100, 1, 1)", "gives kernel the grid (3.0, 1, 1): write three whole numbers"),
@@ -114,7 +48,22 @@ COSTS_ITSELF = [
     (f"Plan(({STEP},))", f"[{STEP}]", "plan() returned a list: return Plan((step, ...))"),
     (f"Plan(({STEP},))", f'Plan((Clear("flags"), {STEP}))', "names no tensor flags: declare Tensor('flags', ..., 'scratch')"),
     (f"Plan(({STEP},))", "Plan((Call(lambda x: 1 / 0, ('x',), ('y',)),))", "ZeroDivisionError: division by zero (variants.py:13)"),
-    ('"kernel.cu"', '"kernels.cu"', "kernels.cu: no such source"),
+    ('"kernel.cu"', '"kernels.cu"', "kernels.cu: no such source: did you mean kernel.cu?"),
+    ("(128, 1, 1), (", "(1, 1, 128), (", "variants.py:11: variant mine: plan() gives kernel a block of 1 x 1 x 128 threads: at most 1024, and 64 in z"),
+    ("(ceil_div(N, 128), 1, 1)", "(1, 70000, 1)", "gives kernel a grid of 1 x 70,000 x 1 blocks: at most 65,535 in y and z"),
+    (ARGUMENTS, '("x", "y", True)', "passes an argument of type bool: an argument is a tensor's name, At(name, offset), int"),
+    (ARGUMENTS, '["x", "y", I32(N)]', "gives kernel the arguments ['x', 'y', I32(value=300)]: write a tuple"),
+    (f"Plan(({STEP},))", f'Plan(({STEP},), scratch=(Tensor("m", (N,), "float32"),))', "write the role 'scratch'"),
+    (f"Plan(({STEP},))", f'Plan(({STEP},), scratch=(Tensor("x", (N,), "float32", "scratch"),))', "declares two tensors x"),
+    (f"Plan(({STEP},))", 'Plan((Call(lambda x: x + 1, "x", ("y",)),))', "gives Call the inputs 'x': write a tuple of names"),
+    ("SOURCE, ", "str(SOURCE), ", "write a path, as in Path(__file__).parent"),
+    (STEP, f'{STEP[:-1]}, shared_bytes=4.0)', "gives kernel shared_bytes = 4.0: write a whole number"),
+    (MINE, MINE[:-1] + ", rung=None)", "variants.py:25: variant mine: rung is None: write a whole number"),
+    (MINE, MINE.replace("plan, cost", "plan(0, 0) if False else 0, cost"), "plan is 0: write a function's name"),
+    ("    int i = ", "    __shared__ float s[16384]; s[threadIdx.x * n] = n; __syncthreads(); y[0] = s[n];\n    int i = ",
+     "kernel.cu: ptxas error : Entry function 'kernel' uses too much shared data (0x10000 bytes, 0xc000 max); more than 48 KiB"),
+    ('extern "C" ', 'int helper() { return 1; }\nextern "C" ', "leave main() and launches out (the plan launches)"),
+    ('extern "C" __global__', '__device__', 'kernel.cu: holds no kernel: write extern "C" __global__ before kernel'),
     ('"kernel", (ceil', '"kernal", (ceil', "kernel.cu: no kernel kernal; it holds kernel"),
     ("int n) {", "bool n) {", "is i32, the kernel in kernel.cu takes u8"),
     ("y[i] = x[i] + 1.0f;", "y[/* row */ i] = x[i] + oops;", 'kernel.cu(3): error: identifier "oops" is undefined'),
@@ -128,6 +77,7 @@ def test_it_costs_its_own_record_with_the_word_to_change(tmp_path: Path, old: st
     records = checked(folder(tmp_path, old, new))
     mine = records["mine"]
     assert mine.status not in (Status.OK, Status.UNSUPPORTED) and words in (mine.reason or ""), mine
+    assert re.search(r"(variants\.py:\d+|kernel\.cu)\b", mine.reason or ""), mine.reason
     assert "\n" not in (mine.reason or "") and "launch.py" not in (mine.reason or "")
     assert records["right"].status is Status.OK, records["right"].reason
 
@@ -141,6 +91,12 @@ def test_it_costs_its_own_record_with_the_word_to_change(tmp_path: Path, old: st
         ('i["x"] + 1', 'i["x"] * np.nan', "reference() gives y with NaN or infinity"),
         ('"float32", "output"', '"float32", "out"', "gives y the role 'out': a role is input, output, scratch"),
         ('Tensor("y", (s["N"],)', 'Tensor("y", (s["N"] / 1,)', "gives y the shape (300.0,): write a tuple of whole numbers"),
+        ('random.standard_normal(s["N"], dtype', 'random.standard_normal(s["N"] + 1, dtype',
+         "operation.py:9: operation probe: make_inputs() gives x of shape (301,), tensors() declares (300,)"),
+        ('{"x": random', '{"z": 0, "x": random', "make_inputs() gives z, and tensors() declares no such input: x"),
+        ('random.standard_normal(s["N"], dtype=np.float32)', '["one"] * s["N"]', "gives x of dtype <U3: give an array of numbers"),
+        ('i["x"] + 1', 'i["w"] + 1', "operation.py:14: operation probe: reference() raised KeyError: w"),
+        ('"y", (s["N"],)', '"x", (s["N"],)', "tensors() declares two tensors x"),
         ('"x", (s["N"],), "float32"', '"x", (s["N"],), "float31"', "gives x the dtype 'float31': a dtype is float32"),
     ],
 )  # fmt: skip
@@ -148,22 +104,26 @@ def test_a_broken_operation_costs_its_variants(tmp_path: Path, old: str, new: st
     records = checked(folder(tmp_path, old, new))
     assert set(records) == {"right", "mine"}
     for record in records.values():
-        assert record.status is not Status.OK and words in (record.reason or ""), record.reason
+        assert record.status is Status.CRASHED and words in (record.reason or ""), record
 
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
         (f"(RIGHT, {MINE})", f"({MINE})", "variants.py: VARIANTS is one Variant: write a tuple, with a comma"),
-        (f"(RIGHT, {MINE})", f"(RIGHT, {MINE}, {MINE})", "variants.py: variant mine is declared twice"),
+        (f"(RIGHT, {MINE})", f"(RIGHT, {MINE}, {MINE})", "variants.py:25: variant mine is declared twice"),
         (f"(RIGHT, {MINE})", "(RIGHT, 3)", "variants.py: VARIANTS holds 3"),
-        ('"mine", "probe"', '"mine", "prob"', "variants.py: variant mine names the operation prob: this folder's is probe"),
+        ('"mine", "probe"', '"mine", "prob"', "variants.py:25: variant mine names the operation prob: this folder's is probe"),
         ("def cost(s, settings):", "def cost(s, settings)", "variants.py:16: SyntaxError: expected ':'"),
         ('baseline="right"', "baseline=right", "operation.py:19: NameError: name 'right' is not defined"),
-        ('baseline="right"', 'baseline="left"', "operation.py: baseline left is not among its variants"),
-        ('small={"N": 300}', 'small={"n": 300}', "operation.py: operation probe: small has the axes n, axes has N"),
-        ('tolerance={"float32": 2e-6}', "tolerance={}", "operation.py: operation probe: tolerance has no entry for float32"),
-        ('dtypes=("float32",)', 'dtypes="float32"', "operation.py: operation probe: dtypes is 'float32': write a tuple"),
+        ('baseline="right"', 'baseline="left"', "operation.py:17: baseline left is not among its variants"),
+        ('small={"N": 300}', 'small={"n": 300}', "operation.py:17: operation probe: small has the axes n, axes has N"),
+        ('tolerance={"float32": 2e-6}', "tolerance={}", "operation.py:17: operation probe: tolerance has no entry for float32"),
+        ('dtypes=("float32",)', 'dtypes=("float32",), presets={"quick": {"N": 5}}', "presets['quick'] is {'N': 5}: write a tuple of dicts"),
+        ('dtypes=("float32",)', 'dtypes=("float32",), growth={"M": (5,)}', "growth is {'M': (5,)}: write a tuple of sizes for each of N"),
+        ("reference=reference", "reference=1", "reference is 1: write a function's name, without brackets"),
+        ("import numpy as np", "import numpy as np, no_such_package", "-m pip install no_such_package"),
+        ('dtypes=("float32",)', 'dtypes="float32"', "operation.py:17: operation probe: dtypes is 'float32': write a tuple"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_loaded_is_one_line(tmp_path: Path, old: str, new: str, words: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from workbench.analyse.compare import Comparison, Pair
 from workbench.analyse.describe import quantity, shape_text
+from workbench.analyse.markup import cell_text, code
 
 HEADINGS = ("operation", "variant", "shape", "A", "B", "B / A (95 %)", "verdict")
 MARKS = {"slower": "🔴 slower", "faster": "🟢 faster", "same": "⚪ same", "undecided": "🟡 undecided"}
@@ -54,12 +55,13 @@ def as_markdown(result: Comparison, a: str, b: str) -> str:
     """A table for a pull request; slower ones first."""
     order = {"slower": 0, "undecided": 1, "faster": 2, "same": 3}
     both = sorted(zip(result.pairs, rows(result), strict=True), key=lambda pair: order[pair[0].verdict])
-    lines = [f"**`{b}` against `{a}`**: {summary(result)}", ""]
+    lines = [f"**{code(b)} against {code(a)}**: {summary(result)}", ""]
     if both:
         lines += ["| " + " | ".join(HEADINGS) + " |", "|---|---|---|---:|---:|---:|---|"]
         for pair, cells in both:
-            lines.append("| " + " | ".join((*cells[:-1], MARKS[pair.verdict])) + " |")
-    lines += [f"\n_{note}_" for note in result.notes]
+            names = [cell_text(cell) for cell in cells[:3]]
+            lines.append("| " + " | ".join((*names, *cells[3:-1], MARKS[pair.verdict])) + " |")
+    lines += [f"\n_{cell_text(note)}_" for note in result.notes]
     return "\n".join(lines)
 
 

@@ -8,7 +8,9 @@ import pandas as pd
 
 from workbench.analyse.query import kept, read_beside
 from workbench.analyse.runs import RunSummary
-from workbench.profile.derived import occupancy_limiter, stall_shares
+from workbench.profile.derived import dram_bytes, occupancy_limiter, stall_shares
+from workbench.profile.import_report import UNNAMED
+from workbench.profile.kernel_names import told_apart
 from workbench.profile.metrics import combined, needed_metrics
 from workbench.store.counters import COUNTERS, RULES
 from workbench.store.launch import Launch, Value
@@ -45,24 +47,24 @@ def _launches(frame: pd.DataFrame) -> dict[tuple[str, str], list[Launch]]:
 
 
 def with_counters(records: pd.DataFrame, launches: Mapping[tuple[str, str], Sequence[Launch]]) -> pd.DataFrame:
-    """The records with `occupancy_achieved`, `occupancy_by_ncu`, `limiter_by_ncu`, `instructions`, `top_stall`,
-    `top_stall_share`, and `bytes.counted` and `launches.counted` where the counters have them. What was not
-    counted is missing."""
+    """The records with `occupancy_achieved`, `occupancy_by_ncu`, `limiter_by_ncu`, `instructions`, `under_ncu_s`,
+    `top_stall`, `top_stall_share`, and `bytes.counted` and `launches.counted` where the counters have them. What was
+    not counted is missing."""
     rows = []
     for run, key in zip(records["run"], records["key"], strict=True):
         seen = launches.get((run, key), ())
         figures = combined(seen) if seen else {}
         stalls = [(name, share) for name, share in stall_shares(figures) if name != "selected"]
-        moved = [figures.get("dram_read_bytes"), figures.get("dram_write_bytes")]
         rows.append(
             {
                 "occupancy_achieved": figures.get("occupancy_achieved"),
                 "occupancy_by_ncu": figures.get("occupancy_theoretical"),
                 "limiter_by_ncu": occupancy_limiter(figures),
                 "instructions": figures.get("instructions"),
+                "under_ncu_s": figures.get("duration_s"),
                 "top_stall": stalls[0][0] if stalls else None,
                 "top_stall_share": stalls[0][1] if stalls else None,
-                "_bytes": None if None in moved else sum(value for value in moved if value is not None),
+                "_bytes": dram_bytes(figures),
                 "_launches": len(seen) or None,
             }
         )
@@ -74,8 +76,8 @@ def with_counters(records: pd.DataFrame, launches: Mapping[tuple[str, str], Sequ
 
 
 COUNTED = [
-    "occupancy_achieved", "occupancy_by_ncu", "limiter_by_ncu", "instructions", "top_stall", "top_stall_share",
-    "_bytes", "_launches",
+    "occupancy_achieved", "occupancy_by_ncu", "limiter_by_ncu", "instructions", "under_ncu_s", "top_stall",
+    "top_stall_share", "_bytes", "_launches",
 ]  # fmt: skip
 
 
@@ -90,17 +92,24 @@ def stalls(records: pd.DataFrame, launches: Mapping[tuple[str, str], Sequence[La
 
 
 def kernels(records: pd.DataFrame, launches: Mapping[tuple[str, str], Sequence[Launch]]) -> pd.DataFrame:
-    """Time by kernel under the profiler: run, key, variant, kernel, launches, seconds, share (of the record)."""
-    rows = []
+    """Time by kernel under the profiler: run, key, variant, kernel, launches, seconds, share.
+
+    The share is of the record; of an imported report, whose records are its kernels, it is of the report.
+    """
+    rows: list[tuple[str, str, str, str, int, float]] = []
     for run, key, variant in records[["run", "key", "variant"]].itertuples(index=False):
         times: dict[str, list[float]] = {}
         for launch in launches.get((run, key), ()):
             duration = combined([launch]).get("duration_s")
             if duration is not None:
-                times.setdefault(launch.kernel, []).append(duration)
-        total = sum(sum(values) for values in times.values())
-        rows += [(run, key, variant, name, len(v), sum(v), sum(v) / total) for name, v in times.items() if total]
-    return pd.DataFrame(rows, columns=["run", "key", "variant", "kernel", "launches", "seconds", "share"])
+                times.setdefault(launch.demangled, []).append(duration)
+        rows += [(run, key, variant, name, len(several), sum(several)) for name, several in times.items()]
+    found = pd.DataFrame(rows, columns=["run", "key", "variant", "kernel", "launches", "seconds"])
+    names = told_apart(found["kernel"])
+    imported = found["key"].isin(records.loc[records["operation"] == UNNAMED, "key"])
+    whole = found.groupby(["run", found["key"].where(~imported, UNNAMED)])["seconds"].transform("sum")
+    found = found.assign(kernel=found["kernel"].map(names), share=found["seconds"] / whole)
+    return found[whole > 0].reset_index(drop=True)
 
 
 def rules(runs: Sequence[RunSummary], records: pd.DataFrame) -> pd.DataFrame:

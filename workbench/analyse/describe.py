@@ -39,6 +39,10 @@ FIGURES: dict[str, Figure] = {
     "status": Figure("status"),
     "reason": Figure("reason"),
     "time.median_s": Figure("time", "measured", "s", "median of the samples"),
+    "under_ncu_s": Figure("time under ncu", "measured", "s", "compare launches of one report, never with a sweep"),
+    "dram_bytes": Figure("DRAM traffic", "measured", "B"),
+    "dram_read_bytes": Figure("DRAM read", "measured", "B"),
+    "dram_write_bytes": Figure("DRAM written", "measured", "B"),
     "time.low_s": Figure("low", "measured", "s", "lower end of the median's 95 % interval"),
     "time.high_s": Figure("high", "measured", "s", "upper end of the median's 95 % interval"),
     "time.count": Figure("samples", "measured"),
@@ -101,7 +105,7 @@ FIGURES: dict[str, Figure] = {
 }
 
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
-PREFIXED = ("s", "B", "B/s", "FLOP/s", "FLOP")
+PREFIXED = ("s", "B", "B/s", "FLOP/s", "FLOP", "exp/s", "/s")
 LARGEST = {"s": 1.0}
 """Seconds take no prefix above one: nobody says kiloseconds."""
 
@@ -142,6 +146,21 @@ def quantity(value: float | None, unit: str, digits: int = 3) -> str:
     # Four figures before the point come of rounding up, or of a unit that takes no larger prefix.
     number = f"{scaled:,.0f}" if 10**digits - 0.5 <= abs(scaled) < 1e6 else f"{scaled:.{digits}g}"
     return f"{number} {prefix}{unit}".strip()
+
+
+UNITS_OF_CEILINGS = (
+    ("bytes_per_s_", "B/s"),
+    ("flops_per_s_", "FLOP/s"),
+    ("exp_", "exp/s"),
+    ("per_s_", "/s"),
+    ("_s_", "s"),
+)
+
+
+def ceiling_text(name: str, value: float) -> str:
+    """A ceiling with the unit that its name holds: `exp_per_s` counts exponentials, `launch_s` is a time; a suffix such
+    as `_bfloat16` names the dtype."""
+    return quantity(value, next((unit for part, unit in UNITS_OF_CEILINGS if part in f"{name}_"), ""))
 
 
 @dataclass(frozen=True)

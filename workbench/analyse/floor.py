@@ -70,14 +70,18 @@ def floor(cost: Cost, limits: Limits) -> Floor | None:
     return Floor(times[bound_by], bound_by)
 
 
+DRAM = ("copy_bytes_per_s", "copy_nt_bytes_per_s", "triad_bytes_per_s", "triad_nt_bytes_per_s")
+"""Ceilings that are bandwidths of memory; a cache's or a bus's, under whatever name, is none of it."""
+
+
 def limits_of_run(ceilings: Mapping[str, float], dtype: str) -> Limits:
     """Limits as a run measured them: the best bandwidth of any kind of copy, the rates of the dtype.
 
-    Ceilings are named `WHAT_bytes_per_s`, `matmul_flops_per_s`, `fma_flops_per_s`, `exp_per_s`, `step_latency_s`,
+    Ceilings are named as in DRAM, and `matmul_flops_per_s`, `fma_flops_per_s`, `exp_per_s`, `step_latency_s`,
     `launch_s`; a suffix `_bfloat16` names the dtype it holds for, none means float32. A matrix rate of another
     dtype is never used; the ordinary pipes and special functions compute in float32 whatever the dtype.
     """
-    bandwidths = [value for name, value in ceilings.items() if "bytes_per_s" in name]
+    bandwidths = [ceilings[name] for name in DRAM if name in ceilings]
     matmul = "matmul_flops_per_s" if dtype == "float32" else f"matmul_flops_per_s_{dtype}"
     return Limits(
         bytes_per_s=max(bandwidths, default=None),

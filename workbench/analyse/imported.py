@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.problem import Problem
-from workbench.profile.import_report import import_as_run, import_into_run
+from workbench.profile.import_report import import_as_run, import_into_run, names_of
 from workbench.profile.metrics import combined
 from workbench.profile.metrics import figures as known_figures
 from workbench.store.launch import Launch
@@ -29,6 +30,8 @@ class Found:
     records: list[Record]
     launches: dict[str, list[Launch]]
     outside: int
+    already: bool
+    """Whether this very file had been imported before; nothing was stored then."""
 
     @property
     def link(self) -> dict[str, str]:
@@ -42,37 +45,60 @@ def store_upload(name: str, content: bytes, profiles: Path, run: str | None) -> 
     Raises Problem, with the file's own name, for what is no report; nothing is stored then.
     """
     with temporary_folder() as folder:
-        file = folder / (Path(name).name or "report")
-        file.write_bytes(content)
+        file = folder / _file_name(name)
         try:
+            file.write_bytes(content)
             imported = import_into_run(file, find_run(profiles, run)) if run else import_as_run(file, profiles)
         except Problem as problem:
             raise Problem(str(problem).replace(str(file), file.name), problem.exit_status) from None
-    count = sum(len(launches) for launches in imported.launches.values())
-    return Found(imported.run.name, count, imported.metrics, imported.records, imported.launches, imported.outside)
+        except OSError as error:
+            raise Problem(f"{file.name}: cannot be stored ({error.strerror}); free some space") from None
+    return Found(
+        run=imported.run.name,
+        count=sum(len(launches) for launches in imported.launches.values()),
+        metrics=imported.metrics,
+        records=imported.records,
+        launches=imported.launches,
+        outside=imported.outside,
+        already=imported.already,
+    )
 
 
+def _file_name(name: str) -> str:
+    """What a browser calls a file, as a name that any disk takes; its end, which holds the extension, is kept."""
+    plain = re.sub(r"[^\w. ()+-]", "_", Path(name).name, flags=re.ASCII)[-LONGEST_NAME:]
+    return plain if plain.strip(". ") else "report"
+
+
+LONGEST_NAME = 100
 SHOWN = (
     "duration_s", "registers", "occupancy_achieved", "occupancy_theoretical", "dram_share", "memory_share", "sm_share",
-    "l1_hit_share", "l2_hit_share", "dram_read_bytes", "dram_write_bytes", "ipc",
+    "l1_hit_share", "l2_hit_share", "dram_bytes", "dram_read_bytes", "dram_write_bytes", "ipc",
 )  # fmt: skip
+SHOWN_AS = {
+    "duration_s": "under_ncu_s", "dram_bytes": "dram_bytes", "dram_read_bytes": "dram_read_bytes",
+    "dram_write_bytes": "dram_write_bytes",
+}  # fmt: skip
+"""Figures that the tables know the units of."""
 
 
 def figures_table(found: Found) -> tuple[pd.DataFrame, list[str]]:
     """A row a record with the figures that most reports have, in their display units; and the columns."""
     rows: list[dict[str, Any]] = []
     titles = {name: known_figures()[name] for name in SHOWN if name in known_figures()}
+    names = names_of(found.records)
     for record in found.records:
         launches = found.launches.get(record.key, [])
         values = combined(launches)
         row: dict[str, Any] = {
-            "kernel": launches[0].kernel[:60] if launches else record.variant,
+            "kernel": names[record.key],
             "launches.counted": len(launches),
         }
         for name, figure in titles.items():
             if name in values:
                 share = figure.unit == "share"
-                row[f"{figure.title}{' %' if share else ''}"] = 100 * values[name] if share else values[name]
+                column = SHOWN_AS.get(name, f"{figure.title}{' %' if share else ''}")
+                row[column] = 100 * values[name] if share else values[name]
         rows.append(row)
     frame = pd.DataFrame(rows)
     return frame, list(frame.columns)

@@ -39,6 +39,12 @@ def plain(text: object) -> str:
     return SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
 
 
+def cell_text(text: object) -> str:
+    """The text for a cell of a Markdown table that is pasted elsewhere: names stay legible as source, while what would
+    end the cell or begin an image, a link, HTML or code is escaped."""
+    return re.sub(r"([\\`*\[\]|<>$])", r"\\\1", " ".join(str(text).split()))
+
+
 def code(text: object) -> str:
     """The text as a name in Markdown: between backticks, which it can then not hold itself."""
     words = " ".join(str(text).split()).replace("`", "'")

@@ -45,7 +45,10 @@ def no_times(records: pd.DataFrame, operation: str) -> str:
     statuses = records["status"].value_counts()
     backends = set(records["backend"])
     if "unnamed" in set(records["operation"]):
-        return "An imported report brings counters, no times: times come from `workbench sweep`, never from a profiler."
+        return (
+            "An imported report brings counters, no times: times come from `workbench sweep`, never from a profiler. "
+            "How long each launch took under ncu stands on the page Time."
+        )
     if backends == {"emulated"}:
         return (
             "These kernels were executed under emulation, for correctness, and emulation is never timed. "
@@ -77,6 +80,8 @@ def no_ceilings(runs: Sequence[RunSummary]) -> str:
 
 
 def no_curve(operation: str, axis: str) -> str:
+    if operation == "unnamed":
+        return "An imported report holds launches as they were, and no sweep over a size: there is no curve to draw."
     return (
         f"No variant of {code(operation)} was timed at two or more values of {axis}: "
         f"{code(f'workbench sweep {operation} --{axis} 256:16384:x2')} measures a curve."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -160,13 +161,15 @@ def _choices(runs: tuple[RunSummary, ...]) -> Choices:
     answers, _ = _each(runs, _distinct)
     for answer in answers:
         for column, values in answer.items():
-            found.setdefault(column, set()).update(value for value in values if value is not None)
+            found.setdefault(column, set()).update(v for v in values if isinstance(v, str | int | float))
 
     def texts(column: str) -> tuple[str, ...]:
         return tuple(sorted(str(value) for value in found.get(column, ())))
 
     def sizes(axis: str) -> tuple[int, ...]:
-        return tuple(sorted(int(v) for v in found.get(f"shape.{axis}", ()) if isinstance(v, int | float)))
+        return tuple(
+            sorted(int(v) for v in found.get(f"shape.{axis}", ()) if isinstance(v, int | float) and math.isfinite(v))
+        )
 
     factors = {f"{name}={value}" for text in texts("factors") for name, value in _object(text).items()}
     return Choices(

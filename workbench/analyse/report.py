@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePath
+import re
+from pathlib import Path
 
 import pandas as pd
 
 from workbench.analyse import missing
 from workbench.analyse.best import best_settings
 from workbench.analyse.counted import kernels, launches_of, rules, stalls, with_counters
-from workbench.analyse.describe import quantity, shape_text
+from workbench.analyse.describe import ceiling_text, quantity, shape_text
 from workbench.analyse.figures import ladder as ladder_figures
 from workbench.analyse.figures import occupancy as occupancy_figures
 from workbench.analyse.figures import roofline as roofline_figures
@@ -52,6 +53,7 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
     if result.problems:
         raise Problem(result.problems[0])
     records = result.frame
+    records["reason"] = records["reason"].map(lambda text: without_folders(text) if isinstance(text, str) else text)
     known = rungs(catalog)
     style = styles(known)
     launches = launches_of([run], records)
@@ -132,28 +134,22 @@ def _facts(run: RunSummary) -> Html:
     rows = {
         "device": run.device,
         "created": run.created,
-        "command": " ".join(_without_folders(word) for word in run.command),
+        "command": without_folders(" ".join(run.command)),
         "noise floor (measured)": quantity(run.noise_floor, "%") if run.noise_floor is not None else "not recorded",
-        **{f"ceiling {name} (measured)": quantity(value, _unit(name)) for name, value in run.ceilings.items()},
-        **{str(name): _short(value) for name, value in run.environment.items()},
+        **{f"ceiling {name} (measured)": ceiling_text(name, value) for name, value in run.ceilings.items()},
+        **{str(name): without_folders(_short(value)) for name, value in run.environment.items()},
     }
     cells = [element("tr", element("th", name), element("td", value)) for name, value in rows.items()]
     return element("table", *cells, class_="facts")
 
 
-def _without_folders(word: str) -> str:
-    """A word of a command as it may be sent: of a path its last part, for the folders are the maker's own."""
-    option, equals, value = word.rpartition("=")
-    path = PurePath(value)
-    return option + equals + (path.name if path.is_absolute() else value)
+FOLDERS = re.compile(r"(?<![\w/:.\\])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\:'\"<>|,;()]+[/\\])+")
+"""What stands in front of the last part of an absolute path."""
 
 
-def _unit(name: str) -> str:
-    """The unit of a ceiling, by its name: `copy_bytes_per_s` is a rate, `launch_s` a time."""
-    for ending, unit in (("bytes_per_s", "B/s"), ("flops_per_s", "FLOP/s"), ("_per_s", "/s"), ("_s", "s")):
-        if name.endswith(ending):
-            return unit
-    return ""
+def without_folders(text: str) -> str:
+    """A text as it may be sent: of each absolute path in it the last part, for the folders are the maker's own."""
+    return FOLDERS.sub("", text)
 
 
 def _short(value: object) -> str:

@@ -3,6 +3,7 @@
 from workbench.build.archs import check_arch, parse_archs, supported_archs
 from workbench.build.compile import build_unit, build_units
 from workbench.build.facts import facts_of, kernels_of, listing_of, listings_of
+from workbench.build.messages import first_errors
 from workbench.build.occupancy import Occupancy, OccupancyPoint, occupancy, sweep
 from workbench.build.units import EMULATED, HOST, Binary, CompileFailure, Unit, unit_of
 
@@ -18,6 +19,7 @@ __all__ = [
     "build_units",
     "check_arch",
     "facts_of",
+    "first_errors",
     "kernels_of",
     "listing_of",
     "listings_of",

@@ -19,12 +19,13 @@ def supported_archs() -> tuple[str, ...]:
 
     # Asking NVRTC costs a tenth of a second of loading; the answer changes only with its version.
     stored = cache.entry(cache.digest(["archs", nvrtc_version()]), ".archs")
-    if stored.is_file():
-        return tuple(stored.read_text().split())
+    known = cache.read_text(stored)
+    if known:
+        return tuple(known.split())
     from workbench.build.nvrtc import offered_archs
 
     archs = tuple(f"sm_{number}" for number in offered_archs() if number >= OLDEST)
-    cache.write_atomically(stored, " ".join(archs).encode())
+    cache.write_text(stored, " ".join(archs))
     return archs
 
 

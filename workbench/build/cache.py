@@ -1,7 +1,13 @@
-"""The content-addressed cache of everything compiled: a file's name is the digest of all that went into it."""
+"""The content-addressed cache of everything compiled: a file's name is the digest of all that went into it.
+
+What a power cut, a full disk or another program has made of an entry is seen when it is read: texts carry their own
+digest in their first line, binaries have it in a file beside them. A broken entry counts as none, and is made again.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -11,7 +17,7 @@ from pathlib import Path
 from workbench.problem import Problem
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-ENTRY_FORMAT = "6"
+ENTRY_FORMAT = "7"
 """Part of every key: raised when what is stored beside a binary changes its form."""
 
 
@@ -51,15 +57,65 @@ def scratch_path(target: Path) -> Path:
 
 
 def publish(scratch: Path, target: Path) -> None:
-    """Makes a finished file appear under its name at once: no reader ever sees half of it."""
-    scratch.replace(target)
+    """Makes a finished binary appear under its name at once, and its digest beside it."""
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: a mixed pair counts as broken, no worse
+            fcntl.flock(folder, fcntl.LOCK_EX)  # another build of the same entry must not come between the two
+        _write(_sum_path(target), _sum(scratch).encode())
+        scratch.replace(target)
+    finally:
+        os.close(folder)
 
 
-def write_atomically(target: Path, data: bytes) -> None:
+def is_sound(binary: Path) -> bool:
+    """Whether a binary is there and is what was published."""
+    try:
+        return _sum_path(binary).read_text() == _sum(binary)
+    except (OSError, ValueError):
+        return False
+
+
+def write_message(target: Path, text: str) -> Path:
+    """A text for a person to read, as it stands. Returns its path."""
+    _write(target, text.encode(errors="replace"))
+    return target
+
+
+def write_text(target: Path, text: str) -> None:
+    """An entry of text, under its own digest. Raises Problem where the cache cannot be written."""
+    data = text.encode(errors="replace")
+    _write(target, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+
+
+def read_text(path: Path) -> str | None:
+    """What `write_text` wrote; None where there is nothing, or something else."""
+    try:
+        digest, _, data = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    return data.decode() if digest == hashlib.sha256(data).hexdigest().encode() else None
+
+
+def _sum_path(binary: Path) -> Path:
+    return binary.with_name(binary.name + ".sha256")
+
+
+def _sum(binary: Path) -> str:
+    with binary.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(target: Path, data: bytes) -> None:
     scratch = scratch_path(target)
     try:
         scratch.write_bytes(data)
-        publish(scratch, target)
+        scratch.replace(target)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise Problem(
+            f"cannot write the build cache {cache_folder()}: {error.strerror}; free some space, or set WORKBENCH_CACHE"
+        ) from error
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from workbench.build.compile import Progress, build_units
@@ -13,6 +14,7 @@ from workbench.catalog import Catalog
 from workbench.declare import Host, Kernel, Operation, Shape, Variant
 from workbench.declared import DeclarationError
 from workbench.problem import unknown
+from workbench.stdout import kept_clean
 from workbench.store.record import BuildFact
 
 MANY_LAUNCHES = 64
@@ -33,6 +35,8 @@ class BuildRow:
     status: str = "ok"
     """`ok`, `compile_error`, `unsupported` (the shape or dtype cannot be done) or `no_kernel` (library calls only)."""
     reason: str | None = None
+    log: Path | None = None
+    """A file with all that the compiler said of what does not compile."""
 
     def as_dict(self) -> dict[str, Any]:
         """The row as JSON has it."""
@@ -45,6 +49,7 @@ class BuildRow:
             "defines": dict(self.step.defines) if self.step else {},
             "status": self.status,
             "reason": self.reason,
+            "log": str(self.log) if self.log else None,
             "fact": self.fact.model_dump(mode="json") if self.fact else None,
         }
 
@@ -113,7 +118,8 @@ def build_catalogue(
             if dtype not in operation.dtypes:
                 continue
             try:
-                rows += _rows(operation, variant, dtype, archs)
+                with kept_clean():
+                    rows += _rows(operation, variant, dtype, archs)
             except DeclarationError as error:
                 why = str(error)
                 rows.append(BuildRow(variant.key, variant.rung, dtype, None, None, status="compile_error", reason=why))
@@ -144,15 +150,11 @@ def _with_result(row: BuildRow, built: dict[Unit, Binary | CompileFailure]) -> B
         return row
     result = built[row.unit]
     if isinstance(result, CompileFailure):
-        return BuildRow(
-            row.variant, row.rung, row.dtype, row.step, row.unit, status="compile_error", reason=result.message
-        )
+        return replace(row, status="compile_error", reason=result.message, log=result.log)
     fact = None
     if isinstance(row.step, Kernel):
         try:
             fact = facts_of(row.unit, result, row.step)
         except NoSuchKernel as problem:
-            return BuildRow(
-                row.variant, row.rung, row.dtype, row.step, row.unit, result, None, "compile_error", str(problem)
-            )
-    return BuildRow(row.variant, row.rung, row.dtype, row.step, row.unit, result, fact)
+            return replace(row, binary=result, status="compile_error", reason=str(problem))
+    return replace(row, binary=result, fact=fact)

@@ -15,7 +15,7 @@ from workbench.build.facts import prepare_facts
 from workbench.build.headers import SourceReader
 from workbench.build.host import HOST_FLAGS, compile_host, compiler_identity, host_compiler
 from workbench.build.nvrtc import Compilation, compile_cuda, options_text
-from workbench.build.units import EMULATED, HOST, Binary, CompileFailure, Unit
+from workbench.build.units import EMULATED, HOST, Binary, CompileFailure, NoSource, Unit
 from workbench.build.worker import Worker
 from workbench.problem import Problem
 
@@ -24,10 +24,6 @@ Progress = Callable[[Unit, Built], None]
 
 PART = 16
 """Fewest cubins that are disassembled together while others wait: about as much work as nvdisasm's start."""
-
-
-class NoSource(Problem):
-    """A declaration names a source that does not exist: that variant's fault."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +61,9 @@ def build_units(units: Iterable[Unit], jobs: int | None = None, progress: Progre
         except NoSource as problem:
             finished(unit, CompileFailure(unit, f"error: {problem}"))
             continue
-        if task.target.is_file():
-            finished(unit, Binary(task.target, True, _log_path(task.target).read_text()))
+        log = cache.read_text(_log_path(task.target))
+        if log is not None and cache.is_sound(task.target):
+            finished(unit, Binary(task.target, True, log))
         else:
             tasks.setdefault(task.target, []).append(task)
     if not tasks:
@@ -83,7 +80,7 @@ def build_units(units: Iterable[Unit], jobs: int | None = None, progress: Progre
                     built = future.result()
                     for task in futures[future]:  # units of the same content share one binary
                         if isinstance(built, CompileFailure):
-                            finished(task.unit, CompileFailure(task.unit, built.message))
+                            finished(task.unit, CompileFailure(task.unit, built.message, built.log))
                         else:
                             finished(task.unit, built)
             except BaseException:
@@ -156,13 +153,8 @@ class _Compilers:
 
 
 def _task(unit: Unit, reader: SourceReader) -> _Task:
-    source = unit.source.resolve()
-    if not source.is_file():
-        raise NoSource(f"{unit.source}: no such source; its declaration names a file that does not exist")
+    source = unit.found_source()
     project = unit.project_folders()
-    # By name, not by folder: the same kernels in another checkout are the same content.
-    named = sorted((path.name, reader.text(path)) for path in reader.headers(source, project))
-    headers = [part for pair in named for part in pair]
     if _is_cuda(unit):
         include = (*project, *toolkit.include_folders())
         identity = [options_text(unit, include), toolkit.nvrtc_version(), toolkit.header_versions()]
@@ -180,9 +172,8 @@ def _task(unit: Unit, reader: SourceReader) -> _Task:
             include, flags, identity = tuple(project), HOST_FLAGS, []
         identity += [unit.arch, repr(flags), repr(unit.macros()), compiler_identity(host_compiler(), flags)]
         suffix = ".so"
-    text = reader.text(source)
-    key = cache.digest([*identity, text, *headers])
-    return _Task(unit, source, text.decode(errors="replace"), flags, include, cache.entry(key, suffix))
+    key = cache.digest([*identity, *reader.identity(source, project)])
+    return _Task(unit, source, reader.text(source).decode(errors="replace"), flags, include, cache.entry(key, suffix))
 
 
 def _compile(task: _Task, compilers: _Compilers) -> Built:
@@ -190,9 +181,11 @@ def _compile(task: _Task, compilers: _Compilers) -> Built:
     try:
         made = compilers.compile(task, scratch) if _is_cuda(task.unit) else _compile_host(task, scratch)
         if made.code is None:
-            return CompileFailure(task.unit, made.log)
+            return CompileFailure(
+                task.unit, made.log, cache.write_message(task.target.with_suffix(".failed.txt"), made.log)
+            )
         # The binary last: where it is, its log is.
-        cache.write_atomically(_log_path(task.target), made.log.encode())
+        cache.write_text(_log_path(task.target), made.log)
         cache.publish(scratch, task.target)
         return Binary(task.target, False, made.log)
     finally:

@@ -35,7 +35,7 @@ def disassemble(cubins: Iterable[Path], arch: str) -> None:
 
     Raises Problem when nvdisasm is missing or prints something else than it used to.
     """
-    missing = [path for path in dict.fromkeys(cubins) if not sass_path(path).is_file()]
+    missing = [path for path in dict.fromkeys(cubins) if cache.read_text(sass_path(path)) is None]
     if not missing:
         return
     code = {path: kernel_code(path) for path in missing}
@@ -59,7 +59,7 @@ def disassemble(cubins: Iterable[Path], arch: str) -> None:
                 )
             blocks.append(f".kernel {name} {len(text)}\n" + _labelled(own, start, len(text)))
             start = end
-        cache.write_atomically(sass_path(path), "".join(blocks).encode())
+        cache.write_text(sass_path(path), "".join(blocks))
 
 
 def _labelled(instructions: list[tuple[int, str]], start: int, size: int) -> str:

@@ -16,13 +16,17 @@ from workbench.build.resources import Resources, read_resources
 from workbench.build.sass import Listing, parse_listings
 from workbench.build.units import EMULATED, HOST, Binary, Unit
 from workbench.declare import Kernel
-from workbench.problem import Problem, unknown
+from workbench.problem import Problem, SourceError, unknown
 
 if TYPE_CHECKING:
     from workbench.store.record import BuildFact
 
 
-class NoSuchKernel(Problem):
+ARCH_NAMED = re.compile(r"Compiling entry function '[^']+' for '(sm_\w+)'")
+"""How ptxas names the architecture, once for each kernel."""
+
+
+class NoSuchKernel(SourceError):
     """A declaration names a function that its source does not hold: that variant's fault, not the machine's."""
 
 
@@ -37,7 +41,7 @@ class KernelFacts:
 
 def prepare_facts(binaries: Iterable[Binary]) -> None:
     """Works the facts of many cubins of one architecture out at once, which costs little more than those of one."""
-    waiting = [binary for binary in binaries if not _facts_path(binary).is_file()]
+    waiting = [binary for binary in binaries if cache.read_text(_facts_path(binary)) is None]
     if waiting:
         disassemble((binary.path for binary in waiting), _arch_of(waiting[0]))
     for binary in waiting:
@@ -50,24 +54,25 @@ def kernels_of(binary: Binary) -> dict[str, KernelFacts]:
     Raises Problem when nvdisasm or cuobjdump is missing.
     """
     stored = _facts_path(binary)
-    if stored.is_file():
+    known = cache.read_text(stored)
+    if known is not None:
         return {
             name: KernelFacts(Resources(**entry["resources"]), entry["code_bytes"], entry["sass_mix"])
-            for name, entry in json.loads(stored.read_text()).items()
+            for name, entry in json.loads(known).items()
         }
     listings = listings_of(binary)
     found = {
         name: KernelFacts(resources, listings[name].code_bytes, listings[name].mix())
         for name, resources in read_resources(binary.path, binary.log).items()
     }
-    cache.write_atomically(stored, json.dumps({name: asdict(entry) for name, entry in found.items()}).encode())
+    cache.write_text(stored, json.dumps({name: asdict(entry) for name, entry in found.items()}))
     return found
 
 
 def listings_of(binary: Binary) -> dict[str, Listing]:
     """Kernel name → machine code of every kernel of a cubin; disassembled once, then read from beside the binary."""
     disassemble([binary.path], _arch_of(binary))
-    return parse_listings(sass_path(binary.path).read_text())
+    return parse_listings(cache.read_text(sass_path(binary.path)) or "")
 
 
 def listing_of(binary: Binary, kernel: str) -> Listing:
@@ -90,6 +95,8 @@ def facts_of(unit: Unit, binary: Binary, kernel: Kernel) -> BuildFact:
     threads = kernel.block[0] * kernel.block[1] * kernel.block[2]
     if unit.arch in (HOST, EMULATED):
         return BuildFact(arch=unit.arch, kernel=kernel.function, source=str(unit.source.name), block_threads=threads)
+    if ARCH_NAMED.search(binary.log) is None:
+        raise NoSuchKernel(f'{unit.source}: holds no kernel: write extern "C" __global__ before {kernel.function}')
     kernels = kernels_of(binary)
     if kernel.function not in kernels:
         raise NoSuchKernel(
@@ -118,7 +125,7 @@ def facts_of(unit: Unit, binary: Binary, kernel: Kernel) -> BuildFact:
 
 def _arch_of(binary: Binary) -> str:
     """The architecture that a cubin was compiled for, as ptxas named it."""
-    named = re.search(r"Compiling entry function '[^']+' for '(sm_\w+)'", binary.log)
+    named = ARCH_NAMED.search(binary.log)
     if named is None:
         raise Problem(f'{binary.path}: holds no kernel (is a function extern "C" __global__?)')
     return named[1]

@@ -23,10 +23,16 @@ class SourceReader:
             self._texts[path] = path.read_bytes()
         return self._texts[path]
 
+    def identity(self, source: Path, folders: Iterable[Path]) -> list[bytes | str]:
+        """All the text that a compilation of `source` reads of this project: its own, then each header's after its
+        name. By name, not by folder: the same kernels in another checkout are the same content."""
+        named = sorted((path.name, self.text(path)) for path in self.headers(source, folders))
+        return [self.text(source), *(part for pair in named for part in pair)]
+
     def includes(self, path: Path) -> tuple[str, ...]:
         """The names in its `#include` lines. Lines inside `#if` count too: rebuilding once too often does no harm."""
         if path not in self._includes:
-            self._includes[path] = tuple(name.decode() for name in INCLUDE.findall(self.text(path)))
+            self._includes[path] = tuple(os.fsdecode(name) for name in INCLUDE.findall(self.text(path)))
         return self._includes[path]
 
     def headers(self, source: Path, folders: Iterable[Path]) -> list[Path]:

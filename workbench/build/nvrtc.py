@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.build.units import Unit
+from workbench.foreign import first_words
 from workbench.problem import Problem
 
 STANDARD = "c++17"
@@ -28,7 +29,7 @@ def compile_cuda(
     name: str, text: str, arch: str, macros: Sequence[tuple[str, str]], include: Sequence[str]
 ) -> Compilation:
     """Compiles one translation unit. `name` is the path that messages and line numbers refer to."""
-    cuda_core, _ = _modules()
+    cuda_core, _ = modules()
     options = cuda_core.ProgramOptions(
         name=name,
         arch=arch,
@@ -55,24 +56,27 @@ def options_text(unit: Unit, include: Sequence[Path]) -> str:
 
 def offered_archs() -> list[int]:
     """Compute capabilities as NVRTC numbers them: 80, 90, 100…"""
-    _, nvrtc = _modules()
+    _, nvrtc = modules()
     _, archs = nvrtc.nvrtcGetSupportedArchs()
     return list(archs)
 
 
 def library_version() -> str:
-    _, nvrtc = _modules()
+    _, nvrtc = modules()
     _, major, minor = nvrtc.nvrtcVersion()
     return f"{major}.{minor}"
 
 
-def _modules() -> tuple[Any, Any]:
+def modules() -> tuple[Any, Any]:
+    """`cuda.core` and NVRTC's own interface. Raises Problem where one is missing or broken."""
     try:
         import cuda.core
         from cuda.bindings import nvrtc
-    except ImportError as error:
+
+        nvrtc.nvrtcVersion()  # loads the library, which is a package of its own and may be missing or broken
+    except (ImportError, OSError, RuntimeError) as error:
         raise Problem(
-            f"CUDA sources cannot be compiled ({error}): pip install 'cuda-core[cu13]' nvidia-cuda-nvrtc"
+            f"CUDA sources cannot be compiled ({first_words(error)}): pip install 'cuda-core[cu13]' nvidia-cuda-nvrtc"
         ) from error
     return cuda.core, nvrtc
 

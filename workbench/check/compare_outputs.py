@@ -13,6 +13,8 @@ import numpy as np
 
 from workbench.store.record import ErrorMeasure
 
+POISON = 0xFF
+"""Every byte of an output before it is written."""
 PIECE = 1 << 16
 """Elements compared at a time: 512 KiB of float64, a second-level cache's worth."""
 STRIPE = 1 << 22
@@ -60,7 +62,11 @@ def _compare(name: str, got: Any, want: Any, bound: float) -> Comparison:
         finite = np.isfinite(got.astype(np.float64))
         place = np.unravel_index(int(np.argmin(finite)), finite.shape)
         count = int(finite.size - np.count_nonzero(finite))
-        return Comparison(float("inf"), name, f"{count} of {finite.size} values are not finite, first at {_at(place)}")
+        detail = f"{count} of {finite.size} values are not finite, first at {_at(place)}"
+        unwritten = int(np.count_nonzero((got.reshape(-1).view(np.uint8).reshape(got.size, -1) == POISON).all(axis=1)))
+        if unwritten:
+            detail += f"; {unwritten} of {finite.size} were never written"
+        return Comparison(float("inf"), name, detail)
     error = math.sqrt(squares / norm) if norm else math.sqrt(squares)
     if error <= bound:
         return Comparison(error, name)

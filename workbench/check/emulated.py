@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from workbench.build import Binary, CompileFailure, Unit, build_units, unit_of
+from workbench.build import Binary, CompileFailure, Unit, build_units, first_errors, unit_of
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import Comparison, compare_outputs
 from workbench.declare import Operation, Plan, Shape
 from workbench.emulate import ORDERS, Memory, run_plan
-from workbench.problem import Problem
+from workbench.problem import SourceError
 
 
 class EmulatedStation:
@@ -48,7 +48,7 @@ def emulated_libraries(plan: Plan, dtype: str) -> dict[Unit, Path]:
     libraries = {}
     for unit, outcome in build_units(units, jobs=1).items():
         if isinstance(outcome, CompileFailure):
-            raise Problem(f"{unit.source}: does not compile for emulation: {outcome.message}")
+            raise SourceError(f"does not compile for emulation: {first_errors(outcome)}")
         assert isinstance(outcome, Binary)
         libraries[unit] = outcome.path
     return libraries

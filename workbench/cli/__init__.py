@@ -1,21 +1,25 @@
 """The command line: parses, calls, prints.
 
-Each command is a function in a file of its own; its heavy imports stand inside it, so that `--help` is quick.
+Each command is a function in a file of its own; its heavy imports stand inside it, so that `--help` is quick. Nothing
+slow is imported before `main` runs: until then an interruption ends in Python's own words.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import os
 import signal
 import sys
 from pathlib import Path
-
-import typer
+from typing import TYPE_CHECKING
 
 from workbench.foreign import first_words, printable
 from workbench.problem import Ended, Problem
+
+if TYPE_CHECKING:
+    import typer
 
 COMMANDS = (
     ("doctor", "workbench.cli.doctor"),
@@ -34,11 +38,14 @@ COMMANDS = (
 """Name and module of every command, in the order in which one meets them. A module holds `command` and may hold
 `SETTINGS`, the context settings that it wants."""
 
+INTERRUPTED = 128 + signal.SIGINT
 PIPE_CLOSED = 141
 """Exit status where whoever read the output has gone: that of a process ended by SIGPIPE."""
 
 
 def make_app() -> typer.Typer:
+    import typer
+
     app = typer.Typer(
         name="workbench",
         help="Build, check, time, profile and explain kernel variants side by side.",
@@ -55,19 +62,18 @@ def make_app() -> typer.Typer:
 
 def main() -> None:
     """The `workbench` command. A user's problem is one line on stderr and a non-zero exit, never a traceback."""
+    received: list[int] = []
     try:
-        _end_as_interrupted()
+        _end_as_interrupted(received)
         _print_anything()
         status = make_app()(standalone_mode=False, prog_name="workbench")
         sys.stdout.flush()
-        if status == 130:
-            raise Ended(signal.SIGINT)
+        if status == INTERRUPTED:  # the parser of the command line makes this of every interruption
+            raise KeyboardInterrupt
     except Problem as problem:
         _exit(str(problem), problem.exit_status)
-    except Ended as ended:
-        _exit("interrupted", ended.exit_status)
     except KeyboardInterrupt:
-        _exit("interrupted", 130)
+        _exit("interrupted", 128 + received[0] if received else INTERRUPTED)
     except BrokenPipeError:
         # The reader (head, a pager) has gone; what it did not want is nobody's problem.
         _drop_output()
@@ -76,11 +82,11 @@ def main() -> None:
         where = f"{printable(str(error.filename))}: " if error.filename is not None else ""
         _drop_output()
         _exit(f"{where}{error.strerror or first_words(error)}; is the disk full, or may this user not write there?", 1)
-    except typer.Abort:
-        _exit("ended before it was done", 1)
     except Exception as error:
         # What the parser of the command line finds wrong: an exception with a status and a text of its own.
         status, text = getattr(error, "exit_code", None), getattr(error, "format_message", None)
+        if isinstance(error.__cause__, EOFError):
+            _exit("ended before it was done", 1)
         if status is None or text is None:
             raise
         command = getattr(getattr(error, "ctx", None), "command_path", "workbench")
@@ -88,17 +94,27 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _end_as_interrupted() -> None:
-    """A closed terminal or a scheduler's end is an interruption: work in progress is left so that it can go on."""
+def _end_as_interrupted(received: list[int]) -> None:
+    """A closed terminal or a scheduler's end is an interruption: work in progress is left so that it can go on. The
+    signal's number is added to `received`."""
 
     def end(number: int, _: object) -> None:
         for other in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(other, signal.SIG_IGN)  # the ending has begun
+        received.append(number)
         raise Ended(number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # under nohup it stays ignored
             signal.signal(number, end)
+    atexit.register(_end_at_once)
+
+
+def _end_at_once() -> None:
+    """While Python puts itself away there is nothing left to save, and nobody to catch an interruption."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _print_anything() -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from workbench.cli.options import Json, Kernels, Operations, Variants, words
-
-if TYPE_CHECKING:
-    from workbench.build.catalogue import BuildRow
+from workbench.cli.options import Json, Kernels, Operations, Variants, positive_number, words
 
 
 def command(
@@ -24,7 +21,10 @@ def command(
         tuple[str, str] | None, typer.Option(help="Two variants side by side, as in scan/serial scan/blelloch.")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Compilations at a time; as many as cores where not given.")
+        int | None,
+        typer.Option(
+            parser=positive_number, metavar="N", help="Compilations at a time; as many as cores where not given."
+        ),
     ] = None,
     kernels: Kernels = None,
     as_json: Json = False,
@@ -34,7 +34,6 @@ def command(
     from workbench.build.catalogue import build_catalogue
     from workbench.catalog import load_catalog
     from workbench.cli.build_table import BuildBar, print_difference, print_rows
-    from workbench.problem import Problem
 
     catalog = load_catalog(kernels)
     archs, dtypes = parse_archs("all" if all_archs else arch), words(dtype, "--dtype")
@@ -62,9 +61,9 @@ def command(
         _print_json([row.as_dict() for row in rows])
     else:
         print_rows(rows, bar)
-    failed = _failures(rows)
-    if failed:
-        raise Problem(f"{failed} of {len(rows)} kernels did not compile; the messages stand above")
+    failed = sum(row.status == "compile_error" for row in rows)
+    why = f"{failed} of {len(rows)} kernels did not compile; the messages stand above" if failed else ""
+    catalog.complain(operations or (), why)
 
 
 def _key(name: str, operations: list[str] | None) -> str:
@@ -76,10 +75,6 @@ def _key(name: str, operations: list[str] | None) -> str:
     if operations and len(operations) == 1:
         return f"{operations[0]}/{name}"
     raise Problem(f"--diff {name}: of which operation? write OPERATION/{name}", exit_status=2)
-
-
-def _failures(rows: list[BuildRow]) -> int:
-    return sum(row.status == "compile_error" for row in rows)
 
 
 def _print_json(value: object) -> None:

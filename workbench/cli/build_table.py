@@ -13,13 +13,14 @@ from rich.table import Table
 
 from workbench.build.catalogue import BuildRow
 from workbench.build.difference import Difference
+from workbench.build.messages import errors_of, hint_of
 from workbench.build.units import Binary, CompileFailure, Unit
 from workbench.cli.quantity import MISSING, percent
+from workbench.cli.terminal import Column, Row, print_table, say
 from workbench.cli.terminal import console as terminal
-from workbench.cli.terminal import say
 from workbench.store.record import BuildFact
 
-MESSAGE_LINES = 30
+MESSAGE_LINES = 12
 """Of a compiler's message; one missing header makes thousands."""
 SHOWN = ("mufu", "hmma", "hgmma", "async_copy", "shuffle", "barrier", "atomic", "ffma")
 """SASS classes that the table has room for, in this order; --json has all of them."""
@@ -76,49 +77,66 @@ def print_rows(rows: list[BuildRow], bar: BuildBar) -> None:
         if row.unit is not None and row.status == "ok":
             groups.setdefault((row.variant.partition("/")[0], row.unit.arch), []).append(row)
     for (operation, arch), group in groups.items():
-        console.print(_table(f"{operation}, {arch}", group) if arch != "host" else _host_table(operation, group))
+        if arch == "host":
+            _print_host_table(operation, group)
+        else:
+            _print_table(f"{operation}, {arch}", group)
         console.print()
     for variant, reason in dict.fromkeys((r.variant, r.reason) for r in rows if r.status == "no_kernel"):
         say(f"{variant}: {reason}", style="dim")
     for row in rows:
         if row.status == "unsupported":
             say(f"{row.variant} {row.dtype}: unsupported: {row.reason}", style="dim")
-    for reason, unit in {r.reason: r.unit or r.variant for r in rows if r.status == "compile_error"}.items():
-        say(f"\ndoes not compile: {unit}", style="bold red")
-        lines = (reason or "").splitlines()
-        for line in lines[:MESSAGE_LINES]:
-            say(line)
-        if len(lines) > MESSAGE_LINES:
-            say(f"… {len(lines) - MESSAGE_LINES:,} lines more: workbench build --json has all of them", style="dim")
+    _print_failures([row for row in rows if row.status == "compile_error"])
     failed = f", {bar.failed} failed" if bar.failed else ""
     console.print(
         f"{bar.compiled} compiled, {bar.cached} from the cache{failed}, in {bar.seconds:.1f} s", highlight=False
     )
 
 
-def _table(title: str, rows: list[BuildRow]) -> Table:
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
-    table.add_column("variant", no_wrap=True)
-    table.add_column("kernel", overflow="fold")
-    table.add_column("io")
-    for column in ("regs", "shared", "spill", "stack", "block", "occ."):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("limiter")
-    for column in ("code", "instr."):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("of these", overflow="fold")
-    before = ""
+def _print_failures(rows: list[BuildRow]) -> None:
+    """Once per source (other dtypes and architectures fail at the same places), and once per fault of a declaration."""
+    groups: dict[object, list[BuildRow]] = {}
+    for row in rows:
+        groups.setdefault(row.unit.source if row.log and row.unit else row.reason, []).append(row)
+    for group in groups.values():
+        first, names = group[0], ", ".join(dict.fromkeys(row.variant for row in group))
+        if first.log is None or first.unit is None:
+            say(f"\ncannot be built: {names}", style="bold red")
+            say(first.reason or "")
+            continue
+        units = len({row.unit for row in group})
+        others = f" and {units - 1} more of its builds" if units > 1 else ""
+        say(
+            f"\ndoes not compile: {first.unit.source} for {first.dtype}, {first.unit.arch}{others}: {names}", "bold red"
+        )
+        lines = (first.reason or "").splitlines()
+        for line in lines[:MESSAGE_LINES]:
+            say(line)
+        if len(lines) > MESSAGE_LINES:
+            say(f"… {len(lines) - MESSAGE_LINES:,} lines more: {first.log}", style="dim")
+        hint = hint_of(errors_of(first.reason or ""))
+        if hint:
+            say(hint)
+
+
+def _print_table(title: str, rows: list[BuildRow]) -> None:
+    columns = [Column("variant"), Column("kernel"), Column("io")]
+    columns += [Column(name, right=True) for name in ("regs", "shared", "spill", "stack", "block", "occ.")]
+    columns += [Column("limiter"), Column("code", right=True), Column("instr.", right=True)]
+    columns += [Column("of these", breaks=True)]
+    table, before = [], ""
     for row in rows:
         name = row.variant.partition("/")[2]
         fact = row.fact
         assert fact is not None and row.step is not None
-        table.add_row(
+        cells = (
             name if name != before else "",
             row.step.function + "".join(f" {key}={value}" for key, value in row.step.defines),
             {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}.get(row.dtype, row.dtype),
             _integer(fact.registers),
             _integer(fact.shared_bytes),
-            f"[red]{fact.spill_bytes}[/]" if fact.spill_bytes else _integer(fact.spill_bytes),
+            _integer(fact.spill_bytes),
             _integer(fact.stack_bytes),
             _integer(fact.block_threads),
             percent(fact.occupancy_theoretical),
@@ -127,16 +145,17 @@ def _table(title: str, rows: list[BuildRow]) -> Table:
             _integer(fact.sass_mix.get("total")),
             sass_summary(fact),
         )
+        table.append(Row(cells, {5: "red"} if fact.spill_bytes else {}))
         before = name
-    return table
+    print_table(title, columns, table)
 
 
-def _host_table(operation: str, rows: list[BuildRow]) -> Table:
-    table = Table("variant", "function", "io", "source", title=f"{operation}, host", title_justify="left", box=None)
+def _print_host_table(operation: str, rows: list[BuildRow]) -> None:
+    table = []
     for row in rows:
         assert row.step is not None and row.unit is not None
-        table.add_row(row.variant.partition("/")[2], row.step.function, row.dtype, row.unit.source.name)
-    return table
+        table.append((row.variant.partition("/")[2], row.step.function, row.dtype, row.unit.source.name))
+    print_table(f"{operation}, host", [Column(name) for name in ("variant", "function", "io", "source")], table)
 
 
 def sass_summary(fact: BuildFact) -> str:

@@ -20,7 +20,6 @@ from workbench.cli.options import (
     selection_of,
     words,
 )
-from workbench.problem import Problem
 
 SETTINGS = AXES
 
@@ -48,7 +47,9 @@ def command(
     from workbench.sweep.checking import check_all
     from workbench.sweep.growth import record_error_growth
 
-    selection = selection_of(operations, variants, dtype, kernels, timeout, preset="small", devices=words(device))
+    selection = selection_of(
+        operations, variants, dtype, kernels, timeout, preset="small", devices=words(device, "--device")
+    )
     with BarWatch() as watch:
         if error_growth:
             folder = record_error_growth(selection, profiles, name or None, watch)
@@ -59,7 +60,8 @@ def command(
         _print_growth(records)
         print(f"run: {folder.path}")
         return
-    losses = {(v.operation, v.name): v.known_loss for v in load_catalog(selection.folder)}
+    catalog = load_catalog(selection.folder)
+    losses = {(v.operation, v.name): v.known_loss for v in catalog}
     rows = [
         {
             "operation": r.operation,
@@ -84,9 +86,11 @@ def command(
     if error_growth:
         return  # a family that loses its digits is what is looked for
     wrong = [row for row in rows if row["status"] not in ("ok", "unsupported") and not row["known_loss"]]
+    failed = ""
     if wrong:
         names = ", ".join(dict.fromkeys(f"{row['operation']}/{row['variant']}" for row in wrong))
-        raise Problem(f"{len(wrong)} of {len(rows)} checks failed: {names}; the reasons stand beside them")
+        failed = f"{len(wrong)} of {len(rows)} checks failed: {names}; the reasons stand below the table"
+    catalog.complain(selection.operations, failed)
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
@@ -94,10 +98,15 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
     names = ("operation", "variant", "shape", "how", "status", "relative L2", "bound", "where the error is largest")
     columns = [Column(name, right=name in ("relative L2", "bound")) for name in names]
+    together: dict[tuple[str, str], list[str]] = {}
+    """One reason may be that of many variants: of all those whose source does not compile."""
+    for row in rows:
+        together.setdefault((row["operation"], _why(row)), []).append(row["variant"])
     table = []
     for row in rows:
         shape = " ".join(f"{k}={v}" if isinstance(v, int) else str(v) for k, v in row["shape"].items() if k != "regime")
-        why = row["known_loss"] or row["reason"] or ""
+        why = _why(row)
+        named = together.pop((row["operation"], why), [])
         cells = (
             row["operation"],
             row["variant"],
@@ -109,8 +118,13 @@ def _print(rows: list[dict[str, Any]]) -> None:
             "" if why else row["worst_at"] or "",
         )
         style = {"ok": "green", "unsupported": "dim"}.get(row["status"], "red")
-        table.append(Row(cells, {4: style}, f"{row['operation']}/{row['variant']}: {why}" if why else ""))
+        note = f"{', '.join(dict.fromkeys(named))}: {why}" if why and named else ""
+        table.append(Row(cells, {4: style}, note))
     print_table("", columns, table)
+
+
+def _why(row: dict[str, Any]) -> str:
+    return row["known_loss"] or row["reason"] or ""
 
 
 def _print_growth(records: list[Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.options import Json, Profiles
+from workbench.cli.options import Json, Profiles, decimal_number
 from workbench.problem import Problem
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def command(
 def parse_share(text: str) -> float:
     """`5%` or `0.05` → 0.05. Problem for anything else, and for what is negative."""
     try:
-        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
+        share = decimal_number(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except typer.BadParameter:
         share = -1.0
     if not 0 <= share < 100:
         raise Problem(f"--fail-over {text}: write a share such as 5% or 0.05", exit_status=2)

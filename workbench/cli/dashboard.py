@@ -8,14 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from workbench.cli.options import Kernels, Profiles
+from workbench.cli.options import Kernels, Profiles, whole_number
 from workbench.problem import Problem
 
 
 def command(
     profiles: Profiles = Path("profiles"),
     kernels: Kernels = None,
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    port: Annotated[int, typer.Option(parser=whole_number, metavar="N", help="Port on this machine.")] = 8501,
     address: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ) -> None:

@@ -25,20 +25,13 @@ def command(as_json: Json = False) -> None:
 
         print(json.dumps({"can_sweep": runs, "checks": [asdict(check) for check in checks]}, indent=2))
     else:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
+        from workbench.cli.terminal import Column, Row, print_table, say
 
-        table = Table(box=None, show_header=False, pad_edge=False)
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
+        rows = []
         for check in checks:
-            text = Text(check.text)
-            if check.fix:
-                text.append(f"\n→ {check.fix}", style="dim")
-            table.add_row(check.name, Text(check.state, style=COLOURS[check.state]), text)
-        console = Console(highlight=False)
-        console.print(table)
-        console.print("\na sweep can run here" if runs else "\na sweep cannot run here: mend what is wrong above")
+            fix = f" → {check.fix}" if check.fix else ""
+            rows.append(Row((check.name, check.state, check.text + fix), {1: COLOURS[check.state]}))
+        print_table("", (Column(""), Column(""), Column("", breaks=True)), rows)
+        say("")
+        say("a sweep can run here" if runs else "a sweep cannot run here: mend what is wrong above")
     raise typer.Exit(0 if runs else 1)

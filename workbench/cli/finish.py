@@ -22,7 +22,7 @@ def command(
 
     folder = find_run(profiles, run)
     if folder.run.finished:
-        print(f"{folder.run.name} is finished already; nothing to do")
+        print(f"{folder.path.name} is finished already; nothing to do")
         return
     folder.finish()
-    print(f"{folder.run.name}: {len(folder.records())} records in {folder.path / 'records.parquet'}")
+    print(f"{folder.path.name}: {len(folder.records())} records in {folder.path / 'records.parquet'}")

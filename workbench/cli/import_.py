@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from workbench.cli.options import Json, Kernels, Profiles
+from workbench.problem import Problem
 
 
 def command(
@@ -25,20 +27,37 @@ def command(
     metrics and rules. With --run, launches join that run's records by the NVTX ranges around them.
     """
     from workbench.catalog import load_catalog
+    from workbench.cli.profile_table import as_json as rows_of
+    from workbench.cli.profile_table import print_imported
     from workbench.profile.import_report import import_as_run, import_into_run
-    from workbench.profile.show import as_json as rows_of
-    from workbench.profile.show import print_imported
     from workbench.store.run_folder import find_run
 
     catalog = load_catalog(kernels)
     printed = []
+    failed = False
     for file in files:
-        imported = import_into_run(file, find_run(profiles, run)) if run else import_as_run(file, profiles)
+        try:
+            imported = import_into_run(file, find_run(profiles, run)) if run else import_as_run(file, profiles)
+        except Problem as problem:
+            if len(files) == 1:
+                raise
+            print(f"workbench: {problem}", file=sys.stderr)  # one bad report of many does not cost the others
+            failed = True
+            continue
         if as_json:
-            printed.append({"file": str(file), "run": str(imported.run), "records": rows_of(imported, catalog)})
+            printed.append(
+                {
+                    "file": str(file),
+                    "run": str(imported.run),
+                    "already": imported.already,
+                    "records": rows_of(imported, catalog),
+                }
+            )
         else:
             print_imported(str(file), imported, catalog)
     if as_json:
         import json
 
         print(json.dumps(printed, indent=2))
+    if failed:
+        raise typer.Exit(1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.analyse.describe import ceiling_text
 from workbench.cli.quantity import percent, rate, seconds
 from workbench.cli.terminal import Column, Row, print_table, say
 from workbench.store.record import BuildFact, Record
@@ -168,9 +169,9 @@ def _settings(text: str) -> str:
 
 def _footer(folder: RunFolder) -> None:
     ceilings = ", ".join(
-        f"{name.removesuffix('_per_s').replace('_', ' ')} {value / 1e9:,.1f} G/s"
+        f"{name.replace('_per_s', '').replace('_', ' ')} {ceiling_text(name, value)}"
         for name, value in folder.run.ceilings.items()
-        if name.endswith("per_s")
+        if "_per_s" in name and not name.endswith("_median")
     )
     if ceilings:
         say(f"ceilings measured in this run: {ceilings}")

@@ -10,13 +10,17 @@ from workbench.cli.options import Json, Kernels, Operations
 def command(operations: Operations = None, kernels: Kernels = None, as_json: Json = False) -> None:
     """Operations and variants, their factors and tunables, and how each runs on this machine."""
     from workbench.catalog import load_catalog
+    from workbench.declare import Shape
+    from workbench.declared import fault_of
     from workbench.execute.here import backend_here
 
     catalog = load_catalog(kernels)
     chosen = catalog.select(operations or ())
     rows: list[dict[str, Any]] = []
     for variant in chosen:
-        backend, why = backend_here(variant)
+        operation = catalog.operations[variant.operation]
+        fault = fault_of(variant, operation, Shape.of(operation.dtypes[0], **operation.axes))
+        backend, why = (None, f"broken: {fault}") if fault else backend_here(variant)
         rows.append(
             {
                 "operation": variant.operation,
@@ -33,11 +37,12 @@ def command(operations: Operations = None, kernels: Kernels = None, as_json: Jso
         import json
 
         print(json.dumps(rows, indent=2))
+        catalog.complain(operations or ())
         return
     from workbench.cli.terminal import Column, print_table
 
     columns = [Column("variant"), Column("idea", breaks=True), Column("factors", breaks=True)]
-    columns += [Column("tunables", breaks=True), Column("here")]
+    columns += [Column("tunables", breaks=True), Column("here", breaks=True)]
     for name in dict.fromkeys(v.operation for v in chosen):
         operation = catalog.operations[name]
         table = []
@@ -49,3 +54,4 @@ def command(operations: Operations = None, kernels: Kernels = None, as_json: Jso
                 table.append((str(row["variant"]), str(row["idea"]), factors, settings, here))
         print_table(f"{name}: {operation.title}   {operation.equation}", columns, table)
         print()
+    catalog.complain(operations or ())

@@ -16,9 +16,9 @@ def command(
     variant: Annotated[str, typer.Argument(help="operation/name; none: --registers and --shared alone.")] = "",
     arch: Annotated[str, typer.Option(help="One architecture, such as sm_90.")] = "sm_90",
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
-    block: Annotated[str, typer.Option(help="Threads a block, as in 32:1024:+32.")] = "",
-    registers: Annotated[str, typer.Option(help="Registers a thread; what it compiles to where not given.")] = "",
-    shared: Annotated[str, typer.Option(help="Bytes a block, static and dynamic; its own where not given.")] = "",
+    block: Annotated[str, typer.Option(help="Threads per block, as in 32:1024:+32.")] = "",
+    registers: Annotated[str, typer.Option(help="Registers per thread; what it compiles to where not given.")] = "",
+    shared: Annotated[str, typer.Option(help="Bytes per block, static and dynamic; its own where not given.")] = "",
     kernel: Annotated[str, typer.Option(help="One kernel of the variant; all where not given.")] = "",
     kernels: Kernels = None,
     as_json: Json = False,
@@ -125,32 +125,28 @@ def _launches(key: str, arch: str, dtype: str, kernel: str, kernels: Any) -> lis
 
 
 def _print(title: str, arch: str, own: dict[str, Any] | None, points: list[OccupancyPoint]) -> None:
-    from rich.table import Table
-
-    from workbench.cli.terminal import console
+    from workbench.cli.terminal import Column, Row, print_table
     from workbench.devices import arch_limits
 
     most = arch_limits(arch).max_warps_per_sm
-    table = Table(title=f"{title}, {arch}: at most {most} warps an SM", title_justify="left", box=None)
-    for column in ("block", "registers", "shared", "blocks an SM", "warps", "occupancy"):
-        table.add_column(column, justify="right")
-    table.add_column("")
-    table.add_column("limited by")
+    figures = ("block", "regs", "shared", "blocks/SM", "warps", "occ.")
+    columns = [*(Column(name, right=True) for name in figures), Column(""), Column("limited by")]
+    table = []
     for point in points:
         state = point.occupancy
         here = own is not None and (
             (point.block_threads, point.registers, point.shared_bytes)
             == (own["block_threads"], own["registers"], own["shared_bytes"])
         )
-        table.add_row(
+        cells = (
             f"{point.block_threads:,}",
             str(point.registers),
-            f"{point.shared_bytes:,}",
+            f"{point.shared_bytes:,} B",
             str(state.blocks_per_sm),
             str(state.warps_per_sm),
             f"{100 * state.fraction:.0f} %",
-            "█" * round(20 * state.fraction),
-            state.limiter + ("  ← as launched" if here else ""),
-            style="bold" if here else None,
+            "█" * round(8 * state.fraction),
+            state.limiter + (" ← as launched" if here else ""),
         )
-    console().print(table)
+        table.append(Row(cells, dict.fromkeys(range(len(cells)), "bold") if here else {}))
+    print_table(f"{title}, {arch}: at most {most} warps per SM", columns, table)

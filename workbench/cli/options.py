@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,28 @@ if TYPE_CHECKING:
 AXES = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Context settings of a command that takes `--T 1024:65536:x2` for whatever axes the operations have."""
 
+
+def whole_number(text: str) -> int:
+    """An option's whole number in plain digits: `int` also takes other scripts' digits and underscores."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", str(text)):
+        raise typer.BadParameter(f"{text or 'nothing'} is not a whole number")
+    return int(text)
+
+
+def positive_number(text: str) -> int:
+    """A whole number of at least 1."""
+    if (number := whole_number(text)) < 1:
+        raise typer.BadParameter(f"{text} is not a count; counts start at 1")
+    return number
+
+
+def decimal_number(text: str) -> float:
+    """An option's number in plain digits, such as 0.5 or 1e3; see `whole_number`."""
+    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?inf|nan", str(text), re.IGNORECASE):
+        raise typer.BadParameter(f"{text or 'nothing'} is not a number")
+    return float(text)
+
+
 Operations = Annotated[
     list[str] | None, typer.Argument(help="Operations; all where none is named.", metavar="OPERATION")
 ]
@@ -25,10 +48,9 @@ Profiles = Annotated[Path, typer.Option(help="Where runs are kept.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16, comma-separated.")]
 Device = Annotated[str, typer.Option(help="cuda, cpu, comma-separated; the GPU where there is one, else the CPU.")]
-
-
-Timeout = Annotated[float, typer.Option(help="Seconds that one variant may take to answer.")]
-
+Timeout = Annotated[
+    float, typer.Option(parser=decimal_number, metavar="SECONDS", help="Seconds that one variant may take to answer.")
+]
 
 LONGEST_TIMEOUT_S = 7 * 86400.0
 SHORTEST_TIMEOUT_S = 0.01
@@ -42,11 +64,11 @@ def words(text: str, option: str = "") -> tuple[str, ...]:
     return found
 
 
-def check_timeout(seconds: float) -> float:
-    """The seconds themselves; Problem where no worker can be waited for so long, or so short a time."""
+def check_timeout(seconds: float, option: str = "--timeout") -> float:
+    """The seconds themselves; Problem where nothing can be waited for so long, or so short a time."""
     if not SHORTEST_TIMEOUT_S <= seconds <= LONGEST_TIMEOUT_S:  # false for NaN too
         limits = f"seconds must be positive: from {SHORTEST_TIMEOUT_S} to {LONGEST_TIMEOUT_S:.0f}"
-        raise Problem(f"--timeout {seconds:g}: {limits}", exit_status=2)
+        raise Problem(f"{option} {seconds:g}: {limits}", exit_status=2)
     return seconds
 
 
@@ -68,6 +90,8 @@ def split_axes(words_given: list[str] | None) -> tuple[tuple[str, ...], tuple[tu
             if not rest:
                 raise Problem(f"{word}: takes sizes, as in {word} 1024 or {word} 64:4096:x2", exit_status=2)
             value = rest.pop(0)
+        if name in axes:
+            raise Problem(f"--{name} {value}: --{name} is given twice; write --{name} A,B for several", exit_status=2)
         axes[name] = parse_axis(name, value)
     return tuple(operations), tuple(axes.items())
 

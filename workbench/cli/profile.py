@@ -7,8 +7,18 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.options import AXES, Dtype, Json, Operations, Profiles, Variants, split_axes, words
-from workbench.problem import Problem
+from workbench.cli.options import (
+    AXES,
+    Dtype,
+    Json,
+    Operations,
+    Profiles,
+    Variants,
+    check_timeout,
+    decimal_number,
+    split_axes,
+    words,
+)
 
 SETTINGS = AXES
 
@@ -20,11 +30,16 @@ def command(
     dtype: Dtype = "",
     pass_: Annotated[str, typer.Option("--pass", help="Passes, comma-separated.")] = "",
     keys: Annotated[str, typer.Option(help="Exactly these records, comma-separated.")] = "",
-    budget: Annotated[float, typer.Option(help="Seconds under ncu that one variant may take.")] = 60.0,
+    budget: Annotated[
+        float,
+        typer.Option(parser=decimal_number, metavar="SECONDS", help="Seconds under ncu that one variant may take."),
+    ] = 60.0,
     section: Annotated[str, typer.Option(help="Sections of ncu instead of the usual ones, comma-separated.")] = "",
     set_: Annotated[str, typer.Option("--set", help="A set of ncu instead: basic, detailed, full, roofline.")] = "",
     cache: Annotated[str, typer.Option(help="all: caches flushed before each replay; none: as in a pipeline.")] = "all",
-    timeout: Annotated[float, typer.Option(help="Seconds that all of it may take.")] = 1800.0,
+    timeout: Annotated[
+        float, typer.Option(parser=decimal_number, metavar="SECONDS", help="Seconds that all of it may take.")
+    ] = 1800.0,
     ncu: Annotated[str, typer.Option(help="The ncu to run.")] = "ncu",
     print_command: Annotated[bool, typer.Option("--print-command", help="Print the ncu command and stop.")] = False,
     profiles: Profiles = Path("profiles"),
@@ -45,14 +60,14 @@ def command(
     from workbench.profile.select import Wanted, select, write_selection
     from workbench.store.run_folder import find_run
 
-    for name, value in (("--budget", budget), ("--timeout", timeout)):
-        if value <= 0:
-            raise Problem(f"{name} {value:g}: seconds must be positive", exit_status=2)
+    check_timeout(budget, "--budget")
+    check_timeout(timeout)
     folder = find_run(profiles, run)
     named, axes = split_axes(operations)
-    wanted = Wanted(named, words(variants), axes, words(dtype), words(pass_), words(keys), budget)
+    passes, chosen = words(pass_, "--pass"), words(keys, "--keys")
+    wanted = Wanted(named, words(variants, "--variants"), axes, words(dtype, "--dtype"), passes, chosen, budget)
     selected = select(folder, wanted)
-    collection = Collection(words(section) or SECTIONS, set_, cache)
+    collection = Collection(words(section, "--section") or SECTIONS, set_, cache)
     selection = write_selection(folder, selected.records, cache_folder() / "profile")
     for line in selected.left_out:
         print(f"note: left out {line}", file=sys.stderr)
@@ -73,9 +88,9 @@ def command(
 
 def _show(source: str, imported: object, kernels: str | None, as_json: bool) -> None:
     from workbench.catalog import load_catalog
+    from workbench.cli.profile_table import as_json as rows_of
+    from workbench.cli.profile_table import print_imported
     from workbench.profile.import_report import Imported
-    from workbench.profile.show import as_json as rows_of
-    from workbench.profile.show import print_imported
 
     assert isinstance(imported, Imported)
     catalog = load_catalog(Path(kernels) if kernels else None)

@@ -18,6 +18,7 @@ from workbench.cli.options import (
     Timeout,
     Variants,
     selection_of,
+    whole_number,
     words,
 )
 from workbench.problem import Ended, Problem, unknown
@@ -44,7 +45,7 @@ def command(
     name: Annotated[str | None, typer.Option(help="Name of the run; date and device where none is given.")] = None,
     model: Annotated[bool, typer.Option("--model", help="Print the modelled ladder of --device; run nothing.")] = False,
     timeout: Timeout = 120.0,
-    seed: Annotated[int, typer.Option(help="Seed of the interleaving.")] = 0,
+    seed: Annotated[int, typer.Option(parser=whole_number, metavar="N", help="Seed of the interleaving.")] = 0,
     kernels: Kernels = None,
     profiles: Profiles = Path("profiles"),
     as_json: Json = False,
@@ -55,6 +56,8 @@ def command(
     """
     if pass_ != "forward":
         raise unknown("pass", pass_, ("forward",))
+    if not words(arch, "--arch"):
+        raise Problem("--arch: names nothing; write one architecture or several with commas between", exit_status=2)
     selection = selection_of(
         operations,
         variants,
@@ -63,10 +66,13 @@ def command(
         timeout,
         preset=preset,
         devices=() if model else words(device, "--device"),
-        archs=words(arch, "--arch"),
+        archs=words(arch),
         seed=seed,
     )
     if model:
+        if resume is not None or name is not None:
+            given = "--name" if resume is None else "--resume"
+            raise Problem(f"{given} has no effect beside --model, which runs nothing; leave it out", exit_status=2)
         _modelled(selection, device, as_json)
     else:
         _sweep(context, selection, profiles, name, resume, as_json)
@@ -97,9 +103,9 @@ def _refuse_other_words(context: typer.Context, selection: Selection, folder: Ru
         if given and any(getattr(selection, field) != getattr(begun, field) for field in fields):
             value = context.params[option]
             word = " ".join(value) if isinstance(value, list | tuple) else f"--{option} {value}"
-            raise Problem(f"{word}: {folder.run.name} was begun otherwise and goes on so; leave it out", exit_status=2)
+            raise Problem(f"{word}: {folder.path.name} was begun otherwise and goes on so; leave it out", exit_status=2)
     if context.params["name"]:
-        raise Problem(f"--name has no effect beside --resume: the run is called {folder.run.name}", exit_status=2)
+        raise Problem(f"--name has no effect beside --resume: the run is called {folder.path.name}", exit_status=2)
 
 
 def _sweep(
@@ -108,36 +114,38 @@ def _sweep(
     from workbench.execute.worker import start_server
 
     start_server()  # it imports torch beside what is imported here
+    from workbench.catalog import load_catalog
     from workbench.cli.ladder_table import print_ladder, print_ladder_json
     from workbench.cli.progress import BarWatch
     from workbench.store.run_folder import find_run
+    from workbench.sweep.selection import Selection
     from workbench.sweep.session import continue_run, start_run
 
-    if resume is None:
-        folder = start_run(selection, profiles, name)
-    else:
-        folder = find_run(profiles, resume)
-        _refuse_other_words(context, selection, folder)
-    with BarWatch() as watch:
-        try:
+    folder = None
+    try:
+        if resume is None:
+            folder = start_run(selection, profiles, name)
+        else:
+            folder = find_run(profiles, resume)
+            _refuse_other_words(context, selection, folder)
+        with BarWatch() as watch:
             continue_run(folder, watch)
-        except KeyboardInterrupt as ended:
-            status = ended.exit_status if isinstance(ended, Ended) else 130
-            raise Problem(f"interrupted; {_go_on(folder)} goes on from here", exit_status=status) from None
+    except KeyboardInterrupt as ended:
+        if folder is None:
+            raise
+        status = ended.exit_status if isinstance(ended, Ended) else 130
+        raise Problem(f"interrupted; {folder.resume_command} goes on from here", exit_status=status) from None
     if as_json:
         print_ladder_json(folder)
     else:
         print_ladder(folder)
+    failed = ""
     if all(
         r.status.value in ("incorrect", "implausible", "crashed", "timeout", "compile_error") for r in folder.records()
     ):
-        raise Problem(f"no variant of {folder.run.name} came through; the reasons stand in the table")
-
-
-def _go_on(folder: RunFolder) -> str:
-    """The command that continues the run."""
-    elsewhere = "" if folder.path.parent == Path("profiles") else f" --profiles {folder.path.parent}"
-    return f"workbench sweep --resume {folder.path.name}{elsewhere}"
+        failed = f"no variant of {folder.path.name} came through; the reasons stand in the table"
+    begun = Selection.from_dict(folder.run.selection)
+    load_catalog(begun.folder).complain(begun.operations, failed)
 
 
 def _modelled(selection: Selection, device: str, as_json: bool) -> None:

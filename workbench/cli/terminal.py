@@ -107,7 +107,8 @@ def _shared(natural: Sequence[int], columns: Sequence[Column], room: int) -> lis
 
 
 def _side_by_side(columns: Sequence[Column], rows: Sequence[Row], widths: Sequence[int]) -> list[Text]:
-    lines = [_line([c.name for c in columns], columns, widths, dict.fromkeys(range(len(columns)), "bold"))]
+    names = [column.name for column in columns]
+    lines = [_line(names, columns, widths, dict.fromkeys(range(len(columns)), "bold"))] if any(names) else []
     for row in rows:
         parts = [
             _broken(c, w) if column.breaks else [c] for c, column, w in zip(row.cells, columns, widths, strict=True)

@@ -15,6 +15,9 @@ NO_GPU = "run it on a machine with an NVIDIA GPU; without one, CPU variants are 
 SEE_GPU = "as for the GPU"
 OLDEST_COMPILER = 10
 """GCC 10 is the first with the C++20 that the CPU kernels and the emulator are written in."""
+RENTED = {"RUNPOD_POD_ID": "RunPod", "MODAL_TASK_ID": "Modal", "VAST_CONTAINERLABEL": "Vast.ai"}
+"""Variables by which a container shows whose it is."""
+CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 DCGM = {"nv-hostengine", "dcgm-exporter", "dcgm"}
 HEADER_PACKAGES = ("nvidia-cuda-runtime", "nvidia-cuda-crt", "nvidia-cuda-cccl")
 
@@ -219,18 +222,47 @@ def permission(gpu: Gpu, machine: Machine) -> Check:
     name = "counter permission"
     parameters = machine.text("/proc/driver/nvidia/params")
     if parameters is None:
-        if gpu.name:
-            fix = "it shows when profiling; if ncu says ERR_NVGPUCTRPERM, run as root"
-            return Check(name, "missing", "/proc/driver/nvidia/params cannot be read", fix)
-        return Check(name, "missing", "no NVIDIA driver", SEE_GPU)
+        if not gpu.name:
+            return Check(name, "missing", "no NVIDIA driver", SEE_GPU)
+        fix = f"it shows when profiling; if ncu says ERR_NVGPUCTRPERM: {_open_counters(machine)}"
+        return Check(name, "missing", "/proc/driver/nvidia/params cannot be read", fix)
     restricted = re.search(r"RmProfilingAdminOnly:\s*1", parameters) is not None
     if not restricted:
         return Check(name, "ok", "counters are open to every user")
     if machine.may_read_counters_as_admin():
         return Check(name, "ok", f"counters are for admins, and this is one ({machine.user()} with CAP_SYS_ADMIN)")
-    fix = "profile as root, in a container with --cap-add=SYS_ADMIN, or load the driver with "
-    fix += "NVreg_RestrictProfilingToAdminUsers=0"
-    return Check(name, "wrong", f"counters are for admins only (RmProfilingAdminOnly: 1), {machine.user()}", fix)
+    text = f"counters are for admins only (RmProfilingAdminOnly: 1), {machine.user()}"
+    return Check(name, "wrong", text, _open_counters(machine))
+
+
+def _open_counters(machine: Machine) -> str:
+    """How to get at the counters on a machine of this kind, as far as it can be done."""
+    if _is_wsl(machine):
+        return (
+            "under WSL2 Windows decides: NVIDIA's control panel, Developer, Manage GPU Performance Counters, allow "
+            "access to all users; being root here, or NVreg_ options, change nothing"
+        )
+    variables = {line.partition("=")[0] for line in (machine.text("/proc/self/environ") or "").split("\0")}
+    rented = next((name for variable, name in RENTED.items() if variable in variables), None)
+    if rented:
+        return (
+            f"a container of {rented} is not allowed to, and nothing inside it can change that; profile on a machine "
+            "that is yours as a whole, and bring the report: workbench import"
+        )
+    if any(machine.text(mark) is not None for mark in CONTAINER_MARKS):
+        return (
+            "start this container with --cap-add=SYS_ADMIN, or load the driver of its host with "
+            "NVreg_RestrictProfilingToAdminUsers=0; where the container is rented only its host can, and some never "
+            "do: profile elsewhere then, and bring the report: workbench import"
+        )
+    return (
+        "profile as root, in a container with --cap-add=SYS_ADMIN, or load the driver with "
+        "NVreg_RestrictProfilingToAdminUsers=0"
+    )
+
+
+def _is_wsl(machine: Machine) -> bool:
+    return "microsoft" in (machine.text("/proc/version") or "").lower()
 
 
 def dcgm(machine: Machine) -> Check:

@@ -17,6 +17,8 @@ import importlib.util
 import re
 from pathlib import Path
 
+from workbench.catalog import BUILTIN
+
 HERE = Path(__file__).parent
 
 
@@ -78,7 +80,8 @@ def wrap(source_text: str, source_path: Path) -> str:
     of its own types. `#line` keeps messages and faults at the lines of the original files.
     """
     path = Path(source_path).resolve()
-    return '#include "emulated_cuda.h"\n' + _rewritten(source_text, path, (path.parent, path.parent.parent / "include"))
+    folders = (path.parent, path.parent.parent / "include", BUILTIN / "include")
+    return '#include "emulated_cuda.h"\n' + _rewritten(source_text, path, folders)
 
 
 def _rewritten(text: str, path: Path, folders: tuple[Path, ...], within: tuple[Path, ...] = ()) -> str:

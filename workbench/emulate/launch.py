@@ -39,7 +39,7 @@ def launch(
     """
     if order not in ORDERS:
         raise ValueError(f"unknown order {order}: one of {', '.join(ORDERS)}")
-    entry = _entry(Path(library), kernel.function)
+    entry = _entry(Path(library), kernel.function, kernel.source.name)
     values, cells = _arguments(entry, kernel, memory)
     request = Request(
         ctypes.pointer(entry),
@@ -61,11 +61,11 @@ def launch(
 
 
 @cache
-def _entry(library: Path, function: str) -> Entry:
+def _entry(library: Path, function: str, source: str) -> Entry:
     try:
         return Entry.in_dll(kernel_library(library), f"emulated_entry_{function}")
     except ValueError:
-        text = f'no extern "C" __global__ function of this name in {library.name}'
+        text = f'emulation finds no extern "C" __global__ function {function} in {source}'
         raise EmulationFault("unknown_kernel", function, None, None, text) from None
 
 

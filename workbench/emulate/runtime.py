@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 import threading
-from functools import cache
 from pathlib import Path
 
+from workbench.build import cache
 from workbench.emulate.flags import EMULATED_INCLUDE
 from workbench.problem import Problem
 
@@ -68,10 +68,6 @@ class Report(ctypes.Structure):
     )
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("WORKBENCH_CACHE") or HERE.parent.parent / ".cache" / "build")
-
-
 def _compile() -> Path:
     compiler = shutil.which(os.environ.get("CXX", "g++"))
     if compiler is None:
@@ -83,29 +79,25 @@ def _compile() -> Path:
     key = hashlib.sha256("\0".join([compiler, version, *flags]).encode())
     for path in (*SOURCES, *HEADERS):
         key.update(path.name.encode() + b"\0" + path.read_bytes())
-    library = _cache_folder() / f"emulator-{key.hexdigest()[:32]}.so"
-    if library.exists():
+    library = cache.entry(key.hexdigest(), ".so")
+    if cache.is_sound(library):
         return library
+    made = cache.scratch_path(library)
     try:
-        library.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-            made = Path(folder) / library.name
-            include = [f"-I{path}" for path in EMULATED_INCLUDE]
-            # All in one translation unit: the scheduler is inlined where a thread waits.
-            unit = "".join(f'#include "{path}"\n' for path in SOURCES)
-            command = [compiler, *flags, *include, "-x", "c++", "-", "-o", str(made)]
-            done = subprocess.run(command, input=unit, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise Problem(f"the emulator's runtime does not compile with {compiler}: {done.stderr.strip()}")
-            made.replace(library)
-    except OSError as error:
-        raise Problem(
-            f"cannot write the emulator's runtime to {library.parent}: {error.strerror}; set WORKBENCH_CACHE"
-        ) from error
+        include = [f"-I{path}" for path in EMULATED_INCLUDE]
+        # All in one translation unit: the scheduler is inlined where a thread waits.
+        unit = "".join(f'#include "{path}"\n' for path in SOURCES)
+        command = [compiler, *flags, *include, "-x", "c++", "-", "-o", str(made)]
+        done = subprocess.run(command, input=unit, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Problem(f"the emulator's runtime does not compile with {compiler}: {done.stderr.strip()}")
+        cache.publish(made, library)
+    finally:
+        made.unlink(missing_ok=True)
     return library
 
 
-@cache
+@functools.cache
 def runtime() -> ctypes.CDLL:
     """The runtime, its symbols open to the kernels' libraries that are loaded later."""
     library = ctypes.CDLL(str(_compile()), mode=ctypes.RTLD_GLOBAL)
@@ -122,7 +114,7 @@ def runtime() -> ctypes.CDLL:
     return library
 
 
-@cache
+@functools.cache
 def kernel_library(path: Path) -> ctypes.CDLL:
     """An emulated source's library; the runtime is loaded before, since the library's symbols are its."""
     runtime()

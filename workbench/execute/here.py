@@ -11,6 +11,7 @@ from pathlib import Path
 
 from workbench.declare import Shape, Variant
 from workbench.declared import DeclarationError
+from workbench.problem import installing
 
 
 @functools.cache
@@ -86,7 +87,7 @@ def missing_requirement(variant: Variant) -> str | None:
     """The line that installs what a variant needs and this machine lacks, or None."""
     for requirement in variant.requires:
         if importlib.util.find_spec(requirement.module) is None:
-            return f"needs {requirement.module}: {requirement.install}"
+            return f"needs {requirement.module}: {installing(requirement.install)}"
     return None
 
 

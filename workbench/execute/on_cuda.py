@@ -11,7 +11,7 @@ from workbench.dtypes import numpy_copy, torch_view
 from workbench.execute.bound import Inputs
 from workbench.execute.calls import bind_call
 from workbench.execute.host_memory import GuardBroken
-from workbench.problem import Problem
+from workbench.problem import Problem, SourceError
 
 GUARD_BYTES = 4096
 """Canary bytes on each side of a tensor; allocations are 512-byte aligned, so the data stays aligned too."""
@@ -208,7 +208,7 @@ def _load_kernels(plan: Plan, dtype: str) -> dict[Any, Any]:
     """Every kernel of the plan, compiled for this GPU and loaded, by (source, defines, function)."""
     from cuda.core import ObjectCode
 
-    from workbench.build import CompileFailure, build_units, unit_of
+    from workbench.build import CompileFailure, build_units, first_errors, unit_of
 
     arch = current_arch()
     units = {(k.source, k.defines): unit_of(k, dtype, arch) for k in plan.kernels()}
@@ -217,7 +217,7 @@ def _load_kernels(plan: Plan, dtype: str) -> dict[Any, Any]:
     for key, unit in units.items():
         binary = built[unit]
         if isinstance(binary, CompileFailure):
-            raise Problem(f"{unit.source}: does not compile: {binary.message}")
+            raise SourceError(f"does not compile: {first_errors(binary)}")
         modules[key] = ObjectCode.from_cubin(str(binary.path))
     names = {(k.source, k.defines, k.function) for k in plan.kernels()}
     return {

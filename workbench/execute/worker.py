@@ -25,6 +25,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from workbench.declared import DeclarationError
 from workbench.execute.bound import Violation
 from workbench.execute.channel import Channel, bounded
 from workbench.execute.host_memory import GuardBroken
@@ -32,7 +33,7 @@ from workbench.execute.processes import MARK, end_marked, end_tree
 from workbench.execute.serve import MAKE
 from workbench.execute.tail import Tail
 from workbench.foreign import first_words
-from workbench.problem import Problem
+from workbench.problem import Problem, SourceError
 
 START_TIMEOUT_S = 120.0
 """A first worker waits for the server's import of torch; on a cold disk that is many seconds."""
@@ -58,8 +59,13 @@ FAILURES = (WorkerCrashed, WorkerTimeout, Violation, Problem)
 """What a call may raise on account of what it runs."""
 
 RAISED: dict[str, type[Exception]] = {
-    "problem": Problem, "guard": GuardBroken, "violation": Violation, "error": WorkerCrashed
-}  # fmt: skip
+    "declaration": DeclarationError,
+    "source": SourceError,
+    "problem": Problem,
+    "guard": GuardBroken,
+    "violation": Violation,
+    "error": WorkerCrashed,
+}
 """What a call raises for an answer of each kind but `value`."""
 
 

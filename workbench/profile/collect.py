@@ -15,7 +15,7 @@ from pathlib import Path
 
 from workbench.problem import Problem
 from workbench.profile.command import Collection, ncu_command
-from workbench.profile.failures import explain, notes
+from workbench.profile.failures import explain, last_warning, notes
 from workbench.profile.import_report import Imported, import_into_run
 from workbench.store.record import Record
 from workbench.store.run_folder import RunFolder
@@ -82,9 +82,11 @@ def _run(command: Sequence[str], timeout_s: float, on_kernel: Callable[[str], No
             status = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             _end(process)
+            warned = last_warning("".join(lines))
             raise Problem(
-                f"ncu did not finish in {timeout_s:g} s, after {sum('Profiling' in line for line in lines)} launches; "
-                "select less, take fewer sections (--set basic), or raise --timeout"
+                f"ncu did not finish in {timeout_s:g} s, after {sum('Profiling' in line for line in lines)} launches"
+                + (f" (it warned: {warned})" if warned else "")
+                + "; select less, take fewer sections (--set basic), or raise --timeout"
             ) from None
         except BaseException:
             _end(process)

@@ -57,9 +57,11 @@ class Derived:
 def derive(record: Record, launches: Sequence[Launch], ceilings: Mapping[str, float]) -> Derived:
     """The launches of one record set against it and against the ceilings of its run."""
     figures = combined(launches)
-    dram = _sum(figures, "dram_read_bytes", "dram_write_bytes")
+    dram = dram_bytes(figures)
     seconds = record.time.median_s if record.time else figures.get("duration_s")
-    bandwidth = None if dram is None or not seconds else dram / seconds
+    bandwidth = dram / seconds if dram is not None and seconds else None
+    if bandwidth is None and record.time is None:
+        bandwidth = figures.get("dram_bytes_per_s")
     ceiling, source = _ceiling(figures, ceilings)
     return Derived(
         figures=figures,
@@ -80,6 +82,18 @@ def derive(record: Record, launches: Sequence[Launch], ceilings: Mapping[str, fl
         stalls=stall_shares(figures),
         contradictions=contradictions(record, launches, dram),
     )
+
+
+def dram_bytes(figures: Mapping[str, float]) -> float | None:
+    """Bytes read and written: their sum where a report has both, else what it counts of them together, else rate times
+    duration. One direction alone is not the whole."""
+    both = _sum(figures, "dram_read_bytes", "dram_write_bytes")
+    if both is not None:
+        return both
+    if "dram_bytes" in figures:
+        return figures["dram_bytes"]
+    rate, seconds = figures.get("dram_bytes_per_s"), figures.get("duration_s")
+    return rate * seconds if rate is not None and seconds else None
 
 
 def _ceiling(figures: Mapping[str, float], ceilings: Mapping[str, float]) -> tuple[float | None, str | None]:
@@ -125,7 +139,7 @@ def contradictions(record: Record, launches: Sequence[Launch], dram: float | Non
                 f"were counted ({dram / bytes_declared:.2f} times)"
             )
     for fact in record.build:
-        counted = [one for one in launches if one.kernel == fact.kernel]
+        counted = [one for one in launches if fact.kernel in (one.kernel, one.demangled)]
         theoretical = combined(counted).get("occupancy_theoretical") if counted else None
         modelled = fact.occupancy_theoretical
         if modelled and theoretical is not None and abs(theoretical - modelled) > CONTRADICTION * modelled:

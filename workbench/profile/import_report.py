@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from workbench.execute.ranges import KEY
+from workbench.foreign import printable
 from workbench.problem import Problem
-from workbench.profile.derived import occupancy_limiter
+from workbench.profile.derived import dram_bytes, occupancy_limiter
+from workbench.profile.kernel_names import labels, slug, word
 from workbench.profile.metrics import combined, needed_metrics
 from workbench.profile.read import read_launches
 from workbench.store.counters import CounterTable
+from workbench.store.counters import read_launches as read_stored
 from workbench.store.launch import Launch
 from workbench.store.record import BuildFact, Bytes, Launches, Record, Run, Status
-from workbench.store.run_folder import RunFolder, open_run, run_files, whole_run
+from workbench.store.run_folder import RunFolder, list_runs, open_run, run_files, whole_run
 
 UNNAMED = "unnamed"
 """The operation of kernels that nothing here declares."""
@@ -39,6 +42,8 @@ class Imported:
     """The run that a report imported as one of its own could have joined."""
     unknown_ranges: tuple[str, ...] = ()
     """Ranges of the workbench's domain that name no record of the run."""
+    already: bool = False
+    """Whether this very file had been imported before; nothing was stored then."""
 
 
 # ----------------------------------------------------------------------------------------- a run of its own
@@ -47,24 +52,27 @@ class Imported:
 def import_as_run(report: Path, profiles: Path) -> Imported:
     """A new run in `profiles`, a record for each range of the workbench, and for each kernel outside of one.
 
-    Launches of one kernel with one grid and block make one record. Raises Problem where the report cannot be
-    read; nothing is left behind then.
+    Launches of one kernel with one grid and block make one record. A file that is there already is not stored twice.
+    Raises Problem where the report cannot be read; nothing is left behind then.
     """
+    before = _imported_before(report, profiles)
+    if before is not None:
+        return before
     by_key: dict[str, list[Launch]] = {}
     table, keys = CounterTable(), _Keys()
     for launch in read_launches(report):
         key = keys.key(launch)
         by_key.setdefault(key, []).append(launch.only(needed_metrics()))
         table.append(key, launch)
-    records = [_record(key, launches) for key, launches in by_key.items()]
+    records = _records(by_key)
     ranges = {name for launches in by_key.values() for launch in launches for name in launch.ranges}
     home = next(iter(runs_with(profiles, ranges)), None) if ranges else None
     run = Run(
         name=_free_name(profiles, report),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=["workbench", *sys.argv[1:]],
+        command=["workbench", "import", printable(report.name)],
         device=next(iter(by_key.values()))[0].device,
-        environment={"imported_from": report.name},
+        environment={"imported_from": printable(report.name), "imported_sha256": _digest(report)},
         selection={},
     )
     with whole_run(profiles, run) as folder:
@@ -75,20 +83,29 @@ def import_as_run(report: Path, profiles: Path) -> Imported:
 
 
 class _Keys:
-    """Keys of the records that launches make: the innermost range; outside of all ranges the kernel's name, grid and
-    block, with a number behind it where two kernels differ in what a key cannot say (template arguments)."""
+    """Keys of the records that launches make: the workbench's innermost range; outside of all of those the kernel's
+    name, grid and block, with a number behind it where two differ in what a key cannot say: template arguments,
+    device, process, ranges of the program's own."""
 
     def __init__(self) -> None:
-        self._of: dict[tuple[str, float | None, float | None], str] = {}
+        self._of: dict[tuple[object, ...], str] = {}
 
     def key(self, launch: Launch) -> str:
         if launch.ranges:
             return launch.ranges[-1]
-        grid, block = launch.number("launch__grid_size"), launch.number("launch__block_size")
-        identity = (launch.kernel, grid, block)
+        grid, block = (_integer(launch.number(f"launch__{what}_size")) for what in ("grid", "block"))
+        identity = (
+            launch.demangled,
+            grid,
+            block,
+            launch.device,
+            launch.device_number,
+            launch.process,
+            launch.own_ranges,
+        )
         if identity not in self._of:
-            size = "" if grid is None or block is None else f".g{int(grid)}-t{int(block)}"
-            self._of[identity] = self._free(f"{UNNAMED}.{slug(launch.kernel)}{size}")
+            size = "" if grid is None or block is None else f".g{grid}-t{block}"
+            self._of[identity] = self._free(f"{UNNAMED}.{slug(launch.demangled)}{size}")
         return self._of[identity]
 
     def _free(self, base: str) -> str:
@@ -99,52 +116,80 @@ class _Keys:
         return key
 
 
-def slug(kernel: str) -> str:
-    """A kernel's name in [a-z0-9_], without return type, template arguments and parameters."""
-    name = kernel.strip().removeprefix("void ")
-    name = re.sub(r"\(anonymous namespace\)::|<unnamed>::", "", name)
-    name = re.split(r"[<(]", name, maxsplit=1)[0] or name
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:80] or "kernel"
+def _records(by_key: Mapping[str, list[Launch]]) -> list[Record]:
+    """A record per key. Kernels outside of the workbench's ranges get names that tell them apart on every page."""
+    outside = [key for key, launches in by_key.items() if not launches[0].ranges]
+    names = labels([_told_apart_by(by_key[key][0]) for key in outside])
+    variants = dict(zip(outside, _variants(names), strict=True))
+    return [
+        _record(key, launches, variants.get(key) or slug(launches[0].demangled)) for key, launches in by_key.items()
+    ]
 
 
-def _record(key: str, launches: list[Launch]) -> Record:
-    operation, variant = UNNAMED, slug(launches[0].kernel)
+def _variants(names: Sequence[str]) -> list[str]:
+    """A variant per name: pages and URLs tell records apart by it, so different names get different ones."""
+    taken: dict[str, str] = {}
+    found = []
+    for name in names:
+        variant, number = word(name), 2
+        while taken.setdefault(variant, name) != name:
+            variant, number = f"{word(name)[:70]}_{number}", number + 1
+        found.append(variant)
+    return found
+
+
+def names_of(records: Sequence[Record]) -> dict[str, str]:
+    """What to call each record, by its key: `operation/variant`, or the kernel's name where nothing declares it."""
+    found = {record.key: f"{record.operation}/{record.variant}" for record in records}
+    unnamed = [record for record in records if record.operation == UNNAMED and record.factors.get("kernel")]
+    factors = [{name: str(value) for name, value in record.factors.items()} for record in unnamed]
+    return found | dict(zip((record.key for record in unnamed), labels(factors), strict=True))
+
+
+def _record(key: str, launches: list[Launch], variant: str) -> Record:
+    operation = UNNAMED
     parts = key.split(".")
     if launches[0].ranges and len(parts) >= 3:
         operation, variant = parts[0], parts[1]
     figures = combined(launches)
-    size = {axis: int(figures[name]) for axis, name in (("blocks", "grid_blocks"), ("threads", "block_threads"))
-            if name in figures}  # fmt: skip
-    counted = [figures.get("dram_read_bytes"), figures.get("dram_write_bytes")]
-    known = [value for value in counted if value is not None]
+    sizes = {"blocks": _integer(figures.get("grid_blocks")), "threads": _integer(figures.get("block_threads"))}
+    size = {axis: count for axis, count in sizes.items() if count is not None}
     return Record.model_validate(
         {
             "key": key,
             "operation": operation,
             "variant": variant,
             "pass": "forward",
+            "factors": _told_apart_by(launches[0]),
             "shape": {**size, "dtype": "unknown", "regime": "unknown"},
             "device": launches[0].device,
             "backend": "cuda",
             "status": Status.OK,
-            "bytes": Bytes(counted=sum(known) if len(known) == len(counted) else None),
+            "bytes": Bytes(counted=_integer(dram_bytes(figures))),
             "launches": Launches(counted=len(launches)),
             "build": _build_facts(launches),
         }
     )
 
 
+def _told_apart_by(launch: Launch) -> dict[str, str]:
+    """What sets the record's launches apart from others of the kernel's short name."""
+    found = {"kernel": launch.demangled, "range": "/".join(launch.own_ranges),
+             "device": launch.device_number, "process": launch.process}  # fmt: skip
+    return {name: value for name, value in found.items() if value}
+
+
 def _build_facts(launches: Iterable[Launch]) -> list[BuildFact]:
     """What the launch statistics say of each kernel's build, once a kernel."""
     facts: dict[str, BuildFact] = {}
     for launch in launches:
-        if launch.kernel in facts:
+        if launch.demangled in facts:
             continue
         figures = combined([launch])
         shared = [figures[name] for name in ("shared_static_bytes", "shared_dynamic_bytes") if name in figures]
-        facts[launch.kernel] = BuildFact(
+        facts[launch.demangled] = BuildFact(
             arch=launch.arch or "unknown",
-            kernel=launch.kernel,
+            kernel=launch.demangled,
             registers=_integer(figures.get("registers")),
             shared_bytes=_integer(sum(shared)) if len(shared) == 2 else None,
             block_threads=_integer(figures.get("block_threads")),
@@ -155,7 +200,33 @@ def _build_facts(launches: Iterable[Launch]) -> list[BuildFact]:
 
 
 def _integer(value: float | None) -> int | None:
-    return None if value is None else int(value)
+    """A count; None for what no count can be, as in a broken report."""
+    return int(value) if value is not None and 0 <= value < 2**62 else None
+
+
+def _digest(report: Path) -> str:
+    with report.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _imported_before(report: Path, profiles: Path) -> Imported | None:
+    """What is kept of this very file, where it was imported before and can still be read."""
+    try:
+        digest = _digest(report) if report.is_file() else None
+    except OSError:
+        digest = None
+    if digest is None:
+        return None  # whoever reads it says so better
+    for folder in list_runs(profiles):
+        if folder.run.environment.get("imported_sha256") == digest:
+            try:
+                records, launches = folder.records(), read_stored(folder.path)
+            except Problem:
+                continue
+            if records and all(record.key in launches for record in records):
+                metrics = {name for kept in launches.values() for one in kept for name in (*one.metrics, *one.missing)}
+                return Imported(folder.path, launches, records, len(metrics), already=True)
+    return None
 
 
 def _free_name(profiles: Path, report: Path) -> str:

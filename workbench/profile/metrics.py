@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ DEVICE_METRICS = frozenset(
         "display_name", "compute_capability_major", "compute_capability_minor", "multiprocessor_count", "l2_cache_size"
     )
 )  # fmt: skip
+OLD = re.compile(r"gpu__time_duration|dram__(?:read|write)_bytes(?:\.sum)?|dram__bytes|sm__warps_active_avg|SOL \w.*")
+"""Names that ncu gave its metrics from 2018 to 2020."""
 Combine = Literal["sum", "time_mean", "max", "min"]
 
 
@@ -120,8 +123,35 @@ def _combine(how: Combine, values: Sequence[float], weights: Iterable[float | No
 
 def missing_figures(launches: Sequence[Launch]) -> dict[str, list[str]]:
     """Figures that these launches do not give, with the metrics that would."""
-    present = combined(launches)
+    present = set(combined(launches))
+    present |= {name for name, parts in FOLLOWS_FROM.items() if any(present.issuperset(part) for part in parts)}
     return {name: figure.names() for name, figure in figures().items() if name not in present}
+
+
+FOLLOWS_FROM = {
+    "dram_bytes": (("dram_read_bytes", "dram_write_bytes"), ("dram_bytes_per_s", "duration_s")),
+    "dram_bytes_per_s": (("dram_read_bytes", "dram_write_bytes", "duration_s"), ("dram_bytes", "duration_s")),
+}
+"""Figures that are there in another form: which others each follows from."""
+
+
+def absent_figures(launches: Sequence[Launch]) -> tuple[list[str], list[str]]:
+    """Figures that no launch has: groups of which all are absent, and the titles of the others."""
+    present = {name for launch in launches for name in figures_of(launch)}
+    whole: list[str] = []
+    single: list[str] = []
+    for group, members in groups().items():
+        absent = [figure.title for figure in members if figure.name not in present]
+        if len(absent) == len(members) > 1:
+            whole.append(group)
+        else:
+            single += absent
+    return whole, single
+
+
+def old_names(launches: Iterable[Launch]) -> list[str]:
+    """Metrics that these launches have under names of 2018 to 2020."""
+    return sorted({name for launch in launches for name in launch.metrics if OLD.fullmatch(name)})
 
 
 def text(name: str, value: float) -> str:
@@ -136,7 +166,7 @@ def with_unit(value: float, unit: str) -> str:
     """A value with a decimal prefix where its unit takes one."""
     short = {"byte": "B", "byte/s": "B/s", "hz": "Hz", "flop/s": "FLOP/s", "s": "s"}.get(unit)
     if short is None:
-        number = f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
+        number = f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
         return f"{number} {unit}".rstrip()
     for limit, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ")):
         if abs(value) >= limit:

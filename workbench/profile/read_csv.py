@@ -11,13 +11,20 @@ import csv
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.execute.ranges import DOMAIN, RECORD_KEY
+from workbench.foreign import reading
 from workbench.problem import Problem
+from workbench.profile.launches import own_range
+from workbench.profile.numbers import READ_AS, Fraction, fraction_of, is_nothing, number_of
+from workbench.profile.page_text import HEADER, LONGEST_LINE, NUMBER, page_records, text_lines
 from workbench.profile.units import base_unit
 from workbench.store.launch import Launch, Rule, Value
 
+FIELDS_BEHIND = 6
+"""What stands behind a range's domain and name: payload's type and value, colour's, message's."""
 NO_METRICS = {
     "ID", "Process ID", "Process Name", "Host Name", "Kernel Name", "Kernel Time", "Context", "Stream", "Block Size",
     "Grid Size", "Device", "CC", "Section Name", "Metric Name", "Metric Unit", "Metric Value", "Rule Name",
@@ -25,51 +32,80 @@ NO_METRICS = {
 }  # fmt: skip
 RANGE_COLUMNS = ("thread Domain:Push/Pop_Range", "Id:Domain:Start/Stop_Range", "Id:Domain:Start/End_Range")
 RANGE = re.compile(rf'(?:^|[":\s])(?:{DOMAIN}:([a-z0-9_.-]+)|<default domain>:({RECORD_KEY.pattern}))(?=[":\s]|$)')
-THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
-NO_VALUE = {"", "n/a", "nan", "-nan", "(nan)", "no data"}
+ROW_NUMBER = re.compile(NUMBER)
+NUMERIC = re.compile(r"^\W*\d")
+"""What begins with a digit was meant as a number."""
 RULE_KINDS = {"OPT": "optimization", "WRN": "warning", "INF": "none", "ERR": "error", "OK": "ok"}
 
+EXPORT = (
+    "import the .ncu-rep itself, which holds the numbers and not their spelling, or export it again: ncu -i FILE --csv"
+)
+REFUSED = {
+    Fraction.BOTH: "some of its numbers have a decimal comma and some a decimal point",
+    Fraction.OPEN: "its numbers may have a point before a fraction or between thousands (none of them shows which)",
+}
+
 Row = dict[str, str]
+
+
+csv.field_size_limit(LONGEST_LINE)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The file, and how its numbers are written."""
+
+    path: Path
+    fraction: Fraction
+    delimiter: str
 
 
 def read_csv(path: Path) -> Iterator[Launch]:
     """The launches of a CSV page, in order. Raises Problem where it is no such page, is cut short or is empty."""
     count = 0
-    for header, units, rows in _tables(path):
-        read = _long if "Metric Name" in header else _raw
-        for launch in read(path, units, rows):
-            count += 1
-            yield launch
+    with reading(path, "not as ncu writes its pages", "export it again with ncu -i FILE --csv --page raw"):
+        page = _page(path)
+        for header, units, rows in _tables(page):
+            read = _long if "Metric Name" in header else _raw
+            for launch in read(page, units, rows):
+                count += 1
+                yield launch
     if count == 0:
         raise Problem(f"{path}: a page with no kernel in it; nothing ran inside the profiled ranges, profile again")
 
 
 def looks_like_csv(path: Path) -> bool:
     """Whether a header of ncu's pages stands in the file."""
-    return any(_is_header(line) for line in _lines(path))
+    return any(HEADER.search(line) for line in text_lines(path))
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """The file's lines, less ncu's log. A shell of Windows redirects into UTF-16; its mark says so."""
-    with path.open("rb") as file:
-        start = file.read(3)
-    encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
-        yield from (line for line in file if not line.startswith("=="))
-
-
-def _is_header(line: str) -> bool:
-    return line.startswith(('"ID",', "ID,")) and "Kernel Name" in line
-
-
-def _tables(path: Path) -> Iterator[tuple[list[str], Mapping[str, str], Iterator[Row]]]:
-    """Each table of the file (one process of several may print its own): header, unit of each column, rows."""
-    lines = _lines(path)
-    first = next((line for line in lines if _is_header(line)), None)
-    if first is None:
+def _page(path: Path) -> _Page:
+    """Looks through the file once for what its numbers show."""
+    header = next((found[0] for line in text_lines(path) if (found := HEADER.search(line))), None)
+    if header is None:
         raise Problem(f"{path}: not an Nsight Compute report; import a .ncu-rep or the output of ncu --csv --page raw")
-    reader = csv.reader(_complete(path, lines))
-    pending: list[list[str]] = [next(csv.reader([first]))]
+    delimiter = header[-1]
+    fraction = fraction_of(_metric_cells(csv.reader(page_records(path), delimiter=delimiter)))
+    if fraction not in READ_AS:
+        raise Problem(f"{path}: {REFUSED[fraction]}; {EXPORT}")
+    return _Page(path, fraction, delimiter)
+
+
+def _metric_cells(rows: Iterable[list[str]]) -> Iterator[str]:
+    """The cells that hold values of metrics; other columns have points under any locale (`8.9`: a capability)."""
+    chosen: list[int] = []
+    for row in rows:
+        if row[:1] == ["ID"]:
+            chosen = [k for k, name in enumerate(row) if name == "Metric Value" or name not in NO_METRICS]
+        else:
+            yield from (row[k] for k in chosen if k < len(row))
+
+
+def _tables(page: _Page) -> Iterator[tuple[list[str], Mapping[str, str], Iterator[Row]]]:
+    """Each table of the file (one process of several may print its own): header, unit of each column, rows."""
+    path = page.path
+    reader = csv.reader(page_records(path), delimiter=page.delimiter)
+    pending: list[list[str]] = [next(row for row in reader if _is_header(row))]
     while pending:
         header = pending.pop()
         second = next(reader, [])
@@ -81,29 +117,27 @@ def _tables(path: Path) -> Iterator[tuple[list[str], Mapping[str, str], Iterator
             pass
 
 
-def _complete(path: Path, lines: Iterable[str]) -> Iterator[str]:
-    """The lines, with a Problem where the last one is not whole."""
-    last = "\n"
-    for last in lines:
-        yield last
-    if not last.endswith(("\n", '"')):
-        raise Problem(f"{path}: cut short in its last line; copy it again or export it again")
+def _is_header(row: list[str]) -> bool:
+    return row[:1] == ["ID"] and "Kernel Name" in row
 
 
 def _rows(
     path: Path, header: list[str], first: list[list[str]], reader: Iterator[list[str]], pending: list[list[str]]
 ) -> Iterator[Row]:
+    # The details page writes its rows of metrics without the columns of rules.
+    needed = header.index("Metric Value") + 1 if "Metric Value" in header else len(header)
+
     def cells() -> Iterator[list[str]]:
         yield from first
         yield from reader
 
     for row in cells():
-        if row[:1] == ["ID"] and "Kernel Name" in row:
+        if _is_header(row):
             pending.append(row)
             return
-        if not row or not row[0].strip().isdigit():
+        if not row or not ROW_NUMBER.fullmatch(row[0].strip()):
             continue  # what the profiled program printed
-        if len(row) < len(header):
+        if len(row) < needed:
             raise Problem(
                 f"{path}: cut short at launch {row[0]} ({len(row)} of {len(header)} columns); export it again"
             )
@@ -113,7 +147,7 @@ def _rows(
 # --------------------------------------------------------------------------------------------------- the raw page
 
 
-def _raw(path: Path, units: Mapping[str, str], rows: Iterable[Row]) -> Iterator[Launch]:
+def _raw(page: _Page, units: Mapping[str, str], rows: Iterable[Row]) -> Iterator[Launch]:
     bases = {name: base_unit(unit) for name, unit in units.items()}
     base_units: dict[str, str] = {}
     for row in rows:
@@ -123,30 +157,34 @@ def _raw(path: Path, units: Mapping[str, str], rows: Iterable[Row]) -> Iterator[
                 continue
             factor, unit = bases.get(name, (1.0, ""))
             base_units[name] = unit
-            value = _value(path, name, text)
+            value = _value(page, name, text, units.get(name, ""))
             if value is None:
                 missing.append(name)
             else:
                 metrics[name] = value * factor if isinstance(value, float) else value
-        yield Launch(row["Kernel Name"], metrics, base_units, _ranges(row), (), tuple(missing))
+        device, process = _identity(row)
+        yield Launch(
+            kernel=row["Kernel Name"],
+            metrics=metrics,
+            units=base_units,
+            ranges=_ranges(row),
+            missing=tuple(missing),
+            own_ranges=_own_ranges(row),
+            device_number=device,
+            process=process,
+        )
 
 
-def _value(path: Path, column: str, text: str) -> Value | None:
-    """A number, a text, or None for what is missing. Commas are thousands; a decimal comma is refused, since
-    `1,234` could then be either."""
-    try:
-        number = float(text)
-    except ValueError:
-        pass
-    else:
-        return number if math.isfinite(number) else None
+def _value(page: _Page, column: str, text: str, unit: str) -> Value | None:
+    """A number, a text, or None for what is missing. Problem where there is a unit and no number."""
     stripped = text.strip()
-    if stripped.lower() in NO_VALUE:
+    number = number_of(stripped, page.fraction)
+    if number is not None:
+        return number if math.isfinite(number) else None
+    if is_nothing(stripped):
         return None
-    if THOUSANDS.fullmatch(stripped):
-        return float(stripped.replace(",", ""))
-    if re.fullmatch(r"[-+]?[\d.]+,\d+", stripped):
-        raise Problem(f"{path}: {column} {stripped} has a decimal comma; export it again with LC_ALL=C")
+    if unit and NUMERIC.search(stripped):
+        raise Problem(f"{page.path}: {column} {stripped!r:.60} {unit} is no number in a form that is known; {EXPORT}")
     return text
 
 
@@ -161,50 +199,79 @@ def _context(row: Row) -> dict[str, Value]:
     if device and not device.isdigit():
         metrics["device__attribute_display_name"] = device
     for column, metric in (("Block Size", "launch__block_size"), ("Grid Size", "launch__grid_size")):
-        sizes = [int(size) for size in re.findall(r"\d+", row.get(column, "").replace(",", " "))]
-        if sizes:
-            metrics[metric] = float(math.prod(sizes))
+        sizes = re.findall(r"\d+", row.get(column) or "")
+        # More digits than a launch can have are somebody else's text.
+        if sizes and all(len(size) <= 10 for size in sizes):
+            metrics[metric] = float(math.prod(map(int, sizes)))
     return metrics
 
 
 def _ranges(row: Row) -> tuple[str, ...]:
-    cells = [cell for name, cell in row.items() if name.startswith(RANGE_COLUMNS)]
     # the push/pop column stands first and the innermost range is last: process-wide ranges go in front
-    return tuple(named or keyed for cell in reversed(cells) for named, keyed in RANGE.findall(cell or ""))
+    return tuple(named or keyed for cell in reversed(_range_cells(row)) for named, keyed in RANGE.findall(cell))
+
+
+def _own_ranges(row: Row) -> tuple[str, ...]:
+    """Ranges of the profiled program itself, outermost first."""
+    found = [_domain_and_name(text) for cell in reversed(_range_cells(row)) for text in _range_texts(cell)]
+    return tuple(own_range(n) for domain, n in found if n and domain != DOMAIN and not RECORD_KEY.fullmatch(n))
+
+
+def _range_texts(cell: str) -> list[str]:
+    """Of `1  "DOMAIN:NAME:…" "DOMAIN:NAME:…" ` what is quoted; else the cell `ID:DOMAIN:NAME:…` without its number."""
+    quoted = re.findall(r'"([^"]*)"', cell)
+    return quoted or [re.sub(r"^\s*\d+:", "", cell)]
+
+
+def _domain_and_name(text: str) -> tuple[str, str]:
+    """Names may hold colons themselves: `aten::mm`."""
+    domain, *fields = text.split(":")
+    return domain, ":".join(fields[:-FIELDS_BEHIND] if len(fields) > FIELDS_BEHIND else fields[:1]).strip()
+
+
+def _range_cells(row: Row) -> list[str]:
+    return [cell or "" for name, cell in row.items() if name.startswith(RANGE_COLUMNS)]
+
+
+def _identity(row: Row) -> tuple[str, str]:
+    """Device and process, which tell launches of one kernel apart."""
+    return row.get("Device") or "", row.get("Process ID") or ""
 
 
 # --------------------------------------------------------------------------------------------------- the long form
 
 
-def _long(path: Path, units: Mapping[str, str], rows: Iterable[Row]) -> Iterator[Launch]:
+def _long(page: _Page, units: Mapping[str, str], rows: Iterable[Row]) -> Iterator[Launch]:
     """A row a metric or a rule; rows of one launch stand together under its ID (and process)."""
-    place: tuple[str, str] | None = None
+    place: tuple[str, ...] | None = None
     collected: list[Row] = []
     for row in rows:
-        here = (row.get("Process ID", ""), row["ID"])
+        here = (row.get("Process ID", ""), row.get("Device", ""), row["ID"])
         if place is not None and here != place:
-            yield _of_rows(path, collected)
+            yield _of_rows(page, collected)
             collected = []
         place = here
         collected.append(row)
     if collected:
-        yield _of_rows(path, collected)
+        yield _of_rows(page, collected)
 
 
-def _of_rows(path: Path, rows: list[Row]) -> Launch:
+def _of_rows(page: _Page, rows: list[Row]) -> Launch:
     first = rows[0]
     metrics, units, missing, rules = _context(first), {}, [], []
     for row in rows:
         name = row.get("Metric Name", "")
+        if (name, row.get("Metric Unit")) == ("Memory Throughput", "%"):
+            name = "Memory Throughput %"  # another section has a figure of this name in bytes per second
         if name:
             factor, units[name] = base_unit(row.get("Metric Unit", ""))
-            value = _value(path, name, row.get("Metric Value", ""))
+            value = _value(page, name, row.get("Metric Value", ""), row.get("Metric Unit", ""))
             if value is None:
                 missing.append(name)
             else:
                 metrics[name] = value * factor if isinstance(value, float) else value
         if row.get("Rule Name"):
-            speedup = _value(path, "Estimated Speedup", row.get("Estimated Speedup", ""))
+            speedup = _value(page, "Estimated Speedup", row.get("Estimated Speedup", ""), "")
             rules.append(
                 Rule(
                     rule=row["Rule Name"],
@@ -216,4 +283,15 @@ def _of_rows(path: Path, rows: list[Row]) -> Launch:
                     estimated_speedup_percent=speedup if isinstance(speedup, float) else None,
                 )
             )
-    return Launch(first["Kernel Name"], metrics, units, _ranges(first), tuple(rules), tuple(missing))
+    device, process = _identity(first)
+    return Launch(
+        kernel=first["Kernel Name"],
+        metrics=metrics,
+        units=units,
+        ranges=_ranges(first),
+        rules=tuple(rules),
+        missing=tuple(missing),
+        own_ranges=_own_ranges(first),
+        device_number=device,
+        process=process,
+    )

@@ -5,7 +5,7 @@ launch it has touched in memory (4 MB each with source counters). Both are mende
 structure, which NVIDIA publishes beside ncu (extras/FileFormat/ProfilerReport.proto): the bytes `NVR\\0`, then
 blocks of a little-endian uint32, so many bytes of BlockHeader, and as many of payload as field 5 of the header
 (PayloadSize) says. Field 1 counts sources, 2 results and 7 range results; field 4 is the string table, to
-which later blocks refer.
+which later blocks refer, and field 6 the process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from workbench.problem import Problem
 
 MAGIC = b"NVR\0"
 LENGTH = struct.Struct("<I")
-RESULTS, STRINGS, PAYLOAD, RANGE_RESULTS = 2, 4, 5, 7
+RESULTS, STRINGS, PAYLOAD, PROCESS, RANGE_RESULTS = 2, 4, 5, 6, 7
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
@@ -36,6 +36,8 @@ class Block:
     payload_at: int
     payload_size: int
     results: int
+    process: str
+    """The profiled process, which NVIDIA's reader does not tell."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class Blocks:
     @property
     def launches(self) -> int:
         return sum(block.results for block in self.blocks)
+
+    @property
+    def processes(self) -> list[str]:
+        """The process of each launch."""
+        return [block.process for block in self.blocks for _ in range(block.results)]
 
     def write_piece(self, first: int, last: int, piece: Path) -> None:
         """Writes a report of launches first to last (exclusive) alone. The string tables of the blocks left
@@ -99,12 +106,17 @@ def read_blocks(path: Path) -> Blocks:
 
 def _block(file: IO[bytes], size: int) -> Block:
     header = _sized(file, size)
-    counts = {number: value for number, wire, value, _ in _fields(header) if wire == VARINT}
+    fields = _fields(header)
+    counts = {number: value for number, wire, value, _ in fields if wire == VARINT}
+    about = next(
+        (raw[-size:] for number, wire, size, raw in fields if (number, wire) == (PROCESS, BYTES) and size), b""
+    )
+    process = next((str(value) for number, wire, value, _ in _fields(about) if (number, wire) == (1, VARINT)), "")
     payload_at, payload_size = file.tell(), counts.get(PAYLOAD, 0)
     if payload_at + payload_size > size:
         raise CutShort
     file.seek(payload_size, 1)
-    return Block(header, payload_at, payload_size, counts.get(RESULTS, 0) + counts.get(RANGE_RESULTS, 0))
+    return Block(header, payload_at, payload_size, counts.get(RESULTS, 0) + counts.get(RANGE_RESULTS, 0), process)
 
 
 def _sized(file: IO[bytes], size: int, keep_length: bool = False) -> bytes:

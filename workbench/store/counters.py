@@ -15,7 +15,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.durable import publish
+from workbench.durable import part_of, publish_all
 from workbench.foreign import reading
 from workbench.problem import Problem
 from workbench.store.launch import Launch, Rule, Value
@@ -71,11 +71,11 @@ class CounterTable:
         number = self.launches.get(key, 0)
         self.launches[key] = number + 1
         for metric, value in launch.metrics.items():
-            self._row(key, number, launch.kernel, metric, launch.units.get(metric, ""), value)
+            self._row(key, number, launch.demangled, metric, launch.units.get(metric, ""), value)
         for metric in launch.missing:
-            self._row(key, number, launch.kernel, metric, "", None)
+            self._row(key, number, launch.demangled, metric, "", None)
         for rule in launch.rules:
-            self._rules.append((key, number, launch.kernel, *astuple(rule)))
+            self._rules.append((key, number, launch.demangled, *astuple(rule)))
 
     def _row(self, key: str, number: int, kernel: str, metric: str, unit: str, value: Value | None) -> None:
         self._key.append(key)
@@ -112,16 +112,15 @@ class CounterTable:
         try:
             for name, table in ((COUNTERS, counters), (RULES, rules)):
                 kept = _without_keys(run / name, self.launches)
-                temporary = run / f".{name}"
+                temporary = part_of(run / name)
                 pending.append((temporary, run / name))
                 pq.write_table(table if kept is None else pa.concat_tables([kept, table]), temporary)
             for report in reports:
                 (run / REPORTS).mkdir(exist_ok=True)
-                temporary = run / REPORTS / f".{report.name}"
+                temporary = part_of(run / REPORTS / report.name)
                 pending.append((temporary, run / REPORTS / report.name))
                 shutil.copyfile(report, temporary)
-            for temporary, final in pending:
-                publish(temporary, final)
+            publish_all(pending)
         except OSError as error:
             fix = "free some space, or make it writable; the run is as it was"
             raise Problem(f"{run}: counters cannot be written ({error.strerror}); {fix}") from None

@@ -38,6 +38,12 @@ class Launch:
     """Names of the ranges of domain `workbench` around it, outermost first."""
     rules: tuple[Rule, ...] = ()
     missing: tuple[str, ...] = field(default=())
+    own_ranges: tuple[str, ...] = ()
+    """NVTX ranges of the profiled program itself around it, outermost first."""
+    signature: str = ""
+    """The whole demangled name, where `kernel` is a short one."""
+    device_number: str = ""
+    process: str = ""
 
     def only(self, names: Collection[str]) -> Launch:
         """The same launch with these metrics alone: a thousand launches of 700 take half a gigabyte."""
@@ -49,6 +55,11 @@ class Launch:
         return value if isinstance(value, float) else None
 
     @property
+    def demangled(self) -> str:
+        """The kernel's whole name, with template arguments: what tells kernels apart."""
+        return self.signature or self.kernel
+
+    @property
     def device(self) -> str:
         """The GPU's name, or `unknown GPU`."""
         return str(self.metrics.get("device__attribute_display_name", "unknown GPU"))
@@ -58,4 +69,6 @@ class Launch:
         """`sm_70` and its like."""
         major = self.number("device__attribute_compute_capability_major")
         minor = self.number("device__attribute_compute_capability_minor")
-        return None if major is None or minor is None else f"sm_{int(major)}{int(minor)}"
+        if major is None or minor is None or not (0 <= major < 100 and 0 <= minor < 10):
+            return None
+        return f"sm_{int(major)}{int(minor)}"

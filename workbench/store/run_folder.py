@@ -13,10 +13,12 @@ meanwhile does not grow, and what it has added is not lost.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,15 +26,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from workbench.durable import append_whole, publish, sync, write_whole
+from workbench.durable import append_whole, clear_parts, part_of, publish, sync, write_whole
 from workbench.foreign import first_words, printable, reading
 from workbench.problem import Problem, unknown
 from workbench.store.lines import whole_lines, without_torn_line
 from workbench.store.lock import only_writer
 from workbench.store.record import SCHEMA, Record, Run
-from workbench.temporary import clear_left_over, own
+from workbench.temporary import OWNER, clear_left_over, own
 
 RUN = "run.json"
+LINES = "records.jsonl"
+TABLE = "records.parquet"
+JOURNAL = "journal.jsonl"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 """What a run may be called: a folder's name on every system, that no shell, glob or option takes for something else."""
 NEW = ".new-"
@@ -47,6 +52,12 @@ class RunFolder:
         self.path = path
         self.run = run
         self._writing = False
+
+    @property
+    def resume_command(self) -> str:
+        """The command that goes on with the run."""
+        elsewhere = "" if self.path.parent == Path("profiles") else f" --profiles {shlex.quote(str(self.path.parent))}"
+        return f"workbench sweep --resume {shlex.quote(self.path.name)}{elsewhere}"
 
     # ------------------------------------------------------------------------------------------------ writing
 
@@ -63,6 +74,7 @@ class RunFolder:
             with self._complaining("locked"):
                 held.enter_context(only_writer(self.path))
             self.run = open_run(self.path).run
+            clear_parts((self.path, self.path / "reports"))
             self._writing = True
             try:
                 yield
@@ -76,15 +88,15 @@ class RunFolder:
         with self.writing(), self._complaining("written"):
             if self.run.finished:
                 raise Problem(f"{self.path}: the run is finished and cannot grow; start a new one")
-            without_torn_line(self.path / "records.jsonl")
-            append_whole(self.path / "records.jsonl", line)
+            without_torn_line(self.path / LINES)
+            append_whole(self.path / LINES, line)
 
     def journal(self, entry: dict[str, Any]) -> None:
         """Notes progress inside a record that is not yet finished (a block of samples). It survives the death of the
         process; syncing every block to the disk as well would cost a tenth of the sweep."""
         with self.writing(), self._complaining("written"):
-            without_torn_line(self.path / "journal.jsonl")
-            append_whole(self.path / "journal.jsonl", json.dumps(entry).encode() + b"\n", durable=False)
+            without_torn_line(self.path / JOURNAL)
+            append_whole(self.path / JOURNAL, json.dumps(entry).encode() + b"\n", durable=False)
 
     def update(self, **fields: Any) -> None:
         """Changes the run's own facts (ceilings, noise floor)."""
@@ -100,14 +112,17 @@ class RunFolder:
 
         with self.writing(), self._complaining("written"):
             if not self.run.finished:
-                temporary = self.path / ".records.parquet"
+                temporary = part_of(self.path / TABLE)
                 try:
                     write_parquet(self.records(), temporary)
-                    publish(temporary, self.path / "records.parquet")
+                    publish(temporary, self.path / TABLE)
+                except ImportError:
+                    fix = f"where it is, workbench finish {self.path.name}"
+                    raise Problem(f"{self.path}: cannot be finished, pyarrow is missing here; {fix}") from None
                 finally:
                     temporary.unlink(missing_ok=True)
                 self.update(finished=True)
-            for name in ("records.jsonl", "journal.jsonl"):
+            for name in (LINES, JOURNAL):
                 (self.path / name).unlink(missing_ok=True)
             sync(self.path)
 
@@ -116,13 +131,8 @@ class RunFolder:
         try:
             yield
         except OSError as error:
-            fix = "free some space or make it writable"
-            going = (
-                ""
-                if self.run.finished or not self.run.selection
-                else f", then workbench sweep --resume {self.run.name}"
-            )
-            raise Problem(f"{self.path}: cannot be {done} ({error.strerror or error}); {fix}{going}") from None
+            going = "" if self.run.finished or not self.run.selection else f", then {self.resume_command}"
+            raise _unwritten(self.path, done, error, f"free some space or make it writable{going}") from None
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -132,18 +142,23 @@ class RunFolder:
         if self.run.finished:
             from workbench.store.frame import read_parquet
 
-            file = self.path / "records.parquet"
+            file = self.path / TABLE
             with reading(file, "corrupt", RESTORE):
                 return read_parquet(file)
-        file = self.path / "records.jsonl"
+        file = self.path / LINES
         with reading(file, "corrupt", RESTORE):
-            return [_valid_record(line, file, number) for number, line in whole_lines(file)]
+            found = [_valid_record(line, file, number) for number, line in whole_lines(file)]
+        if not found and not self._writing:
+            # None yet; or another process has finished the run since it was opened, and the lines are gone.
+            again = open_run(self.path)
+            return again.records() if again.run.finished else []
+        return found
 
     def journal_entries(self) -> list[dict[str, Any]]:
         """The journal's entries; what is no whole entry is passed over: it is only progress, and is made again."""
         found = []
         with contextlib.suppress(OSError):
-            for _, line in whole_lines(self.path / "journal.jsonl"):
+            for _, line in whole_lines(self.path / JOURNAL):
                 with contextlib.suppress(ValueError, RecursionError):
                     entry = json.loads(line)
                     if isinstance(entry, dict):
@@ -167,64 +182,62 @@ def check_name(name: str) -> str:
 
 def create_run(profiles: Path, run: Run) -> RunFolder:
     """A new folder for the run, named after it. Problem where profiles cannot be written to."""
-    path = profiles / check_name(run.name)
-    try:
-        path.mkdir(parents=True)
-    except FileExistsError:
-        raise _exists(path) from None
-    except OSError as error:
-        raise Problem(f"{path}: cannot be created ({error.strerror}); name a writable folder with --profiles") from None
-    try:
-        _write_run(path, run)
-        sync(profiles)
-    except BaseException as error:
-        shutil.rmtree(path, ignore_errors=True)
-        if isinstance(error, OSError):
-            fix = "free some space, or name a writable folder with --profiles"
-            raise Problem(f"{path}: cannot be written ({error.strerror}); {fix}") from None
-        raise
-    return RunFolder(path, run)
+    with _made_beside(profiles, run) as folder:
+        pass
+    return folder
 
 
 @contextlib.contextmanager
 def whole_run(profiles: Path, run: Run) -> Iterator[RunFolder]:
-    """A new run that appears in `profiles` when the block ends, finished, or never: made beside under a hidden name.
+    """A new run that appears in `profiles` when the block ends, finished, or never."""
+    with _made_beside(profiles, run) as folder, folder.writing():
+        yield folder
+        folder.finish()
 
-    What a process killed in the middle has left is removed by the next one.
+
+@contextlib.contextmanager
+def _made_beside(profiles: Path, run: Run) -> Iterator[RunFolder]:
+    """The folder of a new run, made under a hidden name and renamed when the block ends. Where it fails nothing is
+    left; what a process killed in the middle has left is removed by the next one.
     """
     final = profiles / check_name(run.name)
-    with contextlib.suppress(OSError):
-        clear_left_over(profiles, f"{NEW}*")
+    clear_left_over(profiles, f"{NEW}*")
     if final.exists():
         raise _exists(final)
     path = profiles / f"{NEW}{secrets.token_hex(4)}"
-    try:
-        path.mkdir(parents=True)
-    except OSError as error:
-        raise Problem(
-            f"{final}: cannot be created ({error.strerror}); name a writable folder with --profiles"
-        ) from None
     owner = -1
     try:
+        path.mkdir(parents=True)
         owner = own(path)
         _write_run(path, run)
         folder = RunFolder(path, run)
         yield folder
-        folder.finish()
-        (path / ".owner").unlink()
         path.rename(final)
         folder.path = final
+        (final / OWNER).unlink()
+        sync(final)
         sync(profiles)
+        with contextlib.suppress(OSError):  # where profiles is new; who owns the folder above may be somebody else
+            sync(profiles.parent)
     except OSError as error:
         shutil.rmtree(path, ignore_errors=True)
-        fix = "free some space, or name a writable folder with --profiles"
-        raise Problem(f"{final}: cannot be written ({error.strerror or error}); {fix}") from None
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY) and final.is_dir():
+            raise _exists(final) from None
+        raise _unwritten(
+            final, "created", error, "name a writable folder with --profiles, or free some space"
+        ) from None
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
     finally:
         if owner >= 0:
             os.close(owner)
+
+
+def _unwritten(path: Path, done: str, error: OSError, fix: str) -> Problem:
+    # A library's own words may stand around the system's.
+    reason = os.strerror(error.errno) if error.errno else first_words(error)
+    return Problem(f"{path}: cannot be {done} ({reason}); {fix}")
 
 
 def _exists(path: Path) -> Problem:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from workbench.build import Binary, CompileFailure, Unit, build_units, facts_of, unit_of
+from workbench.build import Binary, CompileFailure, Unit, build_units, facts_of, first_errors, unit_of
 from workbench.build.facts import NoSuchKernel
 from workbench.declare import Host, Kernel, Shape, Step, Variant
 from workbench.store.record import BuildFact, Status
@@ -36,15 +34,15 @@ class Built:
         archs = tuple(archs)
         failed = self.failure(units_for(variant, shape, archs, emulated=False))
         if failed is not None:
-            return Status.COMPILE_ERROR, first_errors(failed.message)
+            return Status.COMPILE_ERROR, first_errors(failed)
         try:
             self.facts(variant, shape, archs)
         except NoSuchKernel as problem:
             return Status.COMPILE_ERROR, str(problem)
         failed = self.failure(units_for(variant, shape, (), emulated=True)) if emulated else None
         if failed is not None:
-            why = "compiles for a GPU, and cannot be executed without one: " if archs else ""
-            return Status.UNSUPPORTED, why + first_errors(failed.message)
+            why = "compiles for a GPU; cannot be executed without one, because emulation refuses it: " if archs else ""
+            return Status.UNSUPPORTED, why + first_errors(failed)
         return None
 
     def facts(self, variant: Variant, shape: Shape, archs: Iterable[str]) -> list[BuildFact]:
@@ -57,18 +55,6 @@ class Built:
                 if isinstance(binary, Binary):
                     found.append(facts_of(unit, binary, kernel))
         return found
-
-
-ERRORS_SHOWN = 2
-
-
-def first_errors(message: str) -> str:
-    """The first errors of a compiler's message in one line, and how many there are."""
-    lines = [" ".join(line.split()) for line in message.splitlines()]
-    errors = [line for line in lines if re.search(r"\b(error|catastrophic|fatal)\b", line)] or lines[:1]
-    more = len(errors) - ERRORS_SHOWN
-    behind = f" (and {more} more: workbench build prints them)" if more > 0 else ""
-    return "; ".join(errors[:ERRORS_SHOWN])[:400] + behind
 
 
 def compiled_steps(variant: Variant, shape: Shape) -> list[Kernel | Host]:
@@ -107,11 +93,4 @@ def build_all(wanted: Iterable[Unit], watch: Watch) -> Built:
     binaries = build_units(
         units, progress=lambda unit, outcome: watch.step(f"{unit.source.parent.name}/{unit.source.name} {unit.arch}")
     )
-    noted: dict[Path, str] = {}
-    """Once per source: other dtypes and architectures fail at the same places."""
-    for unit, outcome in binaries.items():
-        if isinstance(outcome, CompileFailure):
-            noted.setdefault(unit.source, f"does not compile for {unit.arch}: {first_errors(outcome.message)}")
-    for source, text in noted.items():
-        watch.note(f"{source}: {text}")
     return Built(dict(binaries))

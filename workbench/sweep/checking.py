@@ -12,6 +12,7 @@ from workbench.catalog import load_catalog
 from workbench.check.case import Draw, checked_draws
 from workbench.check.compare_outputs import Comparison
 from workbench.declare import Variant
+from workbench.declared import DeclarationError
 from workbench.emulate import ORDERS
 from workbench.execute.here import backend_here, gpu_name, why_unsupported
 from workbench.execute.side_by_side import side_by_side
@@ -80,13 +81,22 @@ def check_jobs(jobs: list[CheckJob], kernels: Path, timeout_s: float, watch: Wat
     """Builds what the jobs need and runs them; a record each, in the order of the jobs."""
     start_server()
     records: list[Record] = []
-    broken = {job.subject.key: job.subject.broken() for job in jobs}
-    built = build_all([unit for job in jobs if broken[job.subject.key] is None for unit in job.units()], watch)
+    broken: dict[str, str] = {}
+    units: list[Unit] = []
+    for job in jobs:
+        why = job.subject.broken()
+        try:
+            units += job.units() if why is None else []
+        except DeclarationError as error:  # right at small sizes, and wrong at this one
+            why = str(error)
+        if why is not None:
+            broken[job.subject.key] = why
+    built = build_all(units, watch)
     runnable = []
     for job in jobs:
-        s, why = job.subject, broken[job.subject.key]
+        s, fault = job.subject, broken.get(job.subject.key)
         emulated = s.backend == "emulated"
-        verdict = (Status.CRASHED, why) if why else built.verdict(s.variant, s.shape, job.archs(), emulated)
+        verdict = (Status.CRASHED, fault) if fault else built.verdict(s.variant, s.shape, job.archs(), emulated)
         if verdict is not None:
             records.append(s.record(verdict[0], reason=verdict[1]))
         else:

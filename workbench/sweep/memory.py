@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import psutil
@@ -9,6 +10,7 @@ import psutil
 from workbench.check.case import checked_draws, timed_draws
 from workbench.check.case_memory import case_bytes
 from workbench.declare import Operation, Shape, Variant
+from workbench.declared import DeclarationError
 from workbench.problem import Problem
 
 USABLE = 0.8
@@ -21,7 +23,9 @@ CHECKED_AT_ONCE = 4
 def bytes_of_variant(variant: Variant, operation: Operation, shape: Shape, sets: int) -> int:
     """What a worker holds for one variant: every set's tensors, and its scratch, in bytes."""
     tensors = sum(t.nbytes for t in operation.tensors(shape))
-    scratch = sum(t.nbytes for t in variant.plan(shape, variant.default_settings()).scratch)
+    scratch = 0
+    with contextlib.suppress(DeclarationError):  # it will hold nothing: its worker gets as far as this
+        scratch = sum(t.nbytes for t in variant.plan(shape, variant.default_settings()).scratch)
     return sets * (tensors + scratch)
 
 

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.check.compare_outputs import Comparison
-from workbench.declare import Cost, Operation, Setting, Shape, Variant
-from workbench.declared import DeclarationError
+from workbench.declare import Cost, Host, Kernel, Operation, Setting, Shape, Variant
+from workbench.declared import DeclarationError, fault_of, place_of
 from workbench.execute.bound import Violation
 from workbench.execute.here import device_name
 from workbench.execute.worker import WorkerTimeout
-from workbench.problem import Problem
+from workbench.problem import SourceError, installing
 from workbench.store.record import BuildFact, Bytes, Launches, Record, Status
 from workbench.sweep.selection import small_shape
 
 EMULATED_FAULT = "EmulationFault: "
 """How a worker's answer begins where emulation saw the kernel do what it must not."""
+MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+"""How it begins where a Python function of the plan imports what is not installed."""
 
 
 @dataclass(frozen=True)
@@ -76,20 +78,8 @@ class Subject:
         return cost, least
 
     def broken(self) -> str | None:
-        """What is wrong with the declarations, as far as they can be looked at without running anything: None where
-        nothing is. Plans are made at the operation's small sizes: at large ones some take seconds."""
-        try:
-            self.operation.least(self.shape)
-            small = small_shape(self.operation, self.shape.dtype)
-            settings = self.variant.default_settings()
-            if self.variant.supports(small) is None:
-                self.variant.plan(small, settings)
-            if self.variant.supports(self.shape) is None:
-                self.variant.cost(self.shape, settings)
-            self.operation.tensors(self.shape)
-        except DeclarationError as error:
-            return str(error)
-        return None
+        """What is wrong with the declarations, as far as they can be looked at without running anything."""
+        return fault_of(self.variant, self.operation, self.shape)
 
     def is_right(self, found: Comparison) -> bool:
         return found.relative_l2 <= self.bound
@@ -99,7 +89,16 @@ class Subject:
         error = found.measure(self.bound)
         if self.is_right(found):
             return self.record(Status.OK, settings, error=error, **fields)
-        return self.record(Status.INCORRECT, settings, error=error, reason=found.reason)
+        return self.record(Status.INCORRECT, settings, error=error, reason=found.reason + self._sources())
+
+    def _sources(self) -> str:
+        """The files in which whatever is wrong with the answer stands, for the end of a reason."""
+        small = small_shape(self.operation, self.shape.dtype)
+        with contextlib.suppress(DeclarationError):
+            steps = self.variant.plan(small, self.variant.default_settings()).steps
+            sources = dict.fromkeys(step.source.name for step in steps if isinstance(step, Kernel | Host))
+            return f" (in {', '.join(sources)})" if sources else ""
+        return ""
 
     def implausible(self, found: Comparison, reason: str, settings: dict[str, Setting]) -> Record:
         """The record of a variant whose answers are right, and whose time cannot be."""
@@ -108,14 +107,20 @@ class Subject:
     def failed(self, failure: Exception, settings: dict[str, Setting] | None = None) -> Record:
         """The record of a variant whose worker said no, crashed, hung, or did what no right one does."""
         text = str(failure)
+        lacking = MISSING_MODULE.match(text)
         if isinstance(failure, WorkerTimeout):
             status = Status.TIMEOUT
         elif isinstance(failure, Violation) or text.startswith(EMULATED_FAULT):
             status = Status.INCORRECT
             # Where in the emulator it was raised tells a user nothing.
             text = re.sub(r" \(\w+\.py:\d+\)$", "", text.removeprefix(EMULATED_FAULT))
-        elif isinstance(failure, Problem):
+            if text.startswith("arguments"):
+                text = f"{place_of(self.variant.plan) or self.variant.at}: plan(): {text}"
+        elif isinstance(failure, SourceError):
             status = Status.COMPILE_ERROR
+        elif lacking is not None:
+            status, package = Status.UNSUPPORTED, lacking[1].partition(".")[0]
+            text = f"needs {package}: {installing(f'pip install {package}')}"
         else:
             status = Status.CRASHED
         return self.record(status, settings, reason=text)

@@ -21,11 +21,12 @@ from workbench.declare import Device, Shape, Variant
 from workbench.declared import DeclarationError
 from workbench.execute.here import default_devices, device_name, gpu_arch, gpu_name, why_unsupported
 from workbench.execute.worker import FAILURES, Worker, start_server
+from workbench.foreign import reading
 from workbench.measure.noise import noise_floor
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
 from workbench.store.record import BuildFact, Record, Run, Status
-from workbench.store.run_folder import RunFolder, check_name, create_run
+from workbench.store.run_folder import RUN, RunFolder, check_name, create_run
 from workbench.sweep.building import Built, build_all, units_for
 from workbench.sweep.checking import CheckJob, has_kernels, run_checks
 from workbench.sweep.environment import environment
@@ -34,6 +35,7 @@ from workbench.sweep.records import Subject
 from workbench.sweep.selection import Case, Selection, cases_of, dtypes_of, small_shape
 from workbench.sweep.timing import CaseTimer
 from workbench.sweep.watch import Watch
+from workbench.temporary import clear_once
 
 
 def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFolder:
@@ -58,7 +60,8 @@ def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFold
 
 def _validate(selection: Selection) -> None:
     for case in cases_of(selection, load_catalog(selection.folder)):
-        require_fit(case.operation, case.shape)
+        with contextlib.suppress(DeclarationError):  # it costs the case's records, which say what is wrong
+            require_fit(case.operation, case.shape)
     for arch in selection.archs:
         check_arch(arch)
     for device in selection.devices:
@@ -70,9 +73,10 @@ def _validate(selection: Selection) -> None:
 
 def continue_run(folder: RunFolder, watch: Watch) -> RunFolder:
     """Does what is still missing of a run: all of a new one, nothing of a finished one."""
+    clear_once()
     with folder.writing():
         if folder.run.finished:
-            watch.note(f"{folder.run.name} is finished; nothing to do")
+            watch.note(f"{folder.path.name} is finished; nothing to do")
             return folder
         with kept_clean():
             _Sweep(folder, watch).run()
@@ -85,10 +89,13 @@ class _Sweep:
     def __init__(self, folder: RunFolder, watch: Watch) -> None:
         self.folder = folder
         self.watch = watch
-        self.selection = Selection.from_dict(folder.run.selection)
-        self.kernels = self.selection.folder
-        self.catalog: Catalog = load_catalog(self.kernels)
-        self.cases: list[Case] = cases_of(self.selection, self.catalog)
+        with reading(folder.path / RUN, "what it was begun with cannot be read", "start a new run"):
+            self.selection = Selection.from_dict(folder.run.selection)
+            self.kernels = self.selection.folder
+            self.catalog: Catalog = load_catalog(self.kernels)
+            self.cases: list[Case] = cases_of(self.selection, self.catalog)
+        for problem in self.catalog.broken.values() if not self.selection.operations else ():
+            watch.note(f"left out: {problem}")
         self.devices: tuple[str, ...] = self.selection.devices or default_devices()
         self.rungs = rungs(self.catalog)
         self.done = {record.key: record for record in folder.records()}
@@ -100,7 +107,7 @@ class _Sweep:
         self._emulate(built)
         self._time(built)
         if importlib.util.find_spec("pyarrow") is None:
-            name = self.folder.run.name
+            name = self.folder.path.name
             self.watch.note(f"{name} is complete, as JSON lines; where pyarrow is, finish it: workbench finish {name}")
         else:
             self.folder.finish()

@@ -18,19 +18,24 @@ LIMITER_COLOURS = {
     "blocks": PALETTE[5],
     "barriers": PALETTE[7],
 }
+UNKNOWN = "unknown"
 
 
 def by_kernel(facts: pd.DataFrame) -> go.Figure:
     """Rows of `occupancy.by_kernel` of one architecture: a bar a kernel, coloured by what limits it; achieved as x."""
     names = [_name(row) for _, row in facts.iterrows()]
     picture = go.Figure()
-    for limiter, colour in LIMITER_COLOURS.items():
-        chosen = (facts["occupancy_limiter"] == limiter).to_list()
+    limiters = facts["occupancy_limiter"].fillna(UNKNOWN)
+    for limiter in sorted(set(limiters), key=_place):
+        chosen = (limiters == limiter).to_list()
         if any(chosen):
             rows = facts[chosen]
+            first, second = limiter_colours(limiter)
+            stripes = {"shape": "/", "bgcolor": first, "fgcolor": second, "solidity": 0.4} if second else None
             picture.add_bar(
                 x=rows["occupancy_theoretical"], y=[n for n, keep in zip(names, chosen, strict=True) if keep],
-                orientation="h", marker_color=colour, name=f"theoretical (modelled), limited by {limiter}",
+                orientation="h", marker={"color": first, "pattern": stripes},
+                name=f"theoretical (modelled), limited by {limiter}",
                 text=[f"{100 * value:.0f} %" for value in rows["occupancy_theoretical"]], textposition="inside",
                 insidetextanchor="start",
                 hovertext=[_tip(row) for _, row in rows.iterrows()], hoverinfo="text",
@@ -50,7 +55,21 @@ def by_kernel(facts: pd.DataFrame) -> go.Figure:
     return finish(picture, rows_height(len(set(names)), frame=170))
 
 
+def limiter_colours(limiter: str) -> tuple[str, str | None]:
+    """The colour of what limits, and of what limits just as much where two or more tie."""
+    colours = [LIMITER_COLOURS.get(name, MUTED) for name in limiter.split(" and ")]
+    return colours[0], colours[1] if len(colours) > 1 else None
+
+
+def _place(limiter: str) -> tuple[int, str]:
+    names = limiter.split(" and ")
+    known = list(LIMITER_COLOURS)
+    return (known.index(names[0]) if names[0] in known else len(known), limiter)
+
+
 def _name(row: pd.Series) -> str:
+    if row.get("operation") == "unnamed":  # an imported kernel: the variant is its name, as short as tells it apart
+        return str(row["variant"])
     return f"{row['variant']}: {row['kernel']}" if row["kernel"] != row["variant"] else str(row["variant"])
 
 
@@ -83,9 +102,11 @@ def what_if(curves: pd.DataFrame, here: Mapping[str, float], occupancy: float) -
         )  # fmt: skip
         for limiter, part in points.groupby("limiter"):
             name = str(limiter)
+            first, second = limiter_colours(name)
             picture.add_scatter(
                 x=part["value"], y=part["occupancy"], mode="markers", name=f"limited by {name}", legendgroup=name,
-                showlegend=name not in shown, marker={"color": LIMITER_COLOURS.get(name, MUTED), "size": 6},
+                showlegend=name not in shown,
+                marker={"color": first, "size": 6, "line": {"color": second or first, "width": 2 if second else 0}},
                 customdata=part[["warps", "blocks"]],
                 hovertemplate="%{x}: %{y:.0%}, %{customdata[0]} warps in %{customdata[1]} blocks<extra></extra>",
                 row=place, col=1,

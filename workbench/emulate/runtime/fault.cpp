@@ -114,8 +114,8 @@ static void ticked(int, siginfo_t *, void *) {
     seen_picks = launch.picks;
     if (++quiet_seconds > watchdog_seconds)
         fail("spins_without_yield",
-             printed("the thread ran for %d s of processor time without letting another one run (a spin must call "
-                     "__nanosleep)", watchdog_seconds));
+             printed("the thread ran for %d s of processor time without letting another one run: put "
+                     "__nanosleep(20) into the loop that waits", watchdog_seconds));
 }
 
 static void set_timer(int seconds) {

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from workbench.catalog import Catalog
+from workbench.cli.terminal import Column, Row, print_table
 from workbench.profile.advice import advise
 from workbench.profile.derived import Derived, derive
-from workbench.profile.import_report import Imported
-from workbench.profile.metrics import with_unit
+from workbench.profile.import_report import Imported, names_of
+from workbench.profile.kernel_names import told_apart
+from workbench.profile.metrics import absent_figures, figures_of, old_names, with_unit
 from workbench.store.launch import Launch, Rule
 from workbench.store.record import Bytes, Launches, Record
 from workbench.store.run_folder import open_run
@@ -24,28 +25,32 @@ ADVICE_SHOWN = 3
 """Results of NVIDIA's rules shown for each record, its first sentences; all of them are kept in the run."""
 RECORDS_SHOWN = 20
 """Records shown, those that took longest; all of them are kept in the run."""
+MISSING_SHOWN = 8
 KERNELS_SHOWN = 8
 """Kernels shown of one record; all of them are kept in the run."""
 Launched = Mapping[str, Sequence[Launch]]
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
-def profile_table(records: Sequence[Record], derived: Mapping[str, Derived], launches: Launched) -> Table:
-    """A row a record: what ran, how full the chip was, what crossed DRAM, and the first two stalls. A record of
+HEADINGS = ("kernel", "launches", "time under ncu", "registers", "occupancy", "DRAM", "bandwidth", "stalls")
+
+
+def print_profile(records: Sequence[Record], derived: Mapping[str, Derived], launches: Launched) -> None:
+    """A row per record: what ran, how full the chip was, what crossed DRAM, and the first two stalls. A record of
     several kernels has a row for each of them below its own."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("kernel", "launches", "time under ncu", "registers", "occupancy", "DRAM", "bandwidth", "stalls"):
-        table.add_column(title, overflow="fold")
+    table = []
+    names = names_of(records)
     for record in records:
-        name = record.variant if record.operation == "unnamed" else f"{record.operation}/{record.variant}"
-        table.add_row(Text(name), *_cells(derived[record.key]))
-        kernels = list(dict.fromkeys(launch.kernel for launch in launches[record.key]))
-        for kernel in kernels[:KERNELS_SHOWN] if len(kernels) > 1 else []:
-            own = [launch for launch in launches[record.key] if launch.kernel == kernel]
-            table.add_row(Text(f"  {kernel}"), *_cells(derive(bare(record), own, {})), style="dim")
+        table.append(Row((names[record.key], *_cells(derived[record.key], launches[record.key]))))
+        kernels = told_apart(launch.demangled for launch in launches[record.key])
+        for kernel, short in list(kernels.items())[:KERNELS_SHOWN] if len(kernels) > 1 else []:
+            own = [launch for launch in launches[record.key] if launch.demangled == kernel]
+            table.append(Row((f"  {short}", *_cells(derive(bare(record), own, {}), own)), {0: "dim"}))
         if len(kernels) > KERNELS_SHOWN:
-            table.add_row(Text(f"  … {len(kernels) - KERNELS_SHOWN} kernels more"), style="dim")
-    return table
+            more = f"  … {len(kernels) - KERNELS_SHOWN} kernels more"
+            table.append(Row((more, *[""] * (len(HEADINGS) - 1)), {0: "dim"}))
+    columns = [Column(name, breaks=name == "stalls") for name in HEADINGS]
+    print_table("", columns, table)
 
 
 def bare(record: Record) -> Record:
@@ -53,16 +58,23 @@ def bare(record: Record) -> Record:
     return record.model_copy(update={"time": None, "bytes": Bytes(), "launches": Launches(), "build": []})
 
 
-def _cells(one: Derived) -> tuple[str, ...]:
+def _cells(one: Derived, launches: Sequence[Launch]) -> tuple[str, ...]:
+    stalls = ", ".join(f"{reason} {100 * share:.0f} %" for reason, share in leading_stalls(one))
     return (
         _launches(one),
-        _figure(one, "duration_s", "s"),
-        _figure(one, "registers", ""),
-        _occupancy(one),
-        _traffic(one),
-        _bandwidth(one),
-        ", ".join(f"{reason} {100 * share:.0f} %" for reason, share in leading_stalls(one)) or "missing",
+        _figure(one, "duration_s", "s") or _missing(launches, "duration_s"),
+        _figure(one, "registers", "") or _missing(launches, "registers"),
+        _occupancy(one) or _missing(launches, "occupancy_achieved", "occupancy_theoretical"),
+        _traffic(one) or _missing(launches, "dram_bytes", "dram_read_bytes", "dram_write_bytes"),
+        _bandwidth(one) or "missing",
+        stalls or "missing",
     )
+
+
+def _missing(launches: Sequence[Launch], *names: str) -> str:
+    """`missing`, or of how many launches where others have one of the figures: a sum over those is not the whole."""
+    lacking = sum(not any(name in figures_of(launch) for name in names) for launch in launches)
+    return "missing" if lacking == len(launches) else f"missing in {lacking:,} of {len(launches):,}"
 
 
 def leading_stalls(one: Derived, count: int = 2) -> list[tuple[str, float]]:
@@ -72,7 +84,7 @@ def leading_stalls(one: Derived, count: int = 2) -> list[tuple[str, float]]:
 
 def _figure(one: Derived, name: str, unit: str) -> str:
     value = one.figures.get(name)
-    return "missing" if value is None else with_unit(value, unit)
+    return "" if value is None else with_unit(value, unit)
 
 
 def _launches(one: Derived) -> str:
@@ -82,15 +94,18 @@ def _launches(one: Derived) -> str:
 
 
 def _occupancy(one: Derived) -> str:
-    if one.occupancy_achieved is None or one.occupancy_theoretical is None:
-        return "missing"
+    achieved, theoretical = one.occupancy_achieved, one.occupancy_theoretical
+    if achieved is None or theoretical is None:
+        one_of = [(achieved, "achieved"), (theoretical, "theoretical")]
+        return next((f"{100 * value:.0f} % {word}" for value, word in one_of if value is not None), "")
     limiter = f" ({one.occupancy_limiter})" if one.occupancy_limiter else ""
-    return f"{100 * one.occupancy_achieved:.0f} of {100 * one.occupancy_theoretical:.0f} %{limiter}"
+    return f"{100 * achieved:.0f} of {100 * theoretical:.0f} %{limiter}"
 
 
 def _traffic(one: Derived) -> str:
     if one.dram_bytes is None:
-        return "missing"
+        parts = [(one.figures.get(f"dram_{way}_bytes"), word) for way, word in (("read", "read"), ("write", "written"))]
+        return ", ".join(f"{with_unit(value, 'byte')} {word}" for value, word in parts if value is not None)
     ratio = f", {one.bytes_over_declared:.2f} × declared" if one.bytes_over_declared is not None else ""
     least = f", {one.bytes_over_least:.2f} × least" if one.bytes_over_least is not None else ""
     return with_unit(one.dram_bytes, "byte") + ratio + least
@@ -98,7 +113,7 @@ def _traffic(one: Derived) -> str:
 
 def _bandwidth(one: Derived) -> str:
     if one.bandwidth_bytes_per_s is None:
-        return "missing"
+        return ""
     share = "" if one.share_of_ceiling is None else f", {100 * one.share_of_ceiling:.0f} % of {one.ceiling_from}"
     return with_unit(one.bandwidth_bytes_per_s, "byte/s") + share
 
@@ -138,7 +153,7 @@ def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
     longest = sorted(imported.records, key=lambda r: derived[r.key].figures.get("duration_s", 0.0), reverse=True)
     keys = {record.key for record in longest[:RECORDS_SHOWN]}
     shown = [record for record in imported.records if record.key in keys]
-    console.print(profile_table(shown, derived, imported.launches))
+    print_profile(shown, derived, imported.launches)
     if len(shown) < len(imported.records):
         console.print(f"… and {len(imported.records) - len(shown):,} records that took less time")
     for record in shown:
@@ -150,13 +165,14 @@ def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
             _say(console, f"\n{record.key}", style="bold")
         for line in lines:
             _say(console, f"  {line}")
-    _print_missing(console, derived.values())
+    _print_missing(console, everything)
     if imported.home:
         _say(console, f"\nits ranges are those of run {imported.home}: --run {imported.home} joins them to its records")
     if imported.outside:
         left_out = _counted(imported.outside, "launch lies", "launches lie")
         _say(console, f"\n{left_out} in no range of a record of this run, and did not join")
-    _say(console, f"\nkept in {imported.run}; look at it with: workbench dashboard")
+    kept = "is there already, in" if imported.already else "kept in"
+    _say(console, f"\n{kept} {imported.run}; look at it with: workbench dashboard")
 
 
 def _say(console: Console, line: str, style: str = "") -> None:
@@ -168,11 +184,17 @@ def _counted(count: int, one: str, several: str) -> str:
     return f"{count:,} {one if count == 1 else several}"
 
 
-def _print_missing(console: Console, derived: Iterable[Derived]) -> None:
-    missing = {name: names[0] for one in derived for name, names in one.missing.items()}
+def _print_missing(console: Console, launches: Sequence[Launch]) -> None:
+    """What no launch has; of what only some lack, the rows say so."""
+    old = old_names(launches)
+    if old:
+        _say(console, f"\nits metrics have the names of ncu before 2021 ({', '.join(old[:3])}): some figures have none")
+    groups, single = absent_figures(launches)
+    missing = ([f"all of {', '.join(groups)}"] if groups else []) + single[:MISSING_SHOWN]
     if missing:
-        named = "; ".join(f"{name} ({metric})" for name, metric in sorted(missing.items()))
-        _say(console, f"\nmissing in this report: {named}")
+        more = f" and {len(single) - MISSING_SHOWN} more" if len(single) > MISSING_SHOWN else ""
+        names = "; ".join(missing)
+        _say(console, f"\nnot in this report: {names}{more} (--json names the metrics; ncu --set full collects them)")
 
 
 def as_json(imported: Imported, catalog: Catalog) -> list[dict[str, Any]]:
@@ -184,7 +206,7 @@ def as_json(imported: Imported, catalog: Catalog) -> list[dict[str, Any]]:
         rows.append(
             {
                 "key": record.key,
-                "kernels": [launch.kernel for launch in launches],
+                "kernels": [launch.demangled for launch in launches],
                 **asdict(derive(record, launches, ceilings)),
                 "advice": advise(record, launches, ceilings, catalog),
                 "rules": [{"launch": n, **asdict(rule)} for n, launch in enumerate(launches) for rule in launch.rules],

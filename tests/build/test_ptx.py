@@ -1,0 +1,35 @@
+"""PTX from NVRTC: whole on disk, taken from the cache the second time, made again where the cache entry is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workbench.build.ptx import ptx_of_units
+from workbench.build.units import Binary, NoSource, Unit
+
+
+def built(source: Path) -> Binary:
+    unit = Unit(source, "float32", (), "sm_90")
+    made = ptx_of_units([unit])[unit]
+    assert isinstance(made, Binary)
+    return made
+
+
+def test_what_is_stored_is_the_compilers_text_and_is_found_again(tmp_path: Path) -> None:
+    source = tmp_path / "double.cu"
+    source.write_text('extern "C" __global__ void twice(float* x) { x[threadIdx.x] *= 2.f; }')
+    first = built(source)
+    text = first.path.read_text()
+    assert text.startswith("//") and ".version" in text and ".entry twice" in text
+    again = built(source)
+    assert (first.cached, again.cached, again.path) == (False, True, first.path)
+    first.path.write_text(text[:100])
+    assert built(source).cached is False
+    assert first.path.read_text() == text
+
+
+def test_a_missing_source_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(NoSource, match=r"absent\.cu: no such source"):
+        built(tmp_path / "absent.cu")

@@ -1,0 +1,101 @@
+"""One variant, one small problem, its kernels simulated from PTX or cubins and held against the float64 reference."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tests.kernels.emulated_case import NUMPY_DTYPE, catalog, relative_error
+from workbench.build import Binary, CompileFailure, Unit, build_units, unit_of
+from workbench.build.ptx import ptx_of_units
+from workbench.declare import Host, Kernel, Plan, Setting, Shape
+from workbench.simulate.launch import Counts, Options
+from workbench.simulate.memory import Memory
+from workbench.simulate.plan import run_plan
+
+ARCH = "sm_90"
+
+
+@dataclass(frozen=True)
+class Case:
+    variant: str
+    shape: Shape
+    settings: tuple[tuple[str, Setting], ...] = ()
+
+    def __str__(self) -> str:
+        parts = [self.variant.replace("/", "."), self.shape.dtype, *(f"{k}={v}" for k, v in self.settings)]
+        return "-".join(parts)
+
+    def plan(self) -> Plan:
+        variant = catalog().variant(self.variant)
+        return variant.plan(self.shape, {**variant.default_settings(), **dict(self.settings)})
+
+
+def cases(dtypes: tuple[str, ...] = ("float32", "bfloat16")) -> list[Case]:
+    """Every CUDA variant of the catalogue at its operation's small shape, with each value of each of its tunables."""
+    found = []
+    for name, operation in catalog().operations.items():
+        for variant in catalog().variants[name]:
+            for dtype in dtypes:
+                shape = Shape.of(dtype, **operation.small)
+                if variant.factors.get("peer") == "yes" or variant.supports(shape) is not None:
+                    continue
+                settings: list[tuple[tuple[str, Setting], ...]] = [()]
+                settings += [((k, v),) for k, values in variant.settings.items() for v in values[1:]]
+                for setting in settings:
+                    case = Case(variant.key, shape, setting)
+                    if any(isinstance(step, Kernel) for step in case.plan().steps):
+                        found.append(case)
+    return found
+
+
+_binaries: dict[bool, dict[Unit, Binary]] = {False: {}, True: {}}
+
+
+def binaries(plan: Plan, dtype: str, arch: str = ARCH, machine_code: bool = False) -> dict[Unit, Binary]:
+    """The plan's kernels as PTX, or as cubins, and its host functions, each compiled once a process."""
+    known = _binaries[machine_code]
+    kernels = {unit_of(step, dtype, arch) for step in plan.steps if isinstance(step, Kernel)} - set(known)
+    hosts = {unit_of(step, dtype, "host") for step in plan.steps if isinstance(step, Host)} - set(known)
+    of_kernels = build_units(kernels) if machine_code else ptx_of_units(kernels)
+    for unit, made in {**of_kernels, **build_units(hosts)}.items():
+        assert not isinstance(made, CompileFailure), f"{unit} does not compile:\n{made.message}"
+        known[unit] = made
+    return known
+
+
+def run(
+    case: Case, options: Options | None = None, arch: str = ARCH, machine_code: bool = False
+) -> tuple[dict[str, float], list[Counts | None]]:
+    """Relative L2 error of each output (less what rounding the reference costs is 0), and the steps' counts."""
+    operation = catalog().operation(case.variant.split("/")[0])
+    shape, tensors = case.shape, operation.tensors(case.shape)
+    generator = np.random.default_rng(zlib.crc32(f"{shape}".encode()))
+    made = operation.make_inputs(shape, "normal", generator)
+    given = {
+        t.name: np.ascontiguousarray(made[t.name]).astype(NUMPY_DTYPE[t.dtype]) for t in tensors if t.role == "input"
+    }
+    reference = operation.reference(shape, {name: array.astype(np.float64) for name, array in given.items()})
+    memory = Memory()
+    for tensor in tensors:
+        if tensor.role == "input":
+            memory.put(tensor.name, given[tensor.name])
+        else:
+            memory.empty(tensor)
+    plan = case.plan()
+    counts = run_plan(plan, shape.dtype, memory, binaries(plan, shape.dtype, arch, machine_code), arch, options)
+    errors = {}
+    for tensor in tensors:
+        if tensor.role == "output":
+            value: Any = memory.array(tensor.name)
+            error = relative_error(value, reference[tensor.name])
+            rounding = relative_error(reference[tensor.name].astype(value.dtype), reference[tensor.name])
+            errors[tensor.name] = 0.0 if error <= 1.1 * rounding else error
+    return errors, counts
+
+
+def bound(case: Case) -> float:
+    return float(catalog().operation(case.variant.split("/")[0]).tolerance[case.shape.dtype])

@@ -1,0 +1,162 @@
+"""One launch on the machine: its counters, or the fault that ended it."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.problem import Problem
+from workbench.simulate.library import machine_library
+from workbench.simulate.memory import Memory
+from workbench.simulate.program import SPECIAL, Program
+
+COUNTERS = (
+    "executed", "threads", "threads_on", "requests", "sectors", "sectors_ideal", "tags", "wavefronts",
+    "wavefronts_ideal", "divergent", "same_address", "bytes", "l1_hits", "l2_hits", "unused",
+)  # fmt: skip
+"""What is counted per instruction, in the machine's order (see Count in machine/machine.h)."""
+
+
+class SimulationFault(Exception):
+    """The kernel did what it must not; the text says what, and where."""
+
+    def __init__(self, kind: str, text: str, program: Program, place: Sequence[int]) -> None:
+        self.kind = kind
+        self.instruction, self.lane, self.warp = place[0], place[1], place[2]
+        self.block = tuple(place[3:6])
+        where = f"kernel {program.name}, block {self.block}, warp {self.warp}"
+        where += f", lane {self.lane}" if self.lane >= 0 else ""
+        if 0 <= self.instruction < len(program.instructions):
+            found = program.instructions[self.instruction]
+            self.line = found.line
+            where += f", line {found.line}" if found.line else ""
+            where += f": {found.text}" if found.text else ""
+        super().__init__(f"{kind}: {text} ({where})")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a launch is run; none of it changes what a right kernel computes."""
+
+    resident: int = 4
+    """Blocks that have begun and not ended at any time."""
+    quantum: int = 4000
+    """Instructions that a warp runs before another has its turn."""
+    seed: int = 0
+    """0: blocks begin in order; else everything that is free to choose is chosen by this seed."""
+    first_block: int = 0
+    block_count: int = 2**63
+    block_stride: int = 1
+    instruction_limit: int = 4_000_000_000
+    multiprocessors: int = 1
+    copies_at_once: bool = False
+    first_cache_bytes: int = 0
+    """L1 per multiprocessor, for the model of caches; 0: no model."""
+    second_cache_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a launch did, an entry per instruction of the program."""
+
+    program: Program
+    values: NDArray[np.int64]
+    """(instructions, COUNTERS)."""
+    cache: dict[str, int] = field(default_factory=dict)
+    """L2 reads and hits, sectors from and to memory, where the caches were modelled."""
+
+    def __getitem__(self, counter: str) -> NDArray[np.int64]:
+        """One counter, per instruction."""
+        found: NDArray[np.int64] = self.values[:, COUNTERS.index(counter)]
+        return found
+
+    def total(self, counter: str) -> int:
+        return int(self[counter].sum())
+
+
+class _Launch(ctypes.Structure):
+    _fields_ = (
+        ("grid", ctypes.c_uint32 * 3), ("block", ctypes.c_uint32 * 3),
+        ("shared_bytes", ctypes.c_uint32), ("resident", ctypes.c_uint32),
+        ("quantum", ctypes.c_int64),
+        ("seed", ctypes.c_uint64), ("first_block", ctypes.c_uint64), ("block_count", ctypes.c_uint64),
+        ("block_stride", ctypes.c_uint64), ("instruction_limit", ctypes.c_uint64),
+        ("multiprocessors", ctypes.c_uint32), ("copies_at_once", ctypes.c_uint32),
+        ("first_cache_bytes", ctypes.c_uint64), ("second_cache_bytes", ctypes.c_uint64),
+    )  # fmt: skip
+
+
+def simulate(
+    program: Program,
+    grid: Sequence[int],
+    block: Sequence[int],
+    parameters: bytes,
+    memory: Memory,
+    dynamic_shared: int = 0,
+    options: Options | None = None,
+) -> Counts:
+    """Runs a kernel over the memory. `parameters` is its parameter block, as the launch lays it out.
+
+    Raises SimulationFault for what the kernel must not do, Problem for a form that the machine lacks.
+    """
+    options = options or Options()
+    library = machine_library()
+    session = ctypes.c_void_p(library.simulate_new())
+    try:
+        _load(library, session, program, parameters)
+        own = [(at, name, np.frombuffer(bytearray(content), np.uint8), True) for at, name, content in program.globals]
+        for address, name, array, writable in sorted([*own, *memory.allocations()], key=lambda entry: entry[0]):
+            library.simulate_allocate(
+                session, ctypes.c_uint64(address), ctypes.c_uint64(array.nbytes), ctypes.c_void_p(array.ctypes.data),
+                name.encode(), int(writable),
+            )  # fmt: skip
+        request = _Launch(
+            (ctypes.c_uint32 * 3)(*grid), (ctypes.c_uint32 * 3)(*block), program.static_shared + dynamic_shared,
+            options.resident, options.quantum, options.seed, options.first_block, options.block_count,
+            options.block_stride, options.instruction_limit, options.multiprocessors, int(options.copies_at_once),
+            options.first_cache_bytes, options.second_cache_bytes,
+        )  # fmt: skip
+        message = library.simulate_run(session, ctypes.byref(request))
+        if message is not None:
+            place = (ctypes.c_int64 * 7)()
+            library.simulate_fault(session, place)
+            kind, _, text = message.decode(errors="replace").partition("\t")
+            raise SimulationFault(kind, text, program, list(place))
+        return _counts(library, session, program)
+    finally:
+        library.simulate_free(session)
+
+
+def _load(library: ctypes.CDLL, session: Any, program: Program, parameters: bytes) -> None:
+    code, names = program.encoded()
+    constants = program.file.filled(parameters)
+    specials = np.array([(offset, int(what)) for what, offset in program.file.specials.items()], dtype=SPECIAL)
+    bank = np.frombuffer(program.bank_at(parameters), np.uint8)
+    message = library.simulate_program(
+        session, _pointer(code), ctypes.c_uint64(len(code)),
+        (ctypes.c_char_p * len(names))(*names), ctypes.c_uint64(len(names)),
+        _pointer(constants), ctypes.c_uint64(len(constants)), _pointer(specials), ctypes.c_uint64(len(specials)),
+        program.file.words, program.local_bytes, program.reserved_shared,
+        int(program.merge_at_equal_pc), int(program.lowest_pc_first),
+        _pointer(bank), ctypes.c_uint64(len(bank)),
+    )  # fmt: skip
+    if message is not None:
+        raise Problem(f"kernel {program.name}: {message.decode()}, which the simulator lacks")
+
+
+def _pointer(array: Any) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def _counts(library: ctypes.CDLL, session: Any, program: Program) -> Counts:
+    values = np.zeros((len(program.instructions), len(COUNTERS)), np.int64)
+    library.simulate_counts(session, _pointer(values))
+    cache = (ctypes.c_uint64 * 4)()
+    library.simulate_cache_totals(session, cache)
+    names = ("l2_reads", "l2_hits", "memory_reads", "memory_writes")
+    return Counts(program, values, dict(zip(names, map(int, cache), strict=True)) if any(cache) else {})

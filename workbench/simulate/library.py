@@ -1,0 +1,65 @@
+"""The machine's library: compiled once by the host's C++ compiler, cached by content, loaded into this process."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from workbench.build import cache
+from workbench.build.host import compiler_identity, host_compiler
+from workbench.problem import Problem
+
+MACHINE = Path(__file__).parent / "machine"
+FLAGS = (
+    "-std=c++20", "-O2", "-ftree-vectorize", "-march=native", "-fno-strict-aliasing", "-ffp-contract=off",
+    "-fno-math-errno", "-fno-trapping-math", "-Wall",
+    "-Wextra", "-fPIC",
+)  # fmt: skip
+"""No contraction: a product and a sum that the kernel rounds twice are rounded twice."""
+
+
+@functools.cache
+def machine_library() -> ctypes.CDLL:
+    """The library. Raises Problem where there is no compiler, or it does not compile."""
+    library = ctypes.CDLL(str(_compiled()))
+    library.simulate_new.restype = ctypes.c_void_p
+    for name in ("simulate_program", "simulate_run"):
+        getattr(library, name).restype = ctypes.c_char_p
+    library.simulate_executed.restype = ctypes.c_uint64
+    return library
+
+
+def lacks_form(name: str) -> bool:
+    """Whether the machine has no form of this name."""
+    return not machine_library().simulate_has_form(name.encode())
+
+
+def _compiled() -> Path:
+    compiler = host_compiler()
+    sources = sorted(MACHINE.glob("*.cpp"))
+    texts = [part for file in (*sources, *sorted(MACHINE.glob("*.h"))) for part in (file.name, file.read_bytes())]
+    target = cache.entry(cache.digest(["simulate", compiler_identity(compiler, FLAGS), repr(FLAGS), *texts]), ".so")
+    if cache.is_sound(target):
+        return target
+    scratch = cache.scratch_path(target)
+    try:
+        with TemporaryDirectory(prefix="workbench-") as folder, ThreadPoolExecutor(2) as pool:
+            objects = [Path(folder) / f"{source.stem}.o" for source in sources]
+            list(pool.map(lambda pair: _run([*compiler, *FLAGS, "-c", str(pair[0]), "-o", str(pair[1])]),
+                          zip(sources, objects, strict=True)))  # fmt: skip
+            _run([*compiler, "-shared", *map(str, objects), "-o", str(scratch)])
+        cache.publish(scratch, target)
+    finally:
+        scratch.unlink(missing_ok=True)
+    return target
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:300])
+        raise Problem(f"the simulator does not compile with {command[0]}: {first}; install g++ 12 or later, or set CXX")

@@ -1,0 +1,187 @@
+// The machine as the host's Python sees it: plain functions over plain structures.
+
+#include <sstream>
+
+#include "cache.h"
+#include "machine.h"
+
+using namespace simulate;
+
+namespace {
+
+/// An instruction as Python lays it out; `form` indexes the names that come with the program, -1: none.
+struct Encoded {
+    i64 immediate;
+    i32 form, guard, target, line;
+    i32 o[OPERANDS];
+    u32 keep[4], flip[4];
+    u32 address;
+    u8 flow, guard_negated, leader, uniform;
+    u8 space, order, bytes, elements;
+    u8 address_rows, sign_extend, variant, scale;
+    u8 scope;
+    i32 base;
+};
+
+struct EncodedLaunch {
+    u32 grid[3], block[3];
+    u32 shared_bytes, resident;
+    i64 quantum;
+    u64 seed, first_block, block_count, block_stride, instruction_limit;
+    u32 multiprocessors, copies_at_once;
+    u64 first_cache_bytes, second_cache_bytes;  ///< 0: no model of caches
+};
+
+struct Session {
+    Machine machine;
+    std::unique_ptr<Caches> caches;
+    std::string message;
+    Fault fault;
+};
+
+}  // namespace
+
+extern "C" {
+
+/// Whether the machine has a form of this name.
+u32 simulate_has_form(const char *name) { return form_of(name) != nullptr; }
+
+void *simulate_new() { return new Session; }
+void simulate_free(void *session) { delete static_cast<Session *>(session); }
+
+/// Loads a program. Returns nullptr, or what is wrong with it.
+const char *simulate_program(void *handle, const Encoded *code, u64 count, const char *const *names, u64 names_count,
+                             const Constant *constants, u64 constants_count, const SpecialRow *specials,
+                             u64 specials_count, i32 file_words, u32 local_bytes, u32 reserved_shared, u32 merge_at_equal_pc,
+                             u32 lowest_pc_first, const u8 *bank, u64 bank_bytes) {
+    Session &s = *static_cast<Session *>(handle);
+    Program &p = s.machine.program;
+    p = {};
+    std::vector<Form> forms;
+    for (u64 k = 0; k < names_count; ++k) {
+        forms.push_back(form_of(names[k]));
+        if (forms.back() == nullptr) {
+            s.message = std::string("no form ") + names[k];
+            return s.message.c_str();
+        }
+    }
+    p.code.resize(count);
+    for (u64 k = 0; k < count; ++k) {
+        const Encoded &e = code[k];
+        Instruction &i = p.code[k];
+        i.run = e.form < 0 ? nullptr : forms.at(static_cast<u64>(e.form));
+        std::memcpy(i.o, e.o, sizeof i.o);
+        std::memcpy(i.keep, e.keep, sizeof i.keep);
+        std::memcpy(i.flip, e.flip, sizeof i.flip);
+        i.immediate = e.immediate;
+        i.guard = e.guard;
+        i.target = e.target;
+        i.flow = static_cast<Flow>(e.flow);
+        i.guard_negated = e.guard_negated != 0;
+        i.leader = e.leader != 0;
+        i.uniform = e.uniform != 0;
+        i.space = static_cast<Space>(e.space);
+        i.order = static_cast<Order>(e.order);
+        i.scope = static_cast<Scope>(e.scope);
+        i.bytes = e.bytes;
+        i.elements = e.elements;
+        i.address_rows = e.address_rows;
+        i.sign_extend = e.sign_extend != 0;
+        i.variant = e.variant;
+        i.scale = e.scale;
+        i.base = e.base;
+        i.index = static_cast<i32>(k);
+        i.line = e.line;
+        i.address = e.address;
+    }
+    p.constants.assign(constants, constants + constants_count);
+    p.specials.assign(specials, specials + specials_count);
+    p.file_words = file_words;
+    p.local_bytes = local_bytes;
+    p.reserved_shared = reserved_shared;
+    p.merge_at_equal_pc = merge_at_equal_pc != 0;
+    p.lowest_pc_first = lowest_pc_first != 0;
+    p.constant_bank.assign(bank, bank + bank_bytes);
+    return nullptr;
+}
+
+void simulate_forget_memory(void *handle) { static_cast<Session *>(handle)->machine.allocations.clear(); }
+
+/// Allocations come in the order of their addresses.
+void simulate_allocate(void *handle, u64 address, u64 bytes, void *host, const char *name, u32 writable) {
+    static_cast<Session *>(handle)->machine.allocations.push_back(
+        {address, address + bytes, static_cast<u8 *>(host), name, writable != 0});
+}
+
+/// Runs; nullptr, or the fault as `kind\ttext`, whose place is in simulate_fault.
+const char *simulate_run(void *handle, const EncodedLaunch *e) {
+    Session &s = *static_cast<Session *>(handle);
+    Launch &l = s.machine.launch;
+    l = {};
+    std::memcpy(l.grid, e->grid, sizeof l.grid);
+    std::memcpy(l.block, e->block, sizeof l.block);
+    l.shared_bytes = e->shared_bytes;
+    l.resident = e->resident;
+    l.quantum = e->quantum;
+    l.seed = e->seed;
+    l.first_block = e->first_block;
+    l.block_count = e->block_count;
+    l.block_stride = e->block_stride;
+    l.instruction_limit = e->instruction_limit;
+    l.multiprocessors = e->multiprocessors;
+    l.copies_at_once = e->copies_at_once != 0;
+    s.caches.reset();
+    if (e->first_cache_bytes != 0) {
+        s.caches = std::make_unique<Caches>(l.multiprocessors, e->first_cache_bytes, e->second_cache_bytes);
+    }
+    s.machine.caches = s.caches.get();
+    try {
+        s.machine.run();
+    } catch (const Fault &fault) {
+        s.fault = fault;
+        s.message = fault.kind + "\t" + fault.text;
+        return s.message.c_str();
+    } catch (const std::exception &error) {
+        s.fault = {};
+        s.message = std::string("machine\t") + error.what();
+        return s.message.c_str();
+    }
+    return nullptr;
+}
+
+/// instruction, lane, warp, block x y z, address.
+void simulate_fault(void *handle, i64 *out) {
+    const Fault &f = static_cast<Session *>(handle)->fault;
+    const i64 values[] = {f.instruction, f.lane, f.warp, f.block[0], f.block[1], f.block[2], static_cast<i64>(f.address)};
+    std::memcpy(out, values, sizeof values);
+}
+
+constexpr u64 COUNTERS = 15;
+
+/// A row of COUNTERS numbers per instruction, in the order of Count, `off` already taken from `threads`' lanes.
+void simulate_counts(void *handle, u64 *out) {
+    std::vector<Count> all;
+    totals(static_cast<Session *>(handle)->machine.counts, all);
+    for (u64 k = 0; k + 1 < all.size(); ++k) {
+        const Count &c = all[k];
+        const u64 values[COUNTERS] = {
+            static_cast<u64>(c.executed), static_cast<u64>(c.threads), static_cast<u64>(c.threads) - c.off, c.requests,
+            c.sectors, c.sectors_ideal, c.tags, c.wavefronts, c.wavefronts_ideal, c.divergent, c.same_address, c.bytes,
+            c.l1_hits, c.l2_hits, 0,
+        };
+        std::memcpy(out + k * COUNTERS, values, sizeof values);
+    }
+}
+
+/// L2 reads and hits, sectors read from memory and written to it: all 0 without a model of caches.
+void simulate_cache_totals(void *handle, u64 *out) {
+    const Session &s = *static_cast<Session *>(handle);
+    for (int k = 0; k < 4; ++k) out[k] = 0;
+    if (s.caches == nullptr) return;
+    out[0] = s.caches->second_reads, out[1] = s.caches->second_hits;
+    out[2] = s.caches->memory_reads, out[3] = s.caches->memory_writes;
+}
+
+u64 simulate_executed(void *handle) { return static_cast<Session *>(handle)->machine.executed; }
+
+}  // extern "C"

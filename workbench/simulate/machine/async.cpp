@@ -1,0 +1,298 @@
+// Asynchronous copies from global to shared memory, and the objects that wait for them.
+//
+// A copy is carried out as late as the program allows: when its thread waits for it, or when somebody looks at the object
+// that it arrives at; with launch.copies_at_once, when it is issued. So a missing wait shows.
+//
+// An mbarrier object is laid out as the hardware lays it out, counts as negatives: bits 1 to 20 the arrivals that a phase
+// expects, 21 to 42 the bytes still to come, 43 to 62 the arrivals still pending, 63 the phase. An arrival adds one to
+// the pending field, whose last carry flips the phase.
+
+#include <algorithm>
+
+#include "forms.h"
+
+namespace simulate {
+namespace {
+
+constexpr u64 TWENTY = (1u << 20) - 1, TWENTY_TWO = (1u << 22) - 1;
+constexpr int EXPECTED = 1, BYTES = 21, PENDING = 43, PHASE = 63;
+
+u64 field(u64 state, int at, u64 ones) { return state >> at & ones; }
+u64 with_field(u64 state, int at, u64 ones, u64 value) { return (state & ~(ones << at)) | (value & ones) << at; }
+
+/// The object at an address of shared memory, which has been checked.
+struct Object {
+    u8 *at;
+    u64 state() const {
+        u64 bits;
+        std::memcpy(&bits, at, 8);
+        return bits;
+    }
+    void set(u64 bits) { std::memcpy(at, &bits, 8); }
+
+    void initialise(u64 count) { set(with_field(with_field(0, EXPECTED, TWENTY, 0 - count), PENDING, TWENTY, 0 - count)); }
+    /// Ends the phase where nothing is outstanding any more.
+    void complete() {
+        const u64 bits = state();
+        if (field(bits, PENDING, TWENTY) != 0 || field(bits, BYTES, TWENTY_TWO) != 0) return;
+        set(with_field(bits ^ 1ull << PHASE, PENDING, TWENTY, field(bits, EXPECTED, TWENTY)));
+    }
+    void arrive(u64 count) {
+        const u64 bits = state();
+        set(with_field(bits, PENDING, TWENTY, field(bits, PENDING, TWENTY) + count));
+        complete();
+    }
+    void expect_one_more() {
+        const u64 bits = state();
+        set(with_field(bits, PENDING, TWENTY, field(bits, PENDING, TWENTY) - 1));
+    }
+    void expect_fewer(u64 count) {
+        const u64 bits = state();
+        set(with_field(bits, EXPECTED, TWENTY, field(bits, EXPECTED, TWENTY) + count));
+    }
+    void add_bytes(u64 bytes) {
+        const u64 bits = state();
+        set(with_field(bits, BYTES, TWENTY_TWO, field(bits, BYTES, TWENTY_TWO) + bytes));
+    }
+};
+
+/// sm_80's own layout: the low word 2^30 less the arrivals that a phase expects, the high word the phase in bit 31 above
+/// 2^31 less the arrivals still pending.
+void arrive_before_90(u8 *at) {
+    u32 expected, state;
+    std::memcpy(&expected, at, 4);
+    std::memcpy(&state, at + 4, 4);
+    const bool completes = ((state + 1) ^ state) >> 31;
+    state = completes ? ((state + 1) & 0x80000000u) | (expected & 0x3fffffffu) | 0x40000000u : state + 1;
+    std::memcpy(at + 4, &state, 4);
+}
+
+/// Addresses of the lanes' objects; faults where one is no object in shared memory.
+void objects_of(Warp &w, const Instruction &i, u32 mask, i32 row, u64 *addresses) {
+    const Space space = addresses_of(w, i, mask, 8, true, row, i.immediate, addresses);
+    if (space != Space::shared) w.machine().fault(w, i, "stray_write", "an mbarrier outside of shared memory");
+}
+
+Object object_at(Warp &w, u64 address) { return {w.block->shared.data() + address}; }
+
+/// o: address, count.
+void initialise(Warp &w, const Instruction &i, u32 mask) {
+    u64 addresses[LANES];
+    objects_of(w, i, mask, i.o[0], addresses);
+    const u32 *count = w.row(i.o[1]);
+    each_lane(mask, [&](int lane) {
+        if (count[lane] == 0 || count[lane] > TWENTY) {
+            w.machine().fault(w, i, "bad_mbarrier", "an mbarrier for " + std::to_string(count[lane]) + " arrivals: 1 to " +
+                              std::to_string(TWENTY) + " are possible", lane, addresses[lane]);
+        }
+        object_at(w, addresses[lane]).initialise(count[lane]);
+    });
+    for (Observer *o : w.machine().observers) o->access(w, i, mask, addresses, 8, Space::shared, true);
+}
+
+/// o: address. Its bytes are free for other use afterwards.
+void invalidate(Warp &w, const Instruction &i, u32 mask) {
+    u64 addresses[LANES];
+    objects_of(w, i, mask, i.o[0], addresses);
+    for (Observer *o : w.machine().observers) o->access(w, i, mask, addresses, 8, Space::shared, true);
+}
+
+/// o: address, state before (a pair, -1: none), arrivals (-1: one), bytes to expect (-1: none). Variant 1: the thread
+/// will not come again, so that later phases expect fewer. Variant 2: in the layout of sm_80.
+void arrive(Warp &w, const Instruction &i, u32 mask) {
+    u64 addresses[LANES], before[LANES] = {};
+    objects_of(w, i, mask, i.o[0], addresses);
+    for (Observer *o : w.machine().observers) {
+        each_lane(mask, [&](int lane) { o->object_arrives(w, i, 1u << lane, static_cast<u32>(addresses[lane])); });
+    }
+    if (i.variant == 2) {
+        each_lane(mask, [&](int lane) {
+            std::memcpy(&before[lane], object_at(w, addresses[lane]).at, 8);
+            arrive_before_90(object_at(w, addresses[lane]).at);
+        });
+        if (i.o[1] >= 0) write_pair(w.row(i.o[1]), mask, [&](int lane) { return before[lane]; });
+        return;
+    }
+    each_lane(mask, [&](int lane) {
+        Object object = object_at(w, addresses[lane]);
+        const u64 count = i.o[2] < 0 ? 1 : w.row(i.o[2])[lane];
+        const u64 outstanding = (0 - field(object.state(), PENDING, TWENTY)) & TWENTY;
+        if (count > outstanding) {
+            w.machine().fault(w, i, "bad_mbarrier", std::to_string(count) + " arrivals where the phase expects " +
+                              std::to_string(outstanding) + " more (is the mbarrier initialised?)", lane, addresses[lane]);
+        }
+        if (i.o[3] >= 0) object.add_bytes(w.row(i.o[3])[lane]);
+        before[lane] = object.state();
+        if (i.variant == 1) object.expect_fewer(count);
+        object.arrive(count);
+    });
+    if (i.o[1] >= 0) write_pair(w.row(i.o[1]), mask, [&](int lane) { return before[lane]; });
+}
+
+/// o: address, -, -, bytes. More bytes to wait for, or (variant 1) bytes that have come.
+void transaction(Warp &w, const Instruction &i, u32 mask) {
+    u64 addresses[LANES];
+    objects_of(w, i, mask, i.o[0], addresses);
+    each_lane(mask, [&](int lane) {
+        Object object = object_at(w, addresses[lane]);
+        const u64 bytes = w.row(i.o[3])[lane];
+        object.add_bytes(i.variant == 1 ? 0 - bytes : bytes);
+        if (i.variant == 1) object.complete();
+    });
+}
+
+/// o: address, predicate, state of an earlier arrival (a pair) or, with variant 1, the phase's parity (a row). Holds
+/// where that phase is over.
+void test(Warp &w, const Instruction &i, u32 mask) {
+    u64 addresses[LANES];
+    objects_of(w, i, mask, i.o[0], addresses);
+    const u32 *phase = w.row(i.variant == 1 ? i.o[2] : i.o[2] + LANES);
+    u32 over = 0;
+    const auto look = [&] {
+        over = 0;
+        each_lane(mask, [&](int lane) {
+            const u32 parity = i.variant == 1 ? phase[lane] & 1 : phase[lane] >> 31;
+            const u32 now = static_cast<u32>(object_at(w, addresses[lane]).state() >> PHASE);
+            over |= static_cast<u32>(now != parity) << lane;
+        });
+    };
+    look();
+    if (over != mask) {
+        each_lane(mask & ~over, [&](int lane) { land_arrivals(*w.block, static_cast<u32>(addresses[lane])); });
+        look();
+    }
+    for (Observer *o : w.machine().observers) {
+        each_lane(over, [&](int lane) { o->object_passed(w, i, 1u << lane, static_cast<u32>(addresses[lane])); });
+    }
+    w.waits_for_others = over != mask;
+    write_mask(w.predicate(i.o[1]), mask, over);
+}
+
+/// o: shared address, global address, bytes to copy (-1: all), predicate that lets nothing be copied (-1: none). The low
+/// half of the immediate is added to the shared address, the high half to the global one. What is not copied is zero.
+void copy(Warp &w, const Instruction &i, u32 mask) {
+    u64 to[LANES], from[LANES];
+    const u32 bytes = i.bytes * i.elements;
+    Instruction target = i;
+    target.space = i.space == Space::global ? Space::shared : i.space;
+    target.address_rows = i.variant == 1 ? 2 : 1;
+    target.base = i.o[4];
+    if (addresses_of(w, target, mask, bytes, true, i.o[0], static_cast<i32>(i.immediate), to) != Space::shared) {
+        w.machine().fault(w, i, "stray_write", "an asynchronous copy to elsewhere than shared memory");
+    }
+    const u32 ignored = i.o[3] >= 0 ? (w.predicate(i.o[3]) & i.keep[3]) ^ i.flip[3] : 0;
+    u32 filled[LANES] = {}, reads = 0;
+    each_lane(mask, [&](int lane) {
+        filled[lane] = i.o[2] < 0 ? bytes : w.row(i.o[2])[lane];
+        if (ignored >> lane & 1) filled[lane] = 0;
+        if (filled[lane] > bytes) filled[lane] = bytes;
+        reads |= static_cast<u32>(filled[lane] != 0) << lane;
+    });
+    Machine &machine = w.machine();
+    Count &count = machine.count_of(i);
+    ++count.requests;
+    if (reads != 0) {
+        Instruction source = i;
+        source.space = Space::global;
+        source.address_rows = 2;
+        source.base = i.o[5];
+        // Alignment is that of the whole copy, bounds are those of what is read.
+        u32 least = bytes;
+        each_lane(reads, [&](int lane) { least = std::min(least, filled[lane]); });
+        addresses_of(w, source, reads, least == bytes ? bytes : 1, false, i.o[1], i.immediate >> 32, from);
+        each_lane(reads, [&](int lane) {
+            if (from[lane] & (bytes - 1)) machine.fault(w, i, "misaligned", "an asynchronous copy", lane, from[lane]);
+            if (machine.resolve(from[lane], filled[lane], false) == nullptr) {
+                machine.fault(w, i, "stray_read", "an asynchronous copy reads behind the end of a buffer", lane, from[lane]);
+            }
+            count.bytes += filled[lane];
+        });
+        count_sectors(machine, w, i, Space::global, reads, from, bytes, false);
+        for (Observer *o : machine.observers) o->access(w, i, reads, from, bytes, Space::global, false);
+    }
+    each_lane(mask, [&](int lane) {
+        const Flight flight{lane, from[lane], static_cast<u32>(to[lane]), bytes, filled[lane], w.group[lane], -1,
+                            machine.index_of(i)};
+        for (u32 k = 0; k < bytes; k += 4) ++w.block->in_flight[(flight.to + k) / 4];
+        ++w.block->flights;
+        if (machine.launch.copies_at_once) {
+            land_one(w, flight);
+        } else {
+            w.flights.push_back(flight);
+        }
+    });
+}
+
+void commit(Warp &w, const Instruction &, u32 mask) {
+    each_lane(mask, [&](int lane) { ++w.group[lane]; });
+}
+
+/// All but the last `immediate` groups of each lane have landed afterwards.
+void wait_group(Warp &w, const Instruction &i, u32 mask) {
+    land(w, [&](const Flight &flight) {
+        const bool waits = mask >> flight.lane & 1;
+        return waits && flight.barrier < 0 && flight.group + static_cast<u64>(i.immediate) < w.group[flight.lane];
+    });
+}
+
+void wait_all(Warp &w, const Instruction &, u32 mask) {
+    land(w, [&](const Flight &flight) { return (mask >> flight.lane & 1) && flight.barrier < 0; });
+}
+
+/// o: address. An arrival at the object once every copy that its lane has issued so far has landed. Variant 1: the
+/// phase counts on it already; 0: it is one arrival more; 2: as 1, in the layout of sm_80; 3: one byte that was expected.
+void arrive_after_copies(Warp &w, const Instruction &i, u32 mask) {
+    u64 addresses[LANES];
+    objects_of(w, i, mask, i.o[0], addresses);
+    each_lane(mask, [&](int lane) {
+        if (i.variant == 0) object_at(w, addresses[lane]).expect_one_more();
+        const Flight flight{lane, 0, 0, 0, 0, w.group[lane], static_cast<i64>(addresses[lane]), w.machine().index_of(i)};
+        if (w.machine().launch.copies_at_once) {
+            land_one(w, flight);
+        } else {
+            w.flights.push_back(flight);
+        }
+    });
+}
+
+RegisterForm async_forms[] = {
+    {"mbarrier.init", initialise},
+    {"mbarrier.inval", invalidate},
+    {"mbarrier.arrive", arrive},
+    {"mbarrier.transaction", transaction},
+    {"mbarrier.test", test},
+    {"cp.async", copy},
+    {"cp.async.commit", commit},
+    {"cp.async.wait_group", wait_group},
+    {"cp.async.wait_all", wait_all},
+    {"cp.async.mbarrier.arrive", arrive_after_copies},
+};
+
+}  // namespace
+
+/// They, and all that their lanes issued before them.
+void land_arrivals(Block &block, u32 address) {
+    for (Warp &w : block.warps) {
+        std::size_t last[LANES] = {};  // one behind the last flight of each lane that has to land
+        bool any = false;
+        for (std::size_t k = 0; k < w.flights.size(); ++k) {
+            if (w.flights[k].barrier == static_cast<i64>(address)) last[w.flights[k].lane] = k + 1, any = true;
+        }
+        std::size_t k = 0;
+        if (any) land(w, [&](const Flight &flight) { return k++ < last[flight.lane]; });
+    }
+}
+
+void arrive_at(Warp &w, const Flight &flight) {
+    const Instruction &i = w.machine().program.code[static_cast<u32>(flight.instruction)];
+    const u32 address = static_cast<u32>(flight.barrier);
+    for (Observer *o : w.machine().observers) o->object_arrives(w, i, 1u << flight.lane, address);
+    if (i.variant == 2) return arrive_before_90(w.block->shared.data() + address);
+    if (i.variant == 3) {
+        object_at(w, address).add_bytes(FULL);  // one byte less, in 22 bits
+        return object_at(w, address).complete();
+    }
+    object_at(w, address).arrive(1);
+}
+
+}  // namespace simulate

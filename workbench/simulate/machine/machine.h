@@ -1,0 +1,235 @@
+// The machine's state: memory, blocks, warps and what they are doing.
+#pragma once
+
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "program.h"
+
+namespace simulate {
+
+/// What ends a run: something the kernel must not do, where it did it.
+struct Fault {
+    std::string kind;  ///< as the findings are named: stray_read, misaligned, deadlock…
+    std::string text;
+    int instruction = -1;
+    int lane = -1;
+    u64 address = 0;
+    u32 block[3] = {0, 0, 0};
+    u32 warp = 0;
+};
+
+struct Machine;
+struct Block;
+
+/// What one instruction did, summed over all warps.
+///
+/// `executed` and `threads` are kept as differences: a straight run of instructions adds at its first and subtracts
+/// behind its last, and the sums from the start are what each executed. See totals().
+struct Count {
+    i64 executed = 0;        ///< issues of a warp split, whatever its guard
+    i64 threads = 0;         ///< lanes of those splits
+    u64 off = 0;             ///< lanes among them whose guard did not hold
+    u64 requests = 0;        ///< memory accesses with at least one lane
+    u64 sectors = 0;         ///< distinct 32-byte units, per access
+    u64 sectors_ideal = 0;   ///< the fewest that the lanes' bytes could have taken
+    u64 tags = 0;            ///< distinct 128-byte lines, per access
+    u64 wavefronts = 0;      ///< passes over the banks of shared memory
+    u64 wavefronts_ideal = 0;
+    u64 divergent = 0;       ///< branches that split a warp
+    u64 same_address = 0;    ///< atomics: the most lanes at one address, summed over accesses
+    u64 bytes = 0;           ///< moved by the lanes
+    u64 l1_hits = 0, l2_hits = 0;  ///< sectors, where a cache model is on
+};
+
+/// Lanes of one warp that go on together.
+struct Split {
+    enum State : u8 { ready, at_warp_sync, at_converge, at_barrier };
+    u32 pc;
+    u32 mask;
+    State state = ready;
+    u32 need = 0;         ///< lanes that it waits for
+    int barrier = 0;
+    bool passes = false;  ///< its company is complete: it may go past the instruction that it waited at
+};
+
+/// An asynchronous copy on its way, of one lane: carried out as late as the program allows.
+struct Flight {
+    int lane;
+    u64 from;
+    u32 to;            ///< in shared memory
+    u32 bytes;
+    u32 filled;        ///< bytes that are copied; the rest become zero
+    u32 group;
+    i64 barrier;       ///< the mbarrier that it arrives at, -1: none
+    int instruction;
+};
+
+struct Warp {
+    u32 *file = nullptr;
+    Block *block = nullptr;
+    u32 index = 0;         ///< within its block
+    u64 global_index = 0;
+    u32 alive = 0;
+    std::vector<Split> splits;
+    std::vector<Flight> flights;
+    u32 group[LANES] = {};  ///< how many groups of copies each lane has committed
+    std::vector<u8> local;  ///< word w of lane l at (w * 32 + l) * 4, as the hardware interleaves it
+    u32 choice = 0;         ///< counts the choices among splits, for fairness
+    u32 active = 0;         ///< lanes of the split that is running
+    bool waits_for_others = false;  ///< it asked for what only others can bring about: give them a turn
+
+    u32 *row(i32 offset) { return file + offset; }
+    u32 &predicate(i32 offset) { return file[offset]; }
+    Machine &machine() const;
+};
+
+constexpr int BARRIERS = 16;
+
+struct Block {
+    Machine *machine = nullptr;
+    u64 index = 0;
+    u32 at[3] = {0, 0, 0};
+    std::vector<u8> shared;
+    std::vector<u8> in_flight;  ///< per word of shared memory: copies that will still write it
+    u64 flights = 0;            ///< copies that are on their way
+    std::vector<Warp> warps;
+    u32 alive = 0;              ///< threads
+    u32 arrived[BARRIERS] = {}, expected[BARRIERS] = {};
+    u32 voted[BARRIERS] = {};   ///< threads that arrived with a predicate that holds
+    Reduction reduction[BARRIERS] = {};  ///< what the barrier makes of them
+    u32 outcome = 0;            ///< of the last barrier that reduced predicates
+    u32 multiprocessor = 0;
+    bool done() const { return alive == 0; }
+};
+
+struct Allocation {
+    u64 first, end;  ///< addresses as the kernel sees them
+    u8 *host;
+    std::string name;
+    bool writable = true;
+};
+
+/// Who watches a run: the checkers. Every call comes after bounds and alignment were found to be right.
+struct Observer {
+    virtual ~Observer() = default;
+    virtual void start(Machine &) {}
+    virtual void block_starts(Block &) {}
+    virtual void block_ends(Block &) {}
+    virtual void access(Warp &, const Instruction &, u32 /*mask*/, const u64 * /*addresses*/, u32 /*bytes*/,
+                        Space, bool /*store*/) {}
+    virtual void atomic(Warp &, const Instruction &, u32 /*mask*/, const u64 * /*addresses*/, u32 /*bytes*/, Space) {}
+    virtual void fence(Warp &, const Instruction &, u32 /*mask*/) {}
+    /// A shuffle took the value of a lane that takes no part in it, for these lanes.
+    virtual void undefined_shuffle(Warp &, const Instruction &, u32 /*lanes*/) {}
+    virtual void warp_synced(Warp &, const Instruction &, u32 /*mask*/) {}
+    virtual void barrier_arrives(Warp &, u32 /*mask*/, int /*barrier*/) {}
+    virtual void barrier_opens(Block &, int /*barrier*/) {}
+    virtual void barrier_leaves(Warp &, u32 /*mask*/, int /*barrier*/) {}
+    virtual void object_arrives(Warp &, const Instruction &, u32 /*lanes*/, u32 /*address*/) {}   ///< an mbarrier
+    virtual void object_passed(Warp &, const Instruction &, u32 /*lanes*/, u32 /*address*/) {}
+    virtual void flight_lands(Warp &, const Flight &) {}
+    virtual void lanes_exit(Warp &, u32 /*mask*/) {}
+};
+
+/// Sector caches, L1 per multiprocessor and one L2; see cache.cpp.
+struct Caches;
+
+struct Launch {
+    u32 grid[3] = {1, 1, 1}, block[3] = {32, 1, 1};
+    u32 shared_bytes = 0;
+    u32 resident = 4;          ///< blocks that have begun and not ended at any time
+    i64 quantum = 4000;        ///< instructions that a warp runs before another has its turn
+    u64 seed = 0;              ///< 0: blocks begin in order, the lowest split and warp first
+    u64 first_block = 0, block_count = ~0ull, block_stride = 1;
+    u64 instruction_limit = 4'000'000'000ull;
+    u32 multiprocessors = 1;
+    bool copies_at_once = false;  ///< asynchronous copies land when they are issued
+};
+
+struct Machine {
+    Program program;
+    std::vector<Count> counts;      ///< one per instruction and one behind the last
+    std::vector<Allocation> allocations;
+    Launch launch;
+    std::vector<Observer *> observers;
+    Caches *caches = nullptr;
+    u64 executed = 0;               ///< warp instructions so far
+    std::mt19937_64 random;
+
+    /// Runs the launch. Throws Fault.
+    void run();
+
+    /// The host's memory behind addresses [address, address + bytes) of one allocation; nullptr where there is none.
+    u8 *resolve(u64 address, u64 bytes, bool store);
+
+    [[noreturn]] void fault(const Warp &warp, const Instruction &instruction, const char *kind, std::string text,
+                            int lane = -1, u64 address = 0) const;
+
+    int index_of(const Instruction &instruction) const {
+        return instruction.index;  // a form may have been handed a copy
+    }
+    Count &count_of(const Instruction &instruction) { return counts[index_of(instruction)]; }
+
+  private:
+    u32 recent_ = 0;  ///< the allocation that the last access fell into
+};
+
+inline Machine &Warp::machine() const { return *block->machine; }
+
+/// Where generic addresses find shared and local memory.
+constexpr u64 SHARED_WINDOW = 0x7e'0000'0000ull, LOCAL_WINDOW = 0x7d'0000'0000ull, WINDOW_BYTES = 0x100'0000ull;
+
+// ---- count.cpp
+
+/// Sectors and tags of one access to global or local memory, whose lanes are in mask (not empty).
+void count_sectors(Machine &, Warp &, const Instruction &, Space, u32 mask, const u64 *addresses, u32 bytes, bool store);
+
+/// Passes over the banks that one access to shared memory takes.
+void count_wavefronts(Count &, u32 mask, const u64 *addresses, u32 bytes);
+
+/// executed and threads of every instruction, out of their differences.
+void totals(const std::vector<Count> &counts, std::vector<Count> &out);
+
+// ---- memory.cpp
+
+/// Loads or stores the instruction's elements between rows o[1], o[2]… and memory at row o[0] plus the immediate.
+void load(Warp &, const Instruction &, u32 mask);
+void store(Warp &, const Instruction &, u32 mask);
+
+/// The lanes' addresses of an access; checks alignment and bounds; returns the space they lie in.
+Space addresses_of(Warp &, const Instruction &, u32 mask, u32 bytes, bool store, i32 row, i64 immediate, u64 *out);
+
+/// One lane's bytes behind an address that addresses_of has let pass.
+u8 *host_address(Warp &, Space, u64 address, u32 bytes, bool store);
+
+/// Asynchronous copies of a warp that may no longer wait: all that `lands` accepts are carried out.
+template <class F>
+void land(Warp &warp, F &&lands);
+void land_one(Warp &warp, const Flight &flight);
+
+/// Faults where a lane's bytes of shared memory are those of a copy on its way.
+void check_in_flight(Warp &, const Instruction &, u32 mask, const u64 *addresses, u32 bytes);
+
+/// ---- async.cpp: the arrival at an mbarrier that a flight stands for.
+void arrive_at(Warp &warp, const Flight &flight);
+
+/// Somebody looks at the mbarrier at this address: arrivals of copies there are due, and land.
+void land_arrivals(Block &block, u32 address);
+
+template <class F>
+void land(Warp &warp, F &&lands) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < warp.flights.size(); ++i) {
+        if (lands(warp.flights[i])) {
+            land_one(warp, warp.flights[i]);
+        } else {
+            warp.flights[kept++] = warp.flights[i];
+        }
+    }
+    warp.flights.resize(kept);
+}
+
+}  // namespace simulate

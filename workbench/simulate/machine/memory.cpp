@@ -1,0 +1,276 @@
+// Loads and stores: addresses, bounds, and the bytes themselves.
+
+#include <algorithm>
+
+#include "machine.h"
+
+namespace simulate {
+
+u8 *Machine::resolve(u64 address, u64 bytes, bool store) {
+    auto holds = [&](const Allocation &a) { return address >= a.first && address + bytes <= a.end; };
+    if (recent_ >= allocations.size() || !holds(allocations[recent_])) {
+        // Sorted by address: the last that begins at or before it.
+        const auto after = std::upper_bound(allocations.begin(), allocations.end(), address,
+                                            [](u64 value, const Allocation &a) { return value < a.first; });
+        if (after == allocations.begin() || !holds(*(after - 1))) return nullptr;
+        recent_ = static_cast<u32>(after - allocations.begin() - 1);
+    }
+    const Allocation &found = allocations[recent_];
+    if (store && !found.writable) return nullptr;
+    return found.host + (address - found.first);
+}
+
+namespace {
+
+/// In words: where an address outside of every allocation lies.
+std::string describe(const Machine &machine, u64 address, u32 bytes, bool store) {
+    const Allocation *nearest = nullptr;
+    u64 distance = ~0ull;
+    bool behind = true;
+    for (const Allocation &a : machine.allocations) {
+        if (address >= a.first && address + bytes <= a.end) return "a store to " + a.name + ", which is an input";
+        const u64 d = address >= a.end ? address - a.end : address < a.first ? a.first - address : 0;
+        if (d < distance) distance = d, nearest = &a, behind = address >= a.first;
+    }
+    const char *what = store ? "a store of " : "a load of ";
+    std::string text = what + std::to_string(bytes) + " bytes ";
+    if (address < 4096) return text + "through a null pointer";
+    if (nearest == nullptr || distance > (1ull << 32)) return text + "far from every buffer";
+    return text + std::to_string(distance) + (behind ? " bytes behind the end of " : " bytes before the start of ") +
+           nearest->name;
+}
+
+Space space_of(const Instruction &i, u64 address) {
+    if (i.space != Space::generic) return i.space;
+    if (address - SHARED_WINDOW < WINDOW_BYTES) return Space::shared;
+    if (address - LOCAL_WINDOW < WINDOW_BYTES) return Space::local;
+    return Space::global;
+}
+
+}  // namespace
+
+Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool store, i32 row, i64 immediate, u64 *out) {
+    const bool wide = i.space == Space::global || i.space == Space::generic || i.space == Space::constant;
+    if (i.base >= 0) immediate += static_cast<i64>(wide ? pair_of(w.row(i.base), 0) : w.row(i.base)[0]);
+    if (row < 0) {
+        const u64 address = wide ? static_cast<u64>(immediate) : static_cast<u32>(immediate);
+        for (int lane = 0; lane < LANES; ++lane) out[lane] = address;
+    } else if (i.address_rows == 2) {
+        const u32 *low = w.row(row);
+        for (int lane = 0; lane < LANES; ++lane) out[lane] = pair_of(low, lane) + static_cast<u64>(immediate);
+    } else if (wide) {
+        const u32 *low = w.row(row);
+        for (int lane = 0; lane < LANES; ++lane) out[lane] = low[lane] + static_cast<u64>(immediate);
+    } else {
+        const u32 *low = w.row(row);
+        const u32 scale = i.scale, offset = static_cast<u32>(immediate);
+        for (int lane = 0; lane < LANES; ++lane) out[lane] = static_cast<u32>((low[lane] << scale) + offset);
+    }
+    const int first = std::countr_zero(mask);
+    const Space space = space_of(i, out[first]);
+    if (i.space == Space::generic && space != Space::global) {
+        const u64 window = space == Space::shared ? SHARED_WINDOW : LOCAL_WINDOW;
+        each_lane(mask, [&](int lane) {
+            if (space_of(i, out[lane]) != space) {
+                w.machine().fault(w, i, "mixed_spaces", "lanes of one access address different memories; simulate it "
+                                  "with qualified pointers", lane, out[lane]);
+            }
+        });
+        for (int lane = 0; lane < LANES; ++lane) out[lane] -= window;
+    }
+
+    u64 low = ~0ull, high = 0, bits = 0;
+    if (mask == FULL) {
+        for (int lane = 0; lane < LANES; ++lane) {
+            low = std::min(low, out[lane]), high = std::max(high, out[lane]), bits |= out[lane];
+        }
+    } else {
+        each_lane(mask, [&](int lane) {
+            low = std::min(low, out[lane]), high = std::max(high, out[lane]), bits |= out[lane];
+        });
+    }
+    if (bits & (bytes - 1)) {
+        each_lane(mask, [&](int lane) {
+            if (out[lane] & (bytes - 1)) {
+                w.machine().fault(w, i, "misaligned", std::string(store ? "a store" : "a load") + " of " +
+                                  std::to_string(bytes) + " bytes at an address that is no multiple of them", lane,
+                                  out[lane]);
+            }
+        });
+    }
+    const u64 limit = space == Space::shared ? w.block->shared.size() : w.machine().program.local_bytes;
+    if (space == Space::global || space == Space::constant) {
+        if (w.machine().resolve(low, high + bytes - low, store) == nullptr) {
+            each_lane(mask, [&](int lane) {
+                if (w.machine().resolve(out[lane], bytes, store) == nullptr) {
+                    w.machine().fault(w, i, store ? "stray_write" : "stray_read",
+                                      describe(w.machine(), out[lane], bytes, store), lane, out[lane]);
+                }
+            });
+        }
+    } else if (const u64 least = space == Space::shared ? w.machine().program.reserved_shared : 0;
+               high + bytes > limit || low < least) {
+        each_lane(mask, [&](int lane) {
+            if (out[lane] + bytes > limit || out[lane] < least) {
+                const char *name = space == Space::shared ? "shared" : "local";
+                w.machine().fault(w, i, store ? "stray_write" : "stray_read",
+                                  std::string(store ? "a store" : "a load") + " of " + std::to_string(bytes) + " bytes at " +
+                                  std::to_string(out[lane]) + " of " + std::to_string(limit) + " bytes of " + name +
+                                  " memory", lane, out[lane]);
+            }
+        });
+    }
+    return space;
+}
+
+u8 *host_address(Warp &w, Space space, u64 address, u32 bytes, bool store) {
+    if (space == Space::shared) return w.block->shared.data() + address;
+    return w.machine().resolve(address, bytes, store);
+}
+
+void check_in_flight(Warp &w, const Instruction &i, u32 mask, const u64 *addresses, u32 bytes) {
+    if (w.block->flights == 0) return;
+    each_lane(mask, [&](int lane) {
+        for (u64 word = addresses[lane] / 4; word <= (addresses[lane] + bytes - 1) / 4; ++word) {
+            if (w.block->in_flight[word]) {
+                w.machine().fault(w, i, "copy_in_flight",
+                                  "shared memory that an asynchronous copy is still writing: wait for the copy first", lane,
+                                  addresses[lane]);
+            }
+        }
+    });
+}
+
+namespace {
+
+/// One element between a row and memory.
+void load_element(u32 *row, int lane, const u8 *from, const Instruction &i) {
+    switch (i.bytes) {
+        case 1: row[lane] = i.sign_extend ? static_cast<u32>(static_cast<i32>(static_cast<i8>(*from))) : *from; break;
+        case 2: {
+            u16 half;
+            std::memcpy(&half, from, 2);
+            row[lane] = i.sign_extend ? static_cast<u32>(static_cast<i32>(static_cast<i16>(half))) : half;
+            break;
+        }
+        case 4: std::memcpy(&row[lane], from, 4); break;
+        default:
+            std::memcpy(&row[lane], from, 4);
+            std::memcpy(&row[LANES + lane], from + 4, 4);
+    }
+}
+
+void store_element(const u32 *row, int lane, u8 *to, const Instruction &i) {
+    if (i.bytes == 8) {
+        std::memcpy(to, &row[lane], 4);
+        std::memcpy(to + 4, &row[LANES + lane], 4);
+    } else {
+        std::memcpy(to, &row[lane], i.bytes);  // little-endian: the low bytes
+    }
+}
+
+/// How the lanes of a full warp lie: one behind the other, all at one place, or anyhow.
+enum class Pattern { contiguous, broadcast, any };
+
+Pattern pattern_of(u32 mask, const u64 *a, u32 bytes) {
+    if (mask != FULL) return Pattern::any;
+    u64 off_line = 0, off_place = 0;
+    for (int lane = 0; lane < LANES; ++lane) {
+        off_line |= a[lane] ^ (a[0] + static_cast<u64>(lane) * bytes);
+        off_place |= a[lane] ^ a[0];
+    }
+    return off_line == 0 ? Pattern::contiguous : off_place == 0 ? Pattern::broadcast : Pattern::any;
+}
+
+void transfer_local(Warp &w, const Instruction &i, u32 mask, const u64 *addresses, bool store) {
+    each_lane(mask, [&](int lane) {
+        for (int e = 0; e < i.elements; ++e) {
+            u32 *row = w.row(i.o[1 + e]);
+            u8 element[8] = {};
+            const u64 at = addresses[lane] + static_cast<u64>(e) * i.bytes;
+            if (store) store_element(row, lane, element, i);
+            for (u32 k = 0; k < i.bytes; ++k) {
+                u8 &byte = w.local[((at + k) / 4 * LANES + static_cast<u64>(lane)) * 4 + (at + k) % 4];
+                if (store) byte = element[k]; else element[k] = byte;
+            }
+            if (!store) load_element(row, lane, element, i);
+        }
+    });
+}
+
+template <bool STORE>
+void access(Warp &w, const Instruction &i, u32 mask) {
+    alignas(64) u64 addresses[LANES];
+    const u32 bytes = static_cast<u32>(i.bytes) * i.elements;
+    const Space space = addresses_of(w, i, mask, bytes, STORE, i.o[0], i.immediate, addresses);
+    Machine &machine = w.machine();
+    Count &count = machine.count_of(i);
+    ++count.requests;
+    count.bytes += static_cast<u64>(std::popcount(mask)) * bytes;
+    if (space == Space::shared) {
+        count_wavefronts(count, mask, addresses, bytes);
+        check_in_flight(w, i, mask, addresses, bytes);
+    } else if (space != Space::constant) {
+        count_sectors(machine, w, i, space, mask, addresses, bytes, STORE);
+    }
+    if (STORE && i.order >= Order::release) {
+        // What is released is what was stored before: observers hear of the release first.
+        for (Observer *o : machine.observers) o->access(w, i, mask, addresses, bytes, space, STORE);
+    }
+    if (space == Space::local) {
+        transfer_local(w, i, mask, addresses, STORE);
+    } else if (const Pattern pattern = pattern_of(mask, addresses, bytes);
+               i.bytes == 4 && (pattern == Pattern::contiguous || (!STORE && pattern == Pattern::broadcast))) {
+        // One allocation holds them all: two neighbours are never without a guard between them.
+        u8 *host = host_address(w, space, addresses[0], pattern == Pattern::contiguous ? bytes * LANES : bytes, STORE);
+        if (host == nullptr) machine.fault(w, i, "stray_read", "an access across two buffers", 0, addresses[0]);
+        for (int e = 0; e < i.elements; ++e) {
+            u32 *row = w.row(i.o[1 + e]);
+            if (pattern == Pattern::broadcast) {
+                u32 value;
+                std::memcpy(&value, host + 4 * e, 4);
+                for (int lane = 0; lane < LANES; ++lane) row[lane] = value;
+            } else if (i.elements == 1) {
+                STORE ? std::memcpy(host, row, 4 * LANES) : std::memcpy(row, host, 4 * LANES);
+            } else {
+                u8 *at = host + 4 * e;
+                for (int lane = 0; lane < LANES; ++lane, at += bytes) {
+                    STORE ? std::memcpy(at, &row[lane], 4) : std::memcpy(&row[lane], at, 4);
+                }
+            }
+        }
+    } else {
+        each_lane(mask, [&](int lane) {
+            u8 *host = host_address(w, space, addresses[lane], bytes, STORE);
+            for (int e = 0; e < i.elements; ++e, host += i.bytes) {
+                STORE ? store_element(w.row(i.o[1 + e]), lane, host, i) : load_element(w.row(i.o[1 + e]), lane, host, i);
+            }
+        });
+    }
+    if (!(STORE && i.order >= Order::release)) {
+        for (Observer *o : machine.observers) o->access(w, i, mask, addresses, bytes, space, STORE);
+    }
+}
+
+RegisterForm load_form("load", load);
+RegisterForm store_form("store", store);
+
+}  // namespace
+
+void load(Warp &w, const Instruction &i, u32 mask) { access<false>(w, i, mask); }
+void store(Warp &w, const Instruction &i, u32 mask) { access<true>(w, i, mask); }
+
+void land_one(Warp &w, const Flight &flight) {
+    Block &block = *w.block;
+    if (flight.bytes > 0) {
+        u8 *to = block.shared.data() + flight.to;
+        if (flight.filled > 0) std::memcpy(to, w.machine().resolve(flight.from, flight.filled, false), flight.filled);
+        std::memset(to + flight.filled, 0, flight.bytes - flight.filled);
+        for (u32 k = 0; k < flight.bytes; k += 4) --block.in_flight[(flight.to + k) / 4];
+        --block.flights;
+    }
+    for (Observer *o : w.machine().observers) o->flight_lands(w, flight);
+    if (flight.barrier >= 0) arrive_at(w, flight);
+}
+
+}  // namespace simulate

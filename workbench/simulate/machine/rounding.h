@@ -1,0 +1,29 @@
+// Arithmetic in another rounding than to nearest: the host's own rounding mode is set around a form.
+#pragma once
+
+#include <cfenv>
+
+#include "machine.h"
+
+namespace simulate {
+
+/// Runs a form while the host rounds as MODE says. The barriers keep its loads, its arithmetic and its stores inside.
+template <Form FORM, int MODE>
+void in_rounding(Warp &w, const Instruction &i, u32 mask) {
+    std::fesetround(MODE);
+    asm volatile("" ::: "memory");
+    FORM(w, i, mask);
+    asm volatile("" ::: "memory");
+    std::fesetround(FE_TONEAREST);
+}
+
+/// Registers a form under name + type, and with .rz, .rm and .rp in between.
+template <Form FORM>
+void register_roundings(const std::string &name, const std::string &type) {
+    RegisterForm(name + type, FORM);
+    RegisterForm(name + ".rz" + type, in_rounding<FORM, FE_TOWARDZERO>);
+    RegisterForm(name + ".rm" + type, in_rounding<FORM, FE_DOWNWARD>);
+    RegisterForm(name + ".rp" + type, in_rounding<FORM, FE_UPWARD>);
+}
+
+}  // namespace simulate

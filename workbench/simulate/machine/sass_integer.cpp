@@ -1,0 +1,268 @@
+// SASS: integer arithmetic of 32 bits and its carries.
+
+#include <algorithm>
+
+#include "sass.h"
+
+namespace simulate {
+namespace {
+
+void move(Warp &w, const Instruction &i, u32 mask) {
+    const u32 *from = w.row(i.o[1]);
+    write_row(w.row(i.o[0]), mask, [=](int lane) { return from[lane]; });
+}
+
+void move_pair(Warp &w, const Instruction &i, u32 mask) {
+    const u32 *from = w.row(i.o[1]);
+    u32 *to = w.row(i.o[0]);
+    write_row(to, mask, [=](int lane) { return from[lane]; });
+    write_row(to + LANES, mask, [=](int lane) { return from[LANES + lane]; });
+}
+
+/// d, p, q = a + b + c + carries: p where one was carried out, q where two were. A negated source is its complement plus
+/// one, added in full: 0 - 0 carries.
+void add3_carry(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 3, 0), b(w, i, 4, 1), c(w, i, 5, 2);
+    const u32 first = predicate_source(w, i, 6), second = predicate_source(w, i, 7);
+    u32 one = 0, two = 0;
+    alignas(64) u32 made[LANES];
+    for (int lane = 0; lane < LANES; ++lane) {
+        const u64 sum = static_cast<u64>((a.row[lane] & a.keep) ^ a.flip) + ((b.row[lane] & b.keep) ^ b.flip) +
+                        static_cast<u64>((c.row[lane] & c.keep) ^ c.flip) + a.plus + b.plus + c.plus +
+                        (first >> lane & 1) + (second >> lane & 1);
+        made[lane] = static_cast<u32>(sum);
+        const u32 carry = static_cast<u32>(sum >> 32);
+        one |= static_cast<u32>(carry > 0) << lane;
+        two |= static_cast<u32>(carry > 1) << lane;
+    }
+    write_row(w.row(i.o[0]), mask, [&](int lane) { return made[lane]; });
+    predicate_result(w, i, 1, mask, one);
+    predicate_result(w, i, 2, mask, two);
+}
+
+template <bool PLAIN>
+void add3(Warp &w, const Instruction &i, u32 mask) {
+    const Source<PLAIN> a(w, i, 1, 0), b(w, i, 2, 1), c(w, i, 3, 2);
+    write_row(w.row(i.o[0]), mask, [=](int lane) { return a(lane) + b(lane) + c(lane); });
+}
+
+template <bool PLAIN>
+void multiply_add(Warp &w, const Instruction &i, u32 mask) {
+    const Source<PLAIN> a(w, i, 1, 0), b(w, i, 2, 1), c(w, i, 3, 2);
+    write_row(w.row(i.o[0]), mask, [=](int lane) { return a(lane) * b(lane) + c(lane); });
+}
+
+/// d, p = a * b + c + carry: IMAD.X.
+void multiply_add_carry(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 1, 0), b(w, i, 2, 1), c(w, i, 3, 2);
+    const u32 carry = predicate_source(w, i, 4);
+    write_row(w.row(i.o[0]), mask, [=](int lane) { return a(lane) * b(lane) + c(lane) + (carry >> lane & 1); });
+}
+
+template <bool SIGNED>
+u64 product(u32 a, u32 b) {
+    if constexpr (SIGNED) return static_cast<u64>(static_cast<i64>(static_cast<i32>(a)) * static_cast<i32>(b));
+    return static_cast<u64>(a) * b;
+}
+
+/// The pair d = a * b + the pair c.
+template <bool SIGNED, bool PLAIN>
+void multiply_wide(Warp &w, const Instruction &i, u32 mask) {
+    const Source<PLAIN> a(w, i, 1, 0), b(w, i, 2, 1);
+    const WideSource<PLAIN> c(w, i, 3, 2);
+    write_pair(w.row(i.o[0]), mask, [=](int lane) { return product<SIGNED>(a(lane), b(lane)) + c(lane); });
+}
+template <bool PLAIN> constexpr auto multiply_wide_signed = multiply_wide<true, PLAIN>;
+template <bool PLAIN> constexpr auto multiply_wide_unsigned = multiply_wide<false, PLAIN>;
+
+/// As multiply_wide with a carry in (slot 5) and out (slot 1); HIGH: d is the high word alone.
+template <bool SIGNED, bool HIGH>
+void multiply_wide_carry(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 2, 0), b(w, i, 3, 1);
+    const WideSource<false> c(w, i, 4, 2);
+    const u32 carry_in = predicate_source(w, i, 5);
+    u32 carry = 0;
+    alignas(64) u64 made[LANES];
+    for (int lane = 0; lane < LANES; ++lane) {
+        const u64 ab = product<SIGNED>(a(lane), b(lane)), sum = ab + c(lane), all = sum + (carry_in >> lane & 1);
+        made[lane] = all;
+        carry |= static_cast<u32>(sum < ab || all < sum) << lane;
+    }
+    if constexpr (HIGH) {
+        write_row(w.row(i.o[0]), mask, [&](int lane) { return static_cast<u32>(made[lane] >> 32); });
+    } else {
+        write_pair(w.row(i.o[0]), mask, [&](int lane) { return made[lane]; });
+    }
+    predicate_result(w, i, 1, mask, carry);
+}
+
+/// d, p = (a << n) + b, n in `variant`.
+void shift_add(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 2, 0), b(w, i, 3, 1);
+    const u32 shift = i.variant & 31;
+    u32 carry = 0;
+    alignas(64) u32 made[LANES];
+    for (int lane = 0; lane < LANES; ++lane) {
+        const u32 shifted = a(lane) << shift;
+        const u64 sum = static_cast<u64>(shifted) + ((b.row[lane] & b.keep) ^ b.flip) + b.plus;
+        made[lane] = static_cast<u32>(sum);
+        carry |= static_cast<u32>(sum >> 32) << lane;
+    }
+    write_row(w.row(i.o[0]), mask, [&](int lane) { return made[lane]; });
+    predicate_result(w, i, 1, mask, carry);
+}
+
+/// d, p = the high word of the pair (c : a) << n, plus b, plus a carry. SIGN: c is a's sign.
+template <bool SIGN>
+void shift_add_high(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 2, 0), b(w, i, 3, 1), c(w, i, 4, 2);
+    const u32 carry_in = predicate_source(w, i, 5);
+    const u32 shift = i.variant & 31;
+    u32 carry = 0;
+    alignas(64) u32 made[LANES];
+    for (int lane = 0; lane < LANES; ++lane) {
+        const u32 low = a(lane);
+        const u32 high = SIGN ? static_cast<u32>(static_cast<i32>(low) >> 31) : c(lane);
+        const u32 shifted = static_cast<u32>((low | static_cast<u64>(high) << 32) << shift >> 32);
+        const u64 sum = static_cast<u64>(shifted) + ((b.row[lane] & b.keep) ^ b.flip) + b.plus + (carry_in >> lane & 1);
+        made[lane] = static_cast<u32>(sum);
+        carry |= static_cast<u32>(sum >> 32) << lane;
+    }
+    write_row(w.row(i.o[0]), mask, [&](int lane) { return made[lane]; });
+    predicate_result(w, i, 1, mask, carry);
+}
+
+template <class T>
+void least_or_most(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 1, 0), b(w, i, 2, 1);
+    const u32 least = predicate_source(w, i, 3);
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        const u32 x = a(lane), y = b(lane);
+        const bool below = static_cast<T>(x) < static_cast<T>(y);
+        return below == ((least >> lane & 1) != 0) ? x : y;
+    });
+}
+
+/// d = least or most of a + b and c: VIADDMNMX.
+template <class T>
+void add_least_or_most(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 1, 0), b(w, i, 2, 1), c(w, i, 3, 2);
+    const u32 least = predicate_source(w, i, 4);
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        const u32 x = a(lane) + b(lane), y = c(lane);
+        const bool below = static_cast<T>(x) < static_cast<T>(y);
+        return below == ((least >> lane & 1) != 0) ? x : y;
+    });
+}
+
+struct Less { template <class T> static bool of(T a, T b) { return a < b; } };
+struct LessEqual { template <class T> static bool of(T a, T b) { return a <= b; } };
+struct Greater { template <class T> static bool of(T a, T b) { return a > b; } };
+struct GreaterEqual { template <class T> static bool of(T a, T b) { return a >= b; } };
+struct Equal { template <class T> static bool of(T a, T b) { return a == b; } };
+struct Unequal { template <class T> static bool of(T a, T b) { return a != b; } };
+struct Never { template <class T> static bool of(T, T) { return false; } };
+struct Always { template <class T> static bool of(T, T) { return true; } };
+
+/// p, q = a ? b, joined with a predicate. With bit 2 of `variant` (EX) these are high words, and where they are equal
+/// the comparison of the low words, slot 5, decides.
+template <class T, class Comparison>
+void compare(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 2, 0), b(w, i, 3, 1);
+    u32 made = lanes_where([=](int lane) { return Comparison::of(static_cast<T>(a(lane)), static_cast<T>(b(lane))); });
+    if (i.variant & 4) {
+        const u32 equal = lanes_where([=](int lane) { return a(lane) == b(lane); });
+        made = (made & ~equal) | (predicate_source(w, i, 5) & equal);
+    }
+    write_comparison(w, i, mask, made, predicate_source(w, i, 4));
+}
+
+template <bool PLAIN>
+void select(Warp &w, const Instruction &i, u32 mask) {
+    const Source<PLAIN> a(w, i, 1, 0), b(w, i, 2, 1);
+    const u32 first = predicate_source(w, i, 3);
+    write_row(w.row(i.o[0]), mask, [=](int lane) { return first >> lane & 1 ? a(lane) : b(lane); });
+}
+
+void absolute(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 1, 0);
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        const u32 x = a(lane);
+        return static_cast<i32>(x) < 0 ? 0 - x : x;
+    });
+}
+
+/// d = |a - b| + c.
+template <class T>
+void absolute_difference(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 1, 0), b(w, i, 2, 1), c(w, i, 3, 2);
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        const u32 x = a(lane), y = b(lane);
+        return (static_cast<T>(x) < static_cast<T>(y) ? y - x : x - y) + c(lane);
+    });
+}
+
+void absolute_difference_bytes(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 1, 0), b(w, i, 2, 1), c(w, i, 3, 2);
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        u32 made = 0;
+        for (int k = 0; k < 32; k += 8) {
+            const u32 x = a(lane) >> k & 255, y = b(lane) >> k & 255;
+            made |= (x < y ? y - x : x - y) << k;
+        }
+        return made + c(lane);
+    });
+}
+
+i32 part(u32 word, int at, int bits, bool is_signed) {
+    const u32 value = word >> at << (32 - bits);
+    return is_signed ? static_cast<i32>(value) >> (32 - bits) : static_cast<i32>(value >> (32 - bits));
+}
+
+/// Sums of products of bytes (4A) or of halves with the low or high bytes (2A); bits 0 and 1 of `variant`: a, b signed,
+/// bit 2: 2A, bit 3: high bytes.
+void dot_product(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 1, 0), b(w, i, 2, 1), c(w, i, 3, 2);
+    const u8 v = i.variant;
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        u32 sum = c(lane);
+        const int terms = v & 4 ? 2 : 4, bits = v & 4 ? 16 : 8;
+        for (int k = 0; k < terms; ++k) {
+            const int at = v & 4 ? 8 * k + (v & 8 ? 16 : 0) : 8 * k;
+            sum += static_cast<u32>(part(a(lane), bits * k, bits, v & 1) * part(b(lane), at, 8, v & 2));
+        }
+        return sum;
+    });
+}
+
+RegisterForm form_move("sass.mov", move), form_move_pair("sass.mov.64", move_pair);
+RegisterForm form_add3_carry("sass.iadd3.carry", add3_carry), form_imad_carry("sass.imad.x", multiply_add_carry);
+SASS_FORM(form_add3, "sass.iadd3", add3)
+SASS_FORM(form_imad, "sass.imad", multiply_add)
+SASS_FORM(form_wide_signed, "sass.imad.wide.s32", multiply_wide_signed)
+SASS_FORM(form_wide_unsigned, "sass.imad.wide.u32", multiply_wide_unsigned)
+RegisterForm form_wide_carry_s("sass.imad.wide.carry.s32", multiply_wide_carry<true, false>);
+RegisterForm form_wide_carry_u("sass.imad.wide.carry.u32", multiply_wide_carry<false, false>);
+RegisterForm form_high_s("sass.imad.hi.s32", multiply_wide_carry<true, true>);
+RegisterForm form_high_u("sass.imad.hi.u32", multiply_wide_carry<false, true>);
+RegisterForm form_lea("sass.lea", shift_add), form_lea_hi("sass.lea.hi", shift_add_high<false>);
+RegisterForm form_lea_sx("sass.lea.hi.sx32", shift_add_high<true>);
+RegisterForm form_mnmx_s("sass.imnmx.s32", least_or_most<i32>), form_mnmx_u("sass.imnmx.u32", least_or_most<u32>);
+RegisterForm form_addmnmx_s("sass.viaddmnmx.s32", add_least_or_most<i32>);
+RegisterForm form_addmnmx_u("sass.viaddmnmx.u32", add_least_or_most<u32>);
+SASS_FORM(form_select, "sass.sel", select)
+RegisterForm form_absolute("sass.iabs", absolute);
+RegisterForm form_difference_s("sass.vabsdiff.s32", absolute_difference<i32>);
+RegisterForm form_difference_u("sass.vabsdiff.u32", absolute_difference<u32>);
+RegisterForm form_difference4("sass.vabsdiff4.u8", absolute_difference_bytes);
+RegisterForm form_dot("sass.idp", dot_product);
+
+#define COMPARE(word, Comparison)                                                  \
+    RegisterForm form_##Comparison##_s("sass.isetp." word ".s32", compare<i32, Comparison>); \
+    RegisterForm form_##Comparison##_u("sass.isetp." word ".u32", compare<u32, Comparison>);
+COMPARE("lt", Less) COMPARE("le", LessEqual) COMPARE("gt", Greater) COMPARE("ge", GreaterEqual)
+COMPARE("eq", Equal) COMPARE("ne", Unequal) COMPARE("f", Never) COMPARE("t", Always)
+#undef COMPARE
+
+}  // namespace
+}  // namespace simulate

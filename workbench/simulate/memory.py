@@ -1,0 +1,78 @@
+"""Buffers of a simulated launch: numpy arrays, and the addresses that the kernel sees.
+
+Addresses are invented, so that they are the same in every run and on every machine: buffers lie one behind the other,
+each at a multiple of 256 bytes (as cudaMalloc aligns) with nothing but a guard between two of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.declare import Tensor
+from workbench.dtypes import numpy_dtype
+
+FIRST_ADDRESS = 0x7F00_0000_0000
+ALIGNMENT = 256
+GUARD_BYTES = 4096
+
+
+class Memory:
+    """Named buffers. Arrays that it hands out share the kernel's memory."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, NDArray[Any] | None] = {}
+        self._addresses: dict[str, int] = {}
+        self._read_only: set[str] = set()
+        self._next = FIRST_ADDRESS
+
+    def put(self, name: str, array: NDArray[Any] | None, writable: bool = False) -> None:
+        """A buffer with a copy of `array`; None for an absent optional tensor (kernels get a null pointer)."""
+        self._arrays[name] = None
+        if array is not None:
+            self._place(name, np.array(array, order="C", copy=True), writable)
+
+    def empty(self, tensor: Tensor) -> None:
+        """A buffer for a tensor that is yet to be written, every byte 0xFF: NaN in every float type."""
+        array = np.empty(tensor.shape, numpy_dtype(tensor.dtype))
+        array.view(np.uint8).fill(0xFF)
+        self._place(tensor.name, array, True)
+
+    def _place(self, name: str, array: NDArray[Any], writable: bool) -> None:
+        self._arrays[name] = array
+        self._addresses[name] = self._next
+        self._read_only.discard(name)
+        if not writable:
+            self._read_only.add(name)
+        self._next += -(-(array.nbytes + GUARD_BYTES) // ALIGNMENT) * ALIGNMENT
+
+    def protect(self, name: str) -> None:
+        """From now on no kernel may write the buffer."""
+        self._read_only.add(name)
+
+    def array(self, name: str) -> NDArray[Any]:
+        array = self._arrays[name]
+        if array is None:
+            raise KeyError(f"tensor {name} is absent")
+        return array
+
+    def get(self, name: str) -> NDArray[Any] | None:
+        return self._arrays[name]
+
+    def address(self, name: str) -> int | None:
+        """Where the kernel finds the buffer; None for an absent one."""
+        return None if self._arrays[name] is None else self._addresses[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
+    def allocations(self) -> list[tuple[int, str, NDArray[Any], bool]]:
+        """Address, name, array, and whether a kernel may write it, in the order of addresses."""
+        found = [
+            (self._addresses[name], name, array, name not in self._read_only)
+            for name, array in self._arrays.items()
+            if array is not None
+        ]
+        return sorted(found, key=lambda entry: entry[0])

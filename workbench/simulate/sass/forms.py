@@ -1,0 +1,208 @@
+"""The SASS instructions that are known, and what each becomes: the one table of this front end.
+
+A row says how the operands of an opcode are written (its signature), which modifiers it may have, and the machine's
+form that does it. Signature, a token per operand, in order; the machine's operand k is token k:
+
+    d D      result: one register, a pair          q        result: a predicate
+    i        integer, - and ~ allowed              w        pair of registers as an integer of 64 bits
+    I        integer without modifiers             f g h    float, double, two halves
+    p        predicate; =T or =F where absent      B        convergence barrier
+    n m      a number that goes into `variant`, into the high half of `immediate`
+    P        all predicates                        _        nothing, an empty place
+    ?        behind a result or a source: may be absent (a result is then thrown away, a source is 0)
+
+A modifier belongs to one of the row's groups. A group that maps to text adds it to the form's name, one that maps to a
+number adds it to `variant`. Modifiers that change nothing here (cache hints, scheduling) are IGNORED by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Group:
+    """Modifiers of which one may stand, or none where there is a default."""
+
+    options: Mapping[str, str | int]
+    default: str | int | None = None
+    shift: int = 0
+    high: bool = False
+    """A number goes into the high half of `immediate` instead of `variant`."""
+
+
+@dataclass(frozen=True)
+class Row:
+    signature: str
+    form: str
+    groups: tuple[Group, ...] = ()
+    ignored: frozenset[str] = frozenset()
+    plain: bool = False
+    """The machine has a quicker form, NAME.plain, for sources without modifiers."""
+    uniform: bool = False
+    """Acts once for the whole warp: the uniform datapath."""
+
+
+def _flag(name: str, value: int, high: bool = False) -> Group:
+    return Group({name: value}, 0, high=high)
+
+
+def _type(default: str = "s32") -> Group:
+    return Group({"U32": "u32", "S32": "s32"}, default)
+
+
+BOOLEAN = Group({"AND": 0, "OR": 1, "XOR": 2}, None)
+INTEGER_COMPARISON = Group({name: name.lower() for name in ("F", "LT", "EQ", "LE", "GT", "NE", "GE", "T")})
+FLOAT_COMPARISON = Group(
+    {name: name.lower() for name in (
+        "LT", "EQ", "LE", "GT", "NE", "GE", "NUM", "NAN", "LTU", "EQU", "LEU", "GTU", "NEU", "GEU")}
+)  # fmt: skip
+_RELATIONS = {"LT": 1, "EQ": 2, "LE": 3, "GT": 4, "NE": 5, "GE": 6, "NUM": 7, "NAN": 8}
+HALF_COMPARISON = Group(
+    {**_RELATIONS, **{f"{name}U": code | 8 for name, code in list(_RELATIONS.items())[:6]}}, None, shift=2
+)
+ROUNDING = Group({"RN": 0, "RM": 1, "RP": 2, "RZ": 3}, 0)
+TO_INTEGER = Group({"RN": 0, "FLOOR": 1, "CEIL": 2, "TRUNC": 3}, 0)
+FTZ = _flag("FTZ", 4)
+SAT = _flag("SAT", 8)
+HALF = Group({"BF16_V2": "bf16", "BF16": "bf16", "F16": "f16", "F16_V2": "f16"}, "f16")
+INTEGERS = ("S8", "U8", "S16", "U16", "S32", "U32", "S64", "U64")
+INTEGER = Group({name: name.lower() for name in INTEGERS}, "s32")
+FORMAT = Group({"F32": "f32", "F64": "f64", "F16": "f16", "BF16": "bf16"}, "f32")
+
+
+def _rows(table: dict[str, list[Row]]) -> dict[str, tuple[Row, ...]]:
+    return {opcode: tuple(rows) for opcode, rows in table.items()}
+
+
+_ARITHMETIC = (ROUNDING, FTZ, SAT)
+_MODES = Group({"IDX": 0, "F4E": 1, "B4E": 2, "RC8": 3, "ECL": 4, "ECR": 5, "RC16": 6}, 0)
+_SHIFT_TYPE = Group({"U32": "u32", "S32": "s32", "U64": "u64", "S64": "s64"})
+_DIRECTION = Group({"L": "l", "R": "r"})
+_HALVES = Group({"HI": "hi", "LO": "lo"}, "lo")
+_WRAP = _flag("W", 1)
+_MUFU = {n: n.lower() for n in ("EX2", "LG2", "RCP", "RSQ", "SQRT", "TANH", "SIN", "COS", "RCP64H", "RSQ64H")}
+_HALF_END = (_flag("SAT", 4), _flag("RELU", 8))
+_IMAD = frozenset({"MOV", "IADD", "SHL", "U32", "S32"})
+_DOT = (Group({"S8": 1, "U8": 0, "S16": 1, "U16": 0}), Group({"S8": 2, "U8": 0}))
+
+ARITHMETIC: dict[str, tuple[Row, ...]] = _rows(
+    {
+        # Moves
+        "MOV": [Row("d I", "sass.mov")],
+        "SEL": [Row("d i i p=T", "sass.sel", plain=True)],
+        "P2R": [Row("d P I I", "sass.p2r", (Group({"B1": 1, "B2": 2, "B3": 3}, 0),))],
+        "R2P": [Row("P I I", "sass.r2p", (Group({"B1": 1, "B2": 2, "B3": 3}, 0),))],
+        # Integers
+        "IADD3": [
+            Row("d i i i", "sass.iadd3", plain=True),
+            Row("d q? q? i i i p=F p=F", "sass.iadd3.carry", ignored=frozenset({"X"})),
+        ],
+        "VIADD": [Row("d i i _0", "sass.iadd3", plain=True)],
+        "IMAD": [
+            Row("d i i i", "sass.imad", ignored=_IMAD, plain=True),
+            Row("d i i i p=F", "sass.imad.x", (Group({"X": ""}),), frozenset({"U32"})),
+            Row("D i i w", "sass.imad.wide", (Group({"WIDE": ""}), _type()), plain=True),
+            Row("D q? i i w p=F", "sass.imad.wide.carry", (Group({"WIDE": ""}), _type()), frozenset({"X"})),
+            Row("d q? i i w p=F", "sass.imad.hi", (Group({"HI": ""}), _type()), frozenset({"X"})),
+        ],
+        "LEA": [
+            Row("d q? i i n", "sass.lea"),
+            Row("d q? i i _0 p=F n", "sass.lea.hi.sx32", (Group({"HI": ""}), Group({"SX32": ""}))),
+            Row("d q? i i _0 n p", "sass.lea.hi.sx32", (Group({"HI": ""}), Group({"SX32": ""})), frozenset({"X"})),
+            Row("d q? i i I n p=F", "sass.lea.hi", (Group({"HI": ""}),), frozenset({"X"})),
+        ],
+        "IMNMX": [Row("d i i p", "sass.imnmx", (_type(),))],
+        "VIMNMX": [Row("d i i p", "sass.imnmx", (_type(),))],
+        "VIADDMNMX": [Row("d i i i p", "sass.viaddmnmx", (_type(),))],
+        "IABS": [Row("d i", "sass.iabs")],
+        "ISETP": [
+            Row(
+                "q q i i p p=T", "sass.isetp",
+                (INTEGER_COMPARISON, Group({"U32": "u32"}, "s32"), BOOLEAN, _flag("EX", 4)),
+            ),
+        ],
+        "IDP": [
+            Row("d I I I", "sass.idp", (_flag("4A", 0), *_DOT)),
+            Row("d I I I", "sass.idp", (Group({"2A": 4}), Group({"LO": 0, "HI": 8}), *_DOT)),
+        ],
+        "VABSDIFF": [Row("d i i i", "sass.vabsdiff", (_type(),))],
+        "VABSDIFF4": [Row("d i i i", "sass.vabsdiff4", (Group({"U8": "u8"}),))],
+        # Bits
+        "LOP3": [
+            Row("d i i i n", "sass.lop3", (Group({"LUT": ""}),), plain=True),
+            Row("q? d i i i n p=F", "sass.lop3.test", (Group({"LUT": ""}), _flag("PAND", 1, high=True))),
+        ],
+        "SHF": [
+            Row("d i i i", "sass.shf", (_DIRECTION, _SHIFT_TYPE, _HALVES, _WRAP)),
+        ],
+        "PRMT": [Row("d I I I", "sass.prmt", (_MODES,))],
+        "SGXT": [Row("d i i", "sass.sgxt", (_flag("U32", 1), _flag("W", 2)))],
+        "BMSK": [Row("d i i", "sass.bmsk", (_flag("W", 1),), frozenset({"C"}))],
+        "POPC": [Row("d i", "sass.popc")],
+        "BREV": [Row("d i", "sass.brev")],
+        "FLO": [Row("d i", "sass.flo", (Group({"U32": 0, "S32": 1}, 1), _flag("SH", 2)))],
+        "PLOP3": [Row("q q p p p n m", "sass.plop3", (Group({"LUT": ""}),))],
+        # Floats
+        "FADD": [Row("d f f", "sass.fadd", _ARITHMETIC, plain=True)],
+        "FMUL": [Row("d f f", "sass.fmul", _ARITHMETIC, plain=True)],
+        "FFMA": [Row("d f f f", "sass.ffma", _ARITHMETIC, plain=True)],
+        "FMNMX": [Row("d f f p", "sass.fmnmx", (FTZ, _flag("NAN", 8)))],
+        "FSEL": [Row("d f f p=T", "sass.fsel", (_flag("FTZ", 0),), plain=True)],
+        "FSETP": [Row("q q f f p", "sass.fsetp", (FLOAT_COMPARISON, BOOLEAN, FTZ))],
+        "FSET": [Row("d f f p", "sass.fset", (_flag("BF", 8), FLOAT_COMPARISON, BOOLEAN, FTZ))],
+        "FCHK": [Row("q f f", "sass.fchk", (Group({"DIVIDE": ""}, ""),))],
+        "MUFU": [Row("d f", "sass.mufu", (Group(_MUFU),))],
+        # Doubles
+        "DADD": [Row("D g g", "sass.dadd", (ROUNDING,))],
+        "DMUL": [Row("D g g", "sass.dmul", (ROUNDING,))],
+        "DFMA": [Row("D g g g", "sass.dfma", (ROUNDING,))],
+        "DSETP": [
+            Row("q q g g p", "sass.dsetp", (FLOAT_COMPARISON, BOOLEAN)),
+            Row("q q g g p", "sass.dsetp", (Group({"MIN": "min", "MAX": "max"}), Group({"AND": 0}))),
+        ],
+        # Halves
+        "HADD2": [Row("d h h", "sass.hadd2", (HALF, _flag("F32", 2), *_HALF_END))],
+        "HMUL2": [Row("d h h", "sass.hmul2", (HALF, *_HALF_END), frozenset({"MMA"}))],
+        "HFMA2": [Row("d h h h", "sass.hfma2", (HALF, *_HALF_END), frozenset({"MMA"}))],
+        "HMNMX2": [Row("d h h p", "sass.hmnmx2", (HALF, _flag("NAN", 4)))],
+        "HSETP2": [Row("q q h h p", "sass.hsetp2", (
+            HALF, HALF_COMPARISON, BOOLEAN, _flag("H_AND", 1 << 16, high=True)))],
+        "HSET2": [Row("d h h p", "sass.hset2", (HALF, _flag("BF", 1 << 16, high=True), HALF_COMPARISON, BOOLEAN))],
+        "F2FP": [Row("d f f", "sass.f2fp", (
+            HALF, Group({"PACK_AB": ""}), Group({"RN": 0, "RZ": 1}, 0), _flag("RELU", 2)),
+                     frozenset({"F32"}))],
+        # Conversions
+        "I2F": [Row("", "sass.i2f", (FORMAT, INTEGER, ROUNDING))],
+        "I2FP": [Row("", "sass.i2f", (Group({"F32": "f32"}), INTEGER, ROUNDING))],
+        "F2I": [Row("", "sass.f2i", (INTEGER, FORMAT, TO_INTEGER, FTZ, _flag("NTZ", 8)))],
+        "F2F": [Row("", "sass.f2f", (FORMAT, FORMAT, ROUNDING, FTZ))],
+        "FRND": [Row("", "sass.frnd", (FORMAT, TO_INTEGER, FTZ))],
+        # Between lanes, and from them to the uniform datapath
+        "VOTE": [Row("d? q? p", "sass.vote", (Group({"ANY": "any", "ALL": "all", "EQ": "eq"}),))],
+        "VOTEU": [Row("d? q? p", "sass.voteu", (Group({"ANY": "any", "ALL": "all", "EQ": "eq"}),))],
+        "R2UR": [Row("q? d I", "sass.r2ur", ignored=frozenset({"OR"}))],
+        "B2R": [Row("d q?", "sass.b2r", (Group({"RESULT": ""}),))],
+        "BREAK": [Row("B p=T", "sass.break", ignored=frozenset({"RELIABLE", "RELATIVE"}))],
+        "BPT": [Row("m", "sass.trap", (Group({"TRAP": "", "INT": ""}),))],
+    }
+)  # fmt: skip
+
+UNIFORM = {
+    "UMOV": "MOV", "USEL": "SEL", "UIADD3": "IADD3", "UIMAD": "IMAD", "ULEA": "LEA", "ULOP3": "LOP3", "USHF": "SHF",
+    "UPRMT": "PRMT", "USGXT": "SGXT", "UBMSK": "BMSK", "UPOPC": "POPC", "UBREV": "BREV", "UFLO": "FLO",
+    "UPLOP3": "PLOP3", "UISETP": "ISETP", "UP2R": "P2R", "UIABS": "IABS",
+}  # fmt: skip
+"""Opcodes of the uniform datapath, which do what another does, once for the warp."""
+
+NOTHING = frozenset({"NOP", "ERRBAR", "CGAERRBAR", "ENDCOLLECTIVE", "CCTL", "CCTLL", "PREEXIT", "ACQBULK"})
+"""Opcodes without a result here: scheduling, and caches that are not modelled."""
+
+SPECIALS = {
+    "SR_TID.X": "THREAD_X", "SR_TID.Y": "THREAD_Y", "SR_TID.Z": "THREAD_Z", "SR_CTAID.X": "BLOCK_X",
+    "SR_CTAID.Y": "BLOCK_Y", "SR_CTAID.Z": "BLOCK_Z", "SR_LANEID": "LANE", "SR_EQMASK": "LANE_BIT",
+    "SR_LTMASK": "LANES_BELOW", "SR_LEMASK": "LANES_UP_TO", "SR_GTMASK": "LANES_ABOVE", "SR_GEMASK": "LANES_FROM",
+    "SR_VIRTUALSMID": "MULTIPROCESSOR", "SR_SMEMSZ": "SHARED_BYTES", "SR_NTID": "THREADS_X",
+}  # fmt: skip
+"""Special registers that are rows of the file."""

@@ -1,0 +1,5 @@
+"""Why an instruction is not run."""
+
+
+class Refusal(Exception):
+    """A form, modifier or operand that is not known; the text says which."""

@@ -65,6 +65,21 @@ template <int N> struct RawPack {
         return Raw{CELL_INPUTS(STREAM_OF_PACK)};
     }
 };
+// The same of N steps. Each stream's values stand together: a ring of registers that a loop turns then compiles as one
+// ring per stream.
+#define STREAM_ARRAY(type, name, rows, more) type name[N];
+template <int N> struct RawSteps {
+    CELL_INPUTS(STREAM_ARRAY)
+
+    __device__ __forceinline__ Raw at(int i) const {
+#define STREAM_OF_ARRAY(type, name, rows, more) this->name[i],
+        return Raw{CELL_INPUTS(STREAM_OF_ARRAY)};
+    }
+    __device__ __forceinline__ void set(int i, const Raw &raw) {
+#define STREAM_TO_ARRAY(type, name, rows, more) this->name[i] = raw.name;
+        CELL_INPUTS(STREAM_TO_ARRAY)
+    }
+};
 template <int N> struct EmittedPack {
     CELL_OUTPUTS(STREAM_PACK)
 
@@ -79,10 +94,10 @@ template <typename V> struct Stream {
     V *at;
     index_t row;
 
-    __device__ __forceinline__ void move(index_t rows, index_t more, index_t sequence, index_t step, index_t channel,
-                                         index_t T, index_t H) {
-        const index_t t = FROM_THE_END ? T - 1 - step : step;
-        at += (sequence * T + t) * (rows * H) + sequence * (more * H) + channel;
+    __device__ __forceinline__ void move(index_t more, index_t sequence, index_t step, index_t channel, index_t T,
+                                         index_t H) {
+        const index_t t = FROM_THE_END ? T - 1 - step : step, forward = FROM_THE_END ? -row : row;
+        at += (sequence * T + t) * forward + sequence * (more * H) + channel;
     }
 };
 
@@ -97,7 +112,7 @@ struct Inputs {
     // From the place of (0, 0, 0) to that of a step of a sequence.
     __device__ __forceinline__ Inputs at(index_t sequence, index_t step, index_t channel, index_t T, index_t H) const {
         Inputs there = *this;
-#define STREAM_MOVE(type, name, rows, more) there.name.move(rows, more, sequence, step, channel, T, H);
+#define STREAM_MOVE(type, name, rows, more) there.name.move(more, sequence, step, channel, T, H);
         CELL_INPUTS(STREAM_MOVE)
         return there;
     }

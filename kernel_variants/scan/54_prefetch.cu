@@ -24,11 +24,11 @@ extern "C" __global__ void scan_serial_prefetch(INPUTS, const float *__restrict_
     Outputs out = outputs(GIVEN_OUTPUTS, H).at(sequence, 0, channel, T, H);
     float state = h0 ? h0[sequence * H + channel] : 0.0f;
 
-    Raw raw[AHEAD];
+    RawSteps<AHEAD> raw;
 #pragma unroll
     for (int i = 0; i < AHEAD; ++i) {
         if (i >= T) break;
-        raw[i] = in.read(i);
+        raw.set(i, in.read(i));
     }
     in.advance(AHEAD); // now at the next step to load
 
@@ -36,8 +36,8 @@ extern "C" __global__ void scan_serial_prefetch(INPUTS, const float *__restrict_
     for (; t + 2 * AHEAD <= T; t += AHEAD) {
 #pragma unroll
         for (int i = 0; i < AHEAD; ++i) {
-            const Step step = step_of(raw[i]);
-            raw[i] = in.read();
+            const Step step = step_of(raw.at(i));
+            raw.set(i, in.read());
             in.advance();
             const float before = state;
             state = apply(step, before);
@@ -50,8 +50,8 @@ extern "C" __global__ void scan_serial_prefetch(INPUTS, const float *__restrict_
 #pragma unroll
         for (int i = 0; i < AHEAD; ++i) {
             if (t + i >= T) break;
-            const Step step = step_of(raw[i]);
-            if (t + i + AHEAD < T) raw[i] = in.read();
+            const Step step = step_of(raw.at(i));
+            if (t + i + AHEAD < T) raw.set(i, in.read());
             in.advance();
             const float before = state;
             state = apply(step, before);

@@ -51,12 +51,19 @@ template <int LENGTH, int WIDTH> struct Segment {
         }
     }
 
-    // Walks from the state that enters and stores what the cell emits; `state` is then what leaves.
+    // Walks from the state that enters and stores what the cell emits; `state` is then what leaves. INDEXED: rows are
+    // addressed from the first one, which keeps no moving pointer in a register.
+    template <bool INDEXED = false>
     __device__ __forceinline__ void replay(float (&state)[WIDTH], Outputs out, int rows, int channels,
                                            bool packs) const {
         if (rows == LENGTH && channels == WIDTH && (WIDTH == 1 || packs)) {
+            if constexpr (INDEXED) {
 #pragma unroll
-            for (int s = 0; s < LENGTH; ++s, out.advance()) out.store_pack(advance(state, s));
+                for (int s = 0; s < LENGTH; ++s) out.store_pack(advance(state, s), s);
+            } else {
+#pragma unroll
+                for (int s = 0; s < LENGTH; ++s, out.advance()) out.store_pack(advance(state, s));
+            }
         } else {
 #pragma unroll
             for (int s = 0; s < LENGTH; ++s, out.advance()) {

@@ -31,7 +31,7 @@ __device__ __forceinline__ Affine warp_scan(Affine own, int lane) {
 
 // Streams of the cell; h0 (B, H) float32 or null; h_last (B, H) float32.
 // grid (ceil(H / 32), B), block (32, WARPS).
-extern "C" __global__ void __launch_bounds__(LANES * WARPS, STEPS <= 64 ? 4 : 3) // registers: ptxas would take up to 128
+extern "C" __global__ void __launch_bounds__(LANES * WARPS)
     scan_warp_shuffle(INPUTS, const float *__restrict__ h0, OUTPUTS, float *__restrict__ h_last, index_t T,
                       index_t H) {
     __shared__ float tile_a[LANES][STEPS + 1]; // on the way out: the states before each step, if the cell emits those
@@ -40,8 +40,8 @@ extern "C" __global__ void __launch_bounds__(LANES * WARPS, STEPS <= 64 ? 4 : 3)
     const int lane = threadIdx.x, warp = threadIdx.y;
     const index_t sequence = blockIdx.y, first_channel = blockIdx.x * (index_t)LANES, channel = first_channel + lane;
     const bool present = channel < H;
-    Inputs in = inputs(GIVEN_INPUTS, H).at(sequence, warp, channel, T, H);
-    Outputs out = outputs(GIVEN_OUTPUTS, H).at(sequence, warp, channel, T, H);
+    const Inputs in = inputs(GIVEN_INPUTS, H).at(sequence, 0, channel, T, H);
+    const Outputs out = outputs(GIVEN_OUTPUTS, H).at(sequence, 0, channel, T, H);
 
     // Of the 32 channels, this warp scans those at warp, warp + WARPS, ...; every lane holds each one's state.
     float carry[LANES / WARPS];
@@ -57,7 +57,7 @@ extern "C" __global__ void __launch_bounds__(LANES * WARPS, STEPS <= 64 ? 4 : 3)
         for (int i = 0; i < STEPS / WARPS; ++i) {
             const int step = warp + i * WARPS;
             const index_t t = start + step;
-            own[i] = present && t < T ? step_of(in.read(i * WARPS)) : no_step();
+            own[i] = present && t < T ? step_of(in.read(t)) : no_step();
             tile_a[lane][step] = own[i].a;
             tile_b[lane][step] = own[i].b;
         }
@@ -84,12 +84,11 @@ extern "C" __global__ void __launch_bounds__(LANES * WARPS, STEPS <= 64 ? 4 : 3)
 #pragma unroll
         for (int i = 0; i < STEPS / WARPS; ++i) {
             const int step = warp + i * WARPS;
-            if (!present || start + step >= T) continue;
-            const float before = Cell::EMITS_STATE ? 0.0f : tile_a[lane][step];
-            out.store(Cell::emit(own[i], before, tile_b[lane][step]), i * WARPS);
+            if (present && start + step < T) {
+                const float before = Cell::EMITS_STATE ? 0.0f : tile_a[lane][step];
+                out.store(Cell::emit(own[i], before, tile_b[lane][step]), start + step);
+            }
         }
-        in.advance(STEPS);
-        out.advance(STEPS);
         // No barrier here: what a thread has just read is what it overwrites next.
     }
     // Past the end the steps are identities, so the carry is the state after step T - 1.

@@ -6,7 +6,8 @@
 // Traffic: as the serial rung, the least there is, in one launch.
 // Improves: sectors per request, from 4 to 16. What it costs: VECTOR times fewer threads, and it is threads that keep
 // loads in flight here: without a prefetch it pays only where channels abound.
-//
+// Rows that packs do not fit (H no multiple of VECTOR, or an address between two 16-byte boundaries) are read value by
+// value, by the same code.
 #include "cell.cuh"
 
 #ifndef VECTOR
@@ -46,10 +47,10 @@ extern "C" __global__ void scan_serial_vector(INPUTS, const float *__restrict__ 
     const int count = H - channel < VECTOR ? (int)(H - channel) : VECTOR;
     const Inputs in = inputs(GIVEN_INPUTS, H);
     const Outputs out = outputs(GIVEN_OUTPUTS, H);
+    const Inputs own_in = in.at(blockIdx.y, 0, channel, T, H);
+    const Outputs own_out = out.at(blockIdx.y, 0, channel, T, H);
     const bool whole = in.packs_fit<VECTOR>(H) && out.packs_fit<VECTOR>(H);
     const index_t sequence = blockIdx.y, at = sequence * H + channel;
-    const Inputs own_in = in.at(sequence, 0, channel, T, H);
-    const Outputs own_out = out.at(sequence, 0, channel, T, H);
 
     float state[VECTOR];
 #pragma unroll

@@ -80,5 +80,5 @@ extern "C" __global__ void __launch_bounds__(LANES * WARPS, BLOCKS)
         for (int v = 0; v < VECTOR; ++v)
             if (v < channels) h_last[sequence * H + channel + v] = leaving[v];
     }
-    segment.replay(own_state, out.at(sequence, first_step, channel, T, H), rows, channels, packs);
+    segment.replay<true>(own_state, out.at(sequence, first_step, channel, T, H), rows, channels, packs);
 }

@@ -47,6 +47,8 @@ class Cell:
     """Operations that make one element's affine map, beside the scan's own."""
     special_per_step: int = 0
     """Special functions that do."""
+    emits_state: bool = True
+    """Whether a step's outputs are the state after it, so that nothing else of the step is needed to write them."""
     reversed: bool = False
     """Walked from the last step to the first."""
     first: str = "h0"
@@ -87,12 +89,19 @@ class Cell:
         `flops` is what the scan itself spends on an element, over all reads.
         """
         n = shape["B"] * shape["T"] * shape["H"]
+        return self.read_and_written(shape, reads * n, extra_bytes, flops * n, launches, serial_steps)
+
+    def read_and_written(
+        self, shape: Shape, element_steps: int, extra_bytes: int, flops: int, launches: int, serial_steps: int
+    ) -> Cost:
+        """The same, of an algorithm that reads (and computes) `element_steps` steps of single channels in all and spends
+        `flops` on the scan itself."""
         states = 2 * DTYPE_BYTES["float32"] * shape["B"] * shape["H"]
-        written = sum(stream.value_bytes(shape) for stream in self.outputs)
+        written = shape["B"] * shape["T"] * shape["H"] * sum(stream.value_bytes(shape) for stream in self.outputs)
         return Cost(
-            bytes=n * (reads * self.step_bytes(shape) + written) + states + extra_bytes,
-            flops=flops * n + self.flops_per_step * reads * n,
-            special=self.special_per_step * reads * n,
+            bytes=element_steps * self.step_bytes(shape) + written + states + extra_bytes,
+            flops=flops + self.flops_per_step * element_steps,
+            special=self.special_per_step * element_steps,
             launches=launches,
             serial_steps=serial_steps,
         )

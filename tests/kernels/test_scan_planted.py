@@ -30,8 +30,8 @@ BUGS = {
     ),
     "a level that reads a row too early": (
         "scan/20_hillis_steele.cu",
-        "before >= 0 ?",
-        "before >= -H ?",
+        "if (step < distance) return here;",
+        "if (step + 1 < distance) return here;",
         "scan/hillis_steele",
     ),
     "a barrier gone from the up-sweep": (
@@ -49,9 +49,9 @@ BUGS = {
     "a barrier gone before the tile is turned back": (
         "scan/40_warp_shuffle.cu",
         "        __syncthreads();\n\n#pragma unroll\n        for (int i = 0; i < STEPS / WARPS; ++i) {\n"
-        "            const int step = warp + i * WARPS;\n            if (!present",
+        "            const int step = warp + i * WARPS;\n            if (present",
         "#pragma unroll\n        for (int i = 0; i < STEPS / WARPS; ++i) {\n"
-        "            const int step = warp + i * WARPS;\n            if (!present",
+        "            const int step = warp + i * WARPS;\n            if (present",
         "scan/warp_shuffle",
     ),
     "a vector that stores one channel too many": (

@@ -94,8 +94,8 @@ class Cell:
     def read_and_written(
         self, shape: Shape, element_steps: int, extra_bytes: int, flops: int, launches: int, serial_steps: int
     ) -> Cost:
-        """The same, of an algorithm that reads (and computes) `element_steps` steps of single channels in all and spends
-        `flops` on the scan itself."""
+        """The same, of an algorithm that reads (and computes) `element_steps` steps of single channels in all and
+        spends `flops` on the scan itself."""
         states = 2 * DTYPE_BYTES["float32"] * shape["B"] * shape["H"]
         written = shape["B"] * shape["T"] * shape["H"] * sum(stream.value_bytes(shape) for stream in self.outputs)
         return Cost(

@@ -27,7 +27,8 @@ def hillis_steele(cell: Cell) -> Variant:
 
         first = launch("first", *cell.read(shape), *pairs[0], T, H)
         between = [
-            launch("level", *pairs[(level - 1) % 2], *pairs[level % 2], T, H, 2**level) for level in range(1, levels - 1)
+            launch("level", *pairs[(level - 1) % 2], *pairs[level % 2], T, H, 2**level)
+            for level in range(1, levels - 1)
         ]
         last = launch("last", *cell.scanned(shape), *pairs[levels % 2], T, H, 2 ** (levels - 1))
         names = [name for pair in pairs[: min(2, levels - 1)] for name in pair]

@@ -36,9 +36,9 @@ class Bug:
 
 BUGS = {
     "an index one too far": Bug("scan/serial", "scan/serial.cu", "t < T", "t <= T", "stray_"),
-    "an output one too far": Bug("gate/fused", "gate/fused.cu", "a[output]", "a[output + 1]", "stray_write", GATE),
+    "an output one too far": Bug("gate/fused", "gate/21_fused.cu", "a[output]", "a[output + 1]", "stray_write", GATE),
     "a bound one too far": Bug(
-        "gate/fused", "gate/fused.cu", "output >= rows * H", "output > rows * H", "stray_", GATE
+        "gate/fused", "gate/21_fused.cu", "output >= rows * H", "output > rows * H", "stray_", GATE
     ),
     "a barrier gone behind the load of a tile": Bug(
         "scan/blelloch", "scan/blelloch.cu", "__syncthreads();", "", "wrong", occurrence=0

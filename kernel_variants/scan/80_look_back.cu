@@ -9,7 +9,9 @@
 // composes, and so how it rounds, depends on timing. FIXED_ORDER always composes the same ones in the same order: bit
 // for bit the same in every run, for a chain of T / (GROUP * tile) steps of which each waits for the one before.
 //
-// Moves: inputs once in, h once out, and 24 bytes a channel of a tile between tiles: 5 values an element become 3.
+// Traffic: inputs once in, h once out, and 24 bytes per channel of a tile between tiles, in one launch and a clearing.
+// Improves (look_back_free): time, against look_back_plain: a window of tiles is asked at once, one by each warp.
+// Improves (look_back_fixed): reproducibility, to the bit; what it costs in time is the price of that.
 #include "look_back_order.cuh"
 
 #ifndef WARPS
@@ -25,8 +27,7 @@
 #define GROUP 32 // tiles
 #endif
 
-#define TILE_STEPS (WARPS * STEPS)
-#define TILE_CHANNELS (LANES * VECTOR)
+constexpr int TILE_STEPS = WARPS * STEPS, TILE_CHANNELS = LANES * VECTOR;
 #define BLOCKS (WARPS <= 8 ? 3 : 2) // an SM: while one looks back, another reads
 
 #if defined(FIXED_ORDER)
@@ -35,13 +36,12 @@ typedef FixedOrder<WARPS, VECTOR, GROUP, WholeBlock> Order;
 typedef FreeOrder<WARPS, VECTOR, WholeBlock> Order;
 #endif
 
-// in_a, in_b: rows of H channels (steps.cuh); h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32.
+// Streams of the cell; h0 (B, H) float32 or null; h_last (B, H) float32.
 // tile_a, tile_b, tile_state (B, tiles, H) float32; flags: one ticket counter, then (B, strips, tiles), all zero.
 // grid (B * strips * tiles), where a strip is 32 VECTOR channels; block 32 WARPS.
-extern "C" __global__ void __launch_bounds__(LANES *WARPS, BLOCKS)
-    scan_look_back(const in_t *__restrict__ in_a, const in_t *__restrict__ in_b, const float *__restrict__ h0,
-                   io_t *__restrict__ h, float *__restrict__ h_last, float *tile_a, float *tile_b, float *tile_state,
-                   unsigned *flags, index_t T, index_t H, int B) {
+extern "C" __global__ void __launch_bounds__(LANES * WARPS, BLOCKS)
+    scan_look_back(INPUTS, const float *__restrict__ h0, OUTPUTS, float *__restrict__ h_last, float *tile_a,
+                   float *tile_b, float *tile_state, unsigned *flags, index_t T, index_t H, int B) {
     __shared__ Affine segment_summaries[WARPS * TILE_CHANNELS];
     __shared__ Affine window[Order::WINDOW * TILE_CHANNELS];
     __shared__ bool knows[WARPS];
@@ -54,13 +54,14 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS, BLOCKS)
     const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
     const index_t tile = tiling.tile(ticket), sequence = tiling.sequence(ticket);
     const index_t channel = tiling.first_channel(ticket) + lane * VECTOR;
-    const index_t first_step = tiling.first_step(ticket) + warp * STEPS, row = row_of(H);
+    const index_t first_step = tiling.first_step(ticket) + warp * STEPS;
     const int rows = steps_there(first_step, STEPS, T), channels = channels_there(channel, VECTOR, H);
-    const bool packs = packs_fit<VECTOR>(in_a, H) && packs_fit<VECTOR>(in_b, H) && packs_fit<VECTOR>(h, H);
+    const Inputs in = inputs(GIVEN_INPUTS, H);
+    const Outputs out = outputs(GIVEN_OUTPUTS, H);
+    const bool packs = in.packs_fit<VECTOR>(H) && out.packs_fit<VECTOR>(H);
 
-    const index_t start = (sequence * T + first_step) * row + channel;
     Segment<STEPS, VECTOR> segment;
-    segment.read(in_a + start, in_b + start, row, rows, channels, packs);
+    segment.read(in.at(sequence, first_step, channel, T, H), rows, channels, packs);
 
     const Summaries<VECTOR> summaries = {segment_summaries};
     Affine summary[VECTOR];
@@ -79,5 +80,5 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS, BLOCKS)
         for (int v = 0; v < VECTOR; ++v)
             if (v < channels) h_last[sequence * H + channel + v] = leaving[v];
     }
-    segment.replay(own_state, h + (sequence * T + first_step) * H + channel, H, rows, channels, packs);
+    segment.replay<true>(own_state, out.at(sequence, first_step, channel, T, H), rows, channels, packs);
 }

@@ -1,15 +1,16 @@
 // Look-back fed by the ring: while a tile waits for those before it, the next ones are on their way.
 //
-// Idea: a block of look_back.cu draws a ticket, reads, publishes, looks back and writes, one after the other; only
+// Idea: a block of 80_look_back.cu draws a ticket, reads, publishes, looks back and writes, one after the other; only
 // other blocks on its SM fill the pauses, and registers bound how many there are. Here blocks stay and take tile after
 // tile. Their copying warp draws the tickets and keeps the tiles of the next ones on the way in shared memory
-// (ring.cu); the others compute the tile whose turn it is (look_back.cu, in free order).
+// (70_ring.cu); the others compute the tile whose turn it is (80_look_back.cu, in free order).
 //
 // No tile waits for ever: a block works through its tickets in rising order, so of all tiles not yet done the one with
 // the lowest ticket waits for nothing.
 //
-// Moves: the same bytes as look_back.cu. Bytes in flight no longer fall while tiles look back: DRAM throughput rises
-// where the look-back's latency counts, with few channels.
+// Traffic: as 80_look_back.cu.
+// Improves: DRAM throughput where the look-back's latency counts, with few channels: bytes in flight no longer fall while
+// tiles look back.
 #include "look_back_order.cuh"
 #include "stage.cuh"
 
@@ -26,8 +27,7 @@
 #define STAGES 3
 #endif
 
-#define TILE_STEPS (WARPS * STEPS)
-#define TILE_CHANNELS (LANES * VECTOR)
+constexpr int TILE_STEPS = WARPS * STEPS, TILE_CHANNELS = LANES * VECTOR;
 #define COMPUTING 1 // id of the named barrier of the computing warps; 0 is __syncthreads
 #define NO_TILE 0xffffffffu
 
@@ -44,19 +44,17 @@ struct Shared {
     bool knows[WARPS];
 };
 
-// in_a, in_b: rows of H channels (steps.cuh); h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32.
+// Streams of the cell; h0 (B, H) float32 or null; h_last (B, H) float32.
 // tile_a, tile_b, tile_state (B, tiles, H) float32; flags: one ticket counter, then (B, strips, tiles), all zero.
 // Any grid (x); block 32 (WARPS + 1); dynamic shared memory sizeof(Shared).
-extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), 2)
-    scan_look_back_ring(const in_t *__restrict__ in_a, const in_t *__restrict__ in_b, const float *__restrict__ h0,
-                        io_t *__restrict__ h, float *__restrict__ h_last, float *tile_a, float *tile_b,
-                        float *tile_state, unsigned *flags, index_t T, index_t H, int B) {
+extern "C" __global__ void __launch_bounds__(LANES * (WARPS + 1), 2)
+    scan_look_back_ring(INPUTS, const float *__restrict__ h0, OUTPUTS, float *__restrict__ h_last, float *tile_a,
+                        float *tile_b, float *tile_state, unsigned *flags, index_t T, index_t H, int B) {
     extern __shared__ __align__(16) unsigned char memory[];
     Shared &shared = *reinterpret_cast<Shared *>(memory);
 
     const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
     const Tiling<TILE_STEPS, TILE_CHANNELS> tiling(T, H, B);
-    const index_t row = row_of(H);
 
     if (threadIdx.x == 0) {
         for (int stage = 0; stage < STAGES; ++stage) {
@@ -69,7 +67,8 @@ extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), 2)
     int stage = 0;
     unsigned round = 0;
     if (warp == WARPS) { // the warp that copies
-        const bool in_pieces = TileStage::pieces_fit(in_a, in_b, H);
+        const Inputs in = inputs(GIVEN_INPUTS, H);
+        const bool in_pieces = TileStage::pieces_fit(in, H);
         while (true) {
             unsigned ticket = lane == 0 ? draw_ticket(flags) : 0;
             ticket = __shfl_sync(0xffffffffu, ticket, 0);
@@ -85,15 +84,16 @@ extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), 2)
                 return;
             }
             const index_t first_step = tiling.first_step(ticket), first_channel = tiling.first_channel(ticket);
-            const index_t start = (tiling.sequence(ticket) * T + first_step) * row + first_channel;
-            shared.stage[stage].fill(in_a + start, in_b + start, row, steps_there(first_step, TILE_STEPS, T),
+            shared.stage[stage].fill(in.at(tiling.sequence(ticket), first_step, first_channel, T, H),
+                                     steps_there(first_step, TILE_STEPS, T),
                                      channels_there(first_channel, TILE_CHANNELS, H), in_pieces, lane,
                                      shared.full[stage]);
             if (++stage == STAGES) stage = 0, ++round;
         }
     }
 
-    const bool packs = packs_fit<VECTOR>(h, H);
+    const Outputs out = outputs(GIVEN_OUTPUTS, H);
+    const bool packs = out.packs_fit<VECTOR>(H);
     const Board board = {tile_a, tile_b, tile_state, flags};
     for (unsigned turn = 0;; ++turn) {
         shared.full[stage].wait(round & 1);
@@ -105,8 +105,7 @@ extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), 2)
         const int rows = steps_there(first_step, STEPS, T), channels = channels_there(channel, VECTOR, H);
 
         Segment<STEPS, VECTOR> segment;
-        segment.read(&shared.stage[stage].a[warp * STEPS][lane * VECTOR],
-                     &shared.stage[stage].b[warp * STEPS][lane * VECTOR], TILE_CHANNELS, rows, VECTOR, true);
+        segment.read(shared.stage[stage].at(warp * STEPS, lane * VECTOR), rows, VECTOR, true);
         __syncwarp();
         if (lane == 0) shared.empty[stage].arrive();
         if (++stage == STAGES) stage = 0, ++round;
@@ -128,6 +127,6 @@ extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), 2)
             for (int v = 0; v < VECTOR; ++v)
                 if (v < channels) h_last[sequence * H + channel + v] = leaving[v];
         }
-        segment.replay(own_state, h + (sequence * T + first_step) * H + channel, H, rows, channels, packs);
+        segment.replay(own_state, out.at(sequence, first_step, channel, T, H), rows, channels, packs);
     }
 }

@@ -6,7 +6,7 @@
 // replays. Between tiles of time the states pass as in a look-back scan (tile_chain.cuh), one vector of channels a tile.
 //
 // Moves: bytes, by everything between product and scan: 4 values an element (k and v written and read), all but h. The
-// product is the tiled one of gate/fused_shared.cu, on the ordinary pipes; epilogue_scan_tensor.cu takes it to the
+// product is the tiled one of gate/22_fused_shared.cu, on the ordinary pipes; 51_epilogue_scan_tensor.cu takes it to the
 // tensor cores.
 #include "gates.cuh"
 #include "product_tile.cuh"

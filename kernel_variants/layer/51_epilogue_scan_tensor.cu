@@ -1,6 +1,6 @@
 // The scan in the epilogue of the gate product, the product on the tensor cores. bf16 only.
 //
-// Idea: epilogue_scan.cu with the matrix units, and the product laid out so that the scan finds what it needs. The
+// Idea: 50_epilogue_scan.cu with the matrix units, and the product laid out so that the scan finds what it needs. The
 // product is taken as channels x steps (w is the left factor), which gives a thread two channels and, of every 8 steps,
 // two neighbours. A product's columns may stand in any order, so the steps of a warp are dealt to them such that a
 // thread's 16 columns are 16 consecutive steps: it scans those in registers, and only 16-step segments meet in shared

@@ -1,11 +1,11 @@
 // The gates inside the scan, h past the caches.
 //
-// Idea: simd.cpp's walk, but h is written by non-temporal stores of whole 64-byte lines (an ordinary store first reads
+// Idea: the walk of 56_simd.cpp, but h is written by non-temporal stores of whole 64-byte lines (an ordinary store first reads
 // the line that it is about to overwrite), and the same channels of the next row are prefetched: rows of k and v
 // alternate, so that the hardware's prefetchers, which follow a stream to the end of its page, start anew at each row.
 //
-// Moves: k, v once in, h once out, 3E an element; ordinary stores move 4E. What must move: the time, by a quarter at
-// most; behind the bandwidth the two exponentials an element bind.
+// Traffic: k, v once in, h once out, 3E bytes per element; ordinary stores move 4E.
+// Improves: time, by a quarter at most: behind the bandwidth, the two exponentials per element are the limit.
 //
 // PREFETCH_BYTES: how far ahead in its stream of k and of v a thread asks for lines; 0 leaves it to the hardware.
 #include "gated_line.hpp"

@@ -3,8 +3,8 @@
 // Idea: h is not read again here, so it is written by non-temporal stores of whole 64-byte lines. An ordinary store
 // first reads the line that it is about to overwrite, and evicts another one for it.
 //
-// Moves: 8 + E bytes an element, the least there is; simd.cpp moves 8 + 2E. The time must fall by that ratio (a quarter
-// in float32), to what the non-temporal triad reaches.
+// Traffic: 8 + E bytes per element, the least there is; 56_simd.cpp moves 8 + 2E.
+// Improves: time, by that ratio (a quarter in float32), to what the non-temporal triad reaches.
 //
 // PREFETCH_BYTES: how far ahead in its streams of a and b a thread asks for lines; 0 leaves it to the hardware, whose
 // prefetchers like whole linear rows (and dislike being told).

@@ -5,29 +5,27 @@
 // second walks the summaries (there are few) and leaves the state that enters each chunk, the third walks every chunk
 // again, now from the right state, and writes h.
 //
-// Moves: inputs in twice, h out once: 5 values an element where a serial walk needs 3, plus 6 floats a chunk. What it
-// buys: B * H * chunks threads instead of B * H: waves an SM rise, and the machine fills when B * H does not fill it.
-#include "steps.cuh"
+// Traffic: inputs in twice, h out once, in three launches: 5 values per element where a serial walk needs 3, plus 6
+// floats per chunk and channel.
+// Improves: waves per multiprocessor: B * H * chunks threads instead of B * H fill the machine where channels do not.
+#include "cell.cuh"
 
 #ifndef STEPS_AHEAD
 #define STEPS_AHEAD 16 // steps whose loads are issued together
 #endif
 
-// in_a, in_b: rows of H channels (steps.cuh); summary_a, summary_b (B, chunks, H) float32.
+// Input streams of the cell; summary_a, summary_b (B, chunks, H) float32.
 // grid (ceil(H / blockDim.x), chunks, B); a chunk is `length` steps, the last one what is left.
-extern "C" __global__ void scan_reduce(const in_t *__restrict__ in_a, const in_t *__restrict__ in_b,
-                                       float *__restrict__ summary_a, float *__restrict__ summary_b, index_t T,
+extern "C" __global__ void scan_reduce(INPUTS, float *__restrict__ summary_a, float *__restrict__ summary_b, index_t T,
                                        index_t H, index_t length) {
     const index_t channel = blockIdx.x * (index_t)blockDim.x + threadIdx.x;
     if (channel >= H) return;
     const index_t sequence = blockIdx.z, chunk = blockIdx.y;
     const index_t start = chunk * length, end = start + length < T ? start + length : T;
-    const index_t row = row_of(H);
-    in_a += sequence * T * row + channel;
-    in_b += sequence * T * row + channel;
+    const Inputs in = inputs(GIVEN_INPUTS, H).at(sequence, 0, channel, T, H);
     Affine summary = identity();
 #pragma unroll STEPS_AHEAD
-    for (index_t t = start; t < end; ++t) summary = compose(step_of(in_a[t * row], in_b[t * row]), summary);
+    for (index_t t = start; t < end; ++t) summary = compose(step_of(in.read(t)), summary);
     const index_t at = (sequence * gridDim.y + chunk) * H + channel;
     summary_a[at] = summary.a;
     summary_b[at] = summary.b;
@@ -52,22 +50,21 @@ extern "C" __global__ void scan_summaries(const float *__restrict__ summary_a, c
     h_last[sequence * H + channel] = state;
 }
 
-// in_a, in_b: rows of H channels (steps.cuh); entering (B, chunks, H) float32; h (B, T, H) io_t. Grid as scan_reduce.
-extern "C" __global__ void scan_replay(const in_t *__restrict__ in_a, const in_t *__restrict__ in_b,
-                                       const float *__restrict__ entering, io_t *__restrict__ h, index_t T, index_t H,
+// Streams of the cell; entering (B, chunks, H) float32. Grid as scan_reduce.
+extern "C" __global__ void scan_replay(INPUTS, const float *__restrict__ entering, OUTPUTS, index_t T, index_t H,
                                        index_t length) {
     const index_t channel = blockIdx.x * (index_t)blockDim.x + threadIdx.x;
     if (channel >= H) return;
     const index_t sequence = blockIdx.z, chunk = blockIdx.y;
     const index_t start = chunk * length, end = start + length < T ? start + length : T;
-    const index_t row = row_of(H);
-    in_a += sequence * T * row + channel;
-    in_b += sequence * T * row + channel;
-    h += sequence * T * H + channel;
+    const Inputs in = inputs(GIVEN_INPUTS, H).at(sequence, 0, channel, T, H);
+    const Outputs out = outputs(GIVEN_OUTPUTS, H).at(sequence, 0, channel, T, H);
     float state = entering[(sequence * gridDim.y + chunk) * H + channel];
 #pragma unroll STEPS_AHEAD
     for (index_t t = start; t < end; ++t) {
-        state = apply(step_of(in_a[t * row], in_b[t * row]), state);
-        store_io(h + t * H, state);
+        const Step step = step_of(in.read(t));
+        const float before = state;
+        state = apply(step, before);
+        out.store(Cell::emit(step, before, state), t);
     }
 }

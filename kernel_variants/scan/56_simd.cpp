@@ -4,8 +4,8 @@
 // channels of one sequence for all time. Whole rows a thread wherever there are sequences enough: it then reads two
 // streams and writes one, each linear. The state stays in L1.
 //
-// Moves: a, b once in, h once out, and, because an ordinary store reads its line first, h once in: 8 + 2E bytes an
-// element. GB/s must rise to what ordinary stores reach (the plain triad); the arithmetic is no limit any more.
+// Traffic: as 55_scalar.cpp, 8 + 2E bytes per element.
+// Improves: GB/s, to what ordinary stores reach (the plain triad); the arithmetic is no limit any more.
 #include "scan_line.hpp"
 #include "slices.hpp"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from kernel_variants.scan.torch_rungs import eager_cost as eager_scan_cost
-from kernel_variants.scan.torch_rungs import eager_loop
+from kernel_variants.scan.in_torch import eager_cost as eager_scan_cost
+from kernel_variants.scan.in_torch import eager_loop
 from workbench.declare import Call, Cost, Plan, Settings, Shape, Variant
 
 

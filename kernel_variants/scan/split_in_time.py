@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-from kernel_variants.scan.geometry import (
+from kernel_variants.scan.cells import Cell
+from kernel_variants.scan.grid_and_tile import (
     BARRIER_BYTES,
     GRID_LIMIT,
     GRID_X_LIMIT,
     HERE,
     LANES,
     MAP_BYTES,
-    RESULTS,
     TICKET_BYTES,
     Tile,
     few_sequences,
     ring_of,
 )
-from kernel_variants.scan.streams import Streams
 from workbench.declare import I32, Clear, Cost, Kernel, Plan, Settings, Shape, Tensor, Variant, ceil_div
 
 
-def three_phase(streams: Streams) -> Variant:
+def three_phase(cell: Cell) -> Variant:
     chunks_to_choose = (256, 64, 128, 512)
 
     def plan(shape: Shape, settings: Settings) -> Plan:
         B, T, H = shape["B"], shape["T"], shape["H"]
         block, length = int(settings["block"]), int(settings["chunk"])
         chunks = ceil_div(T, length)
-        source, inputs, grid = HERE / "three_phase.cu", streams.arguments(shape), (ceil_div(H, block), chunks, B)
+        source, inputs, grid = HERE / "60_three_phase.cu", cell.read(shape), (ceil_div(H, block), chunks, B)
         threads = (block, 1, 1)
         names = ("summary_a", "summary_b", "entering")
         reduce = (*inputs, "summary_a", "summary_b", T, H, length)
-        scan = ("summary_a", "summary_b", "h0", "entering", "h_last", chunks, H)
-        replay = (*inputs, "entering", "h", T, H, length)
+        scan = ("summary_a", "summary_b", cell.first, "entering", cell.last, chunks, H)
+        replay = (*inputs, "entering", *cell.written(shape), T, H, length)
         return Plan(
             (
-                Kernel(source, "scan_reduce", grid, threads, reduce, defines=streams.defines),
-                Kernel(source, "scan_summaries", (grid[0], B, 1), threads, scan, defines=streams.defines),
-                Kernel(source, "scan_replay", grid, threads, replay, defines=streams.defines),
+                Kernel(source, "scan_reduce", grid, threads, reduce, defines=cell.defines),
+                Kernel(source, "scan_summaries", (grid[0], B, 1), threads, scan, defines=cell.defines),
+                Kernel(source, "scan_replay", grid, threads, replay, defines=cell.defines),
             ),
             scratch=tuple(Tensor(n, (B, chunks, H), "float32", "scratch") for n in names),
         )
@@ -46,7 +45,7 @@ def three_phase(streams: Streams) -> Variant:
         length = int(settings["chunk"])
         chunks = ceil_div(shape["T"], length)
         extra = 6 * 4 * shape["B"] * chunks * shape["H"]
-        return streams.cost(shape, 3, 2 * min(length, shape["T"]) + chunks, reads=2, extra_bytes=extra, flops=5)
+        return cell.cost(shape, 3, 2 * min(length, shape["T"]) + chunks, reads=2, extra_bytes=extra, flops=5)
 
     def supports(shape: Shape) -> str | None:
         most = GRID_LIMIT * min(chunks_to_choose)
@@ -56,7 +55,7 @@ def three_phase(streams: Streams) -> Variant:
 
     return Variant(
         name="three_phase",
-        operation=streams.operation,
+        operation=cell.operation,
         devices=("cuda",),
         idea="reduce, scan the summaries, replay: chunks of time side by side, three launches",
         plan=plan,
@@ -74,7 +73,55 @@ def few_tiles(shape: Shape) -> str | None:
     return f"{shape} makes {tiles} tiles, over the {GRID_X_LIMIT} of a grid" if tiles > GRID_X_LIMIT else None
 
 
-def look_back(streams: Streams, fixed_order: bool) -> Variant:
+def look_back_plain(cell: Cell) -> Variant:
+    """One warp per tile; a tile asks those before it one by one."""
+
+    def plan(shape: Shape, settings: Settings) -> Plan:
+        B, T, H = shape["B"], shape["T"], shape["H"]
+        tiles, strips = ceil_div(T, int(settings["steps"])), ceil_div(H, LANES)
+        between = ("tile_a", "tile_b", "tile_state")
+        step = Kernel(
+            HERE / "78_look_back_plain.cu",
+            "scan_look_back_plain",
+            (B * strips * tiles, 1, 1),
+            (LANES, 1, 1),
+            (*cell.scanned(shape), *between, "flags", T, H, I32(B)),
+            defines=(("STEPS", settings["steps"]), *cell.defines),
+        )
+        return Plan(
+            (Clear("flags"), step),
+            scratch=(
+                *(Tensor(n, (B, tiles, H), "float32", "scratch") for n in between),
+                Tensor("flags", (1 + B * strips * tiles,), "uint32", "scratch"),
+            ),
+        )
+
+    def cost(shape: Shape, settings: Settings) -> Cost:
+        """As look_back; in the worst case every tile waits for the one before."""
+        steps = int(settings["steps"])
+        tiles = ceil_div(shape["T"], steps)
+        extra = 6 * 4 * shape["B"] * tiles * shape["H"]
+        return cell.cost(shape, 2, 2 * steps + tiles, extra_bytes=extra, flops=5)
+
+    def supports(shape: Shape) -> str | None:
+        tiles = shape["B"] * ceil_div(shape["H"], LANES) * ceil_div(shape["T"], 16)
+        return f"{shape} makes {tiles} tiles, over the {GRID_X_LIMIT} of a grid" if tiles > GRID_X_LIMIT else None
+
+    return Variant(
+        name="look_back_plain",
+        operation=cell.operation,
+        devices=("cuda",),
+        idea="one pass, decoupled look-back in one file: a tile asks those before it one by one",
+        plan=plan,
+        cost=cost,
+        factors={"algorithm": "look-back", "source": "cuda", "memory": "registers", "order": "one by one"},
+        settings={"steps": (32, 16, 64)},
+        supports=supports,
+        rung=78,
+    )
+
+
+def look_back(cell: Cell, fixed_order: bool) -> Variant:
     tiles_to_choose = ("16x16x1", "16x8x1", "8x16x1", "8x8x2")
     group = 32
 
@@ -85,12 +132,12 @@ def look_back(streams: Streams, fixed_order: bool) -> Variant:
         order = (("FIXED_ORDER", 1), ("GROUP", group)) if fixed_order else ()
         between = ("tile_a", "tile_b", "tile_state")
         step = Kernel(
-            HERE / "look_back.cu",
+            HERE / "80_look_back.cu",
             "scan_look_back",
             (B * strips * tiles, 1, 1),
             (LANES * tile.warps, 1, 1),
-            (*streams.arguments(shape), *RESULTS, *between, "flags", T, H, I32(B)),
-            defines=(*tile.defines, *order, *streams.defines),
+            (*cell.scanned(shape), *between, "flags", T, H, I32(B)),
+            defines=(*tile.defines, *order, *cell.defines),
         )
         return Plan(
             (Clear("flags"), step),
@@ -106,13 +153,13 @@ def look_back(streams: Streams, fixed_order: bool) -> Variant:
         tiles = ceil_div(shape["T"], tile.length)
         extra = 6 * 4 * shape["B"] * tiles * shape["H"]
         chain = ceil_div(tiles, group if fixed_order else tile.warps)
-        return streams.cost(shape, 2, 2 * tile.steps + 2 * tile.warps + chain, extra_bytes=extra, flops=5)
+        return cell.cost(shape, 2, 2 * tile.steps + 2 * tile.warps + chain, extra_bytes=extra, flops=5)
 
     order = "fixed" if fixed_order else "free"
     how = "in a fixed order: the same bits every run" if fixed_order else "as far as they must"
     return Variant(
         name=f"look_back_{order}",
-        operation=streams.operation,
+        operation=cell.operation,
         devices=("cuda",),
         idea=f"one pass, tiles look back {how}",
         plan=plan,
@@ -128,10 +175,10 @@ RING_BLOCKS = 264
 """Blocks that stay: two on each of the 132 SMs of an H100 or H200; where fewer fit, the others find no tickets left."""
 
 
-def look_back_ring(streams: Streams) -> Variant:
+def look_back_ring(cell: Cell) -> Variant:
     def chosen(shape: Shape, settings: Settings) -> tuple[Tile, int, int]:
         # Two stages are enough: a tile lies in registers, and its stage is free, while it looks back.
-        return ring_of(Tile.of(settings), int(settings["ring_kb"]), streams.value_bytes(shape), least_stages=2)
+        return ring_of(Tile.of(settings), int(settings["ring_kb"]), cell.step_bytes(shape), least_stages=2)
 
     def plan(shape: Shape, settings: Settings) -> Plan:
         B, T, H = shape["B"], shape["T"], shape["H"]
@@ -141,13 +188,13 @@ def look_back_ring(streams: Streams) -> Variant:
         shared = stages * (stage_bytes + 2 * BARRIER_BYTES + TICKET_BYTES) + maps + ceil_div(tile.warps, 8) * 8
         between = ("tile_a", "tile_b", "tile_state")
         step = Kernel(
-            HERE / "look_back_ring.cu",
+            HERE / "82_look_back_ring.cu",
             "scan_look_back_ring",
             (min(RING_BLOCKS, B * strips * tiles), 1, 1),
             (LANES * (tile.warps + 1), 1, 1),
-            (*streams.arguments(shape), *RESULTS, *between, "flags", T, H, I32(B)),
+            (*cell.scanned(shape), *between, "flags", T, H, I32(B)),
             shared + 8,
-            (*tile.defines, ("STAGES", stages), *streams.defines),
+            (*tile.defines, ("STAGES", stages), *cell.defines),
         )
         return Plan(
             (Clear("flags"), step),
@@ -163,11 +210,11 @@ def look_back_ring(streams: Streams) -> Variant:
         tiles = ceil_div(shape["T"], tile.length)
         extra = 6 * 4 * shape["B"] * tiles * shape["H"]
         depth = 2 * tile.steps + 2 * tile.warps + ceil_div(tiles, tile.warps)
-        return streams.cost(shape, 2, depth, extra_bytes=extra, flops=5)
+        return cell.cost(shape, 2, depth, extra_bytes=extra, flops=5)
 
     return Variant(
         name="look_back_ring",
-        operation=streams.operation,
+        operation=cell.operation,
         devices=("cuda",),
         idea="look-back in free order, fed by the ring: the next tiles come while one waits",
         plan=plan,

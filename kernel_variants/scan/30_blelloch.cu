@@ -5,12 +5,15 @@
 // and hands each left child its parent's state, each right child that state with the left summary applied. About
 // 2 CHUNK compositions and 2 log2 CHUNK dependent levels, where the serial walk has CHUNK of each.
 //
-// Moves: inputs once in, h once out; all the rest stays on the chip. What limits it: a barrier a level, up and down;
-// half of the threads idle after each level; and, without padding, the banks. Level d touches every 2d-th word, so 32
-// lanes meet in 32 / (2d) banks: up to 32 passes for one access. One word of padding after every 32 (PAD_SHIFT 5)
-// spreads them over all banks. PAD_SHIFT 31 pads nothing and leaves every instruction as it is: what differs is only
-// the conflicts.
-#include "steps.cuh"
+// Traffic: inputs once in, h once out, in one launch; all the rest stays on the chip.
+// Improves (blelloch_unpadded): bytes and launches, against the tree in global memory.
+// Improves (blelloch): shared-memory bank conflicts, to none; nothing else changes.
+//
+// What limits it: a barrier per level, up and down; half of the threads idle after each level; and, without padding, the
+// banks. Level d touches every 2d-th word, so 32 lanes meet in 32 / (2d) banks: up to 32 passes for one access. One word
+// of padding after every 32 (PAD_SHIFT 5) spreads them over all banks. PAD_SHIFT 31 pads nothing and leaves every
+// instruction as it is: what differs is only the conflicts.
+#include "cell.cuh"
 
 #ifndef CHUNK
 #define CHUNK 128 // steps of a chunk, a power of two
@@ -25,11 +28,10 @@
 #define THREADS (CHANNELS * CHUNK / 2)
 #define PITCH (CHUNK + CHUNK / 32) // words of a channel, with room for padding whether it is used or not
 
-// in_a, in_b: rows of H channels (steps.cuh); h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32.
+// Streams of the cell; h0 (B, H) float32 or null; h_last (B, H) float32.
 // grid (ceil(H / CHANNELS), B), block THREADS.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-    scan_blelloch(const in_t *__restrict__ in_a, const in_t *__restrict__ in_b, const float *__restrict__ h0,
-                  io_t *__restrict__ h, float *__restrict__ h_last, index_t T, index_t H) {
+    scan_blelloch(INPUTS, const float *__restrict__ h0, OUTPUTS, float *__restrict__ h_last, index_t T, index_t H) {
     __shared__ float decay[CHANNELS * PITCH];
     __shared__ float input[CHANNELS * PITCH]; // up: the summaries' b. down: the state that enters a node
     __shared__ float carry[CHANNELS];
@@ -45,21 +47,19 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     const index_t sequence = blockIdx.y;
     const index_t global_channel = blockIdx.x * (index_t)CHANNELS + channel;
     const bool present = global_channel < H;
-    const index_t row = row_of(H);
-    in_a += sequence * T * row + global_channel;
-    in_b += sequence * T * row + global_channel;
-    h += sequence * T * H + global_channel;
+    const Inputs in = inputs(GIVEN_INPUTS, H).at(sequence, 0, global_channel, T, H);
+    const Outputs out = outputs(GIVEN_OUTPUTS, H).at(sequence, 0, global_channel, T, H);
 
     if (threadIdx.x < CHANNELS)
         carry[channel] = present && h0 ? h0[sequence * H + global_channel] : 0.0f;
 
     for (index_t start = 0; start < T; start += CHUNK) {
-        Affine leaf[2];
+        Step leaf[2];
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
             const int leaf_row = first_row + i * (CHUNK / 2);
             const index_t t = start + leaf_row;
-            leaf[i] = present && t < T ? step_of(in_a[t * row], in_b[t * row]) : identity();
+            leaf[i] = present && t < T ? step_of(in.read(t)) : no_step();
             decay[channel * PITCH + PADDED(leaf_row)] = leaf[i].a;
             input[channel * PITCH + PADDED(leaf_row)] = leaf[i].b;
         }
@@ -94,10 +94,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         for (int i = 0; i < 2; ++i) {
             const int leaf_row = first_row + i * (CHUNK / 2);
             const index_t t = start + leaf_row;
-            const float state = apply(leaf[i], input[channel * PITCH + PADDED(leaf_row)]);
+            const float before = input[channel * PITCH + PADDED(leaf_row)];
+            const float state = apply(leaf[i], before);
             if (leaf_row == CHUNK - 1) carry[channel] = state;
             if (present && t < T) {
-                store_io(h + t * H, state);
+                out.store(Cell::emit(leaf[i], before, state), t);
                 if (t == T - 1) h_last[sequence * H + global_channel] = state;
             }
         }

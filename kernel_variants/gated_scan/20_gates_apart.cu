@@ -3,8 +3,9 @@
 // Idea: what eager torch does in eight launches, each through memory, is a dozen instructions on two values. One
 // kernel reads k and v once and writes a and b once; a scan of any kind then reads those.
 //
-// Moves: k, v in and a, b out, and a, b in and h out for the scan: 7 values an element where everything eager moves 10
-// and more, and gates inside the scan 3. In bf16 the gap is wider still: a and b are float32, as they must be.
+// Traffic: k, v in and a, b out, and a, b in and h out for the scan: 7 values per element in two launches, where
+// everything eager moves 10 and more, and gates inside the scan 3. In bf16 the gap is wider still: a and b are float32.
+// Improves: bytes and launches, against the gates in torch.
 #include "gates.cuh"
 #include "io.cuh"
 

@@ -5,18 +5,18 @@
 // a tile of STEPS steps x 32 channels is turned over in shared memory on the way in and again on the way out: rows
 // of STEPS + 1 words, so that a column of the tile lies in 32 different banks, as a row does.
 //
-// Moves: inputs once in, h once out. Two barriers for STEPS steps, where the tree has two for each of its levels:
-// barrier stalls fall. What limits it: a shuffle scan spends 10 shuffles and 5 compositions on a step where the serial
-// walk spends one multiply-add, and every value crosses shared memory four times.
-#include "steps.cuh"
+// Traffic: inputs once in, h once out, in one launch.
+// Improves: barrier stalls: two barriers for STEPS steps, where the tree has two for each of its levels. What limits it:
+// a shuffle scan spends 10 shuffles and 5 compositions on a step where the serial walk spends one multiply-add, and
+// every value crosses shared memory four times.
+#include "cell.cuh"
 
 #ifndef STEPS
 #define STEPS 64 // steps of a tile, a multiple of 32
 #endif
 
-#define WARPS 8
-#define LANES 32
-#define ALL_LANES 0xffffffffu
+constexpr int WARPS = 8, LANES = 32;
+constexpr unsigned ALL_LANES = 0xffffffffu;
 
 // Composes every lane's step with those of all lanes below it: lane l then maps the state that enters lane 0's step to
 // the one that leaves lane l's. All 32 lanes take part.
@@ -29,21 +29,19 @@ __device__ __forceinline__ Affine warp_scan(Affine own, int lane) {
     return own;
 }
 
-// in_a, in_b: rows of H channels (steps.cuh); h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32.
+// Streams of the cell; h0 (B, H) float32 or null; h_last (B, H) float32.
 // grid (ceil(H / 32), B), block (32, WARPS).
-extern "C" __global__ void __launch_bounds__(LANES *WARPS)
-    scan_warp_shuffle(const in_t *__restrict__ in_a, const in_t *__restrict__ in_b, const float *__restrict__ h0,
-                      io_t *__restrict__ h, float *__restrict__ h_last, index_t T, index_t H) {
-    __shared__ float tile_a[LANES][STEPS + 1];
+extern "C" __global__ void __launch_bounds__(LANES * WARPS)
+    scan_warp_shuffle(INPUTS, const float *__restrict__ h0, OUTPUTS, float *__restrict__ h_last, index_t T,
+                      index_t H) {
+    __shared__ float tile_a[LANES][STEPS + 1]; // on the way out: the states before each step, if the cell emits those
     __shared__ float tile_b[LANES][STEPS + 1]; // on the way out: the states
 
     const int lane = threadIdx.x, warp = threadIdx.y;
     const index_t sequence = blockIdx.y, first_channel = blockIdx.x * (index_t)LANES, channel = first_channel + lane;
     const bool present = channel < H;
-    const index_t row = row_of(H);
-    in_a += sequence * T * row + channel;
-    in_b += sequence * T * row + channel;
-    h += sequence * T * H + channel;
+    const Inputs in = inputs(GIVEN_INPUTS, H).at(sequence, 0, channel, T, H);
+    const Outputs out = outputs(GIVEN_OUTPUTS, H).at(sequence, 0, channel, T, H);
 
     // Of the 32 channels, this warp scans those at warp, warp + WARPS, ...; every lane holds each one's state.
     float carry[LANES / WARPS];
@@ -54,13 +52,14 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS)
     }
 
     for (index_t start = 0; start < T; start += STEPS) {
+        Step own[STEPS / WARPS]; // those that this thread reads, and whose outputs it stores
 #pragma unroll
         for (int i = 0; i < STEPS / WARPS; ++i) {
             const int step = warp + i * WARPS;
             const index_t t = start + step;
-            const Affine map = present && t < T ? step_of(in_a[t * row], in_b[t * row]) : identity();
-            tile_a[lane][step] = map.a;
-            tile_b[lane][step] = map.b;
+            own[i] = present && t < T ? step_of(in.read(t)) : no_step();
+            tile_a[lane][step] = own[i].a;
+            tile_b[lane][step] = own[i].b;
         }
         __syncthreads();
 
@@ -73,6 +72,10 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS)
                 const Affine map = warp_scan(Affine{tile_a[scanned][step], tile_b[scanned][step]}, lane);
                 const float state = apply(map, carry[i]);
                 tile_b[scanned][step] = state;
+                if (!Cell::EMITS_STATE) {
+                    const float left = __shfl_up_sync(ALL_LANES, state, 1);
+                    tile_a[scanned][step] = lane == 0 ? carry[i] : left;
+                }
                 carry[i] = __shfl_sync(ALL_LANES, state, LANES - 1);
             }
         }
@@ -81,7 +84,10 @@ extern "C" __global__ void __launch_bounds__(LANES *WARPS)
 #pragma unroll
         for (int i = 0; i < STEPS / WARPS; ++i) {
             const int step = warp + i * WARPS;
-            if (present && start + step < T) store_io(h + (start + step) * H, tile_b[lane][step]);
+            if (present && start + step < T) {
+                const float before = Cell::EMITS_STATE ? 0.0f : tile_a[lane][step];
+                out.store(Cell::emit(own[i], before, tile_b[lane][step]), start + step);
+            }
         }
         // No barrier here: what a thread has just read is what it overwrites next.
     }

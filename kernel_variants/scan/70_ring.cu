@@ -7,8 +7,9 @@
 // STEPS steps: summaries are exchanged once, every warp learns the state that enters its segment, and replays from
 // registers.
 //
-// Moves: inputs once in, h once out, as the serial scan. What must be seen: bytes in flight, (STAGES - 1) tiles a
-// block, and with them DRAM throughput rise while occupancy *falls*: a few warps an SM are enough.
+// Traffic: inputs once in, h once out, in one launch, as the serial scan.
+// Improves: bytes in flight, (STAGES - 1) tiles per block, and with them DRAM throughput, while occupancy *falls*: a few
+// warps per multiprocessor are enough.
 #include "segment.cuh"
 #include "stage.cuh"
 
@@ -25,8 +26,7 @@
 #define VECTOR 1
 #endif
 
-#define TILE_STEPS (WARPS * STEPS)
-#define TILE_CHANNELS (LANES * VECTOR)
+constexpr int TILE_STEPS = WARPS * STEPS, TILE_CHANNELS = LANES * VECTOR;
 #define BLOCKS (WARPS * STEPS * VECTOR <= 128 ? 2 : 1) // an SM: as many registers a thread as that leaves
 #define COMPUTING 1 // id of the named barrier of the computing warps; 0 is __syncthreads
 
@@ -38,19 +38,16 @@ struct Shared {
     Mbarrier full[STAGES], empty[STAGES];
 };
 
-// in_a, in_b: rows of H channels (steps.cuh); h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32.
+// Streams of the cell; h0 (B, H) float32 or null; h_last (B, H) float32.
 // grid (ceil(H / (32 VECTOR)), B), block 32 (WARPS + 1), dynamic shared memory sizeof(Shared).
-extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), BLOCKS)
-    scan_ring(const in_t *__restrict__ in_a, const in_t *__restrict__ in_b, const float *__restrict__ h0,
-              io_t *__restrict__ h, float *__restrict__ h_last, index_t T, index_t H) {
+extern "C" __global__ void __launch_bounds__(LANES * (WARPS + 1), BLOCKS)
+    scan_ring(INPUTS, const float *__restrict__ h0, OUTPUTS, float *__restrict__ h_last, index_t T, index_t H) {
     extern __shared__ __align__(16) unsigned char memory[];
     Shared &shared = *reinterpret_cast<Shared *>(memory);
 
     const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
     const index_t sequence = blockIdx.y, first_channel = blockIdx.x * (index_t)TILE_CHANNELS;
-    const index_t row = row_of(H);
-    in_a += sequence * T * row + first_channel;
-    in_b += sequence * T * row + first_channel;
+    const Inputs in = inputs(GIVEN_INPUTS, H).at(sequence, 0, first_channel, T, H);
 
     if (threadIdx.x == 0) {
         for (int stage = 0; stage < STAGES; ++stage) {
@@ -62,13 +59,13 @@ extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), BLOCKS)
 
     if (warp == WARPS) { // the warp that copies
         const int channels = channels_there(first_channel, TILE_CHANNELS, H);
-        const bool in_pieces = TileStage::pieces_fit(in_a, in_b, H);
+        const bool in_pieces = TileStage::pieces_fit(in, H);
         int stage = 0;
         unsigned round = 0;
         for (index_t start = 0; start < T; start += TILE_STEPS) {
             shared.empty[stage].wait((round & 1) ^ 1);
-            shared.stage[stage].fill(in_a + start * row, in_b + start * row, row, steps_there(start, TILE_STEPS, T),
-                                     channels, in_pieces, lane, shared.full[stage]);
+            shared.stage[stage].fill(in.later(start), steps_there(start, TILE_STEPS, T), channels, in_pieces, lane,
+                                     shared.full[stage]);
             if (++stage == STAGES) stage = 0, ++round;
         }
         wait_for_copies();
@@ -77,8 +74,8 @@ extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), BLOCKS)
 
     const index_t channel = first_channel + lane * VECTOR, at = sequence * H + channel;
     const int channels = channels_there(channel, VECTOR, H);
-    const bool packs = packs_fit<VECTOR>(h, H);
-    h += sequence * T * H + channel;
+    const Outputs all_out = outputs(GIVEN_OUTPUTS, H), out = all_out.at(sequence, 0, channel, T, H);
+    const bool packs = all_out.packs_fit<VECTOR>(H);
     float carry[VECTOR]; // the state that enters the tile: every warp has it
 #pragma unroll
     for (int v = 0; v < VECTOR; ++v) carry[v] = h0 && v < channels ? h0[at + v] : 0.0f;
@@ -90,8 +87,7 @@ extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), BLOCKS)
         const int rows = steps_there(first_step, STEPS, T);
         shared.full[stage].wait(round & 1);
         Segment<STEPS, VECTOR> segment;
-        segment.read(&shared.stage[stage].a[warp * STEPS][lane * VECTOR],
-                     &shared.stage[stage].b[warp * STEPS][lane * VECTOR], TILE_CHANNELS, rows, VECTOR, true);
+        segment.read(shared.stage[stage].at(warp * STEPS, lane * VECTOR), rows, VECTOR, true);
         __syncwarp();
         if (lane == 0) shared.empty[stage].arrive();
 
@@ -106,7 +102,7 @@ extern "C" __global__ void __launch_bounds__(LANES *(WARPS + 1), BLOCKS)
             __barrier_sync_count(COMPUTING, LANES * WARPS);
             summaries.pass<WARPS>(carry, state, warp, lane);
         }
-        segment.replay(state, h + first_step * H, H, rows, channels, packs);
+        segment.replay(state, out.later(first_step), rows, channels, packs);
         if (WARPS == 1)
 #pragma unroll
             for (int v = 0; v < VECTOR; ++v) carry[v] = state[v];

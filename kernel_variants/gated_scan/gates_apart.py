@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kernel_variants.gated_scan.torch_rungs import eager_gates, eager_gates_cost
-from kernel_variants.scan.geometry import few_sequences
-from kernel_variants.scan.streams import FLOPS_PER_GATE_PAIR, SCAN, SPECIAL_PER_GATE_PAIR
-from kernel_variants.scan.walks import serial
+from kernel_variants.gated_scan.in_torch import eager_gates, eager_gates_cost
+from kernel_variants.scan.cells import FLOPS_PER_GATE_PAIR, SCAN, SPECIAL_PER_GATE_PAIR
+from kernel_variants.scan.grid_and_tile import few_sequences
+from kernel_variants.scan.serial_in_time import serial
 from workbench.declare import Call, Cost, Kernel, Plan, Settings, Shape, Tensor, Variant, ceil_div, chain
 
 HERE = Path(__file__).parent
 SERIAL = serial(SCAN)
 ROWS, COLUMNS = 4, 64
-"""Rows and threads a row of a block of gates_apart.cu."""
+"""Rows and threads a row of a block of 20_gates_apart.cu."""
 
 
 def _then_scan(gates: Plan, shape: Shape, settings: Settings) -> Plan:
@@ -35,7 +35,7 @@ def fused_plan(shape: Shape, settings: Settings) -> Plan:
     arguments = ("kv", "a", "b", rows, shape["H"])
     grid, threads = (ceil_div(rows, ROWS), 1, 1), (COLUMNS, ROWS, 1)
     return _then_scan(
-        Plan((Kernel(HERE / "gates_apart.cu", "gates_apart", grid, threads, arguments),)), shape, settings
+        Plan((Kernel(HERE / "20_gates_apart.cu", "gates_apart", grid, threads, arguments),)), shape, settings
     )
 
 

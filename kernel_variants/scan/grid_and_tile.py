@@ -8,8 +8,6 @@ from pathlib import Path
 from workbench.declare import Defines, Settings, Shape
 
 HERE = Path(__file__).parent
-RESULTS = ("h0", "h", "h_last")
-"""The arguments that follow the streams of every kernel that computes a whole scan."""
 
 LANES = 32
 GRID_LIMIT = 65535
@@ -29,7 +27,7 @@ def few_sequences(shape: Shape) -> str | None:
 
 @dataclass(frozen=True)
 class Tile:
-    """The tile of ring.cu and look_back.cu: each of `warps` warps holds `steps` steps of 32 `vector` channels."""
+    """The tile of 70_ring.cu and 80_look_back.cu: each of `warps` warps holds `steps` steps of 32 `vector` channels."""
 
     warps: int
     steps: int
@@ -61,9 +59,9 @@ BARRIER_BYTES, MAP_BYTES, TICKET_BYTES = 8, 8, 4
 """Of an Mbarrier, an Affine and a ticket in shared memory."""
 
 
-def ring_of(tile: Tile, kilobytes: int, value_bytes: int, least_stages: int) -> tuple[Tile, int, int]:
+def ring_of(tile: Tile, kilobytes: int, step_bytes: int, least_stages: int) -> tuple[Tile, int, int]:
     """Tile, stages and bytes of a stage of a ring in so much shared memory. Where fewer than `least_stages` would fit,
     tiles of fewer steps: every setting then runs on every device and in every dtype."""
-    while (stage_bytes := 2 * tile.length * tile.channels * value_bytes) * least_stages > kilobytes * 1024:
+    while (stage_bytes := tile.length * tile.channels * step_bytes) * least_stages > kilobytes * 1024:
         tile = replace(tile, steps=tile.steps // 2)
     return tile, min(MOST_STAGES, kilobytes * 1024 // stage_bytes), stage_bytes

@@ -13,7 +13,7 @@ from workbench.show.describe import SCIENTIFIC, table
 from workbench.show.markup import Html
 from workbench.show.missing import unreadable
 from workbench.show.table_html import as_html
-from workbench.views.problems import shape_text
+from workbench.views.shapes import shape_text
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 

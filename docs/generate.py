@@ -5,7 +5,6 @@ The picture and the table are the run's, never typed; `tests/test_readme.py` hol
 
 from __future__ import annotations
 
-import json
 import math
 from html import escape
 from pathlib import Path
@@ -16,6 +15,7 @@ from workbench.cli.quantity import percent, seconds
 from workbench.model.rungs import rungs
 from workbench.store.run_folder import RunFolder, open_run
 from workbench.views.ladder import frame_of, ladder
+from workbench.views.shapes import sizes_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / "profiles" / "cpu-epyc-2-cores"
@@ -44,11 +44,9 @@ def table(folder: RunFolder) -> str:
         "|---|---|---|---:|---:|---:|---:|",
     ]
     for row in rows_of(folder):
-        shape = json.loads(row["shape"])
-        sizes = " ".join(f"{axis}={size}" for axis, size in shape.items() if isinstance(size, int))
         speedup = row["speedup_over_baseline"]
         lines.append(
-            f"| {row['operation']} | {sizes} | {row['variant']} | {seconds(row['time.median_s'])} "
+            f"| {row['operation']} | {sizes_text(row['shape'])} | {row['variant']} | {seconds(row['time.median_s'])} "
             f"| {seconds(row['time.low_s'])} – {seconds(row['time.high_s'])} "
             f"| {speedup:.2f} | {percent(row['share_of_limit'])} |"
         )

@@ -13,7 +13,8 @@ from workbench.devices import devices
 from workbench.model.modelled import default_shape, modelled_ladder, shape_of
 from workbench.show import missing
 from workbench.show.pictures import ladder as figures
-from workbench.views.problems import problems, shape_text
+from workbench.views.problems import problems
+from workbench.views.shapes import shape_text
 
 TIMED = [
     "variant", "run", "device", "status", "time.median_s", "time.low_s", "time.high_s", "speedup_over_baseline",

@@ -14,7 +14,8 @@ from workbench.show.markup import plain
 from workbench.show.pictures import occupancy as figures
 from workbench.views.best import best_settings
 from workbench.views.occupancy import build_facts, built, by_kernel, known_archs, limits, what_if
-from workbench.views.problems import problems, shape_text
+from workbench.views.problems import problems
+from workbench.views.shapes import shape_text
 
 COLUMNS = [
     "variant", "kernel", "arch", "registers", "shared_bytes", "spill_bytes", "stack_bytes", "block_threads",

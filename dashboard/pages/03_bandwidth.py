@@ -9,14 +9,15 @@ import streamlit as st
 
 from dashboard.context import Context
 from dashboard.show import frame, nothing, picture, state_of
-from dashboard.url import choose
+from dashboard.url import axis_of, choose
 from workbench.show import missing
 from workbench.show.pictures import roofline as figures
 from workbench.views.best import best_settings
 from workbench.views.counters import with_counters
-from workbench.views.problems import problems, shape_text
+from workbench.views.problems import problems
 from workbench.views.roofline import Roof, points, roofs
-from workbench.views.scaling import AXES, curves, others_of
+from workbench.views.scaling import curves, curves_along, longest, others_of
+from workbench.views.shapes import shape_text
 
 COLUMNS = [
     "variant", "problem", "run", "device", "intensity", "flops_per_s", "bandwidth_bytes_per_s", "time.median_s",
@@ -62,10 +63,10 @@ def page(context: Context) -> None:
 
 def against_size(context: Context, records: pd.DataFrame, lines: Sequence[Roof]) -> None:
     st.markdown("##### Bandwidth against size")
-    axes = [axis for axis in AXES if len(curves(context.records, axis))]
-    axis = choose(st.segmented_control, "Along", axes, "along", axes.index("T") if "T" in axes else 0, required=True)
+    axes = curves_along(context.records)
+    axis = axis_of("Along", axes, "along", longest(context.records, axes))
     if axis is None:
-        nothing([missing.no_curve(str(context.operation), "T")])
+        nothing([context.no_curve()])
         return
     others = choose(st.selectbox, "At", others_of(context.records, axis), "at")
     chosen = curves(context.records, axis)

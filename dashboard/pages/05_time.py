@@ -15,7 +15,8 @@ from workbench.show.pictures import time as figures
 from workbench.views.advice import advice
 from workbench.views.counters import kernels, rules, stalls
 from workbench.views.parts import chain_shares
-from workbench.views.problems import problems, shape_text
+from workbench.views.problems import problems
+from workbench.views.shapes import shape_text
 
 
 def page(context: Context) -> None:

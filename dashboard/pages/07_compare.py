@@ -17,11 +17,11 @@ from workbench.show.pictures import compare as figures
 from workbench.views.compare import Comparison, compare
 from workbench.views.counters import launches_of, with_counters
 from workbench.views.explain import explain, side_rows
+from workbench.views.filter import Filter
 from workbench.views.pairing import earlier_run
-from workbench.views.problems import shape_text
 from workbench.views.query import read_records
 from workbench.views.runs import RunSummary
-from workbench.views.selection import Selection
+from workbench.views.shapes import shape_text
 
 TABLE = [
     "verdict", "variant_a", "variant_b", "problem", "median_a_s", "median_b_s", "ratio", "low", "high", "timer",
@@ -105,7 +105,7 @@ def two_variants(
 
 def records(context: Context, run: RunSummary, variant: str | None) -> pd.DataFrame:
     operations = (context.operation,) if context.operation else ()
-    only = Selection(operations=operations, variants=(variant,) if variant else (), dtypes=context.selection.dtypes)
+    only = Filter(operations=operations, variants=(variant,) if variant else (), dtypes=context.filter.dtypes)
     return read_records([run], only, samples=True).frame
 
 
@@ -119,7 +119,7 @@ def verdicts(result: Comparison, context: Context, runs: dict[str, RunSummary]) 
     names = [f"{p.variant_a} → {p.variant_b}, {shape_text(p.shape)}" for p in result.pairs]
     name = choose(st.selectbox, "Pair", names, "pair")
     pair = result.pairs[names.index(str(name))]
-    everything = read_records(list(runs.values()), Selection(operations=(pair.operation,))).frame
+    everything = read_records(list(runs.values()), Filter(operations=(pair.operation,))).frame
     a, b = side_rows(
         with_counters(everything, launches_of(list(runs.values()), everything)),
         [(pair.run_a, pair.key_a), (pair.run_b, pair.key_b)],

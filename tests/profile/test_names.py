@@ -18,9 +18,9 @@ from workbench.profile.upload import figures_table, store_upload
 from workbench.show.pictures.occupancy import by_kernel, limiter_colours
 from workbench.store.counters import read_counters
 from workbench.views.counters import kernels, launches_of
+from workbench.views.filter import Filter
 from workbench.views.query import read_records
 from workbench.views.runs import list_summaries
-from workbench.views.selection import Selection
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_names_that_only_signs_tell_apart_make_different_variants(tmp_path: Path
 def test_shares_of_a_report_are_of_the_whole_report(tmp_path: Path) -> None:
     import_as_run(written(tmp_path, report(INSTANCES)), tmp_path / "profiles")
     runs = list_summaries(tmp_path / "profiles")
-    records = read_records(runs, Selection()).frame
+    records = read_records(runs, Filter()).frame
     found = kernels(records, launches_of(runs, records))
     assert dict(zip(found["kernel"], found["share"], strict=True)) == pytest.approx(
         {"gemm<float>": 800 / 900, "gemm<__half>": 100 / 900}

@@ -24,9 +24,9 @@ from workbench.sweep.selection import Selection
 from workbench.sweep.watch import Silent
 from workbench.views.compare import compare
 from workbench.views.counters import launches_of, rules
+from workbench.views.filter import Filter
 from workbench.views.query import choices, read_records
 from workbench.views.runs import list_summaries
-from workbench.views.selection import Selection as Filter
 from workbench.views.sides import parse_side, run_summary
 
 FAULTY = Path(__file__).parents[1] / "sweep" / "faulty"

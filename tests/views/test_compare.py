@@ -91,7 +91,7 @@ def test_two_variants_are_paired_by_shape() -> None:
 def test_texts() -> None:
     result = against(timed("serial", 1.0), timed("serial", 1.2, seed=1))
     markdown = as_markdown(result, "old", "new")
-    assert "| scan | serial | B4 T4096 H1024 float32 |" in markdown
+    assert "| scan | serial | B=4 T=4096 H=1024 float32 |" in markdown
     assert "slower |" in markdown
     assert summary(result) == "1 pair: 1 slower; noise floor ±1 % (measured)"
     plain = json.loads(json.dumps(as_json(result), allow_nan=False))

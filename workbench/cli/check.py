@@ -95,6 +95,7 @@ def command(
 
 def _print(rows: list[dict[str, Any]]) -> None:
     from workbench.cli.terminal import Column, Row, print_table
+    from workbench.views.shapes import shape_text
 
     names = ("operation", "variant", "shape", "how", "status", "relative L2", "bound", "where the error is largest")
     columns = [Column(name, right=name in ("relative L2", "bound")) for name in names]
@@ -104,13 +105,12 @@ def _print(rows: list[dict[str, Any]]) -> None:
         together.setdefault((row["operation"], _why(row)), []).append(row["variant"])
     table = []
     for row in rows:
-        shape = " ".join(f"{k}={v}" if isinstance(v, int) else str(v) for k, v in row["shape"].items() if k != "regime")
         why = _why(row)
         named = together.pop((row["operation"], why), [])
         cells = (
             row["operation"],
             row["variant"],
-            shape,
+            shape_text(row["shape"]),
             row["backend"],
             row["status"],
             "" if row["relative_l2"] is None else f"{row['relative_l2']:.1e}",

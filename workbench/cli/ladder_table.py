@@ -12,6 +12,7 @@ from workbench.cli.terminal import Column, Row, print_table, say
 from workbench.show.describe import ceiling_text
 from workbench.store.record import BuildFact, Record
 from workbench.store.run_folder import RunFolder
+from workbench.views.shapes import shape_text
 
 BOUND = {"bandwidth": "bw", "matrix": "mm", "flops": "fl", "special": "sp", "latency": "lat", "launches": "ln"}
 """What sets a floor, in as few letters as a column has."""
@@ -103,7 +104,7 @@ def _timed_table(name: str, shape: str, device: str, group: pd.DataFrame) -> Non
             _settings(str(row["settings"])),
         )
         table.append(Row(cells, styles))
-    print_table(f"{name}  {_shape_text(shape)}  on {device}", columns, table)
+    print_table(f"{name}  {shape_text(shape)}  on {device}", columns, table)
     print()
 
 
@@ -130,7 +131,7 @@ def _emulated_table(name: str, shape: str, records: list[Record]) -> None:
             figures = [cell for arch in archs for cell in _fact(facts.get(arch))]
             table.append(Row((*head, kernel, *figures), styles, reason if place == 0 else ""))
     print_table(
-        f"{name}  CUDA, compiled and executed under emulation at {_shape_text(shape)} (not timed)", columns, table
+        f"{name}  CUDA, compiled and executed under emulation at {shape_text(shape)} (not timed)", columns, table
     )
     print()
 
@@ -156,12 +157,6 @@ def _fact(fact: BuildFact | None) -> tuple[str, str, str, str]:
 
 def _number(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
-
-
-def _shape_text(shape: str) -> str:
-    return " ".join(
-        f"{axis}={size}" if isinstance(size, int) else str(size) for axis, size in json.loads(shape).items()
-    )
 
 
 def _settings(text: str) -> str:

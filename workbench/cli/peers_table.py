@@ -6,6 +6,7 @@ from workbench.cli.quantity import seconds
 from workbench.cli.terminal import Column, print_table, say
 from workbench.store.run_folder import RunFolder
 from workbench.views.peers import against_peers
+from workbench.views.shapes import shape_text
 
 
 def print_peers(folder: RunFolder) -> None:
@@ -18,12 +19,11 @@ def print_peers(folder: RunFolder) -> None:
     columns = [Column(name, right=name in ("its time", "peer ÷ best", "95 % interval")) for name in names]
     table = []
     for row in rows:
-        shape = " ".join(f"{axis}={size}" for axis, size in row.best.shape.items() if isinstance(size, int))
         assert row.best.time is not None and row.peer.time is not None
         table.append(
             (
                 row.best.operation,
-                f"{shape} {row.best.shape['dtype']}",
+                shape_text(row.best.shape),
                 row.best.variant,
                 seconds(row.best.time.median_s),
                 row.peer.variant,

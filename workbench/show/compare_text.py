@@ -11,7 +11,7 @@ from typing import Any
 from workbench.show.describe import quantity
 from workbench.show.markup import cell_text, code
 from workbench.views.compare import Comparison, Pair
-from workbench.views.problems import shape_text
+from workbench.views.shapes import shape_text
 
 HEADINGS = ("operation", "variant", "shape", "A", "B", "B / A (95 %)", "verdict")
 MARKS = {"slower": "🔴 slower", "faster": "🟢 faster", "same": "⚪ same", "undecided": "🟡 undecided"}

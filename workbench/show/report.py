@@ -26,15 +26,16 @@ from workbench.show.table_html import as_html
 from workbench.store.run_folder import RESTORE
 from workbench.views.best import best_settings
 from workbench.views.counters import kernels, launches_of, rules, stalls, with_counters
+from workbench.views.filter import Filter
 from workbench.views.ladder import ladder
 from workbench.views.occupancy import build_facts, built, by_kernel
 from workbench.views.parts import chain_shares
-from workbench.views.problems import problems, shape_text
+from workbench.views.problems import problems
 from workbench.views.query import read_records
 from workbench.views.roofline import points, roofs
 from workbench.views.runs import RunSummary
-from workbench.views.scaling import curves, others_of
-from workbench.views.selection import Selection
+from workbench.views.scaling import curves, curves_along, others_of
+from workbench.views.shapes import shape_text
 
 LADDER = [
     "variant", "status", "time.median_s", "time.low_s", "time.high_s", "speedup_over_baseline", "share_of_floor",
@@ -50,7 +51,7 @@ MOST_PICTURED = 3
 
 def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
     """Everything there is to show of a run. Problem where its records cannot be read."""
-    result = read_records([run], Selection(), samples=True)
+    result = read_records([run], Filter(), samples=True)
     if result.problems:
         raise Problem(result.problems[0])
     records = result.frame
@@ -102,7 +103,7 @@ def _operation(
         pieces += [element("h3", "Roofline"), roofline_figures.roofline(above, roofs([run], dtype), style)]
     else:
         pieces.append(note(missing.no_times(records, str(records["operation"].iloc[0]))))
-    for axis in ("T", "H", "B"):
+    for axis in curves_along(records):
         for others in others_of(records, axis)[:1]:
             grown = curves(records, axis)
             grown = grown[grown["others"] == others]

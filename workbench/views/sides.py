@@ -9,9 +9,9 @@ import pandas as pd
 
 from workbench.problem import Problem, unknown
 from workbench.store.run_folder import find_run
+from workbench.views.filter import Filter
 from workbench.views.query import read_records
 from workbench.views.runs import RunSummary, list_summaries
-from workbench.views.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Side:
 
     def records(self) -> pd.DataFrame:
         """Its records with their samples."""
-        selection = Selection(
+        selection = Filter(
             operations=(self.operation,) if self.operation else (), variants=(self.variant,) if self.variant else ()
         )
         result = read_records([self.run], selection, samples=True)
@@ -48,7 +48,7 @@ def parse_side(text: str, profiles: Path, default_run: str | None = None) -> Sid
     operation, slash, variant = variant_text.partition("/")
     if not slash or not variant:
         raise Problem(f"{text}: write a variant as OPERATION/VARIANT, such as scan/serial", exit_status=2)
-    known = read_records([run], Selection()).frame
+    known = read_records([run], Filter()).frame
     names = sorted(set(known["operation"] + "/" + known["variant"])) if len(known) else []
     if variant_text not in names:
         raise unknown(f"variant of run {run.name}", variant_text, names)

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from workbench.show.describe import quantity
 from workbench.show.pictures.style import MUTED, PALETTE, axis, finish, rows_height
-from workbench.views.problems import shape_text
+from workbench.views.shapes import shape_text
 
 COLOURS = {"slower": PALETTE[3], "faster": PALETTE[2], "same": MUTED, "undecided": PALETTE[1]}
 SYMBOLS = {"slower": "triangle-right", "faster": "triangle-left", "same": "circle", "undecided": "circle-open"}

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 from workbench.show.describe import Figure, quantity
 from workbench.show.pictures.ladder import labels
 from workbench.show.pictures.style import MUTED, PALETTE, Style, axis, finish, hover, rows_height, style_of
-from workbench.views.problems import shape_text
 from workbench.views.roofline import Roof
+from workbench.views.shapes import shape_text
 
 
 def roofline(found: pd.DataFrame, roofs: Sequence[Roof], known: Mapping[str, Style]) -> go.Figure:

@@ -63,7 +63,9 @@ def _short(size: int) -> str:
     return f"{size}"
 
 
-def fastest(cells: pd.DataFrame, across: str, down: str, operation: str, known: Mapping[str, Style]) -> go.Figure:
+def fastest(
+    cells: pd.DataFrame, across: str, down: str | None, operation: str, known: Mapping[str, Style]
+) -> go.Figure:
     """Cells of `scaling.fastest_map`: a colour a winner, grey where intervals overlap."""
     winners = [w for w in dict.fromkeys(cells["winner"]) if w != TIE] + ([TIE] if TIE in set(cells["winner"]) else [])
     colour = {w: MUTED if w == TIE else style_of(known, f"{operation}/{w}").colour for w in winners}
@@ -92,7 +94,7 @@ def fastest(cells: pd.DataFrame, across: str, down: str, operation: str, known: 
             marker={"color": colour[winner], "symbol": "square", "size": 12},
         )
     picture.update_xaxes(title={"text": across}, type="category")
-    picture.update_yaxes(title={"text": down}, type="category")
+    picture.update_yaxes(title={"text": down}, type="category", showticklabels=down is not None)
     return finish(picture, max(260, 150 + 48 * len(ys)))
 
 
@@ -100,12 +102,13 @@ def _cell(row: object) -> str:
     return "" if row is None else f"{row.winner}"  # type: ignore[attr-defined]
 
 
-def _tip(row: object, across: str, down: str) -> str:
+def _tip(row: object, across: str, down: str | None) -> str:
     if row is None:
         return "not measured"
     return hover(
         [
-            f"{across} = {row.across:,}, {down} = {row.down:,}",  # type: ignore[attr-defined]
+            f"{across} = {row.across:,}" + (f", {down} = {row.down:,}" if down else ""),  # type: ignore[attr-defined]
+            f"{row.others}",  # type: ignore[attr-defined]
             f"fastest: {row.tied} (95 % intervals overlap)" if row.winner == TIE else f"fastest: {row.winner}",  # type: ignore[attr-defined]
             f"{quantity(row.seconds, 's')} measured",  # type: ignore[attr-defined]
         ]

@@ -13,7 +13,7 @@ import streamlit as st
 from dashboard.folders import KERNELS, PROFILES
 from workbench.catalog import Catalog, load_catalog
 from workbench.model.rungs import Rung, rungs
-from workbench.show import missing
+from workbench.show import hints
 from workbench.show.pictures.style import Style, styles
 from workbench.store.launch import Launch
 from workbench.views.counters import launches_of, with_counters
@@ -65,7 +65,7 @@ class Context:
         known = self.catalog.operations.get(str(self.operation))
         records = self.records
         sizes = dict(known.axes) if known is not None else sizes_of(records["shape"].iloc[0]) if len(records) else {}
-        return missing.no_curve(str(self.operation), sizes)
+        return hints.no_curve(str(self.operation), sizes)
 
     def ladder(self, records: pd.DataFrame) -> pd.DataFrame:
         """Ladder rows of records, with what the counters saw, and the samples read for the speed-ups' intervals."""

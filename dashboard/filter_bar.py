@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard.context import Context, catalogue, ladder_places, profiles_folder
 from dashboard.url import choose, choose_several
+from dashboard.words import words
 from workbench.show.markup import plain
 from workbench.views.filter import Choices, Filter
 from workbench.views.query import choices
@@ -21,8 +22,13 @@ def filter_bar() -> Context:
     readable = [run for run in runs if run.state != "corrupt"]
     by_name = {run.name: run for run in readable}
     if not readable:
+        words()
         return Context(profiles, catalog, known, style, runs, (), None, None, Filter())
-    runs_column, operation_column, dtype_column, more_column = st.columns([6, 2, 2, 2], vertical_alignment="bottom")
+    runs_column, operation_column, dtype_column, more_column, words_column = st.columns(
+        [6, 2, 2, 2, 1.3], vertical_alignment="bottom"
+    )
+    with words_column:
+        words()
     with runs_column:
         names = choose_several(
             "Runs", list(by_name), "run", [next(iter(by_name))], format_func=lambda name: run_label(by_name[name])

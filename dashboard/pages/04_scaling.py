@@ -8,11 +8,12 @@ import streamlit as st
 from dashboard.context import Context
 from dashboard.show import frame, nothing, picture, state_of
 from dashboard.url import axis_of, choose
-from workbench.show import missing
-from workbench.show.describe import quantity
+from workbench.quantity import quantity
+from workbench.show import hints
+from workbench.show.figures import columns_of
 from workbench.show.markup import plain
-from workbench.show.pictures import scaling as figures
-from workbench.show.pictures import time as time_figures
+from workbench.show.pictures import scaling as pictures
+from workbench.show.pictures import time as time_pictures
 from workbench.views.parts import OWN, chains, shares_along
 from workbench.views.scaling import (
     crossings,
@@ -30,12 +31,12 @@ from workbench.views.shapes import axes_of
 def page(context: Context) -> None:
     st.subheader("Scaling: how time grows")
     if not context.chosen:
-        nothing([missing.no_runs(context.profiles)])
+        nothing([hints.no_runs(context.profiles)])
         return
     state_of(context)
     records = context.records
     if records.empty:
-        nothing([missing.no_records(context.operation)])
+        nothing([hints.no_records(context.operation)])
         return
     axes = curves_along(records)
     along, at = st.columns(2)
@@ -55,7 +56,7 @@ def page(context: Context) -> None:
 
 def growth(context: Context, found: pd.DataFrame, axis: str) -> None:
     picture(
-        figures.growth(found, axis, context.style),
+        pictures.growth(found, axis, context.style),
         "growth",
         "Points: median (measured) with its 95 % interval. Dotted: floor of what the variant declares (modelled).",
     )
@@ -64,7 +65,7 @@ def growth(context: Context, found: pd.DataFrame, axis: str) -> None:
     with left:
         st.markdown("##### Fitted exponent")
         if len(fitted):
-            frame(fitted, ["variant", "exponent", "exponent_last", "sizes", "device"], "exponents")
+            frame(fitted, columns_of("exponents"), "exponents")
             st.caption("Time grows as size to this power (derived); the last: between the two largest sizes alone.")
         else:
             nothing(["A fit needs three sizes or more."])
@@ -76,7 +77,7 @@ def growth(context: Context, found: pd.DataFrame, axis: str) -> None:
                 f"({plain(row['first'])} against {plain(row['second'])}, {quantity(row['seconds'], 's')}; derived)"
             )
         if crossed.empty:
-            nothing([missing.no_crossing(found["device"].nunique(), axis)])
+            nothing([hints.no_crossing(found["device"].nunique(), axis)])
 
 
 def shift(context: Context, found: pd.DataFrame, axis: str) -> None:
@@ -85,7 +86,7 @@ def shift(context: Context, found: pd.DataFrame, axis: str) -> None:
         return
     shares = shares_along(context.any_operation, found, context.catalog)
     if shares.empty:
-        nothing([missing.no_parts(list(context.catalog.operations))])
+        nothing([hints.no_parts(list(context.catalog.operations))])
         return
     st.markdown(f"##### Where the time goes as {plain(axis)} grows")
     shares = shares.assign(chain=[f"{v} on {d}" for v, d in zip(shares["variant"], shares["device"], strict=True)])
@@ -93,7 +94,7 @@ def shift(context: Context, found: pd.DataFrame, axis: str) -> None:
     shares = shares[shares["chain"] == chain]
     own = next(iter(shares.loc[shares["part"] == OWN, "part_variant"]), "")
     picture(
-        time_figures.parts_along(shares, axis),
+        time_pictures.parts_along(shares, axis),
         "shift",
         "Each part was timed alone in the same run (derived)."
         + (f" The chain's own steps: {plain(own)}." if own else ""),
@@ -115,10 +116,10 @@ def fastest(context: Context) -> None:
         down = axis_of("Down", [axis for axis in axes if axis != across], "down", second)
     cells = fastest_map(timed, across, down) if across is not None else timed
     if cells.empty:
-        nothing([missing.no_times(records, str(context.operation))])
+        nothing([hints.no_times(records, str(context.operation))])
         return
     picture(
-        figures.fastest(cells, str(across), down, str(context.operation), context.style),
+        pictures.fastest(cells, str(across), down, str(context.operation), context.style),
         "fastest",
         f"On {plain(device)}. A tie: 95 % intervals of the medians overlap (derived). Hover for who is in it.",
     )

@@ -78,7 +78,7 @@ def test_doctor_and_occupancy_at_80_columns_and_piped(workbench: Run) -> None:
     rows = [line for line in piped[:-2] if line]
     assert all(line.split("  ")[0] and any(f"  {s} " in line for s in ("ok", "missing", "wrong")) for line in rows)
     figures = workbench("occupancy", "--registers", "32,64", COLUMNS="80").stdout.splitlines()
-    assert figures[1].split()[:2] == ["block", "regs"], "side by side"
+    assert figures[1].split()[:2] == ["block", "registers"], "side by side"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.dashboard.conftest import ROOT, Server
 from tests.dashboard.visit import PAGES, Visit
 from workbench.catalog import load_catalog
 from workbench.show.report import write_report
-from workbench.views.sides import run_summary
+from workbench.views.runs import run_summary
 
 pytestmark = pytest.mark.browser
 
@@ -53,6 +53,7 @@ def test_every_page_of_it(visit: Visit) -> None:
         visit.sound()
         assert "operation=softmax" in visit.page.url, page
     visit.go("Ladder")
+    assert "built_shape" not in visit.page.url, "the small shape that was compiled alone is Occupancy's own"
     shape = visit.page.locator("[data-testid=stSelectbox]", has_text="Shape").locator("input").input_value()
     assert shape == "rows=128 columns=1024 float32"
 

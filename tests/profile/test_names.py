@@ -160,3 +160,19 @@ def test_limits_that_tie_are_drawn_and_named() -> None:
     assert sorted(y for bar in bars for y in bar.y) == ["a", "b", "c"]
     tied = next(bar for bar in bars if "registers and warps" in bar.name)
     assert (tied.marker.color, tied.marker.pattern.fgcolor) == limiter_colours("registers and warps")
+
+
+class Asked(dict[str, str]):
+    """Factors that count how often they are looked into."""
+
+    count = 0
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        Asked.count += 1
+        return super().get(name, default)
+
+
+def test_names_of_many_launches_of_one_kernel_take_as_much_work_each() -> None:
+    factors = [Asked(kernel="void k<int>()", process=str(n)) for n in range(1000)]
+    assert labels(factors)[-1] == "k on process 999"
+    assert Asked.count < 20 * len(factors), "each is held against its kernel once, not against every other"

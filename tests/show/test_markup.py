@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from tests.dashboard.hostile import HOSTILE, hostile_run
 from workbench.catalog import load_catalog
 from workbench.show.compare_text import as_markdown
-from workbench.show.describe import ceiling_text
 from workbench.show.markup import Html, cell_text, code, element, plain, together
 from workbench.show.report import without_folders, write_report
+from workbench.show.tables import ceiling_text
 from workbench.views.compare import compare
 from workbench.views.filter import Filter
 from workbench.views.query import read_records
-from workbench.views.sides import run_summary
+from workbench.views.runs import run_summary
 
 
 class Tags(HTMLParser):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,11 @@ from workbench.catalog import load_catalog
 from workbench.declare import Shape
 from workbench.model.modelled import modelled_ladder
 from workbench.problem import Problem
-from workbench.show.describe import quantity, table
 from workbench.show.explanation import in_words, shown
 from workbench.show.pictures import roofline as roofline_figures
 from workbench.show.pictures import scaling as scaling_figures
 from workbench.show.pictures import time as time_figures
+from workbench.show.tables import table
 from workbench.store.record import Bytes, Launches, Record, Status
 from workbench.views.explain import explain
 from workbench.views.ladder import frame_of
@@ -195,17 +194,6 @@ def test_no_figure_of_a_table_vanishes_behind_its_unit() -> None:
     near = frame_of([timed("a", 0.57e-3, noise=0.0), timed("b", 16.6e-3, noise=0.0), timed("c", 21e-3, noise=0.0)])
     _, (column,) = table(near, ["time.median_s"])
     assert column.heading == "time ms · measured" and column.digits == 2
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (47.2e-6, "s", "47.2 µs"), (5330.0, "s", "5,330 s"), (4.13e12, "B/s", "4.13 TB/s"), (0.69, "%", "69 %"),
-        (None, "s", "–"), (math.nan, "B", "–"), (0.0, "s", "0 s"), (2.41, "x", "2.41x"), (999.9e-6, "s", "1,000 µs"),
-    ],
-)  # fmt: skip
-def test_quantities(value: float | None, unit: str, text: str) -> None:
-    assert quantity(value, unit) == text
 
 
 def test_pictures_of_nothing_can_be_drawn() -> None:

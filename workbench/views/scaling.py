@@ -106,11 +106,11 @@ TIE = "tie"
 
 
 def two_axes(records: pd.DataFrame) -> tuple[str | None, str | None]:
-    """The two axes that a map of the timed records shows best: those of most sizes, in the order of the operation's
-    declaration; None for what there is not."""
+    """The two axes that a map of the timed records shows best: those of most sizes, then of the largest, in the order
+    of the operation's declaration; None for what there is not."""
     timed = records[records["time.median_s"].notna()]
     axes = axes_of(timed)
-    most = sorted(axes, key=lambda axis: -timed[f"shape.{axis}"].nunique())[:2]
+    most = sorted(axes, key=lambda axis: (-timed[f"shape.{axis}"].nunique(), -timed[f"shape.{axis}"].max()))[:2]
     first, second, *_ = (*(axis for axis in axes if axis in most), None, None)
     return first, second
 

@@ -17,7 +17,8 @@ Shape = str | Mapping[str, object]
 
 
 def _plain(shape: Shape) -> Mapping[str, object]:
-    return json.loads(shape) if isinstance(shape, str) else shape
+    plain: Mapping[str, object] = json.loads(shape) if isinstance(shape, str) else shape
+    return plain
 
 
 def sizes_of(shape: Shape) -> dict[str, int]:

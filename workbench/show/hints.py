@@ -93,6 +93,10 @@ def no_curve(operation: str, sizes: Mapping[str, int]) -> str:
     )
 
 
+def no_chains() -> str:
+    return "No operation of these kernels is a chain of others: a variant whose plan holds all steps of theirs."
+
+
 def no_parts(operations: Sequence[str]) -> str:
     return (
         "No chain was timed together with the variants that it is made of. Sweep them in one run at the same sizes: "

@@ -9,6 +9,7 @@ LINE = (
         "workbench.temporary",
         "workbench.stdout",
         "workbench.axes",
+        "workbench.quantity",
         "workbench.arguments",
         "workbench.dtypes",
         "workbench.host_steps",

@@ -40,6 +40,8 @@ COMMANDS = (
 """Name and module of every command, in the order in which one meets them. A module holds `command` and may hold
 `SETTINGS`, the context settings that it wants."""
 
+WORDS = "What the words mean: docs/glossary.md."
+
 INTERRUPTED = 128 + signal.SIGINT
 PIPE_CLOSED = 141
 """Exit status where whoever read the output has gone: that of a process ended by SIGPIPE."""
@@ -51,6 +53,7 @@ def make_app() -> typer.Typer:
     app = typer.Typer(
         name="workbench",
         help="Build, check, time, profile and explain kernel variants side by side.",
+        epilog=WORDS,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -58,7 +61,7 @@ def make_app() -> typer.Typer:
     )
     for name, module_name in COMMANDS:
         module = importlib.import_module(module_name)
-        app.command(name, context_settings=getattr(module, "SETTINGS", None))(module.command)
+        app.command(name, context_settings=getattr(module, "SETTINGS", None), epilog=WORDS)(module.command)
     return app
 
 

@@ -95,22 +95,31 @@ def command(
 
 def _print(rows: list[dict[str, Any]]) -> None:
     from workbench.cli.terminal import Column, Row, print_table
+    from workbench.views.shapes import shape_text
 
-    names = ("operation", "variant", "shape", "how", "status", "relative L2", "bound", "where the error is largest")
-    columns = [Column(name, right=name in ("relative L2", "bound")) for name in names]
+    names = (
+        "operation",
+        "variant",
+        "shape",
+        "how",
+        "status",
+        "relative L2 error",
+        "tolerance",
+        "where the error is largest",
+    )
+    columns = [Column(name, right=name in ("error", "tolerance")) for name in names]
     together: dict[tuple[str, str], list[str]] = {}
     """One reason may be that of many variants: of all those whose source does not compile."""
     for row in rows:
         together.setdefault((row["operation"], _why(row)), []).append(row["variant"])
     table = []
     for row in rows:
-        shape = " ".join(f"{k}={v}" if isinstance(v, int) else str(v) for k, v in row["shape"].items() if k != "regime")
         why = _why(row)
         named = together.pop((row["operation"], why), [])
         cells = (
             row["operation"],
             row["variant"],
-            shape,
+            shape_text(row["shape"]),
             row["backend"],
             row["status"],
             "" if row["relative_l2"] is None else f"{row['relative_l2']:.1e}",
@@ -128,7 +137,7 @@ def _why(row: dict[str, Any]) -> str:
 
 
 def _print_growth(records: list[Any]) -> None:
-    """A row a variant, a column a size: relative L2 error, red where it is over the tolerance."""
+    """A row per variant, a column per size: relative L2 error, red where it is over the tolerance."""
     from workbench.cli.ladder_table import error_text
     from workbench.cli.terminal import Column, Row, print_table
 

@@ -43,9 +43,9 @@ def columns() -> tuple[str, ...]:
 
 
 def ladder(records: pd.DataFrame, known: Mapping[str, Rung]) -> pd.DataFrame:
-    """One row a variant (its best setting), operation by operation, shape by shape, in rung order.
+    """One row per variant (its best setting), operation by operation, shape by shape, in rung order.
 
-    Adds `rung`, `idea`, `baseline`, `time_a_launch_s` (declared launches), the build's facts of the kernel that
+    Adds `rung`, `idea`, `baseline`, the build's facts of the kernel that
     limits it, and the speed-up over the baseline with its 95 % interval (`speedup_over_baseline`, `speedup.low`,
     `speedup.high`), which is missing where the baseline has no time by the same timer on the same device.
     """
@@ -56,8 +56,6 @@ def ladder(records: pd.DataFrame, known: Mapping[str, Rung]) -> pd.DataFrame:
     rows["idea"] = [place.idea for place in places]
     rows["baseline"] = [place.baseline for place in places]
     rows = _with_speedups(rows)
-    launches = pd.to_numeric(rows["launches.declared"], errors="coerce").astype("Float64")
-    rows["time_a_launch_s"] = rows["time.median_s"].astype("Float64") / launches.where(launches > 0)
     facts = pd.DataFrame([build_summary(text) for text in rows["build"]], index=rows.index, columns=BUILD_COLUMNS)
     rows = pd.concat([rows, facts], axis=1)
     order = {name: place for place, name in enumerate(dict.fromkeys(key.partition("/")[0] for key in known))}

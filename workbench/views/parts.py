@@ -7,7 +7,6 @@ of a chain when the chain's plan holds all its steps.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +17,8 @@ from workbench.build.catalogue import survey_shape
 from workbench.catalog import Catalog
 from workbench.declare import At, Call, Clear, Host, Kernel, Step, Variant
 from workbench.views.best import best_settings
-from workbench.views.problems import shape_text
 from workbench.views.query import kept
+from workbench.views.shapes import shape_text, sizes_of
 
 OWN = "own steps and gaps"
 Signature = tuple[Any, ...]
@@ -149,7 +148,7 @@ def chain_shares(records: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
     found = found.assign(
         chain=[f"{o}, {shape_text(s)}" for o, s in zip(found["operation"], found["shape"], strict=True)],
         _order=found["operation"].map(order),
-        _size=[math.prod(v for v in json.loads(s).values() if isinstance(v, int)) for s in found["shape"]],
+        _size=[math.prod(sizes_of(shape).values()) for shape in found["shape"]],
     )
     return found.sort_values(["_order", "_size"], kind="stable").drop(columns=["_order", "_size"])
 
@@ -173,9 +172,9 @@ def _alone(timed: pd.DataFrame, chain: dict[str, Any], part: Part) -> dict[str, 
         & (timed["pass"] == chain["pass"])
         & (timed["shape.dtype"] == chain["shape.dtype"])
     ]
-    for column in (c for c in timed.columns if c.startswith("shape.") and c not in ("shape.dtype", "shape.regime")):
-        if pd.notna(chain.get(column)):
-            same = same[same[column].isna() | (same[column] == chain[column])]
+    for axis, size in sizes_of(chain["shape"]).items():
+        if f"shape.{axis}" in same:
+            same = same[same[f"shape.{axis}"].isna() | (same[f"shape.{axis}"] == size)]
     if same.empty:
         return None
     return _dicts(same.sort_values("time.median_s").head(1))[0]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-AXES = ("B", "T", "D", "H", "O")
-
 
 @dataclass(frozen=True)
-class Selection:
+class Filter:
     """Values that a record must have to be looked at; an empty tuple admits all."""
 
     runs: tuple[str, ...] = ()
@@ -41,7 +39,8 @@ class Selection:
             ("backend", self.backends),
         ]
         for axis, sizes in self.sizes:
-            wanted.append((f'"shape.{axis}"' if f"shape.{axis}" in columns else "NULL", sizes))
+            name = f"shape.{axis}".replace('"', '""')
+            wanted.append((f'"{name}"' if f"shape.{axis}" in columns else "NULL", sizes))
         for name, values in self.factor_values().items():
             quoted = name.replace("'", "''")
             wanted.append((f"json_extract_string(factors, '$.\"{quoted}\"')", values))
@@ -60,4 +59,7 @@ class Choices:
     passes: tuple[str, ...] = ()
     backends: tuple[str, ...] = ()
     sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """By axis, in the order in which operations declare them."""
+    axes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Those of each operation, the operation with most variants first."""
     factors: tuple[str, ...] = ()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from workbench.show.markup import code, plain
-from workbench.views.problems import shape_text
 from workbench.views.runs import RunSummary
+from workbench.views.shapes import shape_text
 
 
 def no_runs(profiles: Path) -> str:
@@ -79,13 +79,22 @@ def no_ceilings(runs: Sequence[RunSummary]) -> str:
     return f"No ceilings were measured in {names}: floors and shares are missing. `workbench sweep` measures them."
 
 
-def no_curve(operation: str, axis: str) -> str:
+def no_curve(operation: str, sizes: Mapping[str, int]) -> str:
+    """`sizes`: the operation's axes, with a usual size of each."""
     if operation == "unnamed":
         return "An imported report holds launches as they were, and no sweep over a size: there is no curve to draw."
+    if not sizes:
+        return f"No variant of {code(operation)} has an axis to draw a curve along."
+    axis, size = max(sizes.items(), key=lambda pair: pair[1])
+    values = f"{max(1, size // 16)}:{4 * size}:x2"
     return (
-        f"No variant of {code(operation)} was timed at two or more values of {axis}: "
-        f"{code(f'workbench sweep {operation} --{axis} 256:16384:x2')} measures a curve."
+        f"No variant of {code(operation)} was timed at two or more sizes of an axis ({plain(', '.join(sizes))}): "
+        f"{code(f'workbench sweep {operation} --{axis} {values}')} measures a curve."
     )
+
+
+def no_chains() -> str:
+    return "No operation of these kernels is a chain of others: a variant whose plan holds all steps of theirs."
 
 
 def no_parts(operations: Sequence[str]) -> str:
@@ -97,7 +106,7 @@ def no_parts(operations: Sequence[str]) -> str:
 
 def no_crossing(devices: int, axis: str) -> str:
     if devices > 1:
-        return f"At every {axis} that was measured on both, the same device is the faster."
+        return f"At every {plain(axis)} that was measured on both, the same device is the faster."
     return "One device only. Choose a run of a CPU and one of a GPU with the same sizes to see where they cross."
 
 

@@ -8,15 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.problem import Problem, unknown
-from workbench.store.run_folder import find_run
+from workbench.views.filter import Filter
 from workbench.views.query import read_records
-from workbench.views.runs import RunSummary, list_summaries
-from workbench.views.selection import Selection
+from workbench.views.runs import RunSummary, list_summaries, run_summary
 
 
 @dataclass(frozen=True)
-class Side:
-    """One side of a comparison: a run, and the operation and variant, where they were named."""
+class Operand:
+    """One of the two: a run, and the operation and variant, where they were named."""
 
     run: RunSummary
     operation: str | None = None
@@ -24,7 +23,7 @@ class Side:
 
     def records(self) -> pd.DataFrame:
         """Its records with their samples."""
-        selection = Selection(
+        selection = Filter(
             operations=(self.operation,) if self.operation else (), variants=(self.variant,) if self.variant else ()
         )
         result = read_records([self.run], selection, samples=True)
@@ -33,7 +32,7 @@ class Side:
         return result.frame
 
 
-def parse_side(text: str, profiles: Path, default_run: str | None = None) -> Side:
+def parse_operand(text: str, profiles: Path, default_run: str | None = None) -> Operand:
     """`RUN`, `RUN:OPERATION/VARIANT`, or `OPERATION/VARIANT` of `default_run` (else of the newest run).
 
     Raises Problem for a run or variant that does not exist, naming the nearest.
@@ -41,29 +40,18 @@ def parse_side(text: str, profiles: Path, default_run: str | None = None) -> Sid
     run_text, colon, variant_text = text.rpartition(":")
     looks_like_run = (profiles / text / "run.json").is_file() or (Path(text) / "run.json").is_file()
     if looks_like_run or (not colon and text.count("/") != 1):
-        return Side(run_summary(text, profiles))
+        return Operand(run_summary(text, profiles))
     if not colon:
         run_text = default_run or _newest(profiles)
     run = run_summary(run_text, profiles)
     operation, slash, variant = variant_text.partition("/")
     if not slash or not variant:
         raise Problem(f"{text}: write a variant as OPERATION/VARIANT, such as scan/serial", exit_status=2)
-    known = read_records([run], Selection()).frame
+    known = read_records([run], Filter()).frame
     names = sorted(set(known["operation"] + "/" + known["variant"])) if len(known) else []
     if variant_text not in names:
         raise unknown(f"variant of run {run.name}", variant_text, names)
-    return Side(run, operation, variant)
-
-
-def run_summary(text: str, profiles: Path) -> RunSummary:
-    """A run by its name in profiles, or its folder. Problem where it is missing or corrupt."""
-    folder = find_run(profiles, text)
-    for run in list_summaries(folder.path.parent):
-        if run.path.resolve() == folder.path.resolve():
-            if run.state == "corrupt":
-                raise Problem(run.problem, exit_status=2)
-            return run
-    raise Problem(f"{folder.path}: no run there", exit_status=2)
+    return Operand(run, operation, variant)
 
 
 def _newest(profiles: Path) -> str:

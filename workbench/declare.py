@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -256,9 +256,50 @@ def _written_at() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
+FORWARD = "forward"
+"""The pass that an operation's own fields are about, and that of a variant that names none."""
+
+
+def operation_key(operation: str, pass_: str = FORWARD) -> str:
+    """An operation in a pass, as users write it: `scan`, and `scan/backward`."""
+    return operation if pass_ == FORWARD else f"{operation}/{pass_}"
+
+
+def variant_key(operation: str, variant: str, pass_: str = FORWARD) -> str:
+    """A variant, as users write it: `scan/serial`, and `scan/backward/serial`."""
+    return f"{operation_key(operation, pass_)}/{variant}"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A further pass of an operation, such as `backward`, over the operation's axes and in its dtypes.
+
+    The fields are those of Operation. None where the operation's own holds for this pass too.
+    """
+
+    name: str
+    """In [a-z0-9_]; `forward` is the operation itself."""
+    equation: str
+    tensors: Callable[[Shape], tuple[Tensor, ...]]
+    make_inputs: Callable[[Shape, str, np.random.Generator], Arrays]
+    reference: Callable[[Shape, Arrays], Arrays]
+    least: Callable[[Shape], Cost]
+    baseline: str
+    """A variant of this pass."""
+    tolerance: Mapping[str, float] | None = None
+    depth: Callable[[Shape], int] | None = None
+    presets: Mapping[str, tuple[Mapping[str, int | str], ...]] | None = None
+    regimes: tuple[str, ...] | None = None
+    growth: Mapping[str, tuple[int, ...]] | None = None
+
+
 @dataclass(frozen=True)
 class Operation:
-    """What is computed: the equation, its inputs, its float64 reference, its least cost and its tolerance."""
+    """What is computed: the equation, its inputs, its float64 reference, its least cost and its tolerance.
+
+    Its fields are about its forward pass; `passes` holds the others. Whatever is done with an operation is done with
+    it in one pass: `in_pass` gives the same kind of object for another.
+    """
 
     name: str
     title: str
@@ -292,11 +333,33 @@ class Operation:
     """The factor that names an algorithm's family: errors grow by the algorithm, so one variant of each is enough."""
     depth: Callable[[Shape], int] = _no_depth
     """Length of the longest chain of dependent steps in the equation, in steps."""
+    passes: tuple[Pass, ...] = ()
+    """Its passes beside the forward one."""
+    pass_: str = FORWARD
+    """The pass that this object is about; only `in_pass` sets it."""
     at: str = field(default="", init=False, compare=False, repr=False)
     """FILE:LINE where it is declared, for messages."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "at", _written_at())
+
+    @property
+    def key(self) -> str:
+        """`scan`, and `scan/backward`: unique in a catalogue."""
+        return operation_key(self.name, self.pass_)
+
+    def each_pass(self) -> tuple[Operation, ...]:
+        """The operation in its forward pass and in each other one."""
+        return (self, *(self.in_pass(one) for one in self.passes))
+
+    def in_pass(self, one: Pass) -> Operation:
+        """The operation as this pass has it."""
+        own = {f.name: getattr(one, f.name) for f in fields(one) if f.name != "name"}
+        found = replace(
+            self, pass_=one.name, passes=(), **{name: value for name, value in own.items() if value is not None}
+        )
+        object.__setattr__(found, "at", self.at)
+        return found
 
 
 Device = Literal["cuda", "cpu"]
@@ -320,7 +383,7 @@ class Variant:
     """One way to compute an operation."""
 
     name: str
-    """Unique within the operation, in [a-z0-9_]."""
+    """Unique within the operation's pass, in [a-z0-9_]."""
     operation: str
     devices: tuple[Device, ...]
     """Where it runs for real. CUDA kernels are, where there is no GPU, executed under emulation as well."""
@@ -342,7 +405,9 @@ class Variant:
     own_kernels: bool = True
     """False where a cuda-only variant is a library's code alone: without a GPU nothing of it can be executed."""
     rung: int = 0
-    """Position on the ladder from naive (low) to best (high) within the operation."""
+    """Position on the ladder from naive (low) to best (high) within the operation's pass."""
+    pass_: str = FORWARD
+    """The operation's pass that it computes."""
     at: str = field(default="", init=False, compare=False, repr=False)
     """FILE:LINE where it is declared, for messages."""
 
@@ -351,7 +416,13 @@ class Variant:
 
     @property
     def key(self) -> str:
-        return f"{self.operation}/{self.name}"
+        """`scan/serial`, and `scan/backward/serial`: unique in a catalogue."""
+        return variant_key(self.operation, self.name, self.pass_)
+
+    @property
+    def operation_key(self) -> str:
+        """The key of the operation in the pass that it computes."""
+        return operation_key(self.operation, self.pass_)
 
     def default_settings(self) -> dict[str, Setting]:
         return {name: values[0] for name, values in self.settings.items()}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
@@ -17,6 +18,7 @@ from typing import Any, get_args
 
 from workbench.declare import (
     DTYPE_BYTES,
+    FORWARD,
     I32,
     At,
     Call,
@@ -26,6 +28,7 @@ from workbench.declare import (
     Host,
     Kernel,
     Operation,
+    Pass,
     Plan,
     Requirement,
     Role,
@@ -37,6 +40,7 @@ from workbench.foreign import first_words
 from workbench.problem import Problem, slips
 from workbench.stdout import kept_clean
 
+PASS_NAME = re.compile("[a-z][a-z0-9_]*")
 DEVICES = get_args(Device)
 ROLES = get_args(Role)
 MOST_THREADS, MOST_THREADS_IN_Z = 1024, 64
@@ -53,7 +57,7 @@ class DeclarationError(Problem):
 
 def checked_operation(operation: Operation, file: Path) -> Operation:
     """The operation with its functions wrapped. DeclarationError where one of its fields is none that it can have."""
-    at = f"operation {operation.name}"
+    at = f"operation {operation.name}" + ("" if operation.pass_ == FORWARD else f", pass {operation.pass_}")
     wrong = _wrong_operation(operation)
     if wrong:
         raise DeclarationError(f"{operation.at}: {at}: {wrong}")
@@ -96,9 +100,17 @@ def checked_operation(operation: Operation, file: Path) -> Operation:
         make_inputs=_wrapped(operation.make_inputs, "make_inputs", at, file, inputs),
         reference=_wrapped(operation.reference, "reference", at, file, reference),
         least=_wrapped(operation.least, "least", at, file, lambda found, *_: _cost(found)),
+        passes=tuple(_checked_pass(operation, one, file) for one in operation.passes),
     )
     object.__setattr__(checked, "at", operation.at)
     return checked
+
+
+def _checked_pass(operation: Operation, one: Pass, file: Path) -> Pass:
+    """The pass with its functions wrapped, held to what an operation must be."""
+    checked = checked_operation(operation.in_pass(one), file)
+    functions = {name: getattr(checked, name) for name in ("tensors", "make_inputs", "reference", "least")}
+    return replace(one, **functions)
 
 
 def _wrong_operation(operation: Operation) -> str:
@@ -106,6 +118,9 @@ def _wrong_operation(operation: Operation) -> str:
     for name in ("name", "title", "equation", "baseline"):
         if not isinstance(getattr(operation, name), str):
             return f"{name} is {_short(getattr(operation, name))}: write a text"
+    wrong = _wrong_passes(operation.passes)
+    if wrong:
+        return wrong
     for name in ("tensors", "make_inputs", "reference", "least", "depth"):
         if not callable(getattr(operation, name)):
             return f"{name} is {_short(getattr(operation, name))}: write a function's name, without brackets"
@@ -125,6 +140,20 @@ def _wrong_operation(operation: Operation) -> str:
         if dtype not in operation.tolerance:
             return f"tolerance has no entry for {dtype}: give one, or leave {dtype} out of dtypes"
     return _wrong_presets(operation)
+
+
+def _wrong_passes(passes: Any) -> str:
+    if not isinstance(passes, tuple) or not all(isinstance(one, Pass) for one in passes):
+        return f'passes is {_short(passes)}: write a tuple with a comma behind it, such as (Pass("backward", ...),)'
+    names = [FORWARD]
+    for one in passes:
+        if not isinstance(one.name, str) or not PASS_NAME.fullmatch(one.name):
+            return f"passes holds the name {one.name!r}: write a word in a-z, 0-9 and _, such as 'backward'"
+        if one.name in names:
+            what = "forward is the operation itself" if one.name == FORWARD else "give each a name of its own"
+            return f"passes declares {one.name} {'again' if one.name == FORWARD else 'twice'}: {what}"
+        names.append(one.name)
+    return ""
 
 
 def _wrong_presets(operation: Operation) -> str:
@@ -193,7 +222,7 @@ def _never_planned(variant: Variant, error: DeclarationError) -> Variant:
     def refuse(*_: Any) -> Any:
         raise error
 
-    broken = Variant(str(variant.name), variant.operation, ("cuda",), "", refuse, refuse)
+    broken = Variant(str(variant.name), variant.operation, ("cuda",), "", refuse, refuse, pass_=variant.pass_)
     object.__setattr__(broken, "at", variant.at)
     return broken
 

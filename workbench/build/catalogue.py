@@ -110,10 +110,10 @@ def build_catalogue(
     archs, chosen = list(archs), list(variants)
     rows: list[BuildRow] = []
     for dtype in dtypes:
-        if not any(dtype in catalog.operations[v.operation].dtypes for v in chosen):
+        if not any(dtype in catalog.operation_of(v).dtypes for v in chosen):
             raise unknown("dtype", dtype, {d for o in catalog.operations.values() for d in o.dtypes})
     for variant in chosen:
-        operation = catalog.operations[variant.operation]
+        operation = catalog.operation_of(variant)
         for dtype in dtypes:
             if dtype not in operation.dtypes:
                 continue

@@ -141,7 +141,7 @@ def write_case(operation: Operation, shape: Shape, draws: Sequence[Draw], inputs
                 if found is None or found.shape != tensor.shape:
                     what = "nothing" if found is None else f"shape {found.shape}"
                     source = ("make_inputs", "reference")[part]
-                    raise Problem(f"{operation.name}: {source} gives {what} for {tensor.name}, declared {tensor.shape}")
+                    raise Problem(f"{operation.key}: {source} gives {what} for {tensor.name}, declared {tensor.shape}")
                 layouts[part].array(memories[part], (draw.label, tensor.name))[...] = found
 
     with ThreadPoolExecutor(draws_at_once(operation, shape, len(draws))) as pool:

@@ -18,7 +18,7 @@ class DirectStation:
     def __init__(self, kernels: Path, variant: str, device: Device) -> None:
         catalog = load_catalog(kernels)
         self._variant = catalog.variant(variant)
-        self._operation = catalog.operation(self._variant.operation)
+        self._operation = catalog.operation_of(self._variant)
         self._device = device
 
     def check(self, shape: Shape, settings: dict[str, Any], draws: tuple[Draw, ...]) -> Comparison:

@@ -20,7 +20,7 @@ class EmulatedStation:
     def __init__(self, kernels: Path, variant: str) -> None:
         catalog = load_catalog(kernels)
         self._variant = catalog.variant(variant)
-        self._operation = catalog.operation(self._variant.operation)
+        self._operation = catalog.operation_of(self._variant)
 
     def check(
         self, shape: Shape, settings: dict[str, Any], draws: tuple[Draw, ...], orders: tuple[str, ...] = ORDERS

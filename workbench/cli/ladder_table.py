@@ -7,6 +7,7 @@ import json
 import pandas as pd
 
 from workbench.cli.terminal import Column, Row, print_table, say
+from workbench.declare import operation_key
 from workbench.quantity import MISSING
 from workbench.show.figures import columns_of, explained, figure, sentence, value_text, with_derived
 from workbench.show.tables import ceiling_text
@@ -21,12 +22,12 @@ def print_ladder(folder: RunFolder) -> None:
     """Timed variants of each operation and shape from naive to best, then what CUDA variants compile to."""
     rows = _rows(folder)
     timed = rows[rows["backend"] != "emulated"]
-    for (name, shape, device), group in timed.groupby(["operation", "shape", "device"], sort=False):
-        _timed_table(str(name), str(shape), str(device), group)
+    for (name, pass_, shape, device), group in timed.groupby(["operation", "pass", "shape", "device"], sort=False):
+        _timed_table(operation_key(str(name), str(pass_)), str(shape), str(device), group)
     records = {record.key: record for record in folder.records()}
     emulated = rows[rows["backend"] == "emulated"]
-    for (name, shape), group in emulated.groupby(["operation", "shape"], sort=False):
-        _emulated_table(str(name), str(shape), [records[key] for key in group["key"]])
+    for (name, pass_, shape), group in emulated.groupby(["operation", "pass", "shape"], sort=False):
+        _emulated_table(operation_key(str(name), str(pass_)), str(shape), [records[key] for key in group["key"]])
     _footer(folder)
 
 

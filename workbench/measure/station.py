@@ -80,7 +80,7 @@ class Station:
         self._assignment = assignment
         catalog = load_catalog(assignment.kernels)
         self._variant = catalog.variant(assignment.variant)
-        self._operation = catalog.operation(self._variant.operation)
+        self._operation = catalog.operation_of(self._variant)
         self._inputs = CaseInputs(self._operation, assignment.shape, assignment.draws, inputs)
         self._layout = answer_layout(self._operation, assignment.shape)
         self._answer = write_view(answer)

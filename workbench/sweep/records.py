@@ -23,6 +23,13 @@ MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 """How it begins where a Python function of the plan imports what is not installed."""
 
 
+def record_key(variant: Variant, shape: Shape, regime: str, backend: str) -> str:
+    """Unique within a run, in [a-z0-9_.-]: `scan.serial.b4-t4096-h1024.float32.normal.forward.cuda`."""
+    axes = "-".join(f"{axis}{size}" for axis, size in shape.axes)
+    parts = (variant.operation, variant.name, axes, shape.dtype, regime, variant.pass_, backend)
+    return re.sub(r"[^a-z0-9_.-]", "_", ".".join(parts).lower())
+
+
 @dataclass(frozen=True)
 class Subject:
     """One variant at one shape on one backend: what a record is about."""
@@ -35,11 +42,7 @@ class Subject:
 
     @property
     def key(self) -> str:
-        """Unique within a run, in [a-z0-9_.-]: `scan.serial.b4-t4096-h1024.float32.normal.forward.cuda`."""
-        axes = "-".join(f"{axis}{size}" for axis, size in self.shape.axes)
-        regime = self.operation.regimes[0]
-        text = f"{self.variant.operation}.{self.variant.name}.{axes}.{self.shape.dtype}.{regime}.forward.{self.backend}"
-        return re.sub(r"[^a-z0-9_.-]", "_", text.lower())
+        return record_key(self.variant, self.shape, self.operation.regimes[0], self.backend)
 
     @property
     def bound(self) -> float:
@@ -54,6 +57,7 @@ class Subject:
             key=self.key,
             operation=self.variant.operation,
             variant=self.variant.name,
+            pass_=self.variant.pass_,
             factors=dict(self.variant.factors),
             settings=dict(chosen),
             shape={**self.shape.as_dict(), "dtype": self.shape.dtype, "regime": self.operation.regimes[0]},

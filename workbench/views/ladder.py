@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.declare import FORWARD, variant_key
 from workbench.model.rungs import LAST, Rung
 from workbench.statistics.intervals import ratio_interval
 from workbench.store.record import Record
@@ -50,7 +51,7 @@ def ladder(records: pd.DataFrame, known: Mapping[str, Rung]) -> pd.DataFrame:
     `speedup.high`), which is missing where the baseline has no time by the same timer on the same device.
     """
     rows = best_settings(with_columns(records)).copy()
-    names = rows["operation"] + "/" + rows["variant"]
+    names = map(variant_key, rows["operation"], rows["variant"], rows["pass"])
     places = [known.get(name, Rung(LAST, "", False)) for name in names]
     rows["rung"] = [place.rung for place in places]
     rows["idea"] = [place.idea for place in places]
@@ -60,8 +61,9 @@ def ladder(records: pd.DataFrame, known: Mapping[str, Rung]) -> pd.DataFrame:
     rows = pd.concat([rows, facts], axis=1)
     order = {name: place for place, name in enumerate(dict.fromkeys(key.partition("/")[0] for key in known))}
     rows["_operation"] = rows["operation"].map(order).fillna(len(order))
-    rows = rows.sort_values(["_operation", "operation", "pass", "shape", "device", "rung", "variant"], kind="stable")
-    return rows.drop(columns="_operation").reset_index(drop=True)
+    rows["_later"] = rows["pass"] != FORWARD
+    places = ["_operation", "operation", "_later", "pass", "shape", "device", "rung", "variant"]
+    return rows.sort_values(places, kind="stable").drop(columns=["_operation", "_later"]).reset_index(drop=True)
 
 
 def _with_speedups(rows: pd.DataFrame) -> pd.DataFrame:

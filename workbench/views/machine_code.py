@@ -117,7 +117,7 @@ def files(rows: Iterable[BuildRow]) -> list[Path]:
 def calls(catalog: Catalog, key: str, dtype: str) -> list[tuple[str, str]]:
     """The library calls of a variant, as (name, Python source), each once; empty where it has none."""
     variant = catalog.variant(key)
-    operation = catalog.operations[variant.operation]
+    operation = catalog.operation_of(variant)
     shape = survey_shape(operation, variant, dtype)
     if variant.supports(shape) is not None:
         return []

@@ -39,7 +39,7 @@ def parts_of(catalog: Catalog, variant: Variant, dtype: str) -> tuple[Part, ...]
     whole, graph = _signatures(catalog, variant, dtype)
     candidates: list[tuple[frozenset[Signature], Variant]] = []
     for other in catalog:
-        if other.operation != variant.operation:
+        if other.operation != variant.operation and other.pass_ == variant.pass_:
             own, own_graph = _signatures(catalog, other, dtype)
             if own and own <= whole and own_graph == graph:
                 candidates.append((own, other))
@@ -65,7 +65,7 @@ def own_steps(catalog: Catalog, variant: Variant, dtype: str) -> tuple[str, ...]
 
 def chains(catalog: Catalog) -> tuple[str, ...]:
     """The operations of which some variant is made of others' variants."""
-    made = {v.operation for v in catalog for d in catalog.operations[v.operation].dtypes if parts_of(catalog, v, d)}
+    made = {v.operation for v in catalog for d in catalog.operation_of(v).dtypes if parts_of(catalog, v, d)}
     return tuple(name for name in catalog.operations if name in made)
 
 
@@ -75,7 +75,7 @@ def _signatures(catalog: Catalog, variant: Variant, dtype: str) -> tuple[frozens
 
 
 def _steps(catalog: Catalog, variant: Variant, dtype: str) -> tuple[frozenset[Signature], bool]:
-    shape = survey_shape(catalog.operations[variant.operation], variant, dtype)
+    shape = survey_shape(catalog.operation_of(variant), variant, dtype)
     if variant.supports(shape) is not None:
         return frozenset(), False
     plan = variant.plan(shape, variant.default_settings())
@@ -159,7 +159,7 @@ def _dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _variant(catalog: Catalog, row: dict[str, Any]) -> Variant | None:
     ladder = catalog.variants.get(row["operation"], [])
-    return next((variant for variant in ladder if variant.name == row["variant"]), None)
+    return next((v for v in ladder if (v.name, v.pass_) == (row["variant"], row["pass"])), None)
 
 
 def _alone(timed: pd.DataFrame, chain: dict[str, Any], part: Part) -> dict[str, Any] | None:

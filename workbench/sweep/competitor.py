@@ -20,8 +20,9 @@ from workbench.check.case_memory import CaseMemory, answer_layout
 from workbench.check.compare_outputs import Comparison, compare_outputs
 from workbench.declare import Device, Setting
 from workbench.execute.bound import Violation
+from workbench.execute.failures import WorkerCrashed
 from workbench.execute.sealed import Block as Memory
-from workbench.execute.worker import Worker, WorkerCrashed
+from workbench.execute.worker import Worker
 from workbench.measure.plausible import Timed, against_the_wall, against_unseen
 from workbench.measure.station import Assignment, Block, Facts, Trial
 from workbench.sweep.records import Subject

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workbench.problem import Problem
 from workbench.simulate.library import machine_library
 from workbench.simulate.memory import Memory
-from workbench.simulate.program import SPECIAL, Program
+from workbench.simulate.program import SPECIAL, Program, Space
 
 COUNTERS = (
     "executed", "threads", "threads_on", "requests", "sectors", "sectors_ideal", "tags", "wavefronts",
@@ -34,7 +34,8 @@ class SimulationFault(Exception):
         if 0 <= self.instruction < len(program.instructions):
             found = program.instructions[self.instruction]
             self.line = found.line
-            where += f", line {found.line}" if found.line else ""
+            file = program.files.get(found.file, "").rpartition("/")[2]
+            where += f", {file} line {found.line}".replace("  ", " ") if found.line else ""
             where += f": {found.text}" if found.text else ""
         super().__init__(f"{kind}: {text} ({where})")
 
@@ -58,6 +59,28 @@ class Options:
     first_cache_bytes: int = 0
     """L1 per multiprocessor, for the model of caches; 0: no model."""
     second_cache_bytes: int = 0
+    races: bool = False
+    """Look for accesses that nothing orders, and for reads of what nobody wrote; five to ten times slower."""
+    delay_stores: bool = False
+    """Stores to global memory become visible as late, and in as odd an order, as the memory model allows: a missing
+    fence then gives wrong results."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong that did not end the run; the same two instructions are one finding."""
+
+    kind: str
+    """`race`, `same_value_race` (both store one value), `uninitialised_read`."""
+    first: int
+    """Number of the instruction that came first; -1 where only one is concerned."""
+    second: int
+    space: Space
+    address: int
+    threads: tuple[int, int]
+    """Of the first time that it was seen: warp in the grid × 32 + lane."""
+    times: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -69,6 +92,8 @@ class Counts:
     """(instructions, COUNTERS)."""
     cache: dict[str, int] = field(default_factory=dict)
     """L2 reads and hits, sectors from and to memory, where the caches were modelled."""
+    findings: tuple[Finding, ...] = ()
+    """What the checkers found, the most frequent first."""
 
     def __getitem__(self, counter: str) -> NDArray[np.int64]:
         """One counter, per instruction."""
@@ -88,6 +113,7 @@ class _Launch(ctypes.Structure):
         ("block_stride", ctypes.c_uint64), ("instruction_limit", ctypes.c_uint64),
         ("multiprocessors", ctypes.c_uint32), ("copies_at_once", ctypes.c_uint32),
         ("first_cache_bytes", ctypes.c_uint64), ("second_cache_bytes", ctypes.c_uint64),
+        ("races", ctypes.c_uint32), ("delay_stores", ctypes.c_uint32),
     )  # fmt: skip
 
 
@@ -109,17 +135,17 @@ def simulate(
     session = ctypes.c_void_p(library.simulate_new())
     try:
         _load(library, session, program, parameters)
-        own = [(at, name, np.frombuffer(bytearray(content), np.uint8), True) for at, name, content in program.globals]
-        for address, name, array, writable in sorted([*own, *memory.allocations()], key=lambda entry: entry[0]):
+        own = [(at, name, np.frombuffer(bytearray(content), np.uint8), True, True) for at, name, content in program.globals]
+        for address, name, array, writable, initialised in sorted([*own, *memory.allocations()], key=lambda entry: entry[0]):
             library.simulate_allocate(
                 session, ctypes.c_uint64(address), ctypes.c_uint64(array.nbytes), ctypes.c_void_p(array.ctypes.data),
-                name.encode(), int(writable),
+                name.encode(), int(writable), int(initialised),
             )  # fmt: skip
         request = _Launch(
             (ctypes.c_uint32 * 3)(*grid), (ctypes.c_uint32 * 3)(*block), program.static_shared + dynamic_shared,
             options.resident, options.quantum, options.seed, options.first_block, options.block_count,
             options.block_stride, options.instruction_limit, options.multiprocessors, int(options.copies_at_once),
-            options.first_cache_bytes, options.second_cache_bytes,
+            options.first_cache_bytes, options.second_cache_bytes, int(options.races), int(options.delay_stores),
         )  # fmt: skip
         message = library.simulate_run(session, ctypes.byref(request))
         if message is not None:
@@ -127,6 +153,7 @@ def simulate(
             library.simulate_fault(session, place)
             kind, _, text = message.decode(errors="replace").partition("\t")
             raise SimulationFault(kind, text, program, list(place))
+        memory.all_initialised()
         return _counts(library, session, program)
     finally:
         library.simulate_free(session)
@@ -141,8 +168,8 @@ def _load(library: ctypes.CDLL, session: Any, program: Program, parameters: byte
         session, _pointer(code), ctypes.c_uint64(len(code)),
         (ctypes.c_char_p * len(names))(*names), ctypes.c_uint64(len(names)),
         _pointer(constants), ctypes.c_uint64(len(constants)), _pointer(specials), ctypes.c_uint64(len(specials)),
-        program.file.words, program.local_bytes, program.reserved_shared,
-        int(program.merge_at_equal_pc), int(program.lowest_pc_first),
+        program.file.words, program.local_bytes, program.reserved_shared, int(program.merge_at_equal_pc),
+        int(program.lowest_pc_first),
         _pointer(bank), ctypes.c_uint64(len(bank)),
     )  # fmt: skip
     if message is not None:
@@ -159,4 +186,23 @@ def _counts(library: ctypes.CDLL, session: Any, program: Program) -> Counts:
     cache = (ctypes.c_uint64 * 4)()
     library.simulate_cache_totals(session, cache)
     names = ("l2_reads", "l2_hits", "memory_reads", "memory_writes")
-    return Counts(program, values, dict(zip(names, map(int, cache), strict=True)) if any(cache) else {})
+    modelled = dict(zip(names, map(int, cache), strict=True)) if any(cache) else {}
+    return Counts(program, values, modelled, _findings(library, session, program))
+
+
+def _findings(library: ctypes.CDLL, session: Any, program: Program) -> tuple[Finding, ...]:
+    found = []
+    for number in range(library.simulate_finding_count(session)):
+        out = (ctypes.c_int64 * 7)()
+        kind = library.simulate_finding(session, ctypes.c_uint64(number), out).decode()
+        first, second, space, address, *threads, times = out
+        text = f"{kind} in {Space(space).name.lower()} memory: " + " and ".join(
+            _place(program, at) for at in (first, second) if at >= 0
+        )
+        found.append(Finding(kind, first, second, Space(space), address, (threads[0], threads[1]), times, text))
+    return tuple(found)
+
+
+def _place(program: Program, at: int) -> str:
+    instruction = program.instructions[at]
+    return (f"line {instruction.line}: " if instruction.line else "") + (instruction.text or f"instruction {at}")

@@ -27,9 +27,9 @@ def machine_library() -> ctypes.CDLL:
     """The library. Raises Problem where there is no compiler, or it does not compile."""
     library = ctypes.CDLL(str(_compiled()))
     library.simulate_new.restype = ctypes.c_void_p
-    for name in ("simulate_program", "simulate_run"):
+    for name in ("simulate_program", "simulate_run", "simulate_finding"):
         getattr(library, name).restype = ctypes.c_char_p
-    library.simulate_executed.restype = ctypes.c_uint64
+    library.simulate_executed.restype = library.simulate_finding_count.restype = ctypes.c_uint64
     return library
 
 

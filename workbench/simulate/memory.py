@@ -26,6 +26,7 @@ class Memory:
         self._arrays: dict[str, NDArray[Any] | None] = {}
         self._addresses: dict[str, int] = {}
         self._read_only: set[str] = set()
+        self._unwritten: set[str] = set()
         self._next = FIRST_ADDRESS
 
     def put(self, name: str, array: NDArray[Any] | None, writable: bool = False) -> None:
@@ -39,11 +40,13 @@ class Memory:
         array = np.empty(tensor.shape, numpy_dtype(tensor.dtype))
         array.view(np.uint8).fill(0xFF)
         self._place(tensor.name, array, True)
+        self._unwritten.add(tensor.name)
 
     def _place(self, name: str, array: NDArray[Any], writable: bool) -> None:
         self._arrays[name] = array
         self._addresses[name] = self._next
         self._read_only.discard(name)
+        self._unwritten.discard(name)
         if not writable:
             self._read_only.add(name)
         self._next += -(-(array.nbytes + GUARD_BYTES) // ALIGNMENT) * ALIGNMENT
@@ -68,10 +71,14 @@ class Memory:
     def __contains__(self, name: str) -> bool:
         return name in self._arrays
 
-    def allocations(self) -> list[tuple[int, str, NDArray[Any], bool]]:
-        """Address, name, array, and whether a kernel may write it, in the order of addresses."""
+    def all_initialised(self) -> None:
+        """From now on every buffer counts as written: a launch, a clear or a library call has filled what it fills."""
+        self._unwritten.clear()
+
+    def allocations(self) -> list[tuple[int, str, NDArray[Any], bool, bool]]:
+        """Address, name, array, whether a kernel may write it, whether it holds values; in the order of addresses."""
         found = [
-            (self._addresses[name], name, array, name not in self._read_only)
+            (self._addresses[name], name, array, name not in self._read_only, name not in self._unwritten)
             for name, array in self._arrays.items()
             if array is not None
         ]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from workbench.arguments import c_argument
 from workbench.declare import Argument, Call, Clear, Host, Kernel, Plan
-from workbench.dtypes import torch_view
+from workbench.host_steps import HasPath, call, clear, host, path_of
 from workbench.problem import Problem
 from workbench.simulate.launch import Counts, Options, simulate
 from workbench.simulate.memory import Memory
@@ -20,11 +19,6 @@ from workbench.simulate.program import Program
 from workbench.simulate.ptx import Module, read_module
 from workbench.simulate.ptx.lower import PARAMETERS
 from workbench.simulate.sass.lower import load_kernel
-
-
-class HasPath(Protocol):
-    @property
-    def path(self) -> Path: ...
 
 
 def run_plan(
@@ -52,21 +46,20 @@ def run_plan(
     for number, step in enumerate(plan.steps):
         counts = None
         if isinstance(step, Clear):
-            memory.array(step.tensor).view(np.uint8).fill(0)
+            clear(step, memory)
         elif isinstance(step, Call):
             call(step, memory)
         elif isinstance(step, Host):
-            host(_path(binaries[unit_of(step, dtype, "host")]), step, memory)
+            host(path_of(binaries[unit_of(step, dtype, "host")]), step, memory)
         else:
-            path = _path(binaries[unit_of(step, dtype, arch)])
+            path = path_of(binaries[unit_of(step, dtype, arch)])
+            own = replace(options, seed=options.seed + number if options.seed else 0)
             if path.suffix == ".cubin":
-                own = replace(options, seed=options.seed and options.seed + number)
-                counted.append(launch_cubin(path, step, memory, own))
-                continue
-            if path not in loaded:
-                loaded[path] = Loaded(module_of(path), memory, f"{path.stem[:12]}.")
-            seed = options.seed + number if options.seed else 0
-            counts = loaded[path].launch(step, replace(options, seed=seed))
+                counts = launch_cubin(path, step, memory, own)
+            else:
+                if path not in loaded:
+                    loaded[path] = Loaded(module_of(path), memory, f"{path.stem[:12]}.")
+                counts = loaded[path].launch(step, own)
         counted.append(counts)
     return counted
 
@@ -152,36 +145,3 @@ def pack(program: Program, arguments: Sequence[Argument], memory: Memory) -> byt
             )
         block[offset : offset + size] = data
     return bytes(block)
-
-
-def host(library: Path, step: Host, memory: Memory) -> None:
-    """Calls an `extern "C" void` function of a host library. A stray access there ends the process."""
-    function = getattr(ctypes.CDLL(str(library)), step.function)
-    function.restype = None
-
-    def address(name: str) -> int | None:
-        array = memory.get(name)
-        return None if array is None else int(array.ctypes.data)
-
-    function(*(c_argument(a, address, lambda name: memory.array(name).itemsize) for a in step.arguments))
-
-
-def call(step: Call, memory: Memory) -> None:
-    """Calls a Python function over torch tensors that share the buffers; what it returns is copied into the outputs."""
-    results = step.function(*(_tensor(name, memory) for name in step.inputs))
-    if results is None:
-        return
-    if len(step.outputs) == 1 and not isinstance(results, (tuple, list)):
-        results = (results,)
-    for name, result in zip(step.outputs, results, strict=True):
-        target = _tensor(name, memory)
-        target.copy_(result.reshape(target.shape))
-
-
-def _tensor(name: str, memory: Memory) -> Any:
-    array = memory.get(name)
-    return None if array is None else torch_view(array, array.dtype.name)
-
-
-def _path(binary: HasPath | Path) -> Path:
-    return binary if isinstance(binary, Path) else binary.path

@@ -4,6 +4,7 @@
 
 #include "cache.h"
 #include "machine.h"
+#include "races.h"
 
 using namespace simulate;
 
@@ -30,11 +31,15 @@ struct EncodedLaunch {
     u64 seed, first_block, block_count, block_stride, instruction_limit;
     u32 multiprocessors, copies_at_once;
     u64 first_cache_bytes, second_cache_bytes;  ///< 0: no model of caches
+    u32 races;         ///< 1: look for races and reads of what nobody wrote
+    u32 delay_stores;
 };
 
 struct Session {
     Machine machine;
     std::unique_ptr<Caches> caches;
+    Races races;
+    std::vector<Finding> findings;
     std::string message;
     Fault fault;
 };
@@ -108,9 +113,10 @@ const char *simulate_program(void *handle, const Encoded *code, u64 count, const
 void simulate_forget_memory(void *handle) { static_cast<Session *>(handle)->machine.allocations.clear(); }
 
 /// Allocations come in the order of their addresses.
-void simulate_allocate(void *handle, u64 address, u64 bytes, void *host, const char *name, u32 writable) {
+void simulate_allocate(void *handle, u64 address, u64 bytes, void *host, const char *name, u32 writable,
+                       u32 initialised) {
     static_cast<Session *>(handle)->machine.allocations.push_back(
-        {address, address + bytes, static_cast<u8 *>(host), name, writable != 0});
+        {address, address + bytes, static_cast<u8 *>(host), name, writable != 0, initialised != 0});
 }
 
 /// Runs; nullptr, or the fault as `kind\ttext`, whose place is in simulate_fault.
@@ -130,11 +136,15 @@ const char *simulate_run(void *handle, const EncodedLaunch *e) {
     l.instruction_limit = e->instruction_limit;
     l.multiprocessors = e->multiprocessors;
     l.copies_at_once = e->copies_at_once != 0;
+    l.delay_stores = e->delay_stores != 0;
     s.caches.reset();
     if (e->first_cache_bytes != 0) {
         s.caches = std::make_unique<Caches>(l.multiprocessors, e->first_cache_bytes, e->second_cache_bytes);
     }
     s.machine.caches = s.caches.get();
+    s.machine.observers.clear();
+    s.findings.clear();
+    if (e->races != 0) s.machine.observers.push_back(&s.races);
     try {
         s.machine.run();
     } catch (const Fault &fault) {
@@ -146,7 +156,21 @@ const char *simulate_run(void *handle, const EncodedLaunch *e) {
         s.message = std::string("machine\t") + error.what();
         return s.message.c_str();
     }
+    if (e->races != 0) s.findings = s.races.findings();
     return nullptr;
+}
+
+/// What the last run's checkers found: how many, then one by one.
+u64 simulate_finding_count(void *handle) { return static_cast<Session *>(handle)->findings.size(); }
+
+/// The kind; into `out`: first and second instruction, space, address, first and second thread, times.
+const char *simulate_finding(void *handle, u64 number, i64 *out) {
+    const Finding &f = static_cast<Session *>(handle)->findings.at(number);
+    const i64 values[] = {f.first, f.second, static_cast<i64>(f.space), static_cast<i64>(f.address),
+                          static_cast<i64>(f.first_thread), static_cast<i64>(f.second_thread),
+                          static_cast<i64>(f.times)};
+    std::memcpy(out, values, sizeof values);
+    return f.kind;
 }
 
 /// instruction, lane, warp, block x y z, address.

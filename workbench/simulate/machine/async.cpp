@@ -158,7 +158,11 @@ void test(Warp &w, const Instruction &i, u32 mask) {
     };
     look();
     if (over != mask) {
-        each_lane(mask & ~over, [&](int lane) { land_arrivals(*w.block, static_cast<u32>(addresses[lane])); });
+        u64 looked_at = ~0ull;
+        each_lane(mask & ~over, [&](int lane) {
+            if (addresses[lane] != looked_at) land_arrivals(*w.block, static_cast<u32>(addresses[lane]));
+            looked_at = addresses[lane];
+        });
         look();
     }
     for (Observer *o : w.machine().observers) {

@@ -67,6 +67,14 @@ struct Flight {
     int instruction;
 };
 
+/// A store to global memory that only its own lane sees yet.
+struct PendingStore {
+    int lane;
+    u32 bytes;
+    u64 address;
+    u8 data[16];
+};
+
 struct Warp {
     u32 *file = nullptr;
     Block *block = nullptr;
@@ -75,6 +83,7 @@ struct Warp {
     u32 alive = 0;
     std::vector<Split> splits;
     std::vector<Flight> flights;
+    std::vector<PendingStore> pending;  ///< in the order of the program; see Launch::delay_stores
     u32 group[LANES] = {};  ///< how many groups of copies each lane has committed
     std::vector<u8> local;  ///< word w of lane l at (w * 32 + l) * 4, as the hardware interleaves it
     u32 choice = 0;         ///< counts the choices among splits, for fairness
@@ -110,9 +119,11 @@ struct Allocation {
     u8 *host;
     std::string name;
     bool writable = true;
+    bool initialised = true;  ///< holds values before the launch
 };
 
-/// Who watches a run: the checkers. Every call comes after bounds and alignment were found to be right.
+/// Who watches a run: the checkers. Every call comes after bounds and alignment were found to be right, and before the
+/// bytes move.
 struct Observer {
     virtual ~Observer() = default;
     virtual void start(Machine &) {}
@@ -147,6 +158,9 @@ struct Launch {
     u64 instruction_limit = 4'000'000'000ull;
     u32 multiprocessors = 1;
     bool copies_at_once = false;  ///< asynchronous copies land when they are issued
+    /// Stores to global memory stay in their lane until a fence, a release, a barrier, the lane's end or chance lets them
+    /// out, in any order but that of one address: what the memory model allows, and a missing fence then shows.
+    bool delay_stores = false;
 };
 
 struct Machine {
@@ -204,6 +218,12 @@ Space addresses_of(Warp &, const Instruction &, u32 mask, u32 bytes, bool store,
 
 /// One lane's bytes behind an address that addresses_of has let pass.
 u8 *host_address(Warp &, Space, u64 address, u32 bytes, bool store);
+
+/// Lets the pending stores of these lanes out.
+void settle(Warp &, u32 mask);
+/// Lets out what overlaps one lane's access, and now and then something else.
+void settle_overlapping(Warp &, int lane, u64 address, u32 bytes);
+void settle_by_chance(Warp &, u32 one_in);
 
 /// Asynchronous copies of a warp that may no longer wait: all that `lands` accepts are carried out.
 template <class F>

@@ -141,6 +141,7 @@ void Runner::end_block(std::size_t place) {
     Block &block = *resident_[place];
     for (Warp &w : block.warps) {
         land(w, [](const Flight &) { return true; });
+        settle(w, FULL);
         free_files_.push_back(w.file);
     }
     for (Observer *o : m_.observers) o->block_ends(block);
@@ -164,6 +165,7 @@ void Runner::run() {
             const std::size_t first = random_order() ? below(warps) : 0;
             for (std::size_t k = 0; k < warps; ++k) {
                 Warp &w = block.warps[(first + k) % warps];
+                if (!w.pending.empty()) settle_by_chance(w, 4);
                 if (w.alive == 0) continue;
                 const i64 quantum = random_order() ? 1 + static_cast<i64>(below(static_cast<u64>(l.quantum))) : l.quantum;
                 moved |= turn(w, quantum);
@@ -389,6 +391,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                     ++pc;
                     break;
                 }
+                settle(w, on);
                 for (Observer *o : m_.observers) o->lanes_exit(w, on);
                 w.alive &= ~on;
                 w.block->alive -= static_cast<u32>(std::popcount(on));
@@ -413,6 +416,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 }
                 if (i.flow == Flow::warp_sync) {
                     const u32 members = i.guard >= 0 ? on : mask & row[std::countr_zero(mask)];
+                    if (i.run == nullptr) settle(w, members);
                     for (Observer *o : m_.observers) o->warp_synced(w, i, members);
                     if (i.run != nullptr && members != 0) i.run(w, i, members);
                 }
@@ -428,6 +432,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 const int id = i.o[0] < 0 ? 0 : static_cast<int>(w.file[i.o[0] + std::countr_zero(on)]) & 15;
                 Block &block = *w.block;
                 block.expected[id] = i.o[1] < 0 ? 0 : w.file[i.o[1] + std::countr_zero(on)] >> i.scale;
+                settle(w, on);
                 for (Observer *o : m_.observers) o->barrier_arrives(w, on, id);
                 block.arrived[id] += static_cast<u32>(std::popcount(on));
                 if (i.variant != 0) {

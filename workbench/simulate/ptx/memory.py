@@ -322,14 +322,3 @@ def move(low: Lowering, statement: Statement) -> None:
         for k, word in enumerate(words):
             low.emit("pack.b32", word, *sources[2 * k : 2 * k + 2], written=(0,))
         low.emit("join.b64", whole, *words, written=(0,))
-
-
-def move_or_special(low: Lowering, statement: Statement) -> None:
-    """mov of what is not a plain register: clocks, addresses, parts."""
-    if len(statement.operands) == 2 and statement.operands[1] in ("%clock", "%clock64", "%clock_hi", "%globaltimer"):
-        kind = statement.opcode.split(".")[-1]
-        if statement.operands[1] == "%clock_hi":
-            raise low.unknown()
-        low.emit(f"clock.b{width(kind)}", low.destination(statement.operands[0], kind), written=(0,))
-        return
-    move(low, statement)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from workbench.build import Binary, CompileFailure, Unit, build_units, first_errors, unit_of
+from workbench.build import Unit, build_or_raise, unit_of
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import Comparison, compare_outputs
 from workbench.declare import Operation, Plan, Shape
 from workbench.emulate import ORDERS, Memory, run_plan
-from workbench.problem import SourceError
 
 
 class EmulatedStation:
@@ -45,13 +44,8 @@ def emulated_libraries(plan: Plan, dtype: str) -> dict[Unit, Path]:
 
     units = {unit_of(step, dtype, "emulated" if isinstance(step, Kernel) else "host")
              for step in plan.steps if isinstance(step, Kernel | Host)}  # fmt: skip
-    libraries = {}
-    for unit, outcome in build_units(units, jobs=1).items():
-        if isinstance(outcome, CompileFailure):
-            raise SourceError(f"does not compile for emulation: {first_errors(outcome)}")
-        assert isinstance(outcome, Binary)
-        libraries[unit] = outcome.path
-    return libraries
+    built = build_or_raise(units, "does not compile for emulation")
+    return {unit: binary.path for unit, binary in built.items()}
 
 
 def evaluate_emulated(

@@ -22,7 +22,7 @@ from workbench.cli.options import (
     whole_number,
     words,
 )
-from workbench.problem import Ended, Problem
+from workbench.problem import Problem, status_of
 
 if TYPE_CHECKING:
     from workbench.store.run_folder import RunFolder
@@ -112,7 +112,7 @@ def _refuse_other_words(context: typer.Context, selection: Selection, folder: Ru
 def _sweep(
     context: typer.Context, selection: Selection, profiles: Path, name: str | None, resume: str | None, as_json: bool
 ) -> None:
-    from workbench.execute.worker import start_server
+    from workbench.execute.server_of_workers import start_server
 
     start_server()  # it imports torch beside what is imported here
     from workbench.catalog import load_catalog
@@ -134,8 +134,7 @@ def _sweep(
     except KeyboardInterrupt as ended:
         if folder is None:
             raise
-        status = ended.exit_status if isinstance(ended, Ended) else 130
-        raise Problem(f"interrupted; {folder.resume_command} goes on from here", exit_status=status) from None
+        raise Problem(f"interrupted; {folder.resume_command} goes on from here", exit_status=status_of(ended)) from None
     if as_json:
         print_ladder_json(folder)
     else:

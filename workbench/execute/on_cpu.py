@@ -13,7 +13,7 @@ from workbench.dtypes import numpy_copy, numpy_dtype, poison, torch_view
 from workbench.execute.bound import Inputs
 from workbench.execute.calls import bind_call
 from workbench.execute.host_memory import HostBuffer
-from workbench.problem import Problem, SourceError
+from workbench.problem import Problem
 
 
 class CpuBound:
@@ -138,14 +138,8 @@ class _HostSet:
 
 def _host_libraries(plan: Plan, dtype: str) -> dict[Any, Any]:
     """The compiled library of every host source of the plan."""
-    from workbench.build import CompileFailure, build_units, first_errors, unit_of
+    from workbench.build import build_or_raise, unit_of
 
     units = {(s.source, s.defines): unit_of(s, dtype, "host") for s in plan.steps if isinstance(s, Host)}
-    built = build_units(set(units.values()), jobs=1)
-    libraries = {}
-    for key, unit in units.items():
-        binary = built[unit]
-        if isinstance(binary, CompileFailure):
-            raise SourceError(f"does not compile: {first_errors(binary)}")
-        libraries[key] = ctypes.CDLL(str(binary.path))
-    return libraries
+    built = build_or_raise(set(units.values()))
+    return {key: ctypes.CDLL(str(built[unit].path)) for key, unit in units.items()}

@@ -11,7 +11,7 @@ from workbench.dtypes import numpy_copy, torch_view
 from workbench.execute.bound import Inputs
 from workbench.execute.calls import bind_call
 from workbench.execute.host_memory import GuardBroken
-from workbench.problem import Problem, SourceError
+from workbench.problem import Problem
 
 GUARD_BYTES = 4096
 """Canary bytes on each side of a tensor; allocations are 512-byte aligned, so the data stays aligned too."""
@@ -208,17 +208,12 @@ def _load_kernels(plan: Plan, dtype: str) -> dict[Any, Any]:
     """Every kernel of the plan, compiled for this GPU and loaded, by (source, defines, function)."""
     from cuda.core import ObjectCode
 
-    from workbench.build import CompileFailure, build_units, first_errors, unit_of
+    from workbench.build import build_or_raise, unit_of
 
     arch = current_arch()
     units = {(k.source, k.defines): unit_of(k, dtype, arch) for k in plan.kernels()}
-    built = build_units(set(units.values()), jobs=1)
-    modules = {}
-    for key, unit in units.items():
-        binary = built[unit]
-        if isinstance(binary, CompileFailure):
-            raise SourceError(f"does not compile: {first_errors(binary)}")
-        modules[key] = ObjectCode.from_cubin(str(binary.path))
+    built = build_or_raise(set(units.values()))
+    modules = {key: ObjectCode.from_cubin(str(built[unit].path)) for key, unit in units.items()}
     names = {(k.source, k.defines, k.function) for k in plan.kernels()}
     return {
         (source, defines, function): modules[(source, defines)].get_kernel(function)

@@ -15,8 +15,9 @@ from typing import Any
 from workbench.check.case import Draw
 from workbench.check.case_memory import CaseMemory
 from workbench.declare import Device, Setting
+from workbench.execute.failures import FAILURES
 from workbench.execute.side_by_side import side_by_side
-from workbench.execute.worker import FAILURES, Worker
+from workbench.execute.worker import Worker
 from workbench.measure.interleave import Contender, interleave
 from workbench.measure.plausible import least_seconds
 from workbench.measure.station import Assignment, Facts

@@ -10,17 +10,13 @@ from typing import Any
 from workbench.check.compare_outputs import Comparison
 from workbench.declare import Cost, Host, Kernel, Operation, Setting, Shape, Variant
 from workbench.declared import DeclarationError, fault_of, place_of
+from workbench.emulate import EmulationFault
 from workbench.execute.bound import Violation
+from workbench.execute.failures import LacksModule, WorkerTimeout
 from workbench.execute.here import device_name
-from workbench.execute.worker import WorkerTimeout
 from workbench.problem import SourceError, installing
 from workbench.store.record import BuildFact, Bytes, Launches, Record, Status
 from workbench.sweep.selection import small_shape
-
-EMULATED_FAULT = "EmulationFault: "
-"""How a worker's answer begins where emulation saw the kernel do what it must not."""
-MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
-"""How it begins where a Python function of the plan imports what is not installed."""
 
 
 def record_key(variant: Variant, shape: Shape, regime: str, backend: str) -> str:
@@ -111,19 +107,16 @@ class Subject:
     def failed(self, failure: Exception, settings: dict[str, Setting] | None = None) -> Record:
         """The record of a variant whose worker said no, crashed, hung, or did what no right one does."""
         text = str(failure)
-        lacking = MISSING_MODULE.match(text)
         if isinstance(failure, WorkerTimeout):
             status = Status.TIMEOUT
-        elif isinstance(failure, Violation) or text.startswith(EMULATED_FAULT):
+        elif isinstance(failure, Violation | EmulationFault):
             status = Status.INCORRECT
-            # Where in the emulator it was raised tells a user nothing.
-            text = re.sub(r" \(\w+\.py:\d+\)$", "", text.removeprefix(EMULATED_FAULT))
-            if text.startswith("arguments"):
+            if isinstance(failure, EmulationFault) and failure.kind == "arguments":
                 text = f"{place_of(self.variant.plan) or self.variant.at}: plan(): {text}"
         elif isinstance(failure, SourceError):
             status = Status.COMPILE_ERROR
-        elif lacking is not None:
-            status, package = Status.UNSUPPORTED, lacking[1].partition(".")[0]
+        elif isinstance(failure, LacksModule):
+            status, package = Status.UNSUPPORTED, failure.module.partition(".")[0]
             text = f"needs {package}: {installing(f'pip install {package}')}"
         else:
             status = Status.CRASHED

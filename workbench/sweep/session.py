@@ -16,8 +16,10 @@ from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import Draw
 from workbench.declare import Device, Shape, Variant, variant_key
 from workbench.declared import DeclarationError
+from workbench.execute.failures import FAILURES
 from workbench.execute.here import default_devices, device_name, gpu_arch, gpu_name, why_unsupported
-from workbench.execute.worker import FAILURES, Worker, start_server
+from workbench.execute.server_of_workers import start_server
+from workbench.execute.worker import Worker
 from workbench.foreign import reading
 from workbench.measure.noise import noise_floor
 from workbench.model.derive import derive

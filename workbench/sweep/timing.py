@@ -12,8 +12,9 @@ import psutil
 from workbench.check.case import swapped_draws, timed_draws
 from workbench.check.case_memory import CaseMemory
 from workbench.declare import Device
+from workbench.execute.failures import FAILURES
 from workbench.execute.here import why_unsupported
-from workbench.execute.worker import FAILURES, Worker
+from workbench.execute.worker import Worker
 from workbench.problem import Problem
 from workbench.store.record import BuildFact, Record, Status
 from workbench.sweep.contest import Contest

@@ -169,7 +169,7 @@ def _rerun(report: Path, launch: int, arguments: list[str], timeout: float, memo
 
 
 def _answer(worker: Any, timeout: float, method: str, *arguments: Any) -> dict[str, Any]:
-    from workbench.execute.worker import WorkerCrashed, WorkerTimeout
+    from workbench.execute.failures import WorkerCrashed, WorkerTimeout
     from workbench.simulate.library import compiled
 
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from workbench.cli.quantity import MISSING, percent
 from workbench.cli.terminal import Column, Row, print_table, say, width_of_output
+from workbench.quantity import MISSING, quantity
 
 STYLES = {"ok": "green", "sampled": "yellow"}
 MOST_LINES, MOST_OPCODES = 20, 12
@@ -61,7 +61,7 @@ def _print_kernels(done: list[dict[str, Any]]) -> None:
                 "×".join(map(str, kernel["block"])),
                 str(kernel["registers"]) if "registers" in kernel else "",
                 f"{kernel['shared_bytes']:,} B" if "shared_bytes" in kernel else "",
-                "" if occupied is None else f"{percent(occupied)} ({kernel['limiter']})",
+                "" if occupied is None else f"{quantity(occupied, '%')} ({kernel['limiter']})",
                 "" if kernel.get("waves") is None else f"{kernel['waves']:.2g}",
                 f"{kernel['barriers']:,}",
             )
@@ -112,7 +112,7 @@ def _print_opcodes(done: list[dict[str, Any]]) -> None:
     if mix:
         whole = sum(mix.values())
         first = sorted(mix.items(), key=lambda entry: -entry[1])[:MOST_OPCODES]
-        words = ", ".join(f"{opcode} {percent(count / whole)}" for opcode, count in first)
+        words = ", ".join(f"{opcode} {quantity(count / whole, '%')}" for opcode, count in first)
         print_table("", [Column("executed SASS, simulated: share of warp instructions", breaks=True)], [(words,)])
 
 

@@ -161,7 +161,7 @@ def _choices(runs: tuple[RunSummary, ...]) -> Choices:
     kinds: dict[tuple[str, str, str], None] = {}
     answers, _ = _each(runs, _distinct)
     for values, own in answers:
-        kinds |= dict.fromkeys(own)
+        kinds |= dict.fromkeys(kind for kind in own if all(isinstance(word, str) for word in kind))
         for column, distinct in values.items():
             found.setdefault(column, set()).update(v for v in distinct if isinstance(v, str))
 

@@ -1,6 +1,7 @@
-"""Writes what README shows of measurements: `python -m docs.generate`, from the committed run named below.
+"""Writes what README shows of measurements and the tables of rungs: `python -m docs.generate`.
 
-The picture and the table are the run's, never typed; `tests/test_readme.py` holds README to it.
+The picture and the table of measurements are those of the committed run named below, never typed;
+`tests/test_readme.py` holds README to it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from docs import rungs as rung_tables
 from workbench.analyse.ladder import frame_of, ladder, rungs
 from workbench.catalog import load_catalog
 from workbench.cli.quantity import percent, seconds
@@ -109,4 +111,7 @@ if __name__ == "__main__":
     run = open_run(RUN)
     PICTURE.write_text(picture(run))
     README.write_text(readme(run, README.read_text()))
+    catalog = load_catalog()
+    for path, operation in rung_tables.folders(catalog).items():
+        path.write_text(rung_tables.readme(path.read_text(), rung_tables.table(catalog, operation)))
     print(f"{PICTURE.relative_to(ROOT)} and {README.relative_to(ROOT)} written from {RUN.name}")

@@ -6,8 +6,8 @@
 // of STEPS + 1 words, so that a column of the tile lies in 32 different banks, as a row does.
 //
 // Traffic: inputs once in, h once out, in one launch.
-// Improves: barrier stalls: two barriers for STEPS steps, where the tree has two for each of its levels. What limits it:
-// a shuffle scan spends 10 shuffles and 5 compositions on a step where the serial walk spends one multiply-add, and
+// Improves: barrier stalls: two barriers for STEPS steps, where the tree has two for each of its levels. What limits
+// it: a shuffle scan spends 10 shuffles and 5 compositions on a step where the serial walk spends one multiply-add, and
 // every value crosses shared memory four times.
 #include "cell.cuh"
 

@@ -1,7 +1,8 @@
-"""Writes what README shows of measurements, and the glossary's table of figures: `python -m docs.generate`.
+"""Writes what README shows of measurements, the glossary's table of figures and the tables of rungs:
+`python -m docs.generate`.
 
-Picture and ladder are those of the committed run named below, figures those of the registry, never typed;
-`tests/test_readme.py` holds both files to it.
+Picture and ladder are those of the committed run named below, figures those of the registry, rungs those of the
+catalogue, never typed; tests hold each file to it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from docs import rungs as rung_tables
 from workbench.catalog import load_catalog
 from workbench.model.rungs import rungs
 from workbench.quantity import quantity
@@ -132,4 +134,7 @@ if __name__ == "__main__":
     PICTURE.write_text(picture(run))
     README.write_text(readme(run, README.read_text()))
     GLOSSARY.write_text(glossary(GLOSSARY.read_text()))
-    print(f"{PICTURE.relative_to(ROOT)}, {README.name} (from {RUN.name}) and {GLOSSARY.relative_to(ROOT)} written")
+    catalog = load_catalog()
+    for path, operation in rung_tables.folders(catalog).items():
+        path.write_text(rung_tables.readme(path.read_text(), rung_tables.table(catalog, operation)))
+    print(f"{PICTURE.relative_to(ROOT)}, {README.name} (from {RUN.name}), {GLOSSARY.relative_to(ROOT)}, rungs written")

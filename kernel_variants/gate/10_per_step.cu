@@ -3,8 +3,9 @@
 // Idea: none yet. One step of the gates is written as the equations stand, an operation a kernel: two products, then
 // sigma(-k), sigma(k), g(v) and z c over B*H elements each, with every intermediate value in memory.
 //
-// Moves: about what it must from DRAM, because a step's weights and intermediates stay in the L2 cache until the next
-// step reads them. What it costs is 6 T launches of a few microseconds each, most of them for B*H elements of work.
+// Traffic: about the least from DRAM, because a step's weights and intermediates stay in the L2 cache until the next
+// step reads them; 6 T launches of a few microseconds each, most of them for B*H elements of work.
+// Improves: nothing: it is what the next rungs are held against.
 #include "single_gates.cuh"
 #include "warp_dot.cuh"
 

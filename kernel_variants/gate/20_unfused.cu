@@ -3,8 +3,10 @@
 // Idea: batching. No gate looks at the state, so every step's product can run at once: two launches in all, and B T H
 // outputs instead of B H to fill the machine with. Each kernel reads x for itself.
 //
-// Moves: launches, 6 T → 2. The first kernel leaves z where b will stand, because the second one needs it: b is written
-// twice and read once. Of every two values that an FFMA needs, both come from the L1 cache: that is what limits it.
+// Traffic: x read by each kernel, in two launches. The first one leaves z where b will stand, because the second one
+// needs it: b is written twice and read once.
+// Improves: launches, from 6 T to 2.
+// What limits it: of every two values that an FFMA needs, both come from the L1 cache.
 #include "single_gates.cuh"
 #include "warp_dot.cuh"
 

@@ -3,8 +3,10 @@
 // Idea: fusion of the two products. A warp computes k and v of its channel together: three loads for two multiply-adds
 // instead of four, and the gates meet in registers, so z never goes through memory.
 //
-// Moves: bytes, by the second read of x and the three passes over z and b (12 bytes an element); launches 2 → 1.
-// Every FFMA still needs a load of its own from the L1 cache; the next rung reuses what it has loaded.
+// Traffic: x read once, a and b written once, in one launch.
+// Improves: bytes, by the second read of x and the three passes over z and b (12 bytes per element); launches, from 2
+// to 1.
+// What limits it: every FFMA still needs a load of its own from the L1 cache; the next rung reuses what it has loaded.
 #include "gates.cuh"
 #include "warp_dot.cuh"
 

@@ -4,9 +4,11 @@
 // weight every row, and each thread keeps 8 x 4 sums of both gates in registers (product_tile.cuh). The gates are
 // applied to the sums where they stand: nothing but a and b is written.
 //
-// Moves: traffic from L1 and L2, by the tile's width and height (from a load for every FFMA to one 128-bit shared load
-// for 16), so that FFMA issue becomes the limit. This is how far a kernel gets without tensor cores: hold it
-// against the batched variant, whose library product uses them for bf16.
+// Traffic: from DRAM as the rung before, in one launch.
+// Improves: reads of L1 and L2, by the tile's width and height (from a load for every FFMA to one 128-bit shared load
+// for 16), so that FFMA issue becomes the limit.
+// This is how far a kernel gets without tensor cores: hold it against the batched variant, whose library product uses
+// them for bf16.
 #include "gates.cuh"
 #include "product_tile.cuh"
 

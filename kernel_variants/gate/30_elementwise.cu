@@ -3,9 +3,11 @@
 // Idea: hand the product to a library that has all of the GPU's matrix units, and keep for ourselves one pass over its
 // output that does what would be ten elementwise launches.
 //
-// Moves: tensor-pipe use, from nothing to the library's; the price is kv written and read once, 16 bytes an element.
-// kv is float32 even where x and w are bf16: rounded to bf16, a pre-activation near 2 is off by 0.005, and b with it,
-// relatively, which is over the bound of 3e-3. (A scan averages that away; its kernels do read kv in bf16.)
+// Traffic: x and w in, a and b out, and kv written and read once between product and gates, 16 bytes per element, in
+// two launches. kv is float32 even where x and w are bf16: rounded to bf16, a pre-activation near 2 is off by 0.005,
+// and b with it, relatively, which is over the bound of 3e-3. (A scan averages that away; its kernels do read kv in
+// bf16.)
+// Improves: tensor-pipe use, from nothing to the library's.
 #include "io.cuh"
 #include "gates.cuh"
 

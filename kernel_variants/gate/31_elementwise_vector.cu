@@ -3,8 +3,9 @@
 // Idea: instruction width. A thread takes the 4 neighbouring channels of a row that fill a 128-bit load of k, one of v
 // and a store of a and of b, and pays for its index arithmetic once.
 //
-// Moves: sectors a request, from 4 to 16, and so the number of memory instructions, 4 times fewer. DRAM bytes stay. Where
-// rows do not start at 16-byte boundaries (H no multiple of 4), the same thread goes through its channels one by one.
+// Traffic: as the rung before. Where rows do not start at 16-byte boundaries (H no multiple of 4), the same thread goes
+// through its channels one by one.
+// Improves: sectors per request, from 4 to 16, and so the number of memory instructions, 4 times fewer.
 #include "gates.cuh"
 #include "vector.cuh"
 

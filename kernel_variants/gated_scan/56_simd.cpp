@@ -3,7 +3,8 @@
 // Idea: a and b never exist in memory. Serial in time, SIMD over channels; a thread owns a slice of channels of one
 // sequence for all time, their state stays in L1, and k and v turn into gates in registers on the way.
 //
-// Traffic: k, v once in, h once out, and, because an ordinary store reads its line first, h once in: 4E bytes per element.
+// Traffic: k, v once in, h once out, and, because an ordinary store reads its line first, h once in: 4E bytes per
+// element.
 // Improves: bytes: a scan of gates that were computed before moves 4E too, and computing them another 4 to 6E.
 #include "gated_line.hpp"
 #include "slices.hpp"

@@ -1,8 +1,9 @@
 // The gates inside the scan, h past the caches.
 //
-// Idea: the walk of 56_simd.cpp, but h is written by non-temporal stores of whole 64-byte lines (an ordinary store first reads
-// the line that it is about to overwrite), and the same channels of the next row are prefetched: rows of k and v
-// alternate, so that the hardware's prefetchers, which follow a stream to the end of its page, start anew at each row.
+// Idea: the walk of 56_simd.cpp, but h is written by non-temporal stores of whole 64-byte lines (an ordinary store
+// first reads the line that it is about to overwrite), and the same channels of the next row are prefetched: rows of k
+// and v alternate, so that the hardware's prefetchers, which follow a stream to the end of its page, start anew at each
+// row.
 //
 // Traffic: k, v once in, h once out, 3E bytes per element; ordinary stores move 4E.
 // Improves: time, by a quarter at most: behind the bandwidth, the two exponentials per element are the limit.

@@ -2,9 +2,9 @@
 //
 //   lambda_t = gh_t + mu_{t+1}      mu_t = a_t lambda_t      db_t = lambda_t      da_t = lambda_t h_{t-1}
 //
-// The carry is mu, not lambda: mu_t = a_t mu_{t+1} + a_t gh_t needs no neighbour's a, at the edge of a tile or elsewhere.
-// In place of h0 stands dL/dh_T (or null), in place of h_last comes dL/dh_0 = mu_1. `earlier` are the states that the
-// forward pass has kept, with h_0 before the first: (B, T + 1, H), read at t for step t.
+// The carry is mu, not lambda: mu_t = a_t mu_{t+1} + a_t gh_t needs no neighbour's a, at the edge of a tile or
+// elsewhere. In place of h0 stands dL/dh_T (or null), in place of h_last comes dL/dh_0 = mu_1. `earlier` are the states
+// that the forward pass has kept, with h_0 before the first: (B, T + 1, H), read at t for step t.
 #pragma once
 
 #if !defined(REVERSED)

@@ -3,7 +3,9 @@
 // Idea: none. Once step t's gates are in memory, one small kernel advances the state of every channel and leaves it for
 // the projection's launch. With the six launches of the gates and one of the projection, a step is 8 launches.
 //
-// Moves: the state through memory at every step (L2 in truth: B*H floats), where a serial scan keeps it in a register.
+// Traffic: the state through memory at every step (L2 in truth: B*H floats), where a serial scan keeps it in a
+// register; 8 T launches.
+// Improves: launches, against torch operators, of which each of these needs more than one.
 #include "affine.cuh"
 #include "io.cuh"
 

@@ -3,8 +3,9 @@
 // Idea: fusion within a step. A warp computes k and v of its channel and, since it then holds everything that the
 // channel's state needs, advances it: a and b are never in memory.
 //
-// Moves: launches, 8 T → 2 T with the projection's; bytes, by a and b written and read (16 an element).
-// Launches still cost more than the work, which is what the same plan in a CUDA graph shows.
+// Traffic: a and b no longer pass through memory; 2 T launches with the projection's.
+// Improves: launches, from 8 T to 2 T; bytes, by 16 per element.
+// What limits it: launches still cost more than the work, which is what the same plan in a CUDA graph shows.
 #include "gates.cuh"
 #include "warp_dot.cuh"
 

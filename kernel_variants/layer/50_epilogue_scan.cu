@@ -3,11 +3,13 @@
 // Idea: the last traffic. The product's sums k and v turn into gates in the registers they were summed in, and a tile
 // that holds all rows of a stretch of time can scan it on the spot: a, b, k and v never exist in memory. A thread has 8
 // consecutive steps of 4 channels: it composes them, the row of threads above it hands it the state that enters, and it
-// replays. Between tiles of time the states pass as in a look-back scan (tile_chain.cuh), one vector of channels a tile.
+// replays. Between tiles of time the states pass as in a look-back scan (tile_chain.cuh), one vector of channels a
+// tile.
 //
-// Moves: bytes, by everything between product and scan: 4 values an element (k and v written and read), all but h. The
-// product is the tiled one of gate/22_fused_shared.cu, on the ordinary pipes; 51_epilogue_scan_tensor.cu takes it to the
-// tensor cores.
+// Traffic: x and w in, h out, and three floats per tile and channel between tiles: of all that stood between product
+// and scan nothing is left. The product is the tiled one of gate/22_fused_shared.cu, on the ordinary pipes;
+// 51_epilogue_scan_tensor.cu takes it to the tensor cores.
+// Improves: bytes, by 4 values per element (k and v written and read).
 #include "gates.cuh"
 #include "product_tile.cuh"
 #include "tile_chain.cuh"
@@ -35,7 +37,8 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS, TILE_BLOCKS)
     ProductSums sums;
     {
         const TilePlace from(ticket, TILE_ROWS, TILE_CHANNELS, B, H);
-        sums = multiply_tile(memory.product, x + from.sequence * T * D, w, from.first_step, T, from.first_channel, D, H);
+        sums =
+            multiply_tile(memory.product, x + from.sequence * T * D, w, from.first_step, T, from.first_channel, D, H);
     }
     const TilePlace place(ticket, TILE_ROWS, TILE_CHANNELS, B, H);  // again: in the product its registers are needed
 

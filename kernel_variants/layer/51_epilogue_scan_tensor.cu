@@ -6,8 +6,8 @@
 // thread's 16 columns are 16 consecutive steps: it scans those in registers, and only 16-step segments meet in shared
 // memory. Rows of x and w come in by asynchronous copies, one piece of the depth ahead of the product.
 //
-// Moves: tensor-pipe use, from nothing to most of the time; bytes as before, 4 values an element less than a product and
-// a gated scan. The floor of the whole is then the product's own: the scan rides along.
+// Traffic: as the rung before. The floor of the whole is then the product's own: the scan rides along.
+// Improves: tensor-pipe use, from nothing to most of the time.
 //
 // float32 has no such rung: tensor cores round its factors (TF32: to 11 significant bits), and even split into bf16
 // parts their sums are not rounded to nearest, so the bound of 1e-6 could not be promised.

@@ -2,8 +2,9 @@
 //
 // Idea: none. A recurrent loop hands its state to the output product as soon as it has it, step by step.
 //
-// Moves: the same bytes from DRAM as one product for all steps, because w_out stays in the L2 cache from step to step;
-// but T launches, each with B rows of work. At B = 4 that reads O H weights from L2 for 4 multiply-adds apiece.
+// Traffic: the same bytes from DRAM as one product for all steps, because w_out stays in the L2 cache from step to
+// step, in T launches of B rows each. At B = 4 that reads O H weights from L2 for 4 multiply-adds apiece.
+// Improves: nothing: it is what the next rungs are held against.
 #include "warp_dot.cuh"
 
 // h (B, T, H), w_out (O, H), bias_out (O) → y[:, t] of y (B, T, O). A warp an output: grid (ceil(B O / warps a block)).

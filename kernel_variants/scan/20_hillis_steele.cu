@@ -3,13 +3,14 @@
 // Idea: after level l every step holds the composition of the 2^l steps that end with it; level l + 1 composes it with
 // the one 2^l steps earlier. All T * H pairs work at every level, and log2 T levels are all the depth there is.
 //
-// Traffic: a level reads two pairs per element and writes one, 6 float32, and no level fits a cache at sizes that matter:
-// 6 log2 T values per element where 3 would do, in log2 T launches. T log2 T compositions where T suffice.
-// Improves: launches and time, against a torch operator per level. What it shows: O(log T) depth is not O(log T) time. A
-// scan is bound by bytes, and this one moves the most of all.
+// Traffic: a level reads two pairs per element and writes one, 6 float32, and no level fits a cache at sizes that
+// matter: 6 log2 T values per element where 3 would do, in log2 T launches. T log2 T compositions where T suffice.
+// Improves: launches and time, against a torch operator per level. What it shows: O(log T) depth is not O(log T) time.
+// A scan is bound by bytes, and this one moves the most of all.
 #include "cell.cuh"
 
-// What a thread computes: a step of a sequence, a channel. grid (ceil(T / blockDim.y), ceil(H / 32), B), block (32, rows).
+// What a thread computes: a step of a sequence, a channel. grid (ceil(T / blockDim.y), ceil(H / 32), B), block (32,
+// rows).
 struct Place {
     index_t sequence, step, channel;
 
@@ -22,8 +23,8 @@ struct Place {
 };
 
 // The composition of what ends at `step` with what ends `distance` steps earlier, if there is such a step.
-__device__ __forceinline__ Affine composed(const float *__restrict__ from_a, const float *__restrict__ from_b, index_t at,
-                                           index_t step, index_t distance, index_t H) {
+__device__ __forceinline__ Affine composed(const float *__restrict__ from_a, const float *__restrict__ from_b,
+                                           index_t at, index_t step, index_t distance, index_t H) {
     const Affine here = {from_a[at], from_b[at]};
     if (step < distance) return here;
     const index_t before = at - distance * H;

@@ -9,9 +9,9 @@
 // Improves (blelloch_unpadded): bytes and launches, against the tree in global memory.
 // Improves (blelloch): shared-memory bank conflicts, to none; nothing else changes.
 //
-// What limits it: a barrier per level, up and down; half of the threads idle after each level; and, without padding, the
-// banks. Level d touches every 2d-th word, so 32 lanes meet in 32 / (2d) banks: up to 32 passes for one access. One word
-// of padding after every 32 (PAD_SHIFT 5) spreads them over all banks. PAD_SHIFT 31 pads nothing and leaves every
+// What limits it: a barrier per level, up and down; half of the threads idle after each level; and, without padding,
+// the banks. Level d touches every 2d-th word, so 32 lanes meet in 32 / (2d) banks: up to 32 passes for one access. One
+// word of padding after every 32 (PAD_SHIFT 5) spreads them over all banks. PAD_SHIFT 31 pads nothing and leaves every
 // instruction as it is: what differs is only the conflicts.
 #include "cell.cuh"
 

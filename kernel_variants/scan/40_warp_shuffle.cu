@@ -6,18 +6,26 @@
 // of STEPS + 1 words, so that a column of the tile lies in 32 different banks, as a row does.
 //
 // Traffic: inputs once in, h once out, in one launch.
-// Improves: barrier stalls: two barriers for STEPS steps, where the tree has two for each of its levels. What limits it:
-// a shuffle scan spends 10 shuffles and 5 compositions on a step where the serial walk spends one multiply-add, and
+// Improves: barrier stalls: two barriers for STEPS steps, where the tree has two for each of its levels. What limits
+// it: a shuffle scan spends 10 shuffles and 5 compositions on a step where the serial walk spends one multiply-add, and
 // every value crosses shared memory four times.
+//
+// Improves (warp_scan_cub): nothing but the code to write: CUB's WarpScan in place of warp_scan, all else the same.
 #include "cell.cuh"
 
 #ifndef STEPS
 #define STEPS 64 // steps of a tile, a multiple of 32
 #endif
 
-constexpr int WARPS = 8, LANES = 32;
+constexpr int TILE_STEPS = STEPS, WARPS = 8, LANES = 32;
+#undef STEPS // CUB has constants of that name
 constexpr unsigned ALL_LANES = 0xffffffffu;
 
+#if defined(CUB)
+#include "cub_warp_scan.cuh"
+
+__device__ __forceinline__ Affine warp_scan(Affine own, int) { return cub_warp_scan(own); }
+#else
 // Composes every lane's step with those of all lanes below it: lane l then maps the state that enters lane 0's step to
 // the one that leaves lane l's. All 32 lanes take part.
 __device__ __forceinline__ Affine warp_scan(Affine own, int lane) {
@@ -28,14 +36,15 @@ __device__ __forceinline__ Affine warp_scan(Affine own, int lane) {
     }
     return own;
 }
+#endif
 
 // Streams of the cell; h0 (B, H) float32 or null; h_last (B, H) float32.
 // grid (ceil(H / 32), B), block (32, WARPS).
 extern "C" __global__ void __launch_bounds__(LANES * WARPS)
     scan_warp_shuffle(INPUTS, const float *__restrict__ h0, OUTPUTS, float *__restrict__ h_last, index_t T,
                       index_t H) {
-    __shared__ float tile_a[LANES][STEPS + 1]; // on the way out: the states before each step, if the cell emits those
-    __shared__ float tile_b[LANES][STEPS + 1]; // on the way out: the states
+    __shared__ float tile_a[LANES][TILE_STEPS + 1]; // on the way out: states before each step, if the cell emits those
+    __shared__ float tile_b[LANES][TILE_STEPS + 1]; // on the way out: the states
 
     const int lane = threadIdx.x, warp = threadIdx.y;
     const index_t sequence = blockIdx.y, first_channel = blockIdx.x * (index_t)LANES, channel = first_channel + lane;
@@ -51,10 +60,10 @@ extern "C" __global__ void __launch_bounds__(LANES * WARPS)
         carry[i] = scanned < H && h0 ? h0[sequence * H + scanned] : 0.0f;
     }
 
-    for (index_t start = 0; start < T; start += STEPS) {
-        Step own[STEPS / WARPS]; // those that this thread reads, and whose outputs it stores
+    for (index_t start = 0; start < T; start += TILE_STEPS) {
+        Step own[TILE_STEPS / WARPS]; // those that this thread reads, and whose outputs it stores
 #pragma unroll
-        for (int i = 0; i < STEPS / WARPS; ++i) {
+        for (int i = 0; i < TILE_STEPS / WARPS; ++i) {
             const int step = warp + i * WARPS;
             const index_t t = start + step;
             own[i] = present && t < T ? step_of(in.read(t)) : no_step();
@@ -67,7 +76,7 @@ extern "C" __global__ void __launch_bounds__(LANES * WARPS)
         for (int i = 0; i < LANES / WARPS; ++i) {
             const int scanned = warp + i * WARPS;
 #pragma unroll
-            for (int first = 0; first < STEPS; first += LANES) {
+            for (int first = 0; first < TILE_STEPS; first += LANES) {
                 const int step = first + lane;
                 const Affine map = warp_scan(Affine{tile_a[scanned][step], tile_b[scanned][step]}, lane);
                 const float state = apply(map, carry[i]);
@@ -82,7 +91,7 @@ extern "C" __global__ void __launch_bounds__(LANES * WARPS)
         __syncthreads();
 
 #pragma unroll
-        for (int i = 0; i < STEPS / WARPS; ++i) {
+        for (int i = 0; i < TILE_STEPS / WARPS; ++i) {
             const int step = warp + i * WARPS;
             if (present && start + step < T) {
                 const float before = Cell::EMITS_STATE ? 0.0f : tile_a[lane][step];

@@ -6,7 +6,8 @@
 //
 // Traffic: as the serial rung, the least there is, in one launch.
 // Improves: long-scoreboard stalls fall and DRAM throughput rises, for 2 AHEAD registers per thread. By Little's law a
-// machine of 4 TB/s and 700 ns needs about 3 MB in flight: B * H * AHEAD * (bytes of a pair) gives the channels it takes.
+// machine of 4 TB/s and 700 ns needs about 3 MB in flight: B * H * AHEAD * (bytes of a pair) gives the channels it
+// takes.
 #include "cell.cuh"
 
 #ifndef AHEAD

@@ -5,8 +5,8 @@
 //
 // Traffic: a, b once in, h once out and, because an ordinary store reads its line first, h once in: 8 + 2E bytes per
 // element.
-// Improves: time, against torch's two operations per step. What limits it is the core: one multiply-add per instruction.
-// 56_simd.cpp changes that and nothing else.
+// Improves: time, against torch's two operations per step. What limits it is the core: one multiply-add per
+// instruction. 56_simd.cpp changes that and nothing else.
 #include "simd.hpp"
 
 #if defined(__clang__)

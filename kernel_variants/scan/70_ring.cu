@@ -8,8 +8,8 @@
 // registers.
 //
 // Traffic: inputs once in, h once out, in one launch, as the serial scan.
-// Improves: bytes in flight, (STAGES - 1) tiles per block, and with them DRAM throughput, while occupancy *falls*: a few
-// warps per multiprocessor are enough.
+// Improves: bytes in flight, (STAGES - 1) tiles per block, and with them DRAM throughput, while occupancy *falls*: a
+// few warps per multiprocessor are enough.
 #include "segment.cuh"
 #include "stage.cuh"
 

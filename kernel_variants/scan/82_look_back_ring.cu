@@ -9,8 +9,8 @@
 // the lowest ticket waits for nothing.
 //
 // Traffic: as 80_look_back.cu.
-// Improves: DRAM throughput where the look-back's latency counts, with few channels: bytes in flight no longer fall while
-// tiles look back.
+// Improves: DRAM throughput where the look-back's latency counts, with few channels: bytes in flight no longer fall
+// while tiles look back.
 #include "look_back_order.cuh"
 #include "stage.cuh"
 

@@ -173,12 +173,13 @@ def blelloch(cell: Cell, padded: bool) -> Variant:
     )
 
 
-def warp_shuffle(cell: Cell) -> Variant:
+def warp_shuffle(cell: Cell, cub: bool = False) -> Variant:
+    """`cub`: CUB's WarpScan in place of the shuffles written out, and nothing else."""
     warps = 8
 
     def plan(shape: Shape, settings: Settings) -> Plan:
         B, T, H = shape["B"], shape["T"], shape["H"]
-        defines = (("STEPS", settings["steps"]), *cell.defines)
+        defines = (("STEPS", settings["steps"]), *((("CUB", 1),) if cub else ()), *cell.defines)
         arguments = (*cell.scanned(shape), T, H)
         grid, threads = (ceil_div(H, LANES), B, 1), (LANES, warps, 1)
         return Plan(
@@ -190,16 +191,23 @@ def warp_shuffle(cell: Cell) -> Variant:
         return cell.cost(shape, launches=1, serial_steps=6 * ceil_div(shape["T"], LANES), flops=17)
 
     return Variant(
-        name="warp_shuffle",
+        name="warp_scan_cub" if cub else "warp_shuffle",
         operation=cell.operation,
         devices=("cuda",),
-        idea="tiles turned over in shared memory, time scanned along the lanes of a warp",
+        idea="the same, the warp's scan by CUB's WarpScan with an affine operator"
+        if cub
+        else "tiles turned over in shared memory, time scanned along the lanes of a warp",
         plan=plan,
         cost=cost,
-        factors={"algorithm": "warp-shuffle", "source": "cuda", "memory": "registers", "layout": "turned to (B, H, T)"},
+        factors={
+            "algorithm": "warp-shuffle",
+            "source": "cub" if cub else "cuda",
+            "memory": "registers",
+            "layout": "turned to (B, H, T)",
+        },
         settings={"steps": (64, 32, 128)},
         supports=few_sequences,
-        rung=40,
+        rung=41 if cub else 40,
     )
 
 
@@ -213,4 +221,5 @@ RUNGS = (
     blelloch(SCAN, padded=False),
     blelloch(SCAN, padded=True),
     warp_shuffle(SCAN),
+    warp_shuffle(SCAN, cub=True),
 )

@@ -48,9 +48,9 @@ BUGS = {
     ),
     "a barrier gone before the tile is turned back": (
         "scan/40_warp_shuffle.cu",
-        "        __syncthreads();\n\n#pragma unroll\n        for (int i = 0; i < STEPS / WARPS; ++i) {\n"
+        "        __syncthreads();\n\n#pragma unroll\n        for (int i = 0; i < TILE_STEPS / WARPS; ++i) {\n"
         "            const int step = warp + i * WARPS;\n            if (present",
-        "#pragma unroll\n        for (int i = 0; i < STEPS / WARPS; ++i) {\n"
+        "#pragma unroll\n        for (int i = 0; i < TILE_STEPS / WARPS; ++i) {\n"
         "            const int step = warp + i * WARPS;\n            if (present",
         "scan/warp_shuffle",
     ),

@@ -12,6 +12,7 @@ LINE = (
         "workbench.arguments",
         "workbench.dtypes",
         "workbench.devices",
+        "workbench.limits",
         "workbench.store.record",
     ),
     ("workbench.declared",),

@@ -425,6 +425,28 @@ Device = Literal["cuda", "cpu"]
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a plan may ask of the device that it is made for."""
+
+    arch: str
+    """`sm_90`…, or `cpu`."""
+    multiprocessors: int
+    """Of a GPU; cores of a processor."""
+    shared_bytes_per_block: int
+    """The most that a launch may have, static and dynamic together, in bytes; 0 on a processor."""
+
+    @property
+    def capability(self) -> int:
+        """90 of `sm_90`; 0 of a processor."""
+        return int("".join(filter(str.isdigit, self.arch)) or 0)
+
+    def lacks(self, arch: str) -> str | None:
+        """Why it does not do for a variant that needs `arch` or later; None where it does: for `supports`."""
+        needed = Limits(arch, 0, 0).capability
+        return None if self.capability >= needed else f"needs {arch} or later; this is {self.arch}"
+
+
+@dataclass(frozen=True)
 class Requirement:
     """A Python package that a variant needs beyond what the workbench installs."""
 
@@ -448,15 +470,16 @@ class Variant:
     """Where it runs for real. CUDA kernels are, where there is no GPU, executed under emulation as well."""
     idea: str
     """The one idea it adds, in one line."""
-    plan: Callable[[Shape, Settings], Plan]
-    cost: Callable[[Shape, Settings], Cost]
-    """What it declares to move and do."""
+    plan: Callable[..., Plan]
+    """(shape, settings) → its steps; or (shape, settings, limits) where they depend on the device's Limits."""
+    cost: Callable[..., Cost]
+    """(shape, settings), perhaps limits → what it declares to move and do."""
     factors: Mapping[str, str] = field(default_factory=dict)
     """Where it stands in the catalogue: algorithm, fusion, memory, batching…"""
     settings: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
     """Tunables and their values; the first of each is the default."""
-    supports: Callable[[Shape], str | None] = _anything
-    """None, or the reason why this shape cannot be done."""
+    supports: Callable[..., str | None] = _anything
+    """(shape), perhaps limits → None, or the reason why this shape cannot be done, or cannot be done there."""
     requires: tuple[Requirement, ...] = ()
     known_loss: str = ""
     """Why it misses the operation's tolerance, where that is its nature and the lesson: it is then still

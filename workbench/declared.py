@@ -39,6 +39,7 @@ from workbench.declare import (
     Variant,
 )
 from workbench.foreign import first_words
+from workbench.limits import limits_here
 from workbench.problem import Problem, slips
 from workbench.stdout import kept_clean
 
@@ -225,14 +226,53 @@ def checked_variant(variant: Variant, operation: Operation, file: Path) -> Varia
     def plan(found: Any, shape: Shape, *_: Any) -> Plan:
         return _plan(found, {t.name for t in operation.tensors(shape)})
 
+    cuda = "cuda" in variant.devices
+
+    def sees(name: str, usual: int) -> Callable[..., Any]:
+        return _sees_limits(getattr(variant, name), usual, cuda)
+
     checked = replace(
         variant,
-        plan=_wrapped(variant.plan, "plan", at, file, plan),
-        cost=_wrapped(variant.cost, "cost", at, file, lambda found, *_: _cost(found)),
-        supports=_wrapped(variant.supports, "supports", at, file, lambda found, *_: _reason(found)),
+        plan=_wrapped(sees("plan", 2), "plan", at, file, plan),
+        cost=_wrapped(sees("cost", 2), "cost", at, file, lambda found, *_: _cost(found)),
+        supports=_wrapped(sees("supports", 1), "supports", at, file, lambda found, *_: _reason(found)),
     )
     object.__setattr__(checked, "at", variant.at)
     return checked
+
+
+def _sees_limits(function: Callable[..., Any], usual: int, cuda: bool) -> Callable[..., Any]:
+    """The function with the device's limits behind its usual arguments, where it takes them: those that the caller
+    names, else those of the device here. A function without them is called without."""
+    if not _takes(function, usual + 1):
+        return functools.wraps(function)(lambda *arguments: function(*arguments[:usual]))
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        return function(*(arguments if len(arguments) > usual else (*arguments, limits_here(cuda))))
+
+    return call
+
+
+def _is_open(function: Callable[..., Any], usual: int) -> bool:
+    """Whether it can be called with its usual arguments although it names others (defaults, *arguments)."""
+    try:
+        inspect.signature(function).bind(*range(usual))
+    except TypeError:
+        return False
+    except ValueError:  # one of C's has no signature
+        return True
+    return True
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether it must be, or can be, called with so many arguments by position: a default does not ask for limits."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.default is p.empty and p.kind in positional for p in parameters) == count
 
 
 def _never_planned(variant: Variant, error: DeclarationError) -> Variant:
@@ -275,6 +315,12 @@ def _wrong_field(variant: Variant) -> str:
             return f"{name} is {_short(getattr(variant, name))}: write a function's name, without brackets"
     if not hasattr(variant.settings, "items"):
         return f'settings is {variant.settings!r}: write a dict, such as {{"block": (128, 256)}}'
+    for name, words in (("plan", "(shape, settings)"), ("cost", "(shape, settings)"), ("supports", "(shape)")):
+        usual = words.count(",") + 1
+        function = getattr(variant, name)
+        if not (_takes(function, usual) or _takes(function, usual + 1) or _is_open(function, usual)):
+            more = words.replace(")", ", limits)")
+            return f"{name} takes other arguments: define it as {name}{words}, or {name}{more} to see the device"
     for name, values in variant.settings.items():
         if not isinstance(values, tuple) or not values or not all(type(v) in (int, str) for v in values):
             return f"settings[{name!r}] is {values!r}: write a tuple of whole numbers or words, such as (128,)"

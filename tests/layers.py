@@ -14,6 +14,7 @@ LINE = (
         "workbench.dtypes",
         "workbench.host_steps",
         "workbench.devices",
+        "workbench.limits",
         "workbench.store.record",
     ),
     ("workbench.declared",),

@@ -8,7 +8,7 @@ from typing import Any
 from workbench.build import Unit, build_or_raise, unit_of
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
-from workbench.check.compare_outputs import Comparison, compare_outputs
+from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
 from workbench.declare import Operation, Plan, Shape
 from workbench.emulate import ORDERS, Memory, run_plan
 
@@ -34,7 +34,7 @@ class EmulatedStation:
                 for draw in draws
                 for order in orders
             ),
-            key=lambda c: c.relative_l2,
+            key=lambda c: c.excess,
         )
 
 
@@ -57,14 +57,14 @@ def evaluate_emulated(
     memory = Memory(order)
     try:
         for tensor in (*tensors, *plan.scratch):
-            if tensor.role == "input":
+            if tensor.given:
                 memory.put(tensor.name, inputs.get(tensor.name))
             else:
                 memory.empty(tensor)
         run_plan(plan, shape.dtype, memory, libraries, order=order, seed=seed)
         memory.check()
-        got = {t.name: memory.array(t.name).copy() for t in tensors if t.role == "output"}
+        got = {t.name: memory.array(t.name).copy() for t in tensors if t.compared}
     finally:
         memory.release()
-    found = compare_outputs(got, want, operation.tolerance[shape.dtype])
+    found = compare_outputs(got, want, tolerances(operation, shape))
     return found.at(f"{draw.label}, {order}")

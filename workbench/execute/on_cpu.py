@@ -70,12 +70,13 @@ class _HostSet:
         self.buffers: dict[str, HostBuffer] = {}
         self.arrays: dict[str, Any] = {}
         for tensor in self.tensors.values():
-            if tensor.role == "input" and inputs.get(tensor.name) is None:
+            if tensor.given and inputs.get(tensor.name) is None:
                 self.arrays[tensor.name] = None
                 continue
             buffer = HostBuffer(tensor.name, tensor.nbytes)
             self.buffers[tensor.name] = buffer
             self.arrays[tensor.name] = buffer.view(tensor.shape, numpy_dtype(tensor.dtype))
+        self.before: dict[str, Any] = {}
         self.load(inputs)
         self.torch: dict[str, Any] = {}
         if any(isinstance(step, Call) for step in plan.steps):
@@ -112,16 +113,18 @@ class _HostSet:
     def load(self, inputs: Inputs) -> None:
         for name, array in self.inputs().items():
             array[...] = inputs[name]
+            if self.tensors[name].role == "in_place":
+                self.before[name] = array.copy()
 
     def inputs(self) -> dict[str, Any]:
-        return {
-            name: self.arrays[name] for name, t in self.tensors.items() if t.role == "input" and name in self.buffers
-        }
+        return {name: self.arrays[name] for name, t in self.tensors.items() if t.given and name in self.buffers}
 
     def poison(self) -> None:
         for name, tensor in self.tensors.items():
-            if tensor.role != "input":
+            if not tensor.given:
                 poison(self.arrays[name])
+        for name, values in self.before.items():
+            self.arrays[name][...] = values
         for name in self.returned:
             self.torch[name] = None
 
@@ -130,7 +133,7 @@ class _HostSet:
             buffer.check()
         found = {}
         for name, tensor in self.tensors.items():
-            if tensor.role == "output":
+            if tensor.compared:
                 in_torch = name in self.returned
                 found[name] = numpy_copy(self.torch[name], tensor.dtype) if in_torch else self.arrays[name]
         return found

@@ -136,7 +136,11 @@ class Station:
         return Block(taken, repeats)
 
     def hand_over(self, index: int) -> None:
-        """What the last evaluation of a timed set has left: its outputs, and its inputs too."""
+        """What the last evaluation of a timed set has left: its outputs, and its inputs too. What is worked on in place
+        has been gone over many times by then: it is evaluated once more, on the values given."""
+        if any(t.role == "in_place" for t in self._operation.tensors(self._assignment.shape)):
+            self._bound.poison(index)
+            self._bound.run(index)
         self._put({**self._bound.outputs(index), **self._bound.inputs(index)})
 
     def facts(self) -> Facts:

@@ -40,11 +40,6 @@ class Subject:
     def key(self) -> str:
         return record_key(self.variant, self.shape, self.operation.regimes[0], self.backend)
 
-    @property
-    def bound(self) -> float:
-        """The relative L2 error that an output may have."""
-        return self.operation.tolerance[self.shape.dtype]
-
     def record(self, status: Status, settings: dict[str, Setting] | None = None, **fields: Any) -> Record:
         """A record with the declared cost filled in; `fields` are the rest."""
         chosen = self.variant.default_settings() if settings is None else settings
@@ -81,13 +76,10 @@ class Subject:
         """What is wrong with the declarations, as far as they can be looked at without running anything."""
         return fault_of(self.variant, self.operation, self.shape)
 
-    def is_right(self, found: Comparison) -> bool:
-        return found.relative_l2 <= self.bound
-
     def judged(self, found: Comparison, settings: dict[str, Setting] | None = None, **fields: Any) -> Record:
         """`ok` with `fields` where the comparison is within the tolerance, else `incorrect` with its reason alone."""
-        error = found.measure(self.bound)
-        if self.is_right(found):
+        error = found.measure()
+        if found.right:
             return self.record(Status.OK, settings, error=error, **fields)
         return self.record(Status.INCORRECT, settings, error=error, reason=found.reason + self._sources())
 
@@ -102,7 +94,7 @@ class Subject:
 
     def implausible(self, found: Comparison, reason: str, settings: dict[str, Setting]) -> Record:
         """The record of a variant whose answers are right, and whose time cannot be."""
-        return self.record(Status.IMPLAUSIBLE, settings, error=found.measure(self.bound), reason=reason)
+        return self.record(Status.IMPLAUSIBLE, settings, error=found.measure(), reason=reason)
 
     def failed(self, failure: Exception, settings: dict[str, Setting] | None = None) -> Record:
         """The record of a variant whose worker said no, crashed, hung, or did what no right one does."""

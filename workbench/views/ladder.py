@@ -62,8 +62,9 @@ def ladder(records: pd.DataFrame, known: Mapping[str, Rung]) -> pd.DataFrame:
     order = {name: place for place, name in enumerate(dict.fromkeys(key.partition("/")[0] for key in known))}
     rows["_operation"] = rows["operation"].map(order).fillna(len(order))
     rows["_later"] = rows["pass"] != FORWARD
-    by = ["_operation", "operation", "_later", "pass", "shape", "device", "rung", "variant"]
-    return rows.sort_values(by, kind="stable").drop(columns=["_operation", "_later"]).reset_index(drop=True)
+    order_by = ["_operation", "operation", "_later", "pass", "shape", "device", "rung", "variant"]
+    rows = rows.sort_values(order_by, kind="stable")
+    return rows.drop(columns=["_operation", "_later"]).reset_index(drop=True)
 
 
 def _with_speedups(rows: pd.DataFrame) -> pd.DataFrame:

@@ -15,8 +15,8 @@ from workbench.build import Binary, CompileFailure, Unit, build_units, first_err
 from workbench.build.ptx import ptx_of_units
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
-from workbench.check.compare_outputs import compare_outputs
-from workbench.declare import Call, Clear, Host, Kernel, Plan, Shape
+from workbench.check.compare_outputs import compare_outputs, tolerances
+from workbench.declare import Call, Clear, Host, Kernel, Plan, Shape, Tolerance
 from workbench.devices import arch_limits, device
 from workbench.host_steps import path_of
 from workbench.problem import Problem, SourceError
@@ -74,7 +74,8 @@ class SimulatedStation:
         if not any(isinstance(step, Kernel) for step in plan.steps):
             raise Problem(f"{variant.key}: has no CUDA kernel of its own for {shape.dtype}: nothing to simulate")
         inputs, want = make_draw(operation, shape, Draw(operation.regimes[0], 0))
-        bound = operation.tolerance[shape.dtype]
+        allowed = tolerances(operation, shape)
+        bound = max(tolerance.relative for tolerance in allowed.values())
         runs, outputs, sectors = [], {}, {}
         for name in request.levels:
             level = Level(name)
@@ -95,15 +96,16 @@ class SimulatedStation:
                 run |= {"status": "sampled", "reason": "a part of the blocks ran: the result is not compared"}
                 continue
             outputs[name] = got
-            comparison = compare_outputs(got, want, bound)
+            comparison = compare_outputs(got, want, allowed)
+            run["bound"] = comparison.bound
             run["relative_l2"] = comparison.relative_l2 if np.isfinite(comparison.relative_l2) else None
-            if not comparison.relative_l2 <= bound:
+            if not comparison.right:
                 run |= {"status": "incorrect", "reason": comparison.reason}
         declared = variant.cost(shape, request.settings).bytes
         return {
             "variant": variant.key, "shape": shape.as_dict() | {"dtype": shape.dtype}, "settings": request.settings,
             "arch": request.arch, "gpu": request.gpu, "origin": "simulated", "runs": runs,
-            "findings": [*_disagreements(outputs, sectors, bound), *_against_declared(runs, plan, declared)],
+            "findings": [*_disagreements(outputs, sectors, allowed), *_against_declared(runs, plan, declared)],
             "declared_bytes": declared, "bit_equal": _bit_equal(outputs), "known_loss": variant.known_loss,
         }  # fmt: skip
 
@@ -227,13 +229,15 @@ def _bit_equal(outputs: dict[str, dict[str, Any]]) -> bool | None:
     return all(one[name].tobytes() == other[name].tobytes() for name in one)
 
 
-def _disagreements(outputs: dict[str, dict[str, Any]], sectors: dict[str, dict[str, int]], bound: float) -> list[str]:
+def _disagreements(
+    outputs: dict[str, dict[str, Any]], sectors: dict[str, dict[str, int]], allowed: dict[str, Tolerance]
+) -> list[str]:
     """Where PTX and machine code are not the same program."""
     found = []
     if len(outputs) == 2:
         sass, ptx = outputs["sass"], outputs["ptx"]
         want = {name: array.astype(np.float64) for name, array in sass.items()}
-        if not (apart := compare_outputs(ptx, want, bound)).relative_l2 <= bound:
+        if not (apart := compare_outputs(ptx, want, allowed)).right:
             found.append(f"PTX and SASS compute different results: {apart.reason}")
     if len(sectors) == 2:
         for kernel, count in sectors["sass"].items():

@@ -53,10 +53,12 @@ def run_plan(
         counts = None
         if isinstance(step, Clear):
             memory.array(step.tensor).view(np.uint8).fill(0)
+            memory.written(step.tensor)
         elif isinstance(step, Call):
             call(step, memory)
         elif isinstance(step, Host):
             host(_path(binaries[unit_of(step, dtype, "host")]), step, memory)
+            memory.all_written()
         else:
             path = _path(binaries[unit_of(step, dtype, arch)])
             if path.suffix == ".cubin":
@@ -170,12 +172,14 @@ def call(step: Call, memory: Memory) -> None:
     """Calls a Python function over torch tensors that share the buffers; what it returns is copied into the outputs."""
     results = step.function(*(_tensor(name, memory) for name in step.inputs))
     if results is None:
+        memory.all_written()
         return
     if len(step.outputs) == 1 and not isinstance(results, (tuple, list)):
         results = (results,)
     for name, result in zip(step.outputs, results, strict=True):
         target = _tensor(name, memory)
         target.copy_(result.reshape(target.shape))
+        memory.written(name)
 
 
 def _tensor(name: str, memory: Memory) -> Any:

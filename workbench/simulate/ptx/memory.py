@@ -88,7 +88,8 @@ def load(low: Lowering, statement: Statement) -> None:
     registers = [_element(low, name, kind, load=True) for name in names]
     low.emit(
         "load", address.row, *registers, written=tuple(range(1, len(registers) + 1)), order=order, scope=scope,
-        bytes=SIZES[kind], elements=elements, sign_extend=kind[0] == "s", **fields_of(low, space, address),
+        bytes=SIZES[kind], elements=elements, sign_extend=kind[0] == "s", variant=int("nc" in words),
+        **fields_of(low, space, address),
     )  # fmt: skip
 
 

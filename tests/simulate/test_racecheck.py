@@ -82,8 +82,8 @@ def publish(data_order: Order, flag_store: Order, flag_load: Order, fences: bool
     w = Writer()
     block = w.file.special(Special.BLOCK_X)
     first, second = w.file.predicate(), w.file.predicate()
-    w.code.append(Instruction("setp.eq.u32", (first, block, w.file.constant(0))))
-    w.code.append(Instruction("setp.ne.u32", (second, block, w.file.constant(0))))
+    w.code.append(Instruction("setp.eq.u32", (first, ABSENT, block, w.file.constant(0))))
+    w.code.append(Instruction("setp.ne.u32", (second, ABSENT, block, w.file.constant(0))))
     data, flag = w.file.parameter(0, 2), w.file.parameter(8, 2)
     fence = [Instruction("fence", (), order=Order.ACQUIRE_RELEASE, scope=Scope.DEVICE)] if fences else []
     w.everywhere("store", data, w.file.constant(7), "data", guard=first, order=data_order)

@@ -11,6 +11,7 @@ LINE = (
         "workbench.axes",
         "workbench.arguments",
         "workbench.dtypes",
+        "workbench.host_steps",
         "workbench.devices",
         "workbench.store.record",
     ),

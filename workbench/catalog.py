@@ -59,6 +59,17 @@ class Catalog:
                 return variant
         raise unknown("variant", key, (v.key for v in self))
 
+    def named(self, word: str) -> Variant:
+        """The variant of a key, or of a name that only one operation has."""
+        if "/" in word:
+            return self.variant(word)
+        found = [variant for variant in self if variant.name == word]
+        if len(found) > 1:
+            raise Problem(f"{word}: {' or '.join(v.key for v in found)}? write the operation too", exit_status=2)
+        if not found:
+            raise unknown("variant", word, [variant.name for variant in self])
+        return found[0]
+
     def __iter__(self) -> Iterator[Variant]:
         for name in self.operations:
             yield from self.variants[name]

@@ -27,6 +27,7 @@ COMMANDS = (
     ("build", "workbench.cli.build"),
     ("occupancy", "workbench.cli.occupancy"),
     ("check", "workbench.cli.check"),
+    ("simulate", "workbench.cli.simulate"),
     ("sweep", "workbench.cli.sweep"),
     ("finish", "workbench.cli.finish"),
     ("profile", "workbench.cli.profile"),

@@ -95,15 +95,7 @@ def _launches(key: str, arch: str, dtype: str, kernel: str, kernels: Any) -> lis
     from workbench.problem import Problem, unknown
 
     catalog = load_catalog(kernels)
-    if "/" not in key:
-        matches = [v.key for v in catalog if v.name == key]
-        if len(matches) != 1:
-            raise (
-                Problem(f"{key}: {' or '.join(matches)}? write the operation too", exit_status=2)
-                if matches
-                else unknown("variant", key, [v.name for v in catalog])
-            )
-        key = matches[0]
+    key = catalog.named(key).key
     found: dict[str, dict[str, Any]] = {}
     for row in build_catalogue(catalog, [catalog.variant(key)], [arch], [dtype]):
         if row.status == "compile_error":

@@ -68,6 +68,8 @@ class Options:
     first_block: int = 0
     block_count: int = 2**63
     block_stride: int = 1
+    blocks: tuple[int, ...] = ()
+    """The blocks that are run, by their number in the grid; none named: those of the three fields above."""
     instruction_limit: int = 4_000_000_000
     multiprocessors: int = 1
     copies_at_once: bool = False
@@ -81,6 +83,26 @@ class Options:
     the memory model allows: a missing fence then gives wrong results."""
     idle_limit: int = 100_000_000
     """Warp instructions in which nothing changes that a thread could wait for, after which the launch has a fault."""
+    threads: int = 1
+    """Host threads over which blocks are spread, where nothing that one block does reaches another."""
+    sample: bool = False
+    """Blocks that are alike are counted by a few of them, where nothing that one block does reaches another: the
+    counters are whole, the results are not."""
+    trace: tuple[int, int] | None = None
+    """A block, by its number in the grid, and a warp of it: what that warp does is kept, instruction by instruction."""
+    trace_limit: int = 100_000
+
+
+@dataclass(frozen=True)
+class Traced:
+    """One instruction that the traced warp executed."""
+
+    instruction: int
+    """Its number in the program."""
+    lanes: int
+    """A mask: those whose guard held."""
+    changed: dict[int, int]
+    """Word of the warp's file → what it is afterwards, where that is new."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +116,9 @@ class Counts:
     """L2 reads and hits, sectors from and to memory, where the caches were modelled."""
     findings: tuple[Finding, ...] = ()
     """What the checkers found, the most frequent first."""
+    sampled: str = ""
+    """Which blocks were run, in words, where it was not all of them."""
+    trace: tuple[Traced, ...] = ()
 
     def __getitem__(self, counter: str) -> NDArray[np.int64]:
         """One counter, per instruction."""
@@ -136,8 +161,9 @@ def simulate(
     session = ctypes.c_void_p(library.simulate_new())
     try:
         _load(library, session, program, parameters)
-        own = [(at, name, np.frombuffer(bytearray(content), np.uint8), True, None) for at, name, content in program.globals]
-        for address, name, array, writable, undefined in sorted([*own, *memory.allocations()], key=lambda entry: entry[0]):
+        own = [(at, name, np.frombuffer(bytearray(data), np.uint8), True, None) for at, name, data in program.globals]
+        every = sorted([*own, *memory.allocations()], key=lambda entry: entry[0])
+        for address, name, array, writable, undefined in every:
             library.simulate_allocate(
                 session, ctypes.c_uint64(address), ctypes.c_uint64(array.nbytes), ctypes.c_void_p(array.ctypes.data),
                 name.encode(), int(writable), _pointer(undefined) if undefined is not None else None,
@@ -149,6 +175,12 @@ def simulate(
             options.first_cache_bytes, options.second_cache_bytes, int(options.checks), int(options.delays),
             options.idle_limit,
         )  # fmt: skip
+        if options.blocks:
+            chosen = np.array(options.blocks, np.uint64)
+            library.simulate_choose(session, _pointer(chosen), ctypes.c_uint64(len(chosen)))
+        if options.trace is not None:
+            limit = ctypes.c_uint64(options.trace_limit)
+            library.simulate_trace(session, ctypes.c_uint64(options.trace[0]), options.trace[1], limit)
         message = library.simulate_run(session, ctypes.byref(request))
         if message is not None:
             place = (ctypes.c_int64 * 7)()
@@ -190,7 +222,22 @@ def _counts(library: ctypes.CDLL, session: Any, program: Program, findings: tupl
     library.simulate_cache_totals(session, cache)
     names = ("l2_reads", "l2_hits", "memory_reads", "memory_writes")
     modelled = dict(zip(names, map(int, cache), strict=True)) if any(cache) else {}
-    return Counts(program, values, modelled, findings)
+    return Counts(
+        program, values, modelled, findings, trace=_trace(library, session)
+    )  # fmt: skip
+
+
+def _trace(library: ctypes.CDLL, session: Any) -> tuple[Traced, ...]:
+    count = ctypes.c_uint64()
+    start = library.simulate_trace_words(session, ctypes.byref(count))
+    words = np.ctypeslib.as_array(start, (count.value,)).tolist() if count.value else []
+    found, at = [], 0
+    while at < len(words):
+        number, lanes, changed = words[at : at + 3]
+        pairs = words[at + 3 : at + 3 + 2 * changed]
+        found.append(Traced(number, lanes, dict(zip(pairs[::2], pairs[1::2], strict=True))))
+        at += 3 + 2 * changed
+    return tuple(found)
 
 
 def _findings(

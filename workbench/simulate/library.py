@@ -29,6 +29,7 @@ def machine_library() -> ctypes.CDLL:
     library.simulate_new.restype = ctypes.c_void_p
     for name in ("simulate_program", "simulate_run", "simulate_finding"):
         getattr(library, name).restype = ctypes.c_char_p
+    library.simulate_trace_words.restype = ctypes.POINTER(ctypes.c_uint32)
     library.simulate_executed.restype = library.simulate_finding_count.restype = ctypes.c_uint64
     return library
 

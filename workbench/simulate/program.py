@@ -239,6 +239,9 @@ class Program:
     eight on."""
     notes: tuple[str, ...] = ()
     """What the simulation leaves out, in words."""
+    names: dict[int, str] = field(default_factory=dict)
+    """Row, or word of a predicate, → the register that it is, where a register keeps its row."""
+    _encoded: tuple[Any, list[bytes]] | None = field(default=None, repr=False, compare=False)
 
     def bank_at(self, parameters: bytes) -> bytes:
         """The constant bank of a launch."""
@@ -248,7 +251,12 @@ class Program:
         return bank[:at] + parameters + bank[at + len(parameters) :]
 
     def encoded(self) -> tuple[Any, list[bytes]]:
-        """The instructions as the machine takes them, and the names of their forms."""
+        """The instructions as the machine takes them, and the names of their forms: worked out once."""
+        if self._encoded is None:
+            self._encoded = self._encode()
+        return self._encoded
+
+    def _encode(self) -> tuple[Any, list[bytes]]:
         names: dict[str, int] = {}
         code = np.zeros(len(self.instructions), dtype=INSTRUCTION)
         code["operands"] = ABSENT

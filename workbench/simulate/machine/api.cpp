@@ -239,6 +239,23 @@ void simulate_cache_totals(void *handle, u64 *out) {
     out[2] = s.caches->memory_reads, out[3] = s.caches->memory_writes;
 }
 
+/// Which blocks the runs to come run.
+void simulate_choose(void *handle, const u64 *blocks, u64 count) {
+    static_cast<Session *>(handle)->machine.chosen.assign(blocks, blocks + count);
+}
+
+/// Keeps what one warp of one block does in the runs to come, at most so many instructions of it.
+void simulate_trace(void *handle, u64 block, u32 warp, u64 limit) {
+    static_cast<Session *>(handle)->machine.trace.begin(block, warp, limit);
+}
+
+/// What was kept (see Trace), so many words.
+const u32 *simulate_trace_words(void *handle, u64 *count) {
+    const Trace &trace = static_cast<Session *>(handle)->machine.trace;
+    *count = trace.words.size();
+    return trace.words.data();
+}
+
 u64 simulate_executed(void *handle) { return static_cast<Session *>(handle)->machine.executed; }
 
 }  // extern "C"

@@ -96,7 +96,9 @@ struct Warp {
     u32 group[LANES] = {};  ///< how many groups of copies each lane has committed
     std::vector<u8> local;  ///< word w of lane l at (w * 32 + l) * 4, as the hardware interleaves it
     u32 choice = 0;         ///< counts the choices among splits, for fairness
+    u32 next_in_turn = 0;   ///< the split that was given its turn last
     u32 active = 0;         ///< lanes of the split that is running
+    bool spun = false;      ///< the split that ran last used its whole turn up: another has the next
     bool waits_for_others = false;  ///< it asked for what only others can bring about: give them a turn
 
     u32 *row(i32 offset) { return file + offset; }
@@ -184,13 +186,33 @@ struct Launch {
     bool delays = false;
 };
 
+/// What one warp executed, instruction by instruction, and which words of its file each changed.
+struct Trace {
+    u64 block = ~0ull;
+    u32 warp = 0;
+    u64 limit = 0;           ///< instructions that are kept
+    std::vector<u32> words;  ///< per instruction: its index, its lanes, how many words changed; then offset and value of each
+
+    void begin(u64 of_block, u32 of_warp, u64 most);
+    /// An instruction is about to run for these lanes: what has changed since the last one began was that one's doing.
+    void step(const Warp &warp, u32 pc, u32 on);
+    void close(const Warp &warp);
+
+  private:
+    std::vector<u32> before_;
+    std::size_t open_ = 0;   ///< where the count of the instruction that runs stands, 0: none does
+    u64 kept_ = 0;
+};
+
 struct Machine {
     Program program;
     std::vector<Count> counts;      ///< one per instruction and one behind the last
     std::vector<Allocation> allocations;
     Launch launch;
+    std::vector<u64> chosen;        ///< the blocks that are run, in place of those that the launch names; empty: none
     std::vector<Observer *> observers;
     Caches *caches = nullptr;
+    Trace trace;
     u64 executed = 0;               ///< warp instructions so far
     u64 progress = 0;               ///< of them, when something last changed that others could wait for
     Observer *values = nullptr;     ///< whose values() is called: it slows every instruction

@@ -144,6 +144,7 @@ void Runner::begin_block() {
 void Runner::end_block(std::size_t place) {
     Block &block = *resident_[place];
     for (Warp &w : block.warps) {
+        if (m_.trace.block == block.index && m_.trace.warp == w.index) m_.trace.close(w);
         land(w, [](const Flight &) { return true; });
         settle(w, FULL, Scope::device);
         free_files_.push_back(w.file);
@@ -158,7 +159,12 @@ void Runner::run() {
     const Launch &l = m_.launch;
     for (u32 k = 0; k < m_.program.code.size(); ++k) index_of_address_.emplace(m_.program.code[k].address, k);
     const u64 blocks = static_cast<u64>(l.grid[0]) * l.grid[1] * l.grid[2];
-    for (u64 k = 0, at = l.first_block; k < l.block_count && at < blocks; ++k, at += l.block_stride) waiting_.push_back(at);
+    waiting_ = m_.chosen;
+    if (waiting_.empty()) {
+        for (u64 k = 0, at = l.first_block; k < l.block_count && at < blocks; ++k, at += l.block_stride) {
+            waiting_.push_back(at);
+        }
+    }
     std::reverse(waiting_.begin(), waiting_.end());
     if (random_order()) std::shuffle(waiting_.begin(), waiting_.end(), m_.random);
     for (Observer *o : m_.observers) o->start(m_);
@@ -250,7 +256,8 @@ void Runner::merge(Warp &w) {
     for (std::size_t a = 0; a < w.splits.size(); ++a) {
         for (std::size_t b = w.splits.size() - 1; b > a; --b) {
             Split &one = w.splits[a], &other = w.splits[b];
-            if (one.pc == other.pc && one.state == other.state && one.barrier == other.barrier && one.need == other.need) {
+            if (one.pc == other.pc && one.state == other.state && one.barrier == other.barrier &&
+                one.passes == other.passes && one.need == other.need) {
                 one.mask |= other.mask;
                 w.splits.erase(w.splits.begin() + static_cast<std::ptrdiff_t>(b));
             }
@@ -262,8 +269,20 @@ void Runner::merge(Warp &w) {
 int Runner::choose(Warp &w) {
     if (w.splits.size() == 1) return w.splits[0].state == Split::ready ? 0 : -1;
     if (m_.program.merge_at_equal_pc) merge(w);
-    // Always the lowest would starve whoever another split waits for; now and then the highest has its turn.
-    const bool highest = (++w.choice & 15) == 0;
+    // A company that is complete is as ready as any other split.
+    while (release_waiting(w)) {
+    }
+    // Always the same one would starve whoever it waits for: now and then, and behind one that used its whole turn up
+    // (does it spin?), each has its turn.
+    const bool in_turn = (++w.choice & 15) == 0 || w.spun;
+    if (in_turn && !random_order()) {
+        w.spun = false;
+        for (std::size_t k = 0; k < w.splits.size(); ++k) {
+            w.next_in_turn = (w.next_in_turn + 1) % static_cast<u32>(w.splits.size());
+            if (w.splits[w.next_in_turn].state == Split::ready) return static_cast<int>(w.next_in_turn);
+        }
+        return -1;
+    }
     int chosen = -1;
     u32 ready = 0;
     for (std::size_t k = 0; k < w.splits.size(); ++k) {
@@ -273,9 +292,8 @@ int Runner::choose(Warp &w) {
         if (random_order()) {
             if (below(ready) == 0) chosen = static_cast<int>(k);
         } else if (!m_.program.lowest_pc_first) {
-            chosen = static_cast<int>(highest && chosen >= 0 ? chosen : static_cast<int>(k));
-        } else if (chosen < 0 || (highest ? s.pc > w.splits[static_cast<u32>(chosen)].pc
-                                          : s.pc < w.splits[static_cast<u32>(chosen)].pc)) {
+            chosen = static_cast<int>(k);
+        } else if (chosen < 0 || s.pc < w.splits[static_cast<u32>(chosen)].pc) {
             chosen = static_cast<int>(k);
         }
     }
@@ -311,8 +329,6 @@ bool Runner::turn(Warp &w, i64 quantum) {
     bool moved = false;
     w.waits_for_others = false;
     while (quantum > 0 && w.alive != 0 && !w.waits_for_others) {
-        // Who is complete goes on at once now and then: another split may spin for what it will do.
-        if (w.splits.size() > 1 && (w.choice & 3) == 3) release_waiting(w);
         int chosen = choose(w);
         if (chosen < 0) {
             if (!release_waiting(w)) return moved;
@@ -321,6 +337,7 @@ bool Runner::turn(Warp &w, i64 quantum) {
         moved = true;
         if (!run_split(w, static_cast<std::size_t>(chosen), quantum)) break;
     }
+    w.spun = quantum <= 0 && w.splits.size() > 1;
     return moved;
 }
 
@@ -335,6 +352,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
     Observer *const values = m_.values;
     w.splits[place].passes = false;
     w.active = mask;
+    const bool traced = m_.trace.block == w.block->index && m_.trace.warp == w.index;
     const bool alone = w.splits.size() == 1 || !m_.program.merge_at_equal_pc;
     const i64 lanes = std::popcount(mask);
     u32 begin = pc;
@@ -359,6 +377,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
             on &= i.guard_negated ? ~p : p;
             counts[pc].off += static_cast<u64>(lanes - std::popcount(on));
         }
+        if (traced) m_.trace.step(w, pc, on);
         if (!w.late.empty()) finish_late_for(w, i);
         if (values != nullptr) values->values(w, i, on, mask);
         switch (i.flow) {

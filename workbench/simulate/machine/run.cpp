@@ -179,10 +179,16 @@ void Runner::run() {
                 Warp &w = block.warps[(first + k) % warps];
                 if (m_.launch.delays) settle_by_chance(w, 4);
                 if (w.alive == 0) continue;
+                if (m_.launch.delays && below(4) != 0) {
+                    moved = true;  // others do more than a little between two of its steps
+                    continue;
+                }
                 const i64 quantum = random_order() ? 1 + static_cast<i64>(below(static_cast<u64>(l.quantum))) : l.quantum;
                 moved |= turn(w, quantum);
             }
-            if (block.done()) {
+            if (block.done() && !block.pending.empty()) {
+                moved = true;  // its stores may reach the others as late as any
+            } else if (block.done()) {
                 end_block(place--);
                 moved = true;
             }
@@ -350,6 +356,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
     const u32 mask = w.splits[place].mask;
     const bool passes = w.splits[place].passes;
     Observer *const values = m_.values;
+    const bool delays = m_.launch.delays;
     w.splits[place].passes = false;
     w.active = mask;
     const bool traced = m_.trace.block == w.block->index && m_.trace.warp == w.index;
@@ -384,6 +391,11 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
             case Flow::next:
                 if (on != 0) i.run(w, i, i.uniform ? FULL : on);
                 ++pc;
+                // What is delayed is seen by others only if they have their turn between two accesses.
+                if (delays && quantum <= static_cast<i64>(pc - begin)) {
+                    close(pc), leave(pc);
+                    return true;
+                }
                 break;
             case Flow::branch: {
                 close(pc + 1);

@@ -32,6 +32,7 @@ def verdict_of(fault: Fault, fixed: bool, folder: Path) -> Verdict:
         return Plan((Clear("y"), kernel) if fault.clears else (kernel,))
 
     tensors = (Tensor("x", (N,), "float32"), Tensor("y", (N,), "float32", "output"))
+
     def reference(shape: Shape, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"y": np.array([5, 1, 5] + [0] * (N - 3)) if fault.depends else np.zeros(N)}
 

@@ -152,7 +152,10 @@ def test_a_release_covers_what_was_acquired_before_it() -> None:
     """WRC: the flag passes through a third thread."""
     seen = loaded(
         outcomes(
-            (f"{STORE} x 1",), (f"{ACQUIRE} x r0", f"{RELEASE} y 1"), (f"{ACQUIRE} y r1", f"{LOAD} x r2"), seeds=2 * SEEDS
+            (f"{STORE} x 1",),
+            (f"{ACQUIRE} x r0", f"{RELEASE} y 1"),
+            (f"{ACQUIRE} y r1", f"{LOAD} x r2"),
+            seeds=2 * SEEDS,
         )
     )
     assert (1, 1, 0) not in seen and (1, 1, 1) in seen

@@ -34,9 +34,13 @@ class Writer:
     def everywhere(self, form: str, address: int, value: int, text: str, **fields: object) -> None:
         self.code.append(Instruction(form, (address, value), text, **fields))  # type: ignore[arg-type]
 
-    def run(self, memory: Memory, blocks: int = 1, threads: int = 64, parameters: bytes = b"", **options: int) -> Counts:
+    def run(
+        self, memory: Memory, blocks: int = 1, threads: int = 64, parameters: bytes = b"", **options: int
+    ) -> Counts:
         program = Program("written", [*self.code, EXIT], self.file, static_shared=4096, merge_at_equal_pc=True)
-        return simulate(program, (blocks, 1, 1), (threads, 1, 1), parameters, memory, options=Options(checks=Checks.ALL, **options))
+        return simulate(
+            program, (blocks, 1, 1), (threads, 1, 1), parameters, memory, options=Options(checks=Checks.ALL, **options)
+        )
 
 
 def kinds(counts: Counts) -> list[str]:

@@ -160,7 +160,9 @@ def _differences(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
         first = answers[names[0]][name].reshape(-1).view(np.uint8)
         other = next((n for n in names[1:] if (answers[n][name].reshape(-1).view(np.uint8) != first).any()), None)
         if other is not None:
-            told.append(f"{name} is right and differs between the schedules {names[0]} and {other}: it depends on their order")
+            told.append(
+                f"{name} is right and differs between the schedules {names[0]} and {other}: it depends on their order"
+            )
     return told
 
 

@@ -28,7 +28,8 @@ def verdict_of(fault: Fault, fixed: bool, folder: Path) -> Verdict:
 
     def plan(fix: bool) -> Plan:
         arguments = ("x", "y", I32(N))
-        kernel = Kernel(source, "kernel", (fault.blocks, 1, 1), (fault.threads, 1, 1), arguments, defines=(("FIX", int(fix)),))  # fmt: skip
+        kernel = Kernel(source, "kernel", (fault.blocks, 1, 1), (fault.threads, 1, 1), arguments,
+                        defines=(("FIX", int(fix)),))  # fmt: skip
         return Plan((Clear("y"), kernel) if fault.clears else (kernel,))
 
     tensors = (Tensor("x", (N,), "float32"), Tensor("y", (N,), "float32", "output"))

@@ -170,14 +170,15 @@ def _rerun(report: Path, launch: int, arguments: list[str], timeout: float, memo
 
 def _answer(worker: Any, timeout: float, method: str, *arguments: Any) -> dict[str, Any]:
     from workbench.execute.worker import WorkerCrashed, WorkerTimeout
+    from workbench.simulate.library import compiled
 
     try:
+        compiled()  # once, and not within the time that the simulation has
         found: dict[str, Any] = worker.call(method, *arguments, timeout_s=timeout, returns=dict[str, Any])
         return found
     except WorkerTimeout:
-        raise Problem(
-            f"the simulation did not end within {timeout:g} s; --sample runs a few blocks of each kind, --timeout waits"
-        ) from None
+        hint = "" if method == "coverage" else "; --sample runs a few blocks of each kind, --timeout waits longer"
+        raise Problem(f"the simulation did not end within {timeout:g} s{hint}") from None
     except WorkerCrashed as crash:
         raise Problem(f"the simulation ended: {crash}; --memory gives it more") from None
     finally:

@@ -55,6 +55,9 @@ class Checks(IntFlag):
     ALL = 7
 
 
+NO_CHECKS = Checks(0)
+
+
 @dataclass(frozen=True)
 class Options:
     """How a launch is run; none of it changes what a right kernel computes."""
@@ -76,7 +79,7 @@ class Options:
     first_cache_bytes: int = 0
     """L1 per multiprocessor, for the model of caches; 0: no model."""
     second_cache_bytes: int = 0
-    checks: Checks = Checks(0)
+    checks: Checks = NO_CHECKS
     """What to look for while it runs."""
     delays: bool = False
     """Stores to global memory become visible, and loads from it take their values, as late and in as odd an order as

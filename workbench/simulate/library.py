@@ -25,7 +25,7 @@ FLAGS = (
 @functools.cache
 def machine_library() -> ctypes.CDLL:
     """The library. Raises Problem where there is no compiler, or it does not compile."""
-    library = ctypes.CDLL(str(_compiled()))
+    library = ctypes.CDLL(str(compiled()))
     library.simulate_new.restype = ctypes.c_void_p
     for name in ("simulate_program", "simulate_run", "simulate_finding"):
         getattr(library, name).restype = ctypes.c_char_p
@@ -39,7 +39,8 @@ def lacks_form(name: str) -> bool:
     return not machine_library().simulate_has_form(name.encode())
 
 
-def _compiled() -> Path:
+def compiled() -> Path:
+    """The library's file, compiled where the cache lacks it: about a minute of processor time. Raises Problem."""
     compiler = host_compiler()
     sources = sorted(MACHINE.glob("*.cpp"))
     texts = [part for file in (*sources, *sorted(MACHINE.glob("*.h"))) for part in (file.name, file.read_bytes())]

@@ -96,6 +96,7 @@ struct Warp {
     u32 group[LANES] = {};  ///< how many groups of copies each lane has committed
     std::vector<u8> local;  ///< word w of lane l at (w * 32 + l) * 4, as the hardware interleaves it
     u32 choice = 0;         ///< counts the choices among splits, for fairness
+    u32 pauses = 0;         ///< of splits that were not alone
     u32 next_in_turn = 0;   ///< the split that was given its turn last
     u32 active = 0;         ///< lanes of the split that is running
     bool spun = false;      ///< the split that ran last used its whole turn up: another has the next

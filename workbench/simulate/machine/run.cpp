@@ -67,6 +67,9 @@ struct File {
     ~File() { std::free(words); }
 };
 
+/// How often the lanes of a warp pause (YIELD, NANOSLEEP) before those go on that wait for them to converge.
+constexpr u32 PATIENCE = 64;
+
 class Runner {
   public:
     explicit Runner(Machine &machine) : m_(machine) {}
@@ -88,6 +91,7 @@ class Runner {
     bool release_waiting(Warp &w);
     void merge(Warp &w);
     void sync_groups(Warp &w, const Instruction &i, u32 mask, u32 on);
+    void part(Warp &w);
     static u32 asked(Warp &w, const Instruction &i, u32 mask);
     bool run_split(Warp &w, std::size_t place, i64 &quantum);
     void open_barriers(Block &block);
@@ -331,6 +335,19 @@ bool Runner::release_waiting(Warp &w) {
     return false;
 }
 
+/// Lanes that wait at a convergence barrier go on without those that only pause: what these wait for may be theirs to do
+/// (a lock taken by one lane of a warp). Threads progress independently of each other since sm_70.
+void Runner::part(Warp &w) {
+    for (Split &s : w.splits) {
+        if (s.state != Split::at_converge) continue;
+        u32 *members = w.row(m_.program.code[s.pc].o[0]);
+        for (int lane = 0; lane < LANES; ++lane) {
+            if (s.mask >> lane & 1) members[lane] = s.mask; else members[lane] &= ~s.mask;
+        }
+        s.state = Split::ready;
+    }
+}
+
 bool Runner::turn(Warp &w, i64 quantum) {
     bool moved = false;
     w.waits_for_others = false;
@@ -507,6 +524,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
             case Flow::pause:
                 if (i.run != nullptr && on != 0) i.run(w, i, on);
                 close(pc + 1), leave(pc + 1);
+                if (w.splits.size() > 1 && ++w.pauses % PATIENCE == 0) part(w);
                 return false;
         }
     }

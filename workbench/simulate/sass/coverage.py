@@ -39,7 +39,7 @@ def coverage(cubin: Path) -> Coverage:
 def coverages(cubin: Path) -> dict[str, Coverage]:
     """The same, kernel by kernel."""
     facts = kernels_of(cubin)
-    sections = sections_of(disassembled(cubin, lines=False), str(cubin))
+    sections = sections_of(disassembled(cubin), str(cubin))
     return {name: _of_kernel(name, fact, section_of(sections, fact, cubin)) for name, fact in facts.items()}
 
 

@@ -170,8 +170,8 @@ def _task(unit: Unit, reader: SourceReader) -> _Task:
     source = unit.found_source()
     project = unit.project_folders()
     if _is_cuda(unit):
-        include = (*project, *toolkit.include_folders())
-        identity = [options_text(unit, include), toolkit.nvrtc_version(), toolkit.header_versions()]
+        include = (*project, *toolkit.device_folders())
+        identity = [options_text(unit, include), toolkit.nvrtc_version(), toolkit.device_headers()]
         flags: tuple[str, ...] = ()
         suffix = ".cubin"
     else:

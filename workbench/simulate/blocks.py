@@ -26,7 +26,7 @@ def independent(program: Program) -> bool:
     it that is ordered or volatile."""
     return not any(
         i.space in (Space.GLOBAL, Space.GENERIC)
-        and ((i.form or "").startswith("atom.") or (i.form in ("load", "store") and i.order != Order.WEAK))
+        and ((i.form or "").startswith("atomic.") or (i.form in ("load", "store") and i.order != Order.WEAK))
         for i in program.instructions
     )
 
@@ -42,7 +42,7 @@ def run_launch(
 ) -> Counts:
     """As `simulate`, and does what `options.sample` and `options.threads` ask for where the kernel allows it."""
     options = options or Options()
-    watched = options.races or options.delay_stores or options.trace is not None or options.first_cache_bytes
+    watched = options.checks or options.delays or options.trace is not None or options.first_cache_bytes
     blocks = int(np.prod(grid, dtype=np.int64))
 
     def run(options: Options) -> Counts:

@@ -55,7 +55,7 @@ def _accesses(space: Space, store: bool) -> Pick:
 
 
 def _atomics(space: Space) -> Pick:
-    return lambda i: i.form is not None and i.form.startswith("atom.") and i.space == space
+    return lambda i: i.form is not None and i.form.startswith("atomic.") and i.space == space
 
 
 def _branches(i: Instruction) -> bool:

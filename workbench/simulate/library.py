@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import functools
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from workbench.build import cache
 from workbench.build.host import compiler_identity, host_compiler
@@ -47,13 +47,25 @@ def compiled() -> Path:
     target = cache.entry(cache.digest(["simulate", compiler_identity(compiler, FLAGS), repr(FLAGS), *texts]), ".so")
     if cache.is_sound(target):
         return target
+    with ThreadPoolExecutor(2) as pool:
+        objects = list(pool.map(lambda source: _object(compiler, source), sources))
+    return _made(target, lambda scratch: [*compiler, "-shared", *map(str, objects), "-o", str(scratch)])
+
+
+def _object(compiler: tuple[str, ...], source: Path) -> Path:
+    """One file compiled, from the cache where neither it nor a header has changed."""
+    headers = [part for file in sorted(MACHINE.glob("*.h")) for part in (file.name, file.read_bytes())]
+    identity = ["simulate", compiler_identity(compiler, FLAGS), repr(FLAGS), source.read_bytes(), *headers]
+    target = cache.entry(cache.digest(identity), ".o")
+    return _made(target, lambda scratch: [*compiler, *FLAGS, "-c", str(source), "-o", str(scratch)])
+
+
+def _made(target: Path, command: Callable[[Path], list[str]]) -> Path:
+    if cache.is_sound(target):
+        return target
     scratch = cache.scratch_path(target)
     try:
-        with TemporaryDirectory(prefix="workbench-") as folder, ThreadPoolExecutor(2) as pool:
-            objects = [Path(folder) / f"{source.stem}.o" for source in sources]
-            list(pool.map(lambda pair: _run([*compiler, *FLAGS, "-c", str(pair[0]), "-o", str(pair[1])]),
-                          zip(sources, objects, strict=True)))  # fmt: skip
-            _run([*compiler, "-shared", *map(str, objects), "-o", str(scratch)])
+        _run(command(scratch))
         cache.publish(scratch, target)
     finally:
         scratch.unlink(missing_ok=True)

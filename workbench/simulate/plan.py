@@ -48,10 +48,13 @@ def run_plan(
         counts = None
         if isinstance(step, Clear):
             clear(step, memory)
+            memory.written(step.tensor)
         elif isinstance(step, Call):
             call(step, memory)
+            _called(step, memory)
         elif isinstance(step, Host):
             host(path_of(binaries[unit_of(step, dtype, "host")]), step, memory)
+            memory.all_written()
         else:
             path = path_of(binaries[unit_of(step, dtype, arch)])
             own = options(step) if callable(options) else options or Options()
@@ -147,3 +150,11 @@ def pack(program: Program, arguments: Sequence[Argument], memory: Memory) -> byt
             )
         block[offset : offset + size] = data
     return bytes(block)
+
+
+def _called(step: Call, memory: Memory) -> None:
+    """What a library call leaves counts as written: its outputs, or anything where it names none."""
+    for name in step.outputs:
+        memory.written(name)
+    if not step.outputs:
+        memory.all_written()

@@ -90,12 +90,15 @@ class Runner {
     int choose(Warp &w);
     bool release_waiting(Warp &w);
     void merge(Warp &w);
+    void sync_groups(Warp &w, const Instruction &i, u32 mask, u32 on);
     void part(Warp &w);
     static u32 asked(Warp &w, const Instruction &i, u32 mask);
     bool run_split(Warp &w, std::size_t place, i64 &quantum);
     void open_barriers(Block &block);
     void open_if_complete(Block &block, int barrier);
     [[noreturn]] void stuck();
+    [[noreturn]] void waits_forever();
+    bool gather(Warp &w, std::size_t place, const Instruction &i, bool passes);
     bool random_order() const { return m_.launch.seed != 0; }
     u64 below(u64 bound) { return m_.random() % bound; }
 };
@@ -139,6 +142,7 @@ void Runner::begin_block() {
     }
     for (Observer *o : m_.observers) o->block_starts(*block);
     resident_.push_back(std::move(block));
+    m_.progress = m_.executed;
 }
 
 void Runner::end_block(std::size_t place) {
@@ -146,9 +150,11 @@ void Runner::end_block(std::size_t place) {
     for (Warp &w : block.warps) {
         if (m_.trace.block == block.index && m_.trace.warp == w.index) m_.trace.close(w);
         land(w, [](const Flight &) { return true; });
-        settle(w, FULL);
+        settle(w, FULL, Scope::device);
         free_files_.push_back(w.file);
     }
+    settle_block(block);
+    m_.progress = m_.executed;
     for (Observer *o : m_.observers) o->block_ends(block);
     resident_.erase(resident_.begin() + static_cast<std::ptrdiff_t>(place));
 }
@@ -175,24 +181,47 @@ void Runner::run() {
             const std::size_t first = random_order() ? below(warps) : 0;
             for (std::size_t k = 0; k < warps; ++k) {
                 Warp &w = block.warps[(first + k) % warps];
-                if (!w.pending.empty()) settle_by_chance(w, 4);
+                if (m_.launch.delays) settle_by_chance(w, 4);
                 if (w.alive == 0) continue;
+                if (m_.launch.delays && below(4) != 0) {
+                    moved = true;  // others do more than a little between two of its steps
+                    continue;
+                }
                 const i64 quantum = random_order() ? 1 + static_cast<i64>(below(static_cast<u64>(l.quantum))) : l.quantum;
                 moved |= turn(w, quantum);
             }
-            if (block.done()) {
+            if (block.done() && !block.pending.empty()) {
+                moved = true;  // its stores may reach the others as late as any
+            } else if (block.done()) {
                 end_block(place--);
                 moved = true;
             }
         }
         if (!moved) stuck();
-        if (m_.executed > l.instruction_limit) {
-            const Block &block = *resident_.front();
-            m_.fault(block.warps.front(), m_.program.code.front(), "waits_forever",
-                     std::to_string(m_.executed) + " instructions and no end: does a thread wait for what never comes?" +
-                         (waiting_.empty() ? "" : " " + std::to_string(waiting_.size()) + " blocks have not begun"));
+        if (m_.executed > l.instruction_limit || m_.executed - m_.progress > l.idle_limit) waits_forever();
+    }
+}
+
+void Runner::waits_forever() {
+    std::string text = std::to_string(m_.executed) + " instructions and no end: does a thread wait for what never comes?";
+    if (!waiting_.empty()) {
+        text += " " + std::to_string(waiting_.size()) + " blocks have not begun: nothing promises that they begin before " +
+                "others end, or in which order";
+    }
+    // Whoever is not waiting for company is going round: the lowest place is likelier to be in the loop.
+    const Warp *who = nullptr;
+    u32 pc = 0;
+    int lane = -1;
+    for (const auto &block : resident_) {
+        for (const Warp &w : block->warps) {
+            for (const Split &s : w.splits) {
+                if (s.state != Split::ready || (who != nullptr && s.pc >= pc)) continue;
+                who = &w, pc = s.pc, lane = std::countr_zero(s.mask);
+            }
         }
     }
+    if (who == nullptr) stuck();
+    m_.fault(*who, m_.program.code[pc], "waits_forever", text, lane);
 }
 
 void Runner::stuck() {
@@ -238,7 +267,7 @@ void Runner::merge(Warp &w) {
         for (std::size_t b = w.splits.size() - 1; b > a; --b) {
             Split &one = w.splits[a], &other = w.splits[b];
             if (one.pc == other.pc && one.state == other.state && one.barrier == other.barrier &&
-                one.passes == other.passes) {
+                one.passes == other.passes && one.need == other.need) {
                 one.mask |= other.mask;
                 w.splits.erase(w.splits.begin() + static_cast<std::ptrdiff_t>(b));
             }
@@ -343,6 +372,8 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
     u32 pc = w.splits[place].pc;
     const u32 mask = w.splits[place].mask;
     const bool passes = w.splits[place].passes;
+    Observer *const values = m_.values;
+    const bool delays = m_.launch.delays;
     w.splits[place].passes = false;
     w.active = mask;
     const bool traced = m_.trace.block == w.block->index && m_.trace.warp == w.index;
@@ -371,10 +402,17 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
             counts[pc].off += static_cast<u64>(lanes - std::popcount(on));
         }
         if (traced) m_.trace.step(w, pc, on);
+        if (!w.late.empty()) finish_late_for(w, i);
+        if (values != nullptr) values->values(w, i, on, mask);
         switch (i.flow) {
             case Flow::next:
                 if (on != 0) i.run(w, i, i.uniform ? FULL : on);
                 ++pc;
+                // What is delayed is seen by others only if they have their turn between two accesses.
+                if (delays && quantum <= static_cast<i64>(pc - begin)) {
+                    close(pc), leave(pc);
+                    return true;
+                }
                 break;
             case Flow::branch: {
                 close(pc + 1);
@@ -429,8 +467,9 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                     ++pc;
                     break;
                 }
-                settle(w, on);
+                settle(w, on, Scope::block);
                 for (Observer *o : m_.observers) o->lanes_exit(w, on);
+                m_.progress = m_.executed;
                 w.alive &= ~on;
                 w.block->alive -= static_cast<u32>(std::popcount(on));
                 if (on == mask) {
@@ -444,20 +483,11 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
             }
             case Flow::warp_sync:
             case Flow::converge: {
-                const u32 *row = w.row(i.o[i.flow == Flow::warp_sync ? 4 : 0]);
-                const u32 need = row[std::countr_zero(mask)] & w.alive;
-                if (!(passes && first) && (mask & need) != need) {
+                if (!gather(w, place, i, passes && first)) {
                     close(pc), leave(pc);
-                    w.splits[place].state = i.flow == Flow::warp_sync ? Split::at_warp_sync : Split::at_converge;
-                    w.splits[place].need = need;
                     return true;
                 }
-                if (i.flow == Flow::warp_sync) {
-                    const u32 members = i.guard >= 0 ? on : mask & row[std::countr_zero(mask)];
-                    if (i.run == nullptr) settle(w, members);
-                    for (Observer *o : m_.observers) o->warp_synced(w, i, members);
-                    if (i.run != nullptr && members != 0) i.run(w, i, members);
-                }
+                if (i.flow == Flow::warp_sync) sync_groups(w, i, mask, on);
                 ++pc;
                 break;
             }
@@ -470,8 +500,8 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 const int id = i.o[0] < 0 ? 0 : static_cast<int>(w.file[i.o[0] + std::countr_zero(on)]) & 15;
                 Block &block = *w.block;
                 block.expected[id] = i.o[1] < 0 ? 0 : w.file[i.o[1] + std::countr_zero(on)] >> i.scale;
-                settle(w, on);
-                for (Observer *o : m_.observers) o->barrier_arrives(w, on, id);
+                settle(w, on, Scope::block);
+                for (Observer *o : m_.observers) o->barrier_arrives(w, i, on, id);
                 block.arrived[id] += static_cast<u32>(std::popcount(on));
                 if (i.variant != 0) {
                     const u32 votes = (w.file[i.o[2]] & i.keep[0]) ^ i.flip[0];
@@ -500,6 +530,51 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
     }
 }
 
+/// The lanes of a split that name the same members, one group after the other.
+template <class F>
+void each_group(const u32 *row, u32 mask, F &&f) {
+    for (u32 rest = mask; rest != 0;) {
+        const u32 members = row[std::countr_zero(rest)];
+        const u32 group = rest & lanes_where([=](int lane) { return row[lane] == members; });
+        rest &= ~group;
+        f(group, members);
+    }
+}
+
+/// Whether all that the split's lanes wait for are here. Where not, those wait, and the others (if any) stand here alone.
+bool Runner::gather(Warp &w, std::size_t place, const Instruction &i, bool passes) {
+    if (passes) return true;
+    const u32 mask = w.splits[place].mask;
+    const auto state = i.flow == Flow::warp_sync ? Split::at_warp_sync : Split::at_converge;
+    u32 missing = 0, need = 0;
+    each_group(w.row(i.o[i.flow == Flow::warp_sync ? 4 : 0]), mask, [&](u32 group, u32 members) {
+        if ((members & w.alive & ~mask) == 0 || missing != 0) return;
+        missing = group, need = members & w.alive;
+    });
+    if (missing == 0) return true;
+    if (missing != mask) {
+        w.splits[place].mask = mask & ~missing;
+        w.splits.push_back({w.splits[place].pc, missing});
+        place = w.splits.size() - 1;
+    }
+    w.splits[place].pc = static_cast<u32>(i.index);
+    w.splits[place].state = state;
+    w.splits[place].need = need;
+    return false;
+}
+
+void Runner::sync_groups(Warp &w, const Instruction &i, u32 mask, u32 on) {
+    each_group(w.row(i.o[4]), mask, [&](u32 group, u32 members) {
+        const u32 lanes = i.guard >= 0 ? group & on : group & members;
+        if (i.run == nullptr) settle(w, lanes, Scope::block);
+        for (Observer *o : m_.observers) {
+            if (i.guard < 0 && (group & ~members) != 0) o->outside_of_mask(w, i, group & ~members);
+            o->warp_synced(w, i, lanes);
+        }
+        if (i.run != nullptr && lanes != 0) i.run(w, i, lanes);
+    });
+}
+
 void Runner::open_barriers(Block &block) {
     for (int id = 0; id < BARRIERS; ++id) {
         if (block.expected[id] == 0) open_if_complete(block, id);
@@ -517,6 +592,7 @@ void Runner::open_if_complete(Block &block, int id) {
         block.reduction[id] = Reduction::none;
     }
     block.arrived[id] = block.voted[id] = 0;
+    m_.progress = m_.executed;
     for (Observer *o : m_.observers) o->barrier_opens(block, id);
     for (Warp &w : block.warps) {
         for (Split &s : w.splits) {
@@ -543,7 +619,7 @@ RegisterForm::RegisterForm(const std::string &name, Form form) { forms()[name] =
 void Machine::run() {
     random.seed(launch.seed);
     counts.assign(program.code.size() + 1, {});
-    executed = 0;
+    executed = progress = 0;
     Runner(*this).run();
 }
 

@@ -32,6 +32,7 @@ COMMANDS = (
     ("profile", "workbench.cli.profile"),
     ("import", "workbench.cli.import_"),
     ("compare", "workbench.cli.compare"),
+    ("dispatch", "workbench.cli.dispatch"),
     ("report", "workbench.cli.report"),
     ("dashboard", "workbench.cli.dashboard"),
 )

@@ -13,7 +13,7 @@ from workbench.build import Binary, CompileFailure, build_units, first_errors, u
 from workbench.build.ptx import ptx_of_units
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
-from workbench.check.compare_outputs import Comparison, compare_outputs
+from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
 from workbench.declare import Host, Kernel, Operation, Plan, Shape
 from workbench.problem import SourceError
 from workbench.simulate.found import BY_THE_LETTER
@@ -50,7 +50,6 @@ class Verdict:
 
     comparison: Comparison
     """The worst of all."""
-    bound: float
     findings: tuple[str, ...]
     """A line per fault, as the checkers name them; none where nothing is wrong but perhaps the result."""
     notes: tuple[str, ...] = ()
@@ -58,7 +57,7 @@ class Verdict:
 
     @property
     def right(self) -> bool:
-        return not self.findings and self.comparison.relative_l2 <= self.bound
+        return not self.findings and self.comparison.right
 
     @property
     def reason(self) -> str:
@@ -83,7 +82,6 @@ def examine(
     `binaries` as for run_plan. Raises Problem for what is not simulated. A schedule that ends in a fault is not
     compared; the faults of all are in the verdict.
     """
-    bound = operation.tolerance[shape.dtype]
     findings: dict[str, None] = {}
     notes: dict[str, None] = {}
     worst = Comparison(0.0, "")
@@ -98,10 +96,10 @@ def examine(
             if made.hangs:
                 break  # it would in the others, at length
             continue
-        worst = max(worst, made.comparison, key=lambda c: c.relative_l2)
+        worst = max(worst, made.comparison, key=lambda c: c.excess)
         if draw == draws[0]:
             answers[schedule.name] = made.outputs
-            if not made.comparison.relative_l2 <= bound:
+            if not made.comparison.right:
                 wrong.append(schedule.name)
     right = next((name for name in answers if name not in wrong), None)
     if wrong and right is not None:
@@ -109,7 +107,7 @@ def examine(
         notes[f"{told}: is an order or a fence missing?"] = None
     elif not wrong:
         notes.update(dict.fromkeys(_differences(answers)))
-    return Verdict(worst, bound, tuple(findings), tuple(notes))
+    return Verdict(worst, tuple(findings), tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def _run(
     memory = Memory()
     tensors = operation.tensors(shape)
     for tensor in tensors:
-        if tensor.role == "input":
+        if tensor.given:
             memory.put(tensor.name, inputs.get(tensor.name))
         else:
             memory.empty(tensor)
@@ -143,11 +141,11 @@ def _run(
         return _Run((*(f.text for f in told), str(fault)), notes, {}, hangs=fault.kind == "waits_forever")
     found = [finding for counts in counted if counts is not None for finding in counts.findings]
     findings = [f.text for f in found if f.fault]
-    outputs = {t.name: memory.array(t.name) for t in tensors if t.role == "output"}
+    outputs = {t.name: memory.array(t.name) for t in tensors if t.compared}
     for name, array in outputs.items():
         if lost := memory.unwritten(name):
             findings.append(f"initcheck: unwritten_output: {lost} of {array.nbytes} bytes of {name} were never written")
-    comparison = compare_outputs(outputs, want, operation.tolerance[shape.dtype])
+    comparison = compare_outputs(outputs, want, tolerances(operation, shape))
     notes = tuple(f.text for f in found if f.kind in BY_THE_LETTER)
     return _Run(tuple(findings), notes, outputs, comparison.at(f"{draw.label}, {schedule.name}"))
 

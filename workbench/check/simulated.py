@@ -133,7 +133,7 @@ class SimulatedStation:
         tensors = self._operation.tensors(request.shape)
         memory = Memory()
         for tensor in (*tensors, *plan.scratch):
-            if tensor.role == "input":
+            if tensor.given:
                 memory.put(tensor.name, inputs.get(tensor.name))
             else:
                 memory.empty(tensor)
@@ -152,7 +152,7 @@ class SimulatedStation:
              **launches.get(pairs[0][0], {}), **summary(found[kernel], level)}
             for kernel, pairs in steps.items()
         ]  # fmt: skip
-        return {t.name: memory.array(t.name) for t in tensors if t.role == "output"}, found
+        return {t.name: memory.array(t.name) for t in tensors if t.compared}, found
 
     def _binaries(self, plan: Plan, request: Request, level: Level) -> dict[Unit, Binary | Path]:
         dtype, given = request.shape.dtype, dict(request.files).get(level.value)

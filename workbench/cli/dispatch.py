@@ -18,12 +18,11 @@ def command(
     as_json: Json = False,
 ) -> None:
     """The fastest measured variant of each operation, pass, device, dtype and shape; ties where intervals overlap."""
-    from workbench.cli.quantity import seconds
     from workbench.cli.terminal import Column, Row, print_table, say
     from workbench.dispatch.export import entries
     from workbench.dispatch.table import write_table
-    from workbench.views.runs import list_summaries
-    from workbench.views.sides import run_summary
+    from workbench.quantity import quantity
+    from workbench.views.runs import list_summaries, run_summary
 
     chosen = [run_summary(name, profiles) for name in runs] if runs else list(list_summaries(profiles))
     found, problems = entries(chosen)
@@ -45,7 +44,7 @@ def command(
                     f"{e.operation} {e.pass_}",
                     " ".join(f"{axis}={size}" for axis, size in e.sizes.items()) + f" {e.dtype} {e.device}",
                     e.variant,
-                    seconds(e.median_s),
+                    quantity(e.median_s, "s"),
                     ", ".join(e.tie),
                     e.run,
                 ]

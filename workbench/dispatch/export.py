@@ -9,9 +9,9 @@ import pandas as pd
 
 from workbench.dispatch.table import Entry
 from workbench.views.best import best_settings
+from workbench.views.filter import Filter
 from workbench.views.query import read_records
 from workbench.views.runs import RunSummary
-from workbench.views.selection import Selection
 
 PROBLEM = ["operation", "pass", "backend", "device", "shape"]
 DEVICES = ("cpu", "cuda")
@@ -23,7 +23,7 @@ def entries(runs: Sequence[RunSummary], operations: tuple[str, ...] = ()) -> tup
     Other people's kernels are left out: what a layer runs must be there wherever the project is.
     """
     newest_first = {run.name: place for place, run in enumerate(runs)}
-    read = read_records(runs, Selection(operations=operations))
+    read = read_records(runs, Filter(operations=operations))
     records = read.frame
     timed = records[records["time.median_s"].notna() & (records["status"] == "ok") & records["backend"].isin(DEVICES)]
     own = timed[~timed["factors"].map(_is_peer)]

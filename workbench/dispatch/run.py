@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from workbench.arguments import c_argument
+from workbench.arguments import c_argument, c_number
 from workbench.catalog import Catalog, load_catalog
-from workbench.declare import DTYPE_BYTES, I32, Argument, At, Clear, Defines, Host, Kernel, Plan, Setting, Shape
+from workbench.declare import DTYPE_BYTES, Argument, At, Clear, Defines, Host, Kernel, Plan, Setting, Shape
 from workbench.dispatch.native import host_function
 from workbench.problem import Problem, SourceError
 
@@ -126,6 +125,4 @@ def _argument(argument: Argument, tensors: Tensors, item_bytes: Mapping[str, int
     if isinstance(argument, At):
         base = _address(tensors, argument.tensor)
         return 0 if base is None else base + argument.offset * item_bytes[argument.tensor]
-    if isinstance(argument, I32):
-        return ctypes.c_int32(argument.value)
-    return ctypes.c_float(argument) if isinstance(argument, float) else ctypes.c_int64(argument)
+    return 0 if argument is None else c_number(argument)

@@ -86,8 +86,8 @@ class Memory:
         return 0 if found is None or self._arrays[name] is None else int(found[: self.array(name).nbytes].sum())
 
     def allocations(self) -> list[tuple[int, str, NDArray[Any], bool, NDArray[np.uint8] | None]]:
-        """Address, name, array, whether a kernel may write it, which bytes nobody has written (None: not watched); in the
-        order of addresses."""
+        """Address, name, array, whether a kernel may write it, which bytes nobody has written (None: not watched); in
+        the order of addresses."""
         found = [
             (self._addresses[name], name, array, name not in self._read_only, self._unwritten.get(name))
             for name, array in self._arrays.items()

@@ -47,7 +47,7 @@ def test_both_front_ends_agree_and_count_what_the_kernel_must_move(workbench: Ru
     assert sum(line["executed"] for line in kernel["lines"]) == machine["smsp__inst_executed.sum"]
     threads = [line["threads"] for line in kernel["lines"]]
     assert threads == sorted(threads, reverse=True)
-    assert any("state" in line["text"] and line["file"].endswith("serial.cu") for line in kernel["lines"])
+    assert any("state" in line["text"] and line["file"].endswith("50_serial.cu") for line in kernel["lines"])
 
 
 def test_the_table_fits_80_columns_and_says_that_it_is_simulated(workbench: Run) -> None:  # noqa: F811
@@ -136,7 +136,7 @@ def test_front_ends_that_are_not_one_program_are_a_finding(station: SimulatedSta
     from tests.simulate.simulated_case import Case, binaries
 
     plan = Case("scan/serial", Shape.of("float32", B=B, T=T, H=H)).plan()
-    (path,) = [made.path for unit, made in binaries(plan, "float32").items() if unit.source.name == "serial.cu"]
+    (path,) = [made.path for unit, made in binaries(plan, "float32").items() if unit.source.name == "50_serial.cu"]
     lines = path.read_text().splitlines()
     last = max(k for k, line in enumerate(lines) if "st.global" in line)
     changed = tmp_path / "changed.ptx"

@@ -128,7 +128,7 @@ def _run(
     tensors = operation.tensors(shape)
     for tensor in tensors:
         if tensor.given:
-            memory.put(tensor.name, inputs.get(tensor.name))
+            memory.put(tensor.name, inputs.get(tensor.name), writable=tensor.compared)
         else:
             memory.empty(tensor)
     options = replace(schedule.options, idle_limit=IDLE_LIMIT, instruction_limit=INSTRUCTION_LIMIT)
@@ -170,7 +170,7 @@ class SimulatedStation:
     def __init__(self, kernels: Path, variant: str) -> None:
         catalog = load_catalog(kernels)
         self._variant = catalog.variant(variant)
-        self._operation = catalog.operation(self._variant.operation)
+        self._operation = catalog.operation_of(self._variant)
 
     def check(self, shape: Shape, settings: dict[str, Any], draws: tuple[Draw, ...]) -> Verdict:
         """The verdict of all draws and schedules. Raises Problem for what is not simulated."""

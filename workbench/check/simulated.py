@@ -65,7 +65,7 @@ class SimulatedStation:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         catalog = load_catalog(kernels)
         self._variant = catalog.variant(variant)
-        self._operation = catalog.operation(self._variant.operation)
+        self._operation = catalog.operation_of(self._variant)
 
     def run(self, request: Request) -> dict[str, Any]:
         """Runs at every level, and what follows from all of them. Problem where nothing can be simulated."""
@@ -134,7 +134,7 @@ class SimulatedStation:
         memory = Memory()
         for tensor in (*tensors, *plan.scratch):
             if tensor.given:
-                memory.put(tensor.name, inputs.get(tensor.name))
+                memory.put(tensor.name, inputs.get(tensor.name), writable=tensor.compared)
             else:
                 memory.empty(tensor)
         launches = {}

@@ -78,7 +78,7 @@ def command(
     check_arch(arch)
     catalog = load_catalog(kernels)
     variant = catalog.named(names[0])
-    operation = catalog.operation(variant.operation)
+    operation = catalog.operation_of(variant)
     files = {"ptx": ptx, "cubin": cubin}
     given = tuple(("sass" if k == "cubin" else k, str(path.resolve())) for k, path in files.items() if path is not None)
     levels = tuple(level for level, _ in given) if given and not through else _levels(through or "both")

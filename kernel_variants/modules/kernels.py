@@ -7,8 +7,10 @@ On a GPU the catalogue's kernels are all there is: what they cannot do is compos
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +54,8 @@ def chosen(operation: str, device: str, dtype: Any, B: int, T: int, H: int, plai
     """What forward and backward run for a shape, and why. `plain`: candidates log-safe, forwards in time, no marks."""
     name = DTYPES.get(dtype)
     if name is None or (device == "cpu" and walk(operation, False, name) is None):
-        return tuple(  # type: ignore[return-value]
-            Choice(operation, pass_, "torch", {}, reason="no kernel for it here") for pass_ in ("forward", "backward")
-        )
+        forward = Choice(operation, "forward", "torch", {}, reason="no kernel for it here")
+        return forward, replace(forward, pass_="backward")
     measured = _measured(operation, device, name, B, T, H) if plain else None
     if device == "cpu":
         reason = "no measured run near this shape" if plain else "the catalogue's variants do not do this cell"
@@ -189,16 +190,8 @@ def _catalogue(choice: Choice, h: Tensor, tensors: dict[str, Tensor]) -> None:
     B, T, H = h.shape
     shape = Shape.of(DTYPES[h.dtype], B=B, T=T, H=H)
     device = str(h.device)
-    with torch.cuda.device(h.device) if h.is_cuda else _nothing:
+    with torch.cuda.device(h.device) if h.is_cuda else contextlib.nullcontext():
         prepare(choice.operation, choice.variant, tuple(choice.settings.items()), shape, device)(tensors)
-
-
-class _Nothing:
-    def __enter__(self) -> None: ...
-    def __exit__(self, *_: object) -> None: ...
-
-
-_nothing = _Nothing()
 
 
 def _ready(x: Tensor) -> Tensor:

@@ -118,8 +118,16 @@ def build_or_raise(
 ) -> dict[Unit, Binary]:
     """Every unit's binary, one after the other. Raises `error` with `what` and the compiler's first errors where one
     does not compile: SourceError costs the variant that is being run its record."""
+    return all_built(build_units(units, jobs=1), what, error)
+
+
+def all_built(
+    outcomes: Mapping[Unit, Built], what: str = "does not compile", error: type[Exception] = SourceError
+) -> dict[Unit, Binary]:
+    """The binaries, where every unit has one; else raises `error` as `build_or_raise` does, which this is for units
+    that something else than `build_units` compiled."""
     binaries = {}
-    for unit, built in build_units(units, jobs=1).items():
+    for unit, built in outcomes.items():
         if isinstance(built, CompileFailure):
             raise error(f"{what}: {first_errors(built)}")
         binaries[unit] = built

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from workbench.build import Binary, CompileFailure, build_units, first_errors, unit_of
+from workbench.build import Binary, Unit, all_built, build_units, unit_of
 from workbench.build.ptx import ptx_of_units
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
 from workbench.declare import Host, Kernel, Operation, Plan, Shape
-from workbench.problem import SourceError
 from workbench.simulate.found import BY_THE_LETTER
 from workbench.simulate.launch import Checks, Options, SimulationFault
 from workbench.simulate.memory import Memory
@@ -178,13 +177,8 @@ class SimulatedStation:
         return examine(plan, self._operation, shape, draws, simulated_binaries(plan, shape.dtype))
 
 
-def simulated_binaries(plan: Plan, dtype: str, arch: str = ARCH) -> dict[Any, Binary]:
+def simulated_binaries(plan: Plan, dtype: str, arch: str = ARCH) -> dict[Unit, Binary]:
     """The plan's kernels as PTX and its host functions as libraries. Raises SourceError where one does not compile."""
     kernels = {unit_of(step, dtype, arch) for step in plan.steps if isinstance(step, Kernel)}
     hosts = {unit_of(step, dtype, "host") for step in plan.steps if isinstance(step, Host)}
-    made: dict[Any, Binary] = {}
-    for unit, outcome in {**ptx_of_units(kernels), **build_units(hosts, jobs=1)}.items():
-        if isinstance(outcome, CompileFailure):
-            raise SourceError(f"does not compile: {first_errors(outcome)}")
-        made[unit] = outcome
-    return made
+    return all_built({**ptx_of_units(kernels), **build_units(hosts, jobs=1)})

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from workbench.build import Binary, CompileFailure, Unit, build_units, first_errors, kernels_of, occupancy, unit_of
+from workbench.build import Binary, Unit, all_built, build_units, kernels_of, occupancy, unit_of
 from workbench.build.ptx import ptx_of_units
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
@@ -163,11 +163,8 @@ class SimulatedStation:
             found = dict.fromkeys(kernels, Path(given))
             kernels = set()
         outcomes = dict(ptx_of_units(kernels)) if level is Level.PTX else dict(build_units(kernels, jobs=1))
-        for unit, outcome in {**outcomes, **build_units(hosts, jobs=1)}.items():
-            if isinstance(outcome, CompileFailure):
-                raise SourceError(f"{self._variant.key} does not compile for {request.arch}: {first_errors(outcome)}")
-            found[unit] = outcome
-        return found
+        outcomes |= build_units(hosts, jobs=1)
+        return found | all_built(outcomes, f"{self._variant.key} does not compile for {request.arch}")
 
 
 def _occupied(step: Kernel, binaries: dict[Unit, Binary | Path], request: Request) -> dict[str, Any]:

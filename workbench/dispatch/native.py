@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from workbench.declare import Defines
-from workbench.problem import SourceError
 
 
 @functools.cache
@@ -28,9 +27,7 @@ def host_function(source: Path, function: str, dtype: str, defines: Defines = ()
 
 @functools.cache
 def _library(source: Path, dtype: str, defines: Defines) -> ctypes.CDLL:
-    from workbench.build import HOST, CompileFailure, Unit, build_unit, first_errors
+    from workbench.build import HOST, Unit, build_or_raise
 
-    built = build_unit(Unit(source, dtype, defines, HOST))
-    if isinstance(built, CompileFailure):
-        raise SourceError(f"{source.name} does not compile: {first_errors(built)}")
-    return ctypes.CDLL(str(built.path))
+    unit = Unit(source, dtype, defines, HOST)
+    return ctypes.CDLL(str(build_or_raise([unit], f"{source.name} does not compile")[unit].path))

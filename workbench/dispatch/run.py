@@ -10,7 +10,7 @@ from workbench.arguments import c_argument, c_number
 from workbench.catalog import Catalog, load_catalog
 from workbench.declare import DTYPE_BYTES, Argument, At, Clear, Defines, Host, Kernel, Plan, Setting, Shape
 from workbench.dispatch.native import host_function
-from workbench.problem import Problem, SourceError
+from workbench.problem import Problem
 
 Tensors = dict[str, Any]
 """torch tensors by the names that the plan knows, contiguous; None for an optional input that is absent."""
@@ -102,14 +102,13 @@ def _load(source: Any, function: str, dtype: str, defines: Defines) -> Any:
     import torch
     from cuda.core import Device, ObjectCode
 
-    from workbench.build import CompileFailure, Unit, build_unit, first_errors
+    from workbench.build import Unit, build_or_raise
     from workbench.execute.on_cuda import current_arch
 
     torch.cuda.init()
     Device(torch.cuda.current_device()).set_current()
-    built = build_unit(Unit(source, dtype, defines, current_arch()))
-    if isinstance(built, CompileFailure):
-        raise SourceError(f"{source.name} does not compile: {first_errors(built)}")
+    unit = Unit(source, dtype, defines, current_arch())
+    built = build_or_raise([unit], f"{source.name} does not compile")[unit]
     return ObjectCode.from_cubin(str(built.path)).get_kernel(function)
 
 

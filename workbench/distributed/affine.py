@@ -8,7 +8,6 @@ over flipped time. Then g_t = gh_t + μ_{t+1} is the gradient by b_t, g_t h_{t-1
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,8 +43,3 @@ def gradients(mu: Tensor, gh: Tensor, carry: Tensor, h: Tensor, before: Tensor) 
 def product(a: Tensor) -> Tensor:
     """What a whole block multiplies its start by: (B, …). Zero where it underflows: then nothing crosses it."""
     return a.prod(1)
-
-
-def saved(context: Any, *tensors: Tensor) -> None:
-    """Keeps tensors for the backward pass; the type of autograd's context is private to torch."""
-    context.save_for_backward(*tensors)

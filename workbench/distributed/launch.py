@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from workbench.distributed.loop import Training
@@ -20,11 +19,9 @@ PATIENCE_S = 10.0
 LOG = "torchrun.log"
 
 
-def start(
-    training: Training, count: int, most_restarts: int, port: int = 0, told: Callable[[], None] | None = None
-) -> None:
+def start(training: Training, count: int, most_restarts: int, port: int = 0) -> None:
     """Runs `count` ranks to their end; lost ones are started again with all others, `most_restarts` times, from the
-    newest checkpoint. `told` is called some times per second. Raises Problem with the first cause; no rank stays."""
+    newest checkpoint. Raises Problem with the first cause; no rank stays."""
     folder = Path(training.folder)
     for old in folder.glob("failed-*.json"):
         old.unlink()
@@ -40,8 +37,6 @@ def start(
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(0.25)
-                if told is not None:
-                    told()
                 if any(own for own, *_ in _failures(folder)):
                     break  # what a user must mend is the same after a restart
         finally:

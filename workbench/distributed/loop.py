@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -22,8 +23,6 @@ from workbench.distributed.sequence import Carry
 from workbench.distributed.task import Task, load_task
 from workbench.durable import append_whole, write_whole
 from workbench.problem import Problem
-
-Scheme = Literal["mesh", "pipeline"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def run(training: Training) -> None:
             _Laid(training, task, mesh).run()
 
 
-class _Loop:
+class _Loop(ABC):
     """Steps, checkpoints and what is written of them; how a step is done is its subclass's."""
 
     model: nn.Module
@@ -91,11 +90,13 @@ class _Loop:
         self.rank = dist.get_rank()
         self.attempt = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
+    @abstractmethod
     def step(self, number: int) -> float | None:
-        raise NotImplementedError
+        """One optimiser step; its loss where this rank has it."""
 
+    @abstractmethod
     def finish(self) -> dict[str, Tensor]:
-        raise NotImplementedError
+        """Every weight of the model, by its name."""
 
     def run(self) -> None:
         begin = self._resumed()

@@ -29,14 +29,18 @@ class Sizes:
     def ranks(self) -> int:
         return self.data * self.sequence * self.tensor
 
-    def fit(self, ranks: int, batch: int, steps: int) -> None:
-        """Raises Problem where the ranks that there are, or the batch, are not divided by these."""
+    def require_ranks(self, ranks: int) -> None:
+        """Raises Problem where there are more or fewer."""
         if self.ranks != ranks:
             raise Problem(
                 f"data {self.data} × sequence {self.sequence} × tensor {self.tensor} is {self.ranks} ranks, and there "
                 f"are {ranks}: start as many, or change a size",
                 exit_status=2,
             )
+
+    def fit(self, ranks: int, batch: int, steps: int) -> None:
+        """Raises Problem where the ranks that there are, or the batch, are not divided by these."""
+        self.require_ranks(ranks)
         for name, count, size in (("sequences", batch, self.data), ("time steps", steps, self.sequence)):
             if count % size:
                 raise Problem(f"{count} {name} are not divided by {size} ranks: choose a divisor", exit_status=2)
@@ -63,7 +67,7 @@ def ranks(sizes: Sizes, timeout_s: float = TIMEOUT_S, pipeline: bool = False) ->
         if pipeline:
             yield init_device_mesh(device, (dist.get_world_size(),))
             return
-        sizes.fit(dist.get_world_size(), sizes.data, sizes.sequence)
+        sizes.require_ranks(dist.get_world_size())
         yield init_device_mesh(
             device, (sizes.data, sizes.sequence, sizes.tensor), mesh_dim_names=("data", "sequence", "tensor")
         )

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from workbench.distributed.affine import Scan, doubling, gradients, product, reverse, saved
+from workbench.distributed.affine import Scan, doubling, gradients, product, reverse
 
 Carry = Literal["gather", "chain"]
 
@@ -46,7 +46,7 @@ class _SequenceScan(torch.autograd.Function):  # type: ignore[misc]
         rank, size = dist.get_rank(group), dist.get_world_size(group)
         before, last = _carry(a, b, h0, rank, size, group, carry, scan)
         h = scan(a, b, before)
-        saved(context, a, h, before)
+        context.save_for_backward(a, h, before)
         context.ranks = rank, size, group, carry, scan
         return h, last
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from workbench.distributed.trace import RankTime, rank_times
 from workbench.foreign import reading
+from workbench.quantity import quantity
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Summary:
     def text(self) -> str:
         loss = f", loss {self.first_loss:.4g} → {self.last_loss:.4g}" if self.first_loss and self.last_loss else ""
         restarts = f", {self.restarts} restarts" if self.restarts else ""
-        step = f", {1e3 * self.step_s:.3g} ms per step" if self.step_s is not None else ""
+        step = f", {quantity(self.step_s, 's')} per step" if self.step_s is not None else ""
         lines = [f"{self.steps} steps on {self.ranks} ranks{step}{loss}{restarts}; weights: {self.weights}"]
         lines += [time.text() for time in self.times]
         return "\n".join(lines)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.foreign import reading
+from workbench.quantity import quantity
 
 COMMUNICATION = re.compile(r"^(gloo:|nccl:|nccl(Dev)?Kernel)", re.IGNORECASE)
 WRAPPERS = re.compile(r"^(ProfilerStep|Optimizer\.|record_param_comms|c10d::|## )")
@@ -50,11 +51,12 @@ class RankTime:
 
     def text(self) -> str:
         def share(seconds: float) -> str:
-            return f"{100 * seconds / self.total_s:.0f} %" if self.total_s else "–"
+            return quantity(seconds / self.total_s if self.total_s else None, "%")
 
+        total = quantity(self.total_s, "s")
         return (
             f"rank {self.rank}: computing {share(self.compute_s)}, exposed communication {share(self.exposed_s)}, "
-            f"hidden communication {share(self.overlap_s)}, neither {share(self.other_s)} of {self.total_s:.3g} s"
+            f"hidden communication {share(self.overlap_s)}, neither {share(self.other_s)} of {total}"
         )
 
 

@@ -74,7 +74,7 @@ def judge(
     if found.resolution <= max(noise_floor, equivalent):
         return found
     needed = _samples_needed(min(len(samples_a), len(samples_b)), low, high, max(noise_floor, equivalent), noise_floor)
-    return Verdict("undecided", ratio, low, high, noise_floor, _reason(low, high, noise_floor, needed), needed)
+    return Verdict("undecided", ratio, low, high, noise_floor, _reason(found, noise_floor, needed), needed)
 
 
 def _samples_needed(count: int, low: float, high: float, admitted: float, noise_floor: float) -> int | None:
@@ -89,8 +89,8 @@ def _samples_needed(count: int, low: float, high: float, admitted: float, noise_
     return needed if needed <= MOST_SAMPLES else None
 
 
-def _reason(low: float, high: float, noise_floor: float, needed: int | None) -> str:
-    most = max(high, 1 / low) - 1 if low > 0 else math.inf
+def _reason(found: Verdict, noise_floor: float, needed: int | None) -> str:
+    low, high, most = found.low, found.high, found.resolution
     within = f"they differ by at most {100 * most:.3g} %" if math.isfinite(most) else "nothing limits their difference"
     asked = f"about {needed:,} samples per side would decide" if needed else "no number of samples would decide it"
     if low > 1 or high < 1:

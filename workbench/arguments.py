@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-from workbench.declare import I32, Argument, At
+from workbench.declare import I32, Argument, At, Turn
 
 
 def c_argument(argument: Argument, address: Callable[[str], int | None], item_bytes: Callable[[str], int]) -> Any:
@@ -21,4 +21,6 @@ def c_argument(argument: Argument, address: Callable[[str], int | None], item_by
         return ctypes.c_void_p(None if base is None else base + argument.offset * item_bytes(argument.tensor))
     if isinstance(argument, I32):
         return ctypes.c_int32(argument.value)
+    if isinstance(argument, Turn):
+        return ctypes.c_int64(argument.first)
     return ctypes.c_float(argument) if isinstance(argument, float) else ctypes.c_int64(argument)

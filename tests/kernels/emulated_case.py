@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from ml_dtypes import bfloat16
 
-from workbench.build import EMULATED, Binary, Unit, build_units, unit_of
+from workbench.build import EMULATED, Binary, Unit, build_units, units_of
 from workbench.catalog import Catalog, load_catalog
-from workbench.declare import Call, Clear, Host, Kernel, Setting, Shape, Step, Variant
+from workbench.declare import Call, Host, Kernel, Repeat, Setting, Shape, Step, Variant
 from workbench.emulate import Memory, run_plan
+from workbench.steps import leaves_of
 
 ORDERS = ("forward", "reversed", "shuffled")
 NUMPY_DTYPE = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(bfloat16)}
@@ -87,7 +88,7 @@ def run(case: Case, resident_blocks: int | None = None, planted: Path | None = N
     plan = variant.plan(shape, {**variant.default_settings(), **dict(case.settings)})
     if planted:
         plan = replace(plan, steps=tuple(_planted(step, planted) for step in plan.steps))
-    units = {unit_of(step, shape.dtype, EMULATED) for step in plan.steps if not isinstance(step, Call | Clear)}
+    units = set(units_of(plan, shape.dtype, [EMULATED]))
     memory = Memory(case.order)
     try:
         for tensor in tensors:
@@ -116,6 +117,8 @@ def check(case: Case) -> None:
 
 
 def _planted(step: Step, folder: Path) -> Step:
+    if isinstance(step, Repeat):
+        return replace(step, steps=tuple(_planted(part, folder) for part in step.steps))
     return replace(step, source=folder / step.source.name) if isinstance(step, Kernel) else step
 
 
@@ -218,7 +221,7 @@ def of_kind(operation: str, kind: type[Kernel] | type[Host] | type[Call]) -> lis
     for variant in catalog().variants[operation]:
         if variant.factors.get("peer") == "yes":
             continue
-        steps = variant.plan(shape, variant.default_settings()).steps
+        steps = list(leaves_of(variant.plan(shape, variant.default_settings()).steps))
         worker = next((k for k in (Kernel, Host, Call) if any(isinstance(step, k) for step in steps)), None)
         if worker is kind:
             found.append(variant)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.kernels.emulated_case import catalog, of_kind
 from workbench.declare import Kernel, Shape, Variant
+from workbench.steps import launches_of
 
 OPERATIONS = ("gate", "projection", "layer")
 ALL = [v for operation in OPERATIONS for v in catalog().variants[operation]]
@@ -23,7 +24,7 @@ def test_declared_launches_are_the_steps_of_the_plan(variant: Variant) -> None:
     """A kernel, a library product and the clearing of flags are a launch each."""
     for shape in shapes(variant):
         settings = variant.default_settings()
-        assert variant.cost(shape, settings).launches == len(variant.plan(shape, settings).steps)
+        assert variant.cost(shape, settings).launches == launches_of(variant.plan(shape, settings))
 
 
 @pytest.mark.parametrize("variant", ALL, ids=lambda v: v.key)

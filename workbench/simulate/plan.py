@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from workbench.arguments import c_argument
-from workbench.declare import Argument, Call, Clear, Host, Kernel, Plan
-from workbench.host_steps import HasPath, call, clear, host, path_of
+from workbench.build.units import unit_of_source
+from workbench.declare import Argument, Kernel, Plan
+from workbench.host_steps import HasPath, HostPlace
 from workbench.problem import Problem
 from workbench.simulate.launch import Counts, Options, simulate
 from workbench.simulate.memory import Memory
@@ -19,6 +20,7 @@ from workbench.simulate.program import Program
 from workbench.simulate.ptx import Module, read_module
 from workbench.simulate.ptx.lower import PARAMETERS
 from workbench.simulate.sass.lower import load_kernel
+from workbench.steps import Launch, Source, kind_of, unrolled
 
 
 def run_plan(
@@ -35,33 +37,55 @@ def run_plan(
     its cubin or its library. Returns what each step counted, None where it is no kernel. Raises SimulationFault for
     what a kernel must not do, Problem for what is not simulated.
     """
-    from workbench.build import unit_of
-
-    options = options or Options()
     for tensor in plan.scratch:
         if tensor.name not in memory:
             memory.empty(tensor)
+    place = SimulatedPlace(memory, lambda source: binaries[unit_of_source(source, dtype, arch)], options or Options())
     counted: list[Counts | None] = []
-    loaded: dict[Path, Loaded] = {}
-    for number, step in enumerate(plan.steps):
-        counts = None
-        if isinstance(step, Clear):
-            clear(step, memory)
-        elif isinstance(step, Call):
-            call(step, memory)
-        elif isinstance(step, Host):
-            host(path_of(binaries[unit_of(step, dtype, "host")]), step, memory)
-        else:
-            path = path_of(binaries[unit_of(step, dtype, arch)])
-            own = replace(options, seed=options.seed + number if options.seed else 0)
-            if path.suffix == ".cubin":
-                counts = launch_cubin(path, step, memory, own)
-            else:
-                if path not in loaded:
-                    loaded[path] = Loaded(module_of(path), memory, f"{path.stem[:12]}.")
-                counts = loaded[path].launch(step, own)
-        counted.append(counts)
+    for step in unrolled(plan.steps):
+        place.counts = None
+        kind_of(step).bind(step, place)()
+        counted.append(place.counts)
+        place.number += 1
     return counted
+
+
+class SimulatedPlace(HostPlace):
+    """See `workbench.steps.Place`: kernels are what was compiled, executed and counted. Raises SimulationFault."""
+
+    memory: Memory
+
+    def __init__(self, memory: Memory, compiled: Callable[[Source], HasPath | Path], options: Options) -> None:
+        super().__init__(memory, compiled)
+        self.counts: Counts | None = None
+        """Of the last launch."""
+        self.number = 0
+        """Of the step in its plan."""
+        self._options = options
+        self._modules: dict[Path, Loaded] = {}
+
+    def argument(self, argument: Argument) -> Any:
+        """Kernels see addresses of their own."""
+        return c_argument(argument, self.memory.address, lambda name: self.memory.array(name).itemsize)
+
+    def kernel(self, source: Source, launch: Launch, arguments: list[Any]) -> Callable[[], None]:
+        path = self.path(source)
+        shared_bytes, pointers = getattr(self._compiled(source), "launch_needs", (0, 0))
+        step = Kernel(
+            source.path, source.function, launch.grid, launch.block, (*launch.arguments, *[0] * pointers),
+            launch.shared_bytes + shared_bytes,
+        )  # fmt: skip
+
+        def run() -> None:
+            own = replace(self._options, seed=self._options.seed + self.number if self._options.seed else 0)
+            if path.suffix == ".cubin":
+                self.counts = launch_cubin(path, step, self.memory, own)
+                return
+            if path not in self._modules:
+                self._modules[path] = Loaded(module_of(path), self.memory, f"{path.stem[:12]}.")
+            self.counts = self._modules[path].launch(step, own)
+
+        return run
 
 
 _kernels: dict[tuple[Path, str], Program] = {}

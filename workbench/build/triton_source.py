@@ -64,7 +64,7 @@ def compile_triton(unit: Unit, source: Path, target: Path) -> Compilation:
             "capability": int(unit.arch.removeprefix("sm_")), "target": str(target),
         }  # fmt: skip
         done = subprocess.run(
-            [sys.executable, "-m", "workbench.build.triton_source"], input=json.dumps(request), env=environment,
+            [sys.executable, "-c", "from workbench.build.triton_source import main; main()"], input=json.dumps(request), env=environment,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
     if done.returncode:
@@ -120,7 +120,3 @@ def main() -> None:
     except Exception as error:
         words = " ".join(str(error).split())
         sys.exit(f"{request['source']}: error: {type(error).__name__}: {words}")
-
-
-if __name__ == "__main__":
-    main()

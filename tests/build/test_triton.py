@@ -1,0 +1,58 @@
+"""A Triton function is compiled like a CUDA source, for any architecture, without a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workbench.build import EMULATED, CompileFailure, Unit, build_unit, triton_source
+from workbench.build.catalogue import build_catalogue
+from workbench.catalog import load_catalog
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "triton_scan"
+KERNEL = EXAMPLE / "row_scan" / "row_scan_kernel.py"
+DEFINES = (("BLOCK", 128), ("num_warps", 4))
+TYPES = ("*float32@16", "*io@16", "*io@16", "i64")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("cache")
+def test_the_example_has_the_facts_of_a_cuda_source() -> None:
+    pytest.importorskip("triton", reason="triton is not installed: pip install triton")
+    catalog = load_catalog(EXAMPLE)
+    rows = build_catalogue(catalog, [catalog.variant("row_scan/triton")], ["sm_80"], ["bfloat16"])
+    (row,) = rows
+    assert row.status == "ok" and row.fact is not None, row.reason
+    assert (row.fact.kernel, row.fact.block_threads, row.fact.spill_bytes) == ("row_scan", 128, 0)
+    assert row.fact.registers and row.fact.shared_bytes and row.fact.sass_mix and row.fact.occupancy_theoretical
+
+
+@pytest.mark.parametrize(
+    ("function", "types", "words"),
+    [
+        ("row_scans", TYPES, "holds no @triton.jit function row_scans"),
+        ("row_scan", TYPES[:-1], "takes a, b, h, length, BLOCK: the plan passes 3 arguments"),
+    ],
+)
+@pytest.mark.usefixtures("cache")
+def test_what_does_not_compile_is_one_line(function: str, types: tuple[str, ...], words: str) -> None:
+    pytest.importorskip("triton", reason="triton is not installed: pip install triton")
+    failure = build_unit(Unit(KERNEL, "float32", DEFINES, "sm_80", function, types))
+    assert isinstance(failure, CompileFailure) and words in failure.message and "\n" not in failure.message
+
+
+def test_where_triton_is_missing_it_is_unsupported_with_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_source.importlib.util, "find_spec", lambda name: None)
+    catalog = load_catalog(EXAMPLE)
+    (row,) = build_catalogue(catalog, [catalog.variant("row_scan/triton")], ["sm_90"], ["float32"])
+    assert row.status == "unsupported" and "-m pip install triton" in (row.reason or ""), row
+
+
+def test_emulation_refuses_it() -> None:
+    failure = build_unit(Unit(KERNEL, "float32", DEFINES, EMULATED, "row_scan", TYPES))
+    assert isinstance(failure, CompileFailure) and "a Triton kernel is not emulated" in failure.message

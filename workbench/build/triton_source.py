@@ -28,6 +28,7 @@ NAMES = {
 OPTIONS = ("num_warps", "num_stages")
 """Those of a step's defines that are the compiler's and not the function's."""
 WARP = 32
+START = "from workbench.build.triton_source import main; main()"
 
 
 def missing() -> str | None:
@@ -64,7 +65,7 @@ def compile_triton(unit: Unit, source: Path, target: Path) -> Compilation:
             "capability": int(unit.arch.removeprefix("sm_")), "target": str(target),
         }  # fmt: skip
         done = subprocess.run(
-            [sys.executable, "-c", "from workbench.build.triton_source import main; main()"], input=json.dumps(request), env=environment,
+            [sys.executable, "-c", START], input=json.dumps(request), env=environment,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
     if done.returncode:

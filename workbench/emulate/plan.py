@@ -40,9 +40,8 @@ class EmulatedPlace(HostPlace):
 
         def run() -> None:
             launch_kernel(path, kernel, self.memory, self._order, self._seed, self._resident_blocks, arguments)
-            self._seed += 1  # no two launches meet the same order of threads
 
-        return run
+        return self._counted(run)
 
     def host(self, source: Source, arguments: Sequence[Any]) -> Callable[[], Any]:
         call = super().host(source, arguments)
@@ -50,6 +49,23 @@ class EmulatedPlace(HostPlace):
         def run() -> None:
             call()
             self.memory.check(source.function)
+
+        return self._counted(run)
+
+    def python(
+        self, function: Callable[..., Any], inputs: tuple[str, ...], outputs: tuple[str, ...]
+    ) -> Callable[[], None]:
+        return self._counted(super().python(function, inputs, outputs))
+
+    def clear(self, tensor: str) -> Callable[[], Any]:
+        return self._counted(super().clear(tensor))
+
+    def _counted(self, call: Callable[[], Any]) -> Callable[[], None]:
+        """The step, whose number goes into the order of threads: no two launches meet the same."""
+
+        def run() -> None:
+            call()
+            self._seed += 1
 
         return run
 

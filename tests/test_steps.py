@@ -10,12 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from workbench.build import EMULATED, HOST, units_of
-from workbench.declare import At, Call, Clear, Host, Kernel, Plan, Repeat, Step, Tensor, Turn
+from workbench.catalog import BUILTIN
+from workbench.check.simulated import Request, SimulatedStation
+from workbench.declare import At, Call, Clear, Host, Kernel, Plan, Repeat, Shape, Step, Tensor, Turn
+from workbench.dispatch.run import TensorPlace
 from workbench.execute.load import load
+from workbench.host_steps import bound_steps
 from workbench.steps import Kind, Place, kind_of, launches_of, leaves_of, unrolled
 from workbench.steps import kind as registry
+from workbench.steps.arguments import names_in
 
 ROOT = Path(__file__).parents[1]
 SIZE, TURNS = 8, 5
@@ -86,6 +92,36 @@ def test_a_functions_output_that_the_next_turn_takes_by_address_is_copied_to_its
     bound.run()
     assert np.array_equal(bound.outputs()["y"][0], np.full(SIZE, 3.0))
     assert np.array_equal(bound.outputs()["y"][1], np.full(SIZE, 5.0)), "twice the 2 that two turns have left, plus 1"
+
+
+def test_a_loop_runs_over_whatever_tensors_are_handed_over(source: Path) -> None:
+    place = TensorPlace("float32", {"x": 4, "y": 4, "turn": 8}, "cpu")
+    steps = list(bound_steps(looped(source, "host"), place))
+    for factor in (1.0, 2.0):
+        x, y = torch.full((SIZE,), factor), torch.full((TURNS, SIZE), torch.nan)
+        place.tensors = {"x": x, "y": y, "turn": torch.zeros(TURNS, dtype=torch.int64)}
+        for step in steps:
+            step()
+        assert torch.equal(y, (10.0 + 3 * torch.arange(TURNS))[:, None] * x)
+
+
+def test_a_loop_is_simulated_and_what_it_launches_is_counted_as_often_as_it_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("resource.setrlimit", lambda *_: None)
+    shape = Shape.of("float32", B=1, T=4, D=3, H=5, O=2)
+    station = SimulatedStation(BUILTIN, "layer/per_step_fused", 0)
+    found = station.run(Request(shape, {"block": 64}, "sm_90", "h100", ("sass", "ptx")))
+    for run in found["runs"]:
+        assert run["status"] == "ok", run
+        assert [kernel["launches"] for kernel in run["kernels"]] == [4, 4]
+        assert [kernel["grid"] for kernel in run["kernels"]] == [(3, 1, 1), (1, 1, 1)]
+
+
+@pytest.mark.parametrize("turn", [Turn(0.5), Turn(0, 1 << 63)])  # type: ignore[arg-type]
+def test_a_counter_that_is_no_64_bit_number_is_a_line(turn: Turn) -> None:
+    with pytest.raises(TypeError, match="write two whole numbers of 64 bits"):
+        list(names_in("row", (turn,)))
 
 
 @pytest.mark.parametrize(

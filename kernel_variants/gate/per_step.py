@@ -29,7 +29,7 @@ def unfused_step(shape: Shape, settings: Settings) -> tuple[Kernel, ...]:
     """x[:, t] → a[:, t], b[:, t]: two products and four elementwise kernels."""
     B, T, D, H = (shape[axis] for axis in "BTDH")
     t = Turn()
-    source, block = HERE / "per_step.cu", int(settings["block"])
+    source, block = HERE / "10_per_step.cu", int(settings["block"])
     one_each, warp_each = (ceil_div(B * H, block), 1, 1), warps(B * H, block)
     sizes, threads = (t, B, T, D, H), (block, 1, 1)
     return (
@@ -47,4 +47,4 @@ def fused_step(shape: Shape, settings: Settings) -> tuple[Kernel, ...]:
     B, T, D, H = (shape[axis] for axis in "BTDH")
     block = int(settings["block"])
     arguments = ("x", "w", "bias", "a", "b", Turn(), B, T, D, H)
-    return (Kernel(HERE / "per_step_fused.cu", "gate_step", warps(B * H, block), (block, 1, 1), arguments),)
+    return (Kernel(HERE / "11_per_step_fused.cu", "gate_step", warps(B * H, block), (block, 1, 1), arguments),)

@@ -51,7 +51,7 @@ def per_step(shape: Shape, settings: Settings) -> Plan:
     block = int(settings["block"])
     arguments = ("a", "b", "h0", "h", "h_last", Turn(), B, T, H)
     grid = (ceil_div(B * H, block), 1, 1)
-    state = Kernel(HERE / "state_step.cu", "layer_state_step", grid, (block, 1, 1), arguments)
+    state = Kernel(HERE / "10_state_step.cu", "layer_state_step", grid, (block, 1, 1), arguments)
     steps = (*gate_steps.unfused_step(shape, settings), state, projection_variants.step(shape, settings))
     between = tuple(t for t in scratch(shape) if t.name in ("a", "b", "h"))
     return Plan((Repeat(steps, T),), (*gate_steps.scratch(shape), *between))
@@ -74,7 +74,7 @@ def per_step_fused(shape: Shape, settings: Settings) -> Plan:
     block = int(settings["block"])
     arguments = ("x", "w", "bias", "h0", "h", "h_last", Turn(), B, T, D, H)
     grid = gate_steps.warps(B * H, block)
-    cell = Kernel(HERE / "cell_step.cu", "layer_cell_step", grid, (block, 1, 1), arguments)
+    cell = Kernel(HERE / "11_cell_step.cu", "layer_cell_step", grid, (block, 1, 1), arguments)
     steps = (cell, projection_variants.step(shape, settings))
     return Plan((Repeat(steps, T),), tuple(t for t in scratch(shape) if t.name == "h"))
 

@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     wanted = [catalog.variant(key) for key in arguments] or list(catalog)
     wrong = 0
     for variant in wanted:
-        operation = catalog.operation(variant.operation)
+        operation = catalog.operation(variant.operation_key)
         for dtype in operation.dtypes:
             if has_kernels_of_its_own(variant, operation, dtype):
                 wrong += not is_right(kernels, variant, operation, dtype)

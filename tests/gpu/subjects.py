@@ -23,7 +23,7 @@ def bound(name: str, sets: int = 1) -> Any:
     if name != COPY:
         catalog = load_catalog()
         variant = catalog.variant(name)
-        operation = catalog.operation(variant.operation)
+        operation = catalog.operation(variant.operation_key)
         return bind_variant(variant, operation, SHAPE, variant.default_settings(), "cuda", sets)
 
     def copy(x: Any, y: Any) -> None:

@@ -73,7 +73,7 @@ def run(case: Case, resident_blocks: int | None = None, planted: Path | None = N
     Raises EmulationFault for what the emulator catches, AssertionError for a source that does not compile.
     """
     variant = catalog().variant(case.variant)
-    operation = catalog().operation(variant.operation)
+    operation = catalog().operation(variant.operation_key)
     shape, tensors = case.shape, operation.tensors(case.shape)
     made = operation.make_inputs(
         shape, case.regime, np.random.default_rng(zlib.crc32(f"{shape} {case.regime}".encode()))
@@ -81,7 +81,7 @@ def run(case: Case, resident_blocks: int | None = None, planted: Path | None = N
     given = {
         t.name: np.ascontiguousarray(made[t.name]).astype(NUMPY_DTYPE[t.dtype])
         for t in tensors
-        if t.role == "input" and t.name not in case.absent
+        if t.given and t.name not in case.absent
     }
     reference = operation.reference(shape, {name: array.astype(np.float64) for name, array in given.items()})
 
@@ -92,7 +92,7 @@ def run(case: Case, resident_blocks: int | None = None, planted: Path | None = N
     memory = Memory(case.order)
     try:
         for tensor in tensors:
-            if tensor.role == "input":
+            if tensor.given:
                 memory.put(tensor.name, given.get(tensor.name))
             else:
                 memory.empty(tensor)
@@ -100,7 +100,7 @@ def run(case: Case, resident_blocks: int | None = None, planted: Path | None = N
             memory.empty(tensor)
         run_plan(plan, shape.dtype, memory, libraries(units), order=case.order, seed=7, resident_blocks=resident_blocks)
         memory.check()
-        return {t.name: _result(memory.array(t.name), reference[t.name]) for t in tensors if t.role == "output"}
+        return {t.name: _result(memory.array(t.name), reference[t.name]) for t in tensors if t.compared}
     finally:
         memory.release()
 
@@ -183,7 +183,7 @@ def covering(
 ) -> list[Case]:
     """Cases of a variant at its default settings: every pair of sizes, dtype, regime, thread order and presence of the
     optional inputs, as far as the product of the sizes stays within `largest`."""
-    operation = catalog().operation(variant.operation)
+    operation = catalog().operation(variant.operation_key)
     example = operation.tensors(Shape.of(**dict.fromkeys(sizes, 1)))
     optional = tuple(t.name for t in example if t.optional)
     factors: dict[str, Sequence[Any]] = {

@@ -14,7 +14,7 @@ OF_CUDA = [v for operation in OPERATIONS for v in of_kind(operation, Kernel)]
 
 
 def shapes(variant: Variant) -> list[Shape]:
-    axes = catalog().operation(variant.operation).axes
+    axes = catalog().operation(variant.operation_key).axes
     made = [Shape.of(d, **{**axes, "T": T}) for d in ("float32", "bfloat16") for T in (17, 256)]
     return [shape for shape in made if variant.supports(shape) is None]
 
@@ -30,7 +30,7 @@ def test_declared_launches_are_the_steps_of_the_plan(variant: Variant) -> None:
 @pytest.mark.parametrize("variant", ALL, ids=lambda v: v.key)
 def test_nothing_is_declared_below_the_least(variant: Variant) -> None:
     for shape in shapes(variant):
-        least = catalog().operation(variant.operation).least(shape)
+        least = catalog().operation(variant.operation_key).least(shape)
         declared = variant.cost(shape, variant.default_settings())
         assert declared.bytes >= least.bytes
         assert declared.matrix_flops == least.matrix_flops

@@ -18,7 +18,7 @@ from workbench.show.report import write_report
 from workbench.show.report_html import Section, render
 from workbench.store.record import Launches
 from workbench.views.ladder import frame_of, ladder
-from workbench.views.sides import run_summary
+from workbench.views.runs import run_summary
 
 KNOWN = {"scan/eager": Rung(0, "first", True), "scan/serial": Rung(1, "second", False)}
 

@@ -77,13 +77,11 @@ def run(
     shape, tensors = case.shape, operation.tensors(case.shape)
     generator = np.random.default_rng(zlib.crc32(f"{shape}".encode()))
     made = operation.make_inputs(shape, "normal", generator)
-    given = {
-        t.name: np.ascontiguousarray(made[t.name]).astype(NUMPY_DTYPE[t.dtype]) for t in tensors if t.role == "input"
-    }
+    given = {t.name: np.ascontiguousarray(made[t.name]).astype(NUMPY_DTYPE[t.dtype]) for t in tensors if t.given}
     reference = operation.reference(shape, {name: array.astype(np.float64) for name, array in given.items()})
     memory = Memory()
     for tensor in tensors:
-        if tensor.role == "input":
+        if tensor.given:
             memory.put(tensor.name, given[tensor.name])
         else:
             memory.empty(tensor)
@@ -91,7 +89,7 @@ def run(
     counts = run_plan(plan, shape.dtype, memory, binaries(plan, shape.dtype, arch, machine_code), arch, options)
     errors = {}
     for tensor in tensors:
-        if tensor.role == "output":
+        if tensor.compared:
             value: Any = memory.array(tensor.name)
             error = relative_error(value, reference[tensor.name])
             rounding = relative_error(reference[tensor.name].astype(value.dtype), reference[tensor.name])

@@ -34,15 +34,16 @@ def memory_counts(case: Case) -> dict[str, int]:
 
 @pytest.mark.parametrize(("variant", "lanes_bytes"), [("serial", 4), ("vector", 16)])
 def test_a_serial_scan_moves_each_element_once(variant: str, lanes_bytes: int) -> None:
-    """Two loads and a store per step and channel, h0 once, h_last once; whole sectors, whatever the lanes' width."""
+    """Two loads and a store per step and channel, in whole sectors whatever the lanes' width; h0 and h_last once, a
+    float at a time, so that each of a lane's floats touches the sectors of all."""
     found = memory_counts(Case(f"scan/{variant}", Shape.of("float32", B=B, T=T, H=H)))
     elements, states = B * T * H, B * H
-    assert found["load_sectors"] == (2 * elements + states) * 4 // 32
-    assert found["store_sectors"] == (elements + states) * 4 // 32
-    channels = 128 // 4 * lanes_bytes // 4  # of a warp
-    warps_lanes = min(channels, H)
-    assert found["loads"] == (2 * elements + states) // warps_lanes
-    assert found["stores"] == (elements + states) // warps_lanes
+    floats = lanes_bytes // 4
+    assert found["load_sectors"] == (2 * elements + states * floats) * 4 // 32
+    assert found["store_sectors"] == (elements + states * floats) * 4 // 32
+    per_warp = min(32 * floats, H)
+    assert found["loads"] == (2 * elements + states * floats) // per_warp
+    assert found["stores"] == (elements + states * floats) // per_warp
 
 
 def transpose(pitch: int) -> Counts:

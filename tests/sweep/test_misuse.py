@@ -51,7 +51,7 @@ COSTS_ITSELF = [
     ('"kernel.cu"', '"kernels.cu"', "kernels.cu: no such source: did you mean kernel.cu?"),
     ("(128, 1, 1), (", "(1, 1, 128), (", "variants.py:11: variant mine: plan() gives kernel a block of 1 x 1 x 128 threads: at most 1024, and 64 in z"),
     ("(ceil_div(N, 128), 1, 1)", "(1, 70000, 1)", "gives kernel a grid of 1 x 70,000 x 1 blocks: at most 65,535 in y and z"),
-    (ARGUMENTS, '("x", "y", True)', "passes an argument of type bool: an argument is a tensor's name, At(name, offset), int"),
+    (ARGUMENTS, '("x", "y", True)', "argument 3 (True) is u8, the kernel in kernel.cu takes i32: write I32(1)"),
     (ARGUMENTS, '["x", "y", I32(N)]', "gives kernel the arguments ['x', 'y', I32(value=300)]: write a tuple"),
     (f"Plan(({STEP},))", f'Plan(({STEP},), scratch=(Tensor("m", (N,), "float32"),))', "write the role 'scratch'"),
     (f"Plan(({STEP},))", f'Plan(({STEP},), scratch=(Tensor("x", (N,), "float32", "scratch"),))', "declares two tensors x"),
@@ -67,7 +67,7 @@ COSTS_ITSELF = [
     ('"kernel", (ceil', '"kernal", (ceil', "kernel.cu: no kernel kernal; it holds kernel"),
     ("int n) {", "bool n) {", "is i32, the kernel in kernel.cu takes u8"),
     ("y[i] = x[i] + 1.0f;", "y[/* row */ i] = x[i] + oops;", 'kernel.cu(3): error: identifier "oops" is undefined'),
-    ('extern "C" ', "#include <cstdio>\nint main() {}\n", 'cannot open source file "cstdio"'),
+    ('extern "C" ', "#include <iostream>\nint main() {}\n", 'cannot open source file "iostream"'),
     ('extern "C" ', "", 'no kernel kernel; it holds _Z6kernelPKfPfi (is the function extern "C" __global__?)'),
 ]  # fmt: skip
 
@@ -89,7 +89,7 @@ def test_it_costs_its_own_record_with_the_word_to_change(tmp_path: Path, old: st
          "operation.py:9: operation probe: make_inputs() gives no x: return it too (it returned z)"),
         ('i["x"] + 1', 'i["x"][:, None] + 1', "reference() gives y of shape (300, 1), tensors() declares (300,)"),
         ('i["x"] + 1', 'i["x"] * np.nan', "reference() gives y with NaN or infinity"),
-        ('"float32", "output"', '"float32", "out"', "gives y the role 'out': a role is input, output, scratch"),
+        ('"float32", "output"', '"float32", "out"', "gives y the role 'out': a role is input, parameter, saved, in_place, output, scratch"),
         ('Tensor("y", (s["N"],)', 'Tensor("y", (s["N"] / 1,)', "gives y the shape (300.0,): write a tuple of whole numbers"),
         ('random.standard_normal(s["N"], dtype', 'random.standard_normal(s["N"] + 1, dtype',
          "operation.py:9: operation probe: make_inputs() gives x of shape (301,), tensors() declares (300,)"),

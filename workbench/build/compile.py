@@ -188,8 +188,8 @@ def _task(unit: Unit, reader: SourceReader) -> _Task:
         key = cache.digest([*triton_source.identity(unit), reader.text(source)])
         return _Task(unit, source, "", (), (), cache.entry(key, ".cubin"))
     if _is_cuda(unit):
-        include = (*project, *toolkit.include_folders())
-        identity = [options_text(unit, include), toolkit.nvrtc_version(), toolkit.header_versions()]
+        include = (*project, *toolkit.device_folders())
+        identity = [options_text(unit, include), toolkit.nvrtc_version(), toolkit.device_headers()]
         flags: tuple[str, ...] = ()
         suffix = ".cubin"
     else:

@@ -8,6 +8,7 @@ from workbench.build import cache, toolkit
 from workbench.build.headers import SourceReader
 from workbench.build.nvrtc import STANDARD, Compilation, modules
 from workbench.build.units import Binary, CompileFailure, Unit
+from workbench.problem import Problem
 
 
 def ptx_of_units(units: Iterable[Unit]) -> dict[Unit, Binary | CompileFailure]:
@@ -17,6 +18,8 @@ def ptx_of_units(units: Iterable[Unit]) -> dict[Unit, Binary | CompileFailure]:
 
 
 def _ptx(unit: Unit, reader: SourceReader) -> Binary | CompileFailure:
+    if unit.function:
+        raise Problem(f"{unit.source.name}: PTX that Triton makes is not executed; its machine code is")
     source = unit.found_source()
     project = unit.project_folders()
     options = [
@@ -25,12 +28,12 @@ def _ptx(unit: Unit, reader: SourceReader) -> Binary | CompileFailure:
         "--generate-line-info",
         *(f"--define-macro={name}={value}" for name, value in unit.macros()),
     ]
-    identity = ["ptx", repr(options), toolkit.nvrtc_version(), toolkit.header_versions()]
+    identity = ["ptx", repr(options), toolkit.nvrtc_version(), toolkit.device_headers()]
     key = cache.digest([*identity, *reader.identity(source, project)])
     target = cache.entry(key, ".ptx")
     if cache.is_sound(target):
         return Binary(target, True, "")
-    folders = (*project, *toolkit.include_folders())
+    folders = (*project, *toolkit.device_folders())
     options += [f"--include-path={folder}" for folder in folders]
     made = compile_ptx(str(source), reader.text(source), options)
     if made.code is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
-from workbench.check.compare_outputs import Comparison, compare_outputs
-from workbench.declare import Arrays, Device, Plan, Shape
+from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
+from workbench.declare import Arrays, Device, Plan, Shape, Tolerance
 from workbench.execute.bound import Bound
 from workbench.execute.load import load
 
@@ -19,25 +20,25 @@ class DirectStation:
     def __init__(self, kernels: Path, variant: str, device: Device) -> None:
         catalog = load_catalog(kernels)
         self._variant = catalog.variant(variant)
-        self._operation = catalog.operation(self._variant.operation)
+        self._operation = catalog.operation_of(self._variant)
         self._device = device
 
     def check(self, shape: Shape, settings: dict[str, Any], draws: tuple[Draw, ...]) -> Comparison:
         """The worst comparison over the draws. Raises GuardBroken after a stray write."""
         plan = self._variant.plan(shape, settings)
-        return max((self._evaluate(plan, shape, draw) for draw in draws), key=lambda c: c.relative_l2)
+        return max((self._evaluate(plan, shape, draw) for draw in draws), key=lambda c: c.excess)
 
     def _evaluate(self, plan: Plan, shape: Shape, draw: Draw) -> Comparison:
         inputs, want = make_draw(self._operation, shape, draw)
         bound = load(plan, self._operation.tensors(shape), [inputs], shape.dtype, self._device)
-        return evaluated(bound, want, self._operation.tolerance[shape.dtype]).at(draw.label)
+        return evaluated(bound, want, tolerances(self._operation, shape)).at(draw.label)
 
 
-def evaluated(bound: Bound, want: Arrays, tolerance: float) -> Comparison:
+def evaluated(bound: Bound, want: Arrays, allowed: Mapping[str, Tolerance]) -> Comparison:
     """One evaluation with poisoned outputs against the float64 reference; the memory is given back."""
     try:
         bound.poison()
         bound.run()
-        return compare_outputs(bound.outputs(), want, tolerance)
+        return compare_outputs(bound.outputs(), want, allowed)
     finally:
         bound.close()

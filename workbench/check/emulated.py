@@ -8,7 +8,7 @@ from typing import Any
 from workbench.build import EMULATED, build_or_raise, units_of
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
-from workbench.check.compare_outputs import Comparison
+from workbench.check.compare_outputs import Comparison, tolerances
 from workbench.check.direct import evaluated
 from workbench.declare import Shape
 from workbench.emulate import ORDERS
@@ -21,7 +21,7 @@ class EmulatedStation:
     def __init__(self, kernels: Path, variant: str) -> None:
         catalog = load_catalog(kernels)
         self._variant = catalog.variant(variant)
-        self._operation = catalog.operation(self._variant.operation)
+        self._operation = catalog.operation_of(self._variant)
 
     def check(
         self, shape: Shape, settings: dict[str, Any], draws: tuple[Draw, ...], orders: tuple[str, ...] = ORDERS
@@ -30,12 +30,11 @@ class EmulatedStation:
         a missing barrier differs between them. Raises EmulationFault where the emulator saw one."""
         plan, operation = self._variant.plan(shape, settings), self._operation
         built = build_or_raise(units_of(plan, shape.dtype, [EMULATED]), "does not compile for emulation")
+        tensors, allowed = operation.tensors(shape), tolerances(operation, shape)
         found = []
         for draw in draws:
             inputs, want = make_draw(operation, shape, draw)
             for order in orders:
-                bound = load(
-                    plan, operation.tensors(shape), [inputs], shape.dtype, "emulated", built=built, order=order
-                )
-                found.append(evaluated(bound, want, operation.tolerance[shape.dtype]).at(f"{draw.label}, {order}"))
-        return max(found, key=lambda c: c.relative_l2)
+                bound = load(plan, tensors, [inputs], shape.dtype, "emulated", built=built, order=order)
+                found.append(evaluated(bound, want, allowed).at(f"{draw.label}, {order}"))
+        return max(found, key=lambda c: c.excess)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.arguments import c_argument
-from workbench.declare import I32, Argument, At, Kernel
+from workbench.arguments import NUMBERS, c_argument
+from workbench.declare import Argument, At, Kernel
 from workbench.emulate.fault import EmulationFault
 from workbench.emulate.memory import Memory
 from workbench.emulate.place import source_place
@@ -110,6 +110,8 @@ def _instead(argument: Argument, given: str, word: str) -> str:
     number = getattr(argument, "value", argument)
     if isinstance(number, int | float) and not word.startswith("*"):
         forms = {"i32": f"I32({int(number)})", "i64": f"{int(number)}", "f32": f"{float(number)}"}
+        forms |= {"f64": f"F64({float(number)})"}
+        forms |= {kind: f"{kind.upper()}({int(number)})" for kind in ("i8", "u8", "i16", "u16", "u32", "u64")}
         known = ", ".join(f"{form} for {kind}" for kind, form in forms.items())
         return (
             f": write {forms[word]}" if word in forms else f": a plan passes {known}; let the kernel take one of these"
@@ -130,9 +132,7 @@ def _word(argument: Argument, memory: Memory) -> str:
     if isinstance(argument, (str, At)):
         array = memory.get(argument if isinstance(argument, str) else argument.tensor)
         return "*" if array is None else _pointer_to(array.dtype)
-    if isinstance(argument, I32):
-        return "i32"
-    return "f32" if isinstance(argument, float) else "i64"
+    return "*" if argument is None else NUMBERS[type(argument)][0]
 
 
 @cache

@@ -43,6 +43,11 @@ class TensorCalls:
 
         return call
 
+    def given(self, name: str) -> None:
+        """The buffer holds what counts: what a function has returned for it is forgotten."""
+        if name in self.returned:
+            self.tensors[name] = self._of_buffer(name)
+
     def forget(self, name: str) -> None:
         """What a function has returned for it, until it returns the next."""
         if name in self.returned:

@@ -34,7 +34,7 @@ class Buffers(Protocol):
         """An optional input that is not given: kernels get a null pointer, Python functions None."""
 
     def load(self, name: str, array: Any) -> None:
-        """Writes an array into the buffer."""
+        """Writes an array into the buffer. What a call has put in its place is forgotten."""
 
     def copy(self, tensor: Tensor) -> Any:
         """What the buffer holds, as a numpy array that is valid until the set runs again."""
@@ -154,12 +154,14 @@ class _Set:
         self.tensors: Mapping[str, Tensor] = {t.name: t for t in (*tensors, *plan.scratch)}
         self.buffers = target.buffers()
         self._given: list[str] = []
+        self._before: dict[str, Any] = {}
+        """What is worked on in place, as it was given."""
         for name, tensor in self.tensors.items():
-            if tensor.role == "input" and inputs.get(name) is None:
+            if tensor.given and inputs.get(name) is None:
                 self.buffers.absent(name)
                 continue
             self.buffers.create(tensor)
-            if tensor.role == "input":
+            if tensor.given:
                 self._given.append(name)
         self.load(inputs)
         self.calls = list(bound_steps(plan, target.place(self.buffers, compiled)))
@@ -167,15 +169,19 @@ class _Set:
     def load(self, inputs: Inputs) -> None:
         for name in self._given:
             self.buffers.load(name, inputs[name])
+            if self.tensors[name].compared:
+                self._before[name] = inputs[name].copy()
 
     def inputs(self) -> dict[str, Any]:
         return {name: self.buffers.copy(self.tensors[name]) for name in self._given}
 
     def poison(self) -> None:
         for name, tensor in self.tensors.items():
-            if tensor.role != "input":
+            if not tensor.given:
                 self.buffers.poison(name)
+        for name, values in self._before.items():
+            self.buffers.load(name, values)
 
     def outputs(self) -> dict[str, Any]:
         self.buffers.check()
-        return {name: self.buffers.copy(t) for name, t in self.tensors.items() if t.role == "output"}
+        return {name: self.buffers.copy(t) for name, t in self.tensors.items() if t.compared}

@@ -53,6 +53,7 @@ class CudaBuffers:
 
     def load(self, name: str, array: Any) -> None:
         self._tensors[name].copy_(torch_view(array, self._declared[name].dtype))
+        self.calls.given(name)
 
     def copy(self, tensor: Tensor) -> Any:
         held = self.calls.tensors if tensor.name in self.calls.returned else self._tensors
@@ -94,7 +95,7 @@ class CudaPlace:
     def argument(self, argument: Argument) -> Any:
         """cuda.core's convention: a plain int is a pointer, ctypes scalars are passed by value."""
         value = c_argument(argument, self._buffers.address, self._buffers.item_bytes)
-        return value.value or 0 if isinstance(argument, str | At) else value
+        return value.value or 0 if argument is None or isinstance(argument, str | At) else value
 
     host_argument = argument
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from workbench.declare import variant_key
 from workbench.model.rungs import Rung
 from workbench.store.record import Record
 
@@ -22,7 +23,7 @@ def add_speedups(records: Iterable[Record], known: Mapping[str, Rung]) -> list[R
 
     fastest: dict[tuple[Any, ...], float] = {}
     for record in records:
-        rung = known.get(f"{record.operation}/{record.variant}")
+        rung = known.get(variant_key(record.operation, record.variant, record.pass_))
         if rung is not None and rung.baseline and record.time is not None:
             fastest[place(record)] = min(fastest.get(place(record), float("inf")), record.time.median_s)
     return [

@@ -11,10 +11,11 @@ import numpy as np
 
 from workbench.arguments import c_argument
 from workbench.build.units import unit_of_source
-from workbench.declare import Argument, Kernel, Plan
+from workbench.declare import Argument, Kernel, Plan, Step
 from workbench.host_steps import HasPath, HostPlace
 from workbench.problem import Problem
-from workbench.simulate.launch import Counts, Options, simulate
+from workbench.simulate.blocks import run_launch
+from workbench.simulate.launch import Counts, Options
 from workbench.simulate.memory import Memory
 from workbench.simulate.program import Program
 from workbench.simulate.ptx import Module, read_module
@@ -29,22 +30,26 @@ def run_plan(
     memory: Memory,
     binaries: Mapping[Any, HasPath | Path],
     arch: str,
-    options: Options | None = None,
+    options: Options | Callable[[Step], Options] | None = None,
 ) -> list[Counts | None]:
     """Does the plan's steps in order over `memory`, which holds the operation's tensors; missing scratch is added.
 
     `binaries` maps each step's build unit (workbench.build.unit_of with `arch`; "host" for host functions) to its PTX,
-    its cubin or its library. Returns what each step counted, None where it is no kernel. Raises SimulationFault for
-    what a kernel must not do, Problem for what is not simulated.
+    its cubin or its library; `options` are those of every launch, or give each launch its own. Returns what each step
+    counted, None where it is no kernel. Raises SimulationFault for what a kernel must not do, Problem for what is not
+    simulated.
     """
     for tensor in plan.scratch:
         if tensor.name not in memory:
             memory.empty(tensor)
-    place = SimulatedPlace(memory, lambda source: binaries[unit_of_source(source, dtype, arch)], options or Options())
+    place = SimulatedPlace(memory, lambda source: binaries[unit_of_source(source, dtype, arch)])
     counted: list[Counts | None] = []
     for step in unrolled(plan.steps):
-        place.counts = None
-        kind_of(step).bind(step, place)()
+        kind, place.counts = kind_of(step), None
+        own = (options(step) if kind.launch(step) else None) if callable(options) else options
+        own = own or Options()
+        place.options = replace(own, seed=own.seed + place.number if own.seed else 0)
+        kind.bind(step, place)()
         counted.append(place.counts)
         place.number += 1
     return counted
@@ -55,13 +60,14 @@ class SimulatedPlace(HostPlace):
 
     memory: Memory
 
-    def __init__(self, memory: Memory, compiled: Callable[[Source], HasPath | Path], options: Options) -> None:
+    def __init__(self, memory: Memory, compiled: Callable[[Source], HasPath | Path]) -> None:
         super().__init__(memory, compiled)
         self.counts: Counts | None = None
         """Of the last launch."""
         self.number = 0
         """Of the step in its plan."""
-        self._options = options
+        self.options = Options()
+        """Of the launch that is bound next."""
         self._modules: dict[Path, Loaded] = {}
 
     def argument(self, argument: Argument) -> Any:
@@ -76,14 +82,38 @@ class SimulatedPlace(HostPlace):
             launch.shared_bytes + shared_bytes,
         )  # fmt: skip
 
+        own = self.options
+
         def run() -> None:
-            own = replace(self._options, seed=self._options.seed + self.number if self._options.seed else 0)
             if path.suffix == ".cubin":
                 self.counts = launch_cubin(path, step, self.memory, own)
                 return
             if path not in self._modules:
                 self._modules[path] = Loaded(module_of(path), self.memory, f"{path.stem[:12]}.")
             self.counts = self._modules[path].launch(step, own)
+
+        return run
+
+    def host(self, source: Source, arguments: Sequence[Any]) -> Callable[[], Any]:
+        return self._written(super().host(source, arguments), ())
+
+    def python(
+        self, function: Callable[..., Any], inputs: tuple[str, ...], outputs: tuple[str, ...]
+    ) -> Callable[[], None]:
+        return self._written(super().python(function, inputs, outputs), outputs)
+
+    def clear(self, tensor: str) -> Callable[[], Any]:
+        return self._written(super().clear(tensor), (tensor,))
+
+    def _written(self, call: Callable[[], Any], names: tuple[str, ...]) -> Callable[[], None]:
+        """What nobody watches leaves these tensors written; anything, where it names none."""
+
+        def run() -> None:
+            call()
+            for name in names:
+                self.memory.written(name)
+            if not names:
+                self.memory.all_written()
 
         return run
 
@@ -97,7 +127,7 @@ def launch_cubin(path: Path, step: Kernel, memory: Memory, options: Options) -> 
         _kernels[path, step.function] = load_kernel(path, step.function).program
     program = _kernels[path, step.function]
     block = pack(program, step.arguments, memory)
-    return simulate(program, step.grid, step.block, block, memory, step.shared_bytes, options)
+    return run_launch(program, step.grid, step.block, block, memory, step.shared_bytes, options)
 
 
 _modules: dict[Path, Module] = {}
@@ -150,7 +180,7 @@ class Loaded:
                 addresses.append(self._address(name))
             block = block.ljust(-(-len(block) // 8) * 8, b"\0")
             block += b"".join(address.to_bytes(8, "little") for address in addresses)
-        return simulate(program, grid, threads, block, self._memory, shared_bytes, options)
+        return run_launch(program, grid, threads, block, self._memory, shared_bytes, options)
 
 
 def pack(program: Program, arguments: Sequence[Argument], memory: Memory) -> bytes:

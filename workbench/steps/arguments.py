@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from workbench.declare import I32, Argument, At, Turn
+from workbench.arguments import NUMBERS, c_number
+from workbench.declare import Argument, At, Scalar, Turn
 from workbench.steps.kind import short
 
-PLAIN = (I32, Turn, int, float)
-WORDS = "a tensor's name, At(name, offset), int (64 bits), I32(int) or float (32 bits)"
+WORDS = (
+    "a tensor's name, At(name, offset), int (64 bits), float (32 bits), bool, None, Turn(), "
+    "or I32(int), F64(float) and the like"
+)
+WIDEST = 1 << 63
 
 
 def names_in(function: str, arguments: Any) -> Iterator[str]:
@@ -22,8 +26,28 @@ def names_in(function: str, arguments: Any) -> Iterator[str]:
             yield argument
         elif held is At:
             yield argument.tensor
-        elif held not in PLAIN:
+        elif held is int and -WIDEST <= argument < WIDEST:
+            continue  # nearly all of them
+        elif held in NUMBERS:
+            _check_number(argument)
+        elif argument is not None:
             raise TypeError(f"passes an argument of type {held.__name__}: an argument is {WORDS}")
+
+
+def _check_number(argument: Any) -> None:
+    """The number fits its C type: ctypes would cut it off."""
+    kind = type(argument).__name__
+    if isinstance(argument, Turn):
+        for part in (argument.first, argument.per_turn):
+            if type(part) is not int or not -WIDEST <= part < WIDEST:
+                raise TypeError(f"passes {argument}: write two whole numbers of 64 bits")
+        return
+    value = argument.value if isinstance(argument, Scalar) else argument
+    wanted = (int, float) if kind in ("F64", "float") else (int,)
+    if not isinstance(value, wanted):
+        raise TypeError(f"passes {kind}({value!r}): write a number of that type")
+    if float not in wanted and c_number(argument).value != value:
+        raise ValueError(f"passes {kind}({value}), which that type cannot hold: take a wider one")
 
 
 def names_alone(arguments: Sequence[Argument]) -> tuple[str, ...]:

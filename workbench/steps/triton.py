@@ -6,7 +6,8 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from workbench.declare import DTYPE_BYTES, I32, At, TritonKernel
+from workbench.arguments import NUMBERS
+from workbench.declare import DTYPE_BYTES, At, TritonKernel
 from workbench.steps.arguments import at_turn, names_alone, names_in, turning
 from workbench.steps.kind import Kind, Launch, Place, Source, short
 from workbench.steps.source_checks import check_block, check_grid, check_source
@@ -45,9 +46,10 @@ class TritonKind(Kind[TritonKernel]):
             dtype = dict(step.dtypes).get(name)
             aligned = ALIGNED if isinstance(argument, str) else ""
             return f"*{dtype or 'io'}{aligned}"
-        if isinstance(argument, I32):
-            return "i32"
-        return "fp32" if isinstance(argument, float) else "i64"
+        if argument is None:
+            return "*io"
+        word = NUMBERS[type(argument)][0]
+        return "i1" if isinstance(argument, bool) else word.replace("f", "fp")
 
     def launch(self, step: TritonKernel) -> Launch:
         """Shared memory is what the compiler found: it is the binary's."""

@@ -18,6 +18,7 @@ from workbench.build import (
 )
 from workbench.build.facts import NoSuchKernel
 from workbench.declare import Shape, Variant
+from workbench.limits import limits_for
 from workbench.steps import distinct_sources, kind_of
 from workbench.store.record import BuildFact, Status
 from workbench.sweep.watch import Watch
@@ -59,8 +60,9 @@ class Built:
     def facts(self, variant: Variant, shape: Shape, archs: Iterable[str]) -> list[BuildFact]:
         """Registers, shared memory, spills, occupancy and SASS mix of every kernel, for every architecture."""
         found = []
+        possible = archs_for(variant, shape, archs)
         for step in distinct_sources(variant.plan(shape, variant.default_settings())):
-            for arch in archs if kind_of(step).launch(step) is not None else ():
+            for arch in possible if kind_of(step).launch(step) is not None else ():
                 unit = unit_of(step, shape.dtype, arch)
                 binary = self.binaries.get(unit)
                 if isinstance(binary, Binary):
@@ -71,8 +73,13 @@ class Built:
 def units_for(variant: Variant, shape: Shape, archs: Iterable[str], emulated: bool) -> list[Unit]:
     """Everything to compile for a variant at its default settings: kernels for each architecture (and for emulation),
     host functions."""
-    targets = [*archs, *([EMULATED] if emulated else [])]
+    targets = [*archs_for(variant, shape, archs), *([EMULATED] if emulated else [])]
     return units_of(variant.plan(shape, variant.default_settings()), shape.dtype, targets)
+
+
+def archs_for(variant: Variant, shape: Shape, archs: Iterable[str]) -> list[str]:
+    """Those of the architectures on which the variant can be done."""
+    return [arch for arch in archs if variant.supports(shape, limits_for(arch)) is None]
 
 
 def build_all(wanted: Iterable[Unit], watch: Watch) -> Built:

@@ -21,6 +21,13 @@ from workbench.store.record import BuildFact, Bytes, Launches, Record, Status
 from workbench.sweep.selection import small_shape
 
 
+def record_key(variant: Variant, shape: Shape, regime: str, backend: str) -> str:
+    """Unique within a run, in [a-z0-9_.-]: `scan.serial.b4-t4096-h1024.float32.normal.forward.cuda`."""
+    axes = "-".join(f"{axis}{size}" for axis, size in shape.axes)
+    parts = (variant.operation, variant.name, axes, shape.dtype, regime, variant.pass_, backend)
+    return re.sub(r"[^a-z0-9_.-]", "_", ".".join(parts).lower())
+
+
 @dataclass(frozen=True)
 class Subject:
     """One variant at one shape on one backend: what a record is about."""
@@ -33,16 +40,7 @@ class Subject:
 
     @property
     def key(self) -> str:
-        """Unique within a run, in [a-z0-9_.-]: `scan.serial.b4-t4096-h1024.float32.normal.forward.cuda`."""
-        axes = "-".join(f"{axis}{size}" for axis, size in self.shape.axes)
-        regime = self.operation.regimes[0]
-        text = f"{self.variant.operation}.{self.variant.name}.{axes}.{self.shape.dtype}.{regime}.forward.{self.backend}"
-        return re.sub(r"[^a-z0-9_.-]", "_", text.lower())
-
-    @property
-    def bound(self) -> float:
-        """The relative L2 error that an output may have."""
-        return self.operation.tolerance[self.shape.dtype]
+        return record_key(self.variant, self.shape, self.operation.regimes[0], self.backend)
 
     def record(self, status: Status, settings: dict[str, Setting] | None = None, **fields: Any) -> Record:
         """A record with the declared cost filled in; `fields` are the rest."""
@@ -52,6 +50,7 @@ class Subject:
             key=self.key,
             operation=self.variant.operation,
             variant=self.variant.name,
+            pass_=self.variant.pass_,
             factors=dict(self.variant.factors),
             settings=dict(chosen),
             shape={**self.shape.as_dict(), "dtype": self.shape.dtype, "regime": self.operation.regimes[0]},
@@ -79,13 +78,10 @@ class Subject:
         """What is wrong with the declarations, as far as they can be looked at without running anything."""
         return fault_of(self.variant, self.operation, self.shape)
 
-    def is_right(self, found: Comparison) -> bool:
-        return found.relative_l2 <= self.bound
-
     def judged(self, found: Comparison, settings: dict[str, Setting] | None = None, **fields: Any) -> Record:
         """`ok` with `fields` where the comparison is within the tolerance, else `incorrect` with its reason alone."""
-        error = found.measure(self.bound)
-        if self.is_right(found):
+        error = found.measure()
+        if found.right:
             return self.record(Status.OK, settings, error=error, **fields)
         return self.record(Status.INCORRECT, settings, error=error, reason=found.reason + self._sources())
 
@@ -100,7 +96,7 @@ class Subject:
 
     def implausible(self, found: Comparison, reason: str, settings: dict[str, Setting]) -> Record:
         """The record of a variant whose answers are right, and whose time cannot be."""
-        return self.record(Status.IMPLAUSIBLE, settings, error=found.measure(self.bound), reason=reason)
+        return self.record(Status.IMPLAUSIBLE, settings, error=found.measure(), reason=reason)
 
     def failed(self, failure: Exception, settings: dict[str, Setting] | None = None) -> Record:
         """The record of a variant whose worker said no, crashed, hung, or did what no right one does."""

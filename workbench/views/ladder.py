@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.declare import FORWARD, variant_key
 from workbench.model.rungs import LAST, Rung
 from workbench.statistics.intervals import ratio_interval
 from workbench.store.record import Record
@@ -43,27 +44,27 @@ def columns() -> tuple[str, ...]:
 
 
 def ladder(records: pd.DataFrame, known: Mapping[str, Rung]) -> pd.DataFrame:
-    """One row a variant (its best setting), operation by operation, shape by shape, in rung order.
+    """One row per variant (its best setting), operation by operation, shape by shape, in rung order.
 
-    Adds `rung`, `idea`, `baseline`, `time_a_launch_s` (declared launches), the build's facts of the kernel that
+    Adds `rung`, `idea`, `baseline`, the build's facts of the kernel that
     limits it, and the speed-up over the baseline with its 95 % interval (`speedup_over_baseline`, `speedup.low`,
     `speedup.high`), which is missing where the baseline has no time by the same timer on the same device.
     """
     rows = best_settings(with_columns(records)).copy()
-    names = rows["operation"] + "/" + rows["variant"]
+    names = map(variant_key, rows["operation"], rows["variant"], rows["pass"])
     places = [known.get(name, Rung(LAST, "", False)) for name in names]
     rows["rung"] = [place.rung for place in places]
     rows["idea"] = [place.idea for place in places]
     rows["baseline"] = [place.baseline for place in places]
     rows = _with_speedups(rows)
-    launches = pd.to_numeric(rows["launches.declared"], errors="coerce").astype("Float64")
-    rows["time_a_launch_s"] = rows["time.median_s"].astype("Float64") / launches.where(launches > 0)
     facts = pd.DataFrame([build_summary(text) for text in rows["build"]], index=rows.index, columns=BUILD_COLUMNS)
     rows = pd.concat([rows, facts], axis=1)
     order = {name: place for place, name in enumerate(dict.fromkeys(key.partition("/")[0] for key in known))}
     rows["_operation"] = rows["operation"].map(order).fillna(len(order))
-    rows = rows.sort_values(["_operation", "operation", "pass", "shape", "device", "rung", "variant"], kind="stable")
-    return rows.drop(columns="_operation").reset_index(drop=True)
+    rows["_later"] = rows["pass"] != FORWARD
+    order_by = ["_operation", "operation", "_later", "pass", "shape", "device", "rung", "variant"]
+    rows = rows.sort_values(order_by, kind="stable")
+    return rows.drop(columns=["_operation", "_later"]).reset_index(drop=True)
 
 
 def _with_speedups(rows: pd.DataFrame) -> pd.DataFrame:

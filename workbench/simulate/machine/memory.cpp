@@ -49,6 +49,10 @@ Space space_of(const Instruction &i, u64 address) {
 
 }  // namespace
 
+namespace {
+void finish_late_at(Warp &w, u32 mask, const u64 *addresses, u32 bytes);
+}
+
 Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool store, i32 row, i64 immediate, u64 *out) {
     const bool wide = i.space == Space::global || i.space == Space::generic || i.space == Space::constant;
     if (i.base >= 0) immediate += static_cast<i64>(wide ? pair_of(w.row(i.base), 0) : w.row(i.base)[0]);
@@ -98,7 +102,8 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
             }
         });
     }
-    if (!w.pending.empty() && space == Space::global) {
+    if (w.machine().launch.delays && space == Space::global) {
+        finish_late_at(w, mask, out, bytes);
         each_lane(mask, [&](int lane) { settle_overlapping(w, lane, out[lane], bytes); });
         settle_by_chance(w, 8);
     }
@@ -131,8 +136,8 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
 
 namespace {
 
-void let_out(Warp &w, const PendingStore &store) {
-    std::memcpy(w.machine().resolve(store.address, store.bytes, true), store.data, store.bytes);
+void let_out(Machine &machine, const PendingStore &store) {
+    std::memcpy(machine.resolve(store.address, store.bytes, true), store.data, store.bytes);
 }
 
 bool overlap(const PendingStore &store, u64 address, u32 bytes) {
@@ -141,27 +146,59 @@ bool overlap(const PendingStore &store, u64 address, u32 bytes) {
 
 }  // namespace
 
-void settle(Warp &w, u32 mask) {
+void settle_block(Block &block) {
+    if (block.pending.empty()) return;
+    for (const PendingStore &store : block.pending) let_out(*block.machine, store);
+    block.pending.clear();
+}
+
+void settle(Warp &w, u32 mask, Scope scope) {
+    finish_late(w);
+    if (scope > Scope::block) settle_block(*w.block);
     std::erase_if(w.pending, [&](const PendingStore &store) {
         if (!(mask >> store.lane & 1)) return false;
-        let_out(w, store);
+        if (scope > Scope::block) {
+            let_out(w.machine(), store);
+        } else {
+            w.block->pending.push_back(store);
+        }
         return true;
     });
 }
 
+namespace {
+
+void settle_block_overlapping(Block &block, u64 address, u32 bytes) {
+    std::erase_if(block.pending, [&](const PendingStore &store) {
+        if (!overlap(store, address, bytes)) return false;
+        let_out(*block.machine, store);
+        return true;
+    });
+}
+
+}  // namespace
+
 void settle_overlapping(Warp &w, int lane, u64 address, u32 bytes) {
+    if (!w.block->pending.empty()) settle_block_overlapping(*w.block, address, bytes);
     std::erase_if(w.pending, [&](const PendingStore &store) {
         if (store.lane != lane || !overlap(store, address, bytes)) return false;
-        let_out(w, store);
+        let_out(w.machine(), store);
         return true;
     });
 }
 
 void settle_by_chance(Warp &w, u32 one_in) {
-    if (w.pending.empty() || w.machine().random() % one_in != 0) return;
-    const PendingStore chosen = w.pending[w.machine().random() % w.pending.size()];
-    // Older ones of the same lane to the same place go first: a location has one order of stores.
-    settle_overlapping(w, chosen.lane, chosen.address, chosen.bytes);
+    std::mt19937_64 &random = w.machine().random;
+    std::vector<PendingStore> &of_block = w.block->pending;
+    if (!of_block.empty() && random() % one_in == 0) {
+        const PendingStore chosen = of_block[random() % of_block.size()];
+        settle_block_overlapping(*w.block, chosen.address, chosen.bytes);
+    }
+    if (!w.pending.empty() && random() % one_in == 0) {
+        const PendingStore chosen = w.pending[random() % w.pending.size()];
+        // Older ones of the same lane to the same place go first: a location has one order of stores.
+        settle_overlapping(w, chosen.lane, chosen.address, chosen.bytes);
+    }
 }
 
 u8 *host_address(Warp &w, Space space, u64 address, u32 bytes, bool store) {
@@ -273,7 +310,7 @@ bool access_line(Warp &w, const Instruction &i) {
     Machine &machine = w.machine();
     const bool shared = i.space == Space::shared;
     if ((!shared && (i.space != Space::global || i.address_rows != 2)) || i.o[0] < 0 || i.base >= 0 || i.scale != 0 ||
-        !machine.observers.empty() || machine.caches != nullptr || (shared && w.block->flights != 0) ||
+        !machine.observers.empty() || machine.caches != nullptr || machine.launch.delays || (shared && w.block->flights != 0) ||
         !(i.bytes == 4 || (i.bytes == 2 && i.elements == 1 && !i.sign_extend))) {
         return false;
     }
@@ -314,8 +351,53 @@ bool access_line(Warp &w, const Instruction &i) {
     }
     ++count.requests;
     count.bytes += static_cast<u64>(LANES) * stride;
+    if (STORE) machine.progress = machine.executed;
     transfer_line<STORE>(w, i, host, line);
     return true;
+}
+
+/// Whether chance lets a load wait for who needs it. One that acquires does not, nor one whose registers are not told.
+bool may_wait(Machine &machine, const Instruction &i) {
+    const bool free = i.order == Order::weak || i.order == Order::relaxed || i.order == Order::is_volatile;
+    return free && i.writes != 0 && machine.random() % 2 == 0;
+}
+
+void carry_out(Warp &w, const LateLoad &late) {
+    const Instruction &i = w.machine().program.code[static_cast<u32>(late.instruction)];
+    const u32 bytes = static_cast<u32>(i.bytes) * i.elements;
+    each_lane(late.mask, [&](int lane) {
+        settle_overlapping(w, lane, late.addresses[lane], bytes);
+        const u8 *host = w.machine().resolve(late.addresses[lane], bytes, false);
+        for (int e = 0; e < i.elements; ++e, host += i.bytes) load_element(w.row(i.o[1 + e]), lane, host, i);
+    });
+}
+
+/// Carries out, in their order, the late loads that `due` accepts.
+template <class F>
+void finish_where(Warp &w, F &&due) {
+    std::vector<LateLoad> all;
+    all.swap(w.late);
+    for (const LateLoad &late : all) {
+        if (due(late)) {
+            carry_out(w, late);
+        } else {
+            w.late.push_back(late);
+        }
+    }
+}
+
+/// A place's loads stay in the order of the program, and before its later stores.
+void finish_late_at(Warp &w, u32 mask, const u64 *addresses, u32 bytes) {
+    if (w.late.empty()) return;
+    finish_where(w, [&](const LateLoad &late) {
+        const Instruction &i = w.machine().program.code[static_cast<u32>(late.instruction)];
+        const u32 size = static_cast<u32>(i.bytes) * i.elements;
+        bool meets = false;
+        each_lane(mask & late.mask, [&](int lane) {
+            meets |= late.addresses[lane] < addresses[lane] + bytes && addresses[lane] < late.addresses[lane] + size;
+        });
+        return meets;
+    });
 }
 
 template <bool STORE>
@@ -336,10 +418,16 @@ void access(Warp &w, const Instruction &i, u32 mask) {
     }
     // Before the bytes move: an observer may compare what is stored with what is there.
     for (Observer *o : machine.observers) o->access(w, i, mask, addresses, bytes, space, STORE);
-    if (STORE && i.order >= Order::release && i.order != Order::is_volatile) settle(w, mask);
+    if (STORE && i.order >= Order::release && i.order != Order::is_volatile) settle(w, mask, i.scope);
+    if (STORE && space != Space::local) machine.progress = machine.executed;
+    const bool delays = machine.launch.delays && space == Space::global;
     if (space == Space::local) {
         transfer_local(w, i, mask, addresses, STORE);
-    } else if (STORE && machine.launch.delay_stores && space == Space::global) {
+    } else if (!STORE && delays && may_wait(machine, i)) {
+        LateLoad late{machine.index_of(i), mask, {}};
+        std::copy_n(addresses, LANES, late.addresses);
+        w.late.push_back(late);
+    } else if (STORE && delays) {
         each_lane(mask, [&](int lane) {
             PendingStore pending{lane, bytes, addresses[lane], {}};
             for (int e = 0; e < i.elements; ++e) store_element(w.row(i.o[1 + e]), lane, pending.data + e * i.bytes, i);
@@ -365,6 +453,22 @@ RegisterForm load_form("load", load);
 RegisterForm store_form("store", store);
 
 }  // namespace
+
+void finish_late(Warp &w) {
+    if (!w.late.empty()) finish_where(w, [](const LateLoad &) { return true; });
+}
+
+void finish_late_for(Warp &w, const Instruction &i) {
+    finish_where(w, [&](const LateLoad &late) {
+        const Instruction &load = w.machine().program.code[static_cast<u32>(late.instruction)];
+        for (int e = 1; e <= load.elements; ++e) {
+            for (u32 used = i.reads | i.writes; used != 0; used &= used - 1) {
+                if (i.o[std::countr_zero(used)] == load.o[e]) return true;
+            }
+        }
+        return false;
+    });
+}
 
 void load(Warp &w, const Instruction &i, u32 mask) { access<false>(w, i, mask); }
 void store(Warp &w, const Instruction &i, u32 mask) { access<true>(w, i, mask); }

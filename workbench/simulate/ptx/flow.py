@@ -131,7 +131,7 @@ def barrier(low: Lowering, statement: Statement) -> None:
         if words != ["warp", "sync"]:
             raise low.unknown()
         need(low, statement, 1)
-        low.emit("nothing", *[ABSENT] * 4, low.source(operands[0], "b32"), flow=Flow.WARP_SYNC)
+        low.emit(None, *[ABSENT] * 4, low.source(operands[0], "b32"), flow=Flow.WARP_SYNC)
         return
     target: list[Operand] = []
     source: Operand = ABSENT

@@ -1,0 +1,156 @@
+"""A variant on torch tensors, where they are: host functions on the CPU, kernels on torch's current stream of a GPU."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from workbench.arguments import c_argument
+from workbench.catalog import Catalog, load_catalog
+from workbench.declare import DTYPE_BYTES, Argument, At, Plan, Setting, Shape, Step
+from workbench.dispatch.native import host_function
+from workbench.host_steps import bound_steps
+from workbench.problem import Problem, SourceError
+from workbench.steps import Launch, Source
+
+Tensors = dict[str, Any]
+"""torch tensors by the names that the plan knows, contiguous; None for an optional input that is absent."""
+
+SHARED_WITHOUT_CONSENT = 48 << 10
+"""Dynamic shared memory above this must be asked for, kernel by kernel (CUDA programming guide, §Shared Memory)."""
+
+
+@functools.lru_cache(maxsize=1024)
+def prepare(
+    operation: str, variant: str, settings: tuple[tuple[str, Setting], ...], shape: Shape, device: str
+) -> Callable[[Tensors], None]:
+    """A function that runs the variant on tensors of this shape: outputs are among them and are written in place.
+
+    Compiling and loading happen here, so that the function itself can be captured into a CUDA graph. Scratch memory is
+    torch's. Raises Problem for a variant that cannot run so: one that is made of library calls, or does not fit.
+    """
+    found = _catalog().variant(f"{operation}/{variant}")
+    reason = found.supports(shape)
+    if reason is not None:
+        raise Problem(f"{found.key} at {shape}: unsupported, {reason}")
+    plan = found.plan(shape, {**found.default_settings(), **dict(settings)})
+    item_bytes = {
+        t.name: DTYPE_BYTES[t.dtype] for t in (*_catalog().operation(operation).tensors(shape), *plan.scratch)
+    }
+    bound = _OfThread(plan, shape.dtype, item_bytes, device)
+
+    def run(tensors: Tensors) -> None:
+        bound.place.tensors = _scratch(plan, tensors, device) if plan.scratch else tensors
+        for step in bound.steps:
+            step()
+        bound.place.tensors = {}
+
+    return run
+
+
+class _OfThread(threading.local):
+    """The plan's steps for one thread: a backward pass has its own, and steps of a loop change their arguments."""
+
+    def __init__(self, plan: Plan, dtype: str, item_bytes: Mapping[str, int], device: str) -> None:
+        self.place = TensorPlace(dtype, item_bytes, device)
+        self.steps = list(bound_steps(plan, self.place))
+
+
+@functools.cache
+def _catalog() -> Catalog:
+    return load_catalog()
+
+
+def _scratch(plan: Plan, tensors: Tensors, device: str) -> Tensors:
+    import torch
+
+    made = {t.name: torch.empty(t.shape, dtype=getattr(torch, t.dtype), device=device) for t in plan.scratch}
+    return {**tensors, **made}
+
+
+class TensorPlace:
+    """See `workbench.steps.Place`: its memory are the tensors of the evaluation that is going on."""
+
+    def __init__(self, dtype: str, item_bytes: Mapping[str, int], device: str) -> None:
+        self.tensors: Tensors = {}
+        self.later: Sequence[Step] = ()
+        self._dtype, self._item_bytes, self._device = dtype, item_bytes, device
+
+    def argument(self, argument: Argument) -> Argument:
+        """As it is declared: only an evaluation has the address."""
+        return argument
+
+    host_argument = argument
+
+    def _passed(self, argument: Argument) -> Any:
+        return c_argument(argument, self._address, self._item_bytes.__getitem__)
+
+    def _address(self, name: str) -> int | None:
+        tensor = self.tensors[name]
+        return None if tensor is None else int(tensor.data_ptr())
+
+    def kernel(self, source: Source, launch: Launch, arguments: list[Any]) -> Callable[[], None]:
+        if self._device == "cpu":
+            raise self._refused("Kernel")
+        from cuda.core import LaunchConfig
+        from cuda.core import launch as launch_kernel
+
+        from workbench.execute.on_cuda import TorchStream
+
+        kernel, (added, pointers) = _load(source, self._dtype)
+        shared = launch.shared_bytes + added
+        if shared > SHARED_WITHOUT_CONSENT:
+            kernel.attributes.max_dynamic_shared_size_bytes = shared
+        config = LaunchConfig(grid=launch.grid, block=launch.block, shmem_size=shared)
+
+        def run() -> None:
+            passed = [self._in_cuda(argument) for argument in arguments]
+            launch_kernel(TorchStream(), config, kernel, *passed, *[0] * pointers)
+
+        return run
+
+    def _in_cuda(self, argument: Argument) -> Any:
+        """cuda.core's convention: a plain int is a pointer, ctypes scalars are passed by value."""
+        value = self._passed(argument)
+        return value.value or 0 if argument is None or isinstance(argument, str | At) else value
+
+    def host(self, source: Source, arguments: Sequence[Any]) -> Callable[[], None]:
+        if self._device != "cpu":
+            raise self._refused("Host")
+        function = host_function(source.path, source.function, self._dtype, source.defines)
+
+        def call() -> None:
+            function(*map(self._passed, arguments))
+
+        return call
+
+    def python(
+        self, function: Callable[..., Any], inputs: tuple[str, ...], outputs: tuple[str, ...]
+    ) -> Callable[[], None]:
+        raise self._refused("Call")
+
+    def clear(self, tensor: str) -> Callable[[], Any]:
+        return lambda: self.tensors[tensor].zero_()
+
+    def _refused(self, step: str) -> Problem:
+        return Problem(f"a plan with a {step} cannot run on {self._device} tensors")
+
+
+@functools.cache
+def _load(source: Source, dtype: str) -> tuple[Any, tuple[int, int]]:
+    """A kernel compiled for torch's current GPU and loaded into its context, and what its launches need."""
+    import torch
+    from cuda.core import Device, ObjectCode
+
+    from workbench.build import CompileFailure, build_unit, first_errors
+    from workbench.build.units import unit_of_source
+    from workbench.execute.on_cuda import current_arch
+
+    torch.cuda.init()
+    Device(torch.cuda.current_device()).set_current()
+    built = build_unit(unit_of_source(source, dtype, current_arch()))
+    if isinstance(built, CompileFailure):
+        raise SourceError(f"{source.path.name} does not compile: {first_errors(built)}")
+    return ObjectCode.from_cubin(str(built.path)).get_kernel(source.function), built.launch_needs

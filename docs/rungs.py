@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from workbench.catalog import BUILTIN, Catalog
-from workbench.declare import Host, Kernel, Operation, Shape, Variant
+from workbench.declare import Operation, Shape, Variant
+from workbench.steps import distinct_sources
 
 BEGIN, END = "<!-- rungs: begin (python -m docs.generate) -->", "<!-- rungs: end -->"
 _HEAD = re.compile(r"\A(?://.*\n)+")
@@ -49,7 +50,7 @@ def table(catalog: Catalog, operation: Operation) -> str:
 def sources(variant: Variant, operation: Operation) -> list[Path]:
     """The sources of a variant in the order of its first launches, at the operation's small sizes."""
     plan = variant.plan(Shape.of("float32", **operation.small), variant.default_settings())
-    return list(dict.fromkeys(step.source for step in plan.steps if isinstance(step, Kernel | Host)))
+    return list(dict.fromkeys(step.source for step in distinct_sources(plan)))
 
 
 def improves(variant: Variant, operation: Operation) -> str:

@@ -6,12 +6,13 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-from workbench.declare import F64, I8, I16, I32, U8, U16, U32, U64, Argument, At, Scalar
+from workbench.declare import F64, I8, I16, I32, U8, U16, U32, U64, Argument, At, Scalar, Turn
 
 NUMBERS: dict[type, tuple[str, Any]] = {
     bool: ("u8", ctypes.c_bool),
     int: ("i64", ctypes.c_int64),
     float: ("f32", ctypes.c_float),
+    Turn: ("i64", ctypes.c_int64),
     I8: ("i8", ctypes.c_int8),
     U8: ("u8", ctypes.c_uint8),
     I16: ("i16", ctypes.c_int16),
@@ -24,9 +25,10 @@ NUMBERS: dict[type, tuple[str, Any]] = {
 """Type of an argument by value → its word in a kernel's signature, and the C type."""
 
 
-def c_number(argument: Scalar | int | float | bool) -> Any:
-    """A number as the C type that its argument stands for."""
-    return NUMBERS[type(argument)][1](argument.value if isinstance(argument, Scalar) else argument)
+def c_number(argument: Scalar | Turn | int | float | bool) -> Any:
+    """A number as the C type that its argument stands for; a Turn's is that of turn 0."""
+    value = argument.first if isinstance(argument, Turn) else getattr(argument, "value", argument)
+    return NUMBERS[type(argument)][1](value)
 
 
 def c_argument(argument: Argument, address: Callable[[str], int | None], item_bytes: Callable[[str], int]) -> Any:

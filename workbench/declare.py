@@ -13,7 +13,7 @@ same plan is compiled by `build`, run by `execute` on a GPU, on the CPU or under
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -138,6 +138,8 @@ class At:
 
     tensor: str
     offset: int
+    per_turn: int = 0
+    """Elements by which it moves on with each turn of the Repeat around its step."""
 
 
 @dataclass(frozen=True)
@@ -179,9 +181,17 @@ class F64(Scalar):
     """A double argument (a plain Python float is passed as float32)."""
 
 
-Argument = str | At | Scalar | int | float | bool | None
-"""A tensor's name (its address is passed), an address inside it, a Scalar, or plain Python: an int is an int64, a
-float a float32, a bool a bool, None a null pointer."""
+@dataclass(frozen=True)
+class Turn:
+    """A 64-bit integer argument that counts the turns of the Repeat around its step: `first + per_turn * turn`."""
+
+    first: int = 0
+    per_turn: int = 1
+
+
+Argument = str | At | Scalar | Turn | int | float | bool | None
+"""A tensor's name (its address is passed), an address inside it, a Scalar, a loop's counter, or plain Python: an int is
+an int64, a float a float32, a bool a bool, None a null pointer."""
 
 Dim3 = tuple[int, int, int]
 Defines = tuple[tuple[str, Setting], ...]
@@ -203,6 +213,25 @@ class Kernel:
     shared_bytes: int = 0
     """Dynamic shared memory a block."""
     defines: Defines = ()
+
+
+@dataclass(frozen=True)
+class TritonKernel:
+    """One launch of a `@triton.jit` function of a Python source, which is never imported here: it is compiled by name,
+    for the architecture that is asked for. A variant of such steps has `Requirement("triton", "pip install triton")`.
+    """
+
+    source: Path
+    function: str
+    grid: Dim3
+    arguments: tuple[Argument, ...]
+    """Those that are no constants, in the function's order."""
+    defines: Defines = ()
+    """Its `tl.constexpr` parameters by name; also `num_stages`, which is the compiler's."""
+    warps: int = 4
+    """Warps per program."""
+    dtypes: tuple[tuple[str, str], ...] = ()
+    """Tensor and dtype, of those whose dtype is not the shape's."""
 
 
 @dataclass(frozen=True)
@@ -236,7 +265,16 @@ class Clear:
     tensor: str
 
 
-Step = Kernel | Host | Call | Clear
+@dataclass(frozen=True)
+class Repeat:
+    """Steps done `count` times over, in order. What differs from turn to turn are arguments alone, linearly: `Turn` and
+    `At(…, per_turn=…)`. A plan of half a million launches is so a few objects."""
+
+    steps: tuple[Step, ...]
+    count: int
+
+
+Step = Kernel | TritonKernel | Host | Call | Clear | Repeat
 
 
 @dataclass(frozen=True)
@@ -247,32 +285,6 @@ class Plan:
     scratch: tuple[Tensor, ...] = ()
     graph: bool = False
     """Capture the steps into one CUDA graph and replay that (on a GPU; elsewhere the steps run one by one)."""
-
-    def kernels(self) -> Iterator[Kernel]:
-        return (step for step in self.steps if isinstance(step, Kernel))
-
-    def renamed(self, names: Mapping[str, str]) -> Plan:
-        """The same plan over tensors of other names, to chain it with another."""
-
-        def tensor(name: str) -> str:
-            return names.get(name, name)
-
-        def argument(value: Argument) -> Argument:
-            if isinstance(value, str):
-                return tensor(value)
-            if isinstance(value, At):
-                return At(tensor(value.tensor), value.offset)
-            return value
-
-        def step(old: Step) -> Step:
-            if isinstance(old, Call):
-                return replace(old, inputs=tuple(map(tensor, old.inputs)), outputs=tuple(map(tensor, old.outputs)))
-            if isinstance(old, Clear):
-                return Clear(tensor(old.tensor))
-            return replace(old, arguments=tuple(map(argument, old.arguments)))
-
-        scratch = tuple(replace(t, name=tensor(t.name)) for t in self.scratch)
-        return Plan(tuple(map(step, self.steps)), scratch, self.graph)
 
 
 def chain(plans: Iterable[Plan], scratch: Iterable[Tensor] = (), graph: bool = False) -> Plan:

@@ -16,23 +16,16 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, get_args
 
-from workbench.arguments import NUMBERS, c_number
 from workbench.declare import (
     DTYPE_BYTES,
     FORWARD,
-    At,
-    Call,
-    Clear,
     Cost,
     Device,
-    Host,
-    Kernel,
     Operation,
     Pass,
     Plan,
     Requirement,
     Role,
-    Scalar,
     Shape,
     Tensor,
     Tolerance,
@@ -40,15 +33,13 @@ from workbench.declare import (
 )
 from workbench.foreign import first_words
 from workbench.limits import limits_here
-from workbench.problem import Problem, slips
+from workbench.problem import Problem
 from workbench.stdout import kept_clean
+from workbench.steps import Kind, kind_of
 
 PASS_NAME = re.compile("[a-z][a-z0-9_]*")
 DEVICES = get_args(Device)
 ROLES = get_args(Role)
-MOST_THREADS, MOST_THREADS_IN_Z = 1024, 64
-MOST_BLOCKS_IN_X, MOST_BLOCKS = 2**31 - 1, 65535
-"""Of every NVIDIA GPU that can be compiled for: threads per block, blocks per grid."""
 
 
 class DeclarationError(Problem):
@@ -356,118 +347,16 @@ def _plan(found: Any, names: set[str]) -> Plan:
     known = {*names, *(tensor.name for tensor in found.scratch)}
     _check_unique([*names, *(tensor.name for tensor in found.scratch)])
     used: set[str] = set()
-    kinds: set[type] = set()
-    numbers: set[Any] = set()
-    launches: dict[Any, Kernel | Host] = {}
+    unlike: dict[Any, tuple[Kind[Any], Any]] = {}
     for step in found.steps:
-        kind = type(step)
-        if kind is Kernel or kind is Host:
-            assert isinstance(step, Kernel | Host)
-            if type(step.arguments) is not tuple:
-                raise TypeError(f"gives {step.function} the arguments {_short(step.arguments)}: write a tuple")
-            for argument in step.arguments:
-                held = type(argument)
-                if held is str:
-                    used.add(argument)  # type: ignore[arg-type]
-                elif held is At:
-                    used.add(argument.tensor)  # type: ignore[union-attr]
-                else:
-                    kinds.add(held)
-                    if held in NUMBERS and argument not in numbers:
-                        numbers.add(argument)
-                        _check_number(argument)
-            launches.setdefault(_shared_by_many(step), step)
-        elif kind is Call:
-            _check_call(step)  # type: ignore[arg-type]
-            used.update(step.inputs, step.outputs)  # type: ignore[union-attr]
-        elif kind is Clear:
-            used.add(step.tensor)  # type: ignore[union-attr]
-        else:
-            raise TypeError(f"has the step {_short(step)}: a step is a Kernel, Host, Call or Clear")
-    for launch in launches.values():
-        _check_launch(launch)
-    for held in kinds - NUMBERS.keys() - {type(None)}:
-        raise TypeError(f"passes an argument of type {held.__name__}: an argument is {ARGUMENTS}")
+        kind = kind_of(step)
+        used.update(kind.names(step))
+        unlike.setdefault((type(step), kind.alike(step)), (kind, step))
+    for kind, step in unlike.values():
+        kind.check(step)
     for name in sorted(used - known):
         raise KeyError(f"names no tensor {name}: declare Tensor('{name}', ..., 'scratch') in Plan's scratch")
     return found
-
-
-ARGUMENTS = (
-    "a tensor's name, At(name, offset), int (64 bits), float (32 bits), bool, None, "
-    "or I32(int), F64(float) and the like"
-)
-
-
-def _check_number(argument: Any) -> None:
-    """The number fits its C type: ctypes would cut it off."""
-    value = argument.value if isinstance(argument, Scalar) else argument
-    kind = type(argument).__name__
-    wanted = (int, float) if kind in ("F64", "float") else (int,)
-    if not isinstance(value, wanted):
-        raise TypeError(f"passes {kind}({value!r}): write a number of that type")
-    if int in wanted and float not in wanted and c_number(argument).value != value:
-        raise ValueError(f"passes {kind}({value}), which that type cannot hold: take a wider one")
-
-
-def _shared_by_many(step: Kernel | Host) -> Any:
-    """What tells a step from others, its arguments aside; the step itself where a user wrote what has no hash."""
-    if isinstance(step, Host):
-        return step.function
-    key = (step.function, step.grid, step.block, step.shared_bytes)
-    try:
-        hash(key)
-    except TypeError:
-        return id(step)
-    return key
-
-
-def _check_call(step: Call) -> None:
-    if not callable(step.function):
-        raise TypeError(f"gives Call the function {_short(step.function)}: write a function's name, without brackets")
-    for field in ("inputs", "outputs"):
-        value = getattr(step, field)
-        if type(value) is not tuple or not all(isinstance(name, str) for name in value):
-            raise TypeError(f'gives Call the {field} {_short(value)}: write a tuple of names, such as ("x",)')
-
-
-def _check_launch(step: Kernel | Host) -> None:
-    if not isinstance(step.source, Path):
-        raise TypeError(f'has the source {_short(step.source)}: write a path, as in Path(__file__).parent / "name.cu"')
-    if not isinstance(step.function, str):
-        raise TypeError(f"has the function {_short(step.function)}: write its name as a text")
-    defines = step.defines
-    if not isinstance(defines, tuple) or not all(isinstance(d, tuple) and len(d) == 2 for d in defines):
-        raise TypeError(f'gives {step.function} the defines {_short(defines)}: write pairs, such as (("TILE", 64),)')
-    if not step.source.is_file():
-        raise FileNotFoundError(_no_source(step.source))
-    if not isinstance(step, Kernel):
-        return
-    for field in ("grid", "block"):
-        value = getattr(step, field)
-        if not _is_triple(value):
-            raise TypeError(
-                f"gives {step.function} the {field} {value!r}: write three whole numbers, as in (blocks, 1, 1); "
-                "// divides to whole numbers"
-            )
-    x, y, z = step.block
-    if x * y * z > MOST_THREADS or z > MOST_THREADS_IN_Z:
-        most = f"at most {MOST_THREADS}, and {MOST_THREADS_IN_Z} in z"
-        raise ValueError(f"gives {step.function} a block of {x} x {y} x {z} threads: {most}")
-    x, y, z = step.grid
-    if x > MOST_BLOCKS_IN_X or max(y, z) > MOST_BLOCKS:
-        most = f"at most {MOST_BLOCKS:,} in y and z, {MOST_BLOCKS_IN_X:,} in x"
-        raise ValueError(f"gives {step.function} a grid of {x:,} x {y:,} x {z:,} blocks: {most}")
-    if type(step.shared_bytes) is not int or step.shared_bytes < 0:
-        raise TypeError(f"gives {step.function} shared_bytes = {step.shared_bytes!r}: write a whole number from 0")
-
-
-def _no_source(source: Path) -> str:
-    """A source that is not there, and the one in its folder that is nearly called so."""
-    beside = [p.name for p in source.parent.glob(f"*{source.suffix}")] if source.parent.is_dir() else []
-    near = min(beside, key=lambda name: slips(source.name, name), default="")
-    hint = f": did you mean {near}?" if near and slips(source.name, near) <= 3 else ""
-    return f"names {source}: no such source{hint}"
 
 
 def _cost(found: Any) -> Cost:
@@ -532,10 +421,6 @@ def _is_sizes(value: Any) -> bool:
 
 def _is_size(value: Any) -> bool:
     return type(value) is int and value > 0
-
-
-def _is_triple(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) == 3 and all(type(v) is int and v > 0 for v in value)
 
 
 def _listed(words: Iterable[Any]) -> str:

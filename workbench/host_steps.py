@@ -1,16 +1,21 @@
-"""Steps of a plan that are no kernels, done on the host over buffers that share the kernels' memory."""
+"""A place on the host: host functions called and Python functions run over buffers that share the kernels' memory.
+
+The CPU, emulation and simulation are such places; they differ in what a kernel is there.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from workbench.arguments import c_argument
-from workbench.declare import Call, Clear, Host
+from workbench.declare import Argument, Plan, Step
 from workbench.dtypes import torch_view
+from workbench.problem import Problem
+from workbench.steps import Launch, Source, kind_of
 
 
 class HasPath(Protocol):
@@ -19,45 +24,101 @@ class HasPath(Protocol):
 
 
 class Buffers(Protocol):
-    """Named numpy arrays: what kernels are emulated or simulated over."""
+    """Named numpy arrays: what a plan's steps are done over."""
 
-    def array(self, name: str) -> Any: ...
-    def get(self, name: str) -> Any: ...
+    def get(self, name: str) -> Any:
+        """The array that shares the buffer's memory; None for an absent optional tensor."""
 
 
 def path_of(binary: HasPath | Path) -> Path:
     return binary if isinstance(binary, Path) else binary.path
 
 
-def clear(step: Clear, memory: Buffers) -> None:
-    """Every byte of the tensor becomes zero."""
-    memory.array(step.tensor).view(np.uint8).fill(0)
+class HostPlace:
+    """See `workbench.steps.Place`. `compiled` gives the binary of what a step is compiled from."""
 
+    def __init__(self, memory: Buffers, compiled: Callable[[Source], HasPath | Path]) -> None:
+        self.memory = memory
+        self.later: Sequence[Step] = ()
+        self._compiled = compiled
 
-def host(library: Path, step: Host, memory: Buffers) -> None:
-    """Calls an `extern "C" void` function of a host library. A stray access there ends the process."""
-    function = getattr(ctypes.CDLL(str(library)), step.function)
-    function.restype = None
+    def path(self, source: Source) -> Path:
+        return path_of(self._compiled(source))
 
-    def address(name: str) -> int | None:
-        array = memory.get(name)
+    def argument(self, argument: Argument) -> Any:
+        return self.host_argument(argument)
+
+    def host_argument(self, argument: Argument) -> Any:
+        return c_argument(argument, self._address, self._item_bytes)
+
+    def _address(self, name: str) -> int | None:
+        array = self.memory.get(name)
         return None if array is None else int(array.ctypes.data)
 
-    function(*(c_argument(a, address, lambda name: memory.array(name).itemsize) for a in step.arguments))
+    def _item_bytes(self, name: str) -> int:
+        array = self.memory.get(name)
+        return 0 if array is None else int(array.itemsize)
+
+    def kernel(self, source: Source, launch: Launch, arguments: list[Any]) -> Callable[[], None]:
+        raise Problem(f"{source.path.name}: a CUDA kernel does not run on the CPU; it can be emulated")
+
+    def host(self, source: Source, arguments: Sequence[Any]) -> Callable[[], Any]:
+        """A stray access in it ends the process."""
+        function = getattr(host_library(self.path(source)), source.function)
+        function.restype = None
+        if isinstance(arguments, tuple):  # as little as possible around it: what stands there is timed with it
+            return functools.partial(function, *arguments)
+        return lambda: function(*arguments)
+
+    def python(
+        self, function: Callable[..., Any], inputs: tuple[str, ...], outputs: tuple[str, ...]
+    ) -> Callable[[], None]:
+        """What it returns is copied into the outputs."""
+
+        def call() -> None:
+            for name, result in results_of(function, [self.torch(name) for name in inputs], outputs):
+                target = self.torch(name)
+                target.copy_(result.reshape(target.shape))
+
+        return call
+
+    def torch(self, name: str) -> Any:
+        array = self.memory.get(name)
+        return None if array is None else torch_view(array, array.dtype.name)
+
+    def clear(self, tensor: str) -> Callable[[], Any]:
+        array = self.memory.get(tensor)
+        return functools.partial(ctypes.memset, int(array.ctypes.data), 0, array.nbytes)
 
 
-def call(step: Call, memory: Buffers) -> None:
-    """Calls a Python function over torch tensors that share the buffers; what it returns is copied into the outputs."""
-    results = step.function(*(_tensor(name, memory) for name in step.inputs))
-    if results is None:
-        return
-    if len(step.outputs) == 1 and not isinstance(results, (tuple, list)):
-        results = (results,)
-    for name, result in zip(step.outputs, results, strict=True):
-        target = _tensor(name, memory)
-        target.copy_(result.reshape(target.shape))
+@functools.cache
+def host_library(path: Path) -> ctypes.CDLL:
+    return ctypes.CDLL(str(path))
 
 
-def _tensor(name: str, memory: Buffers) -> Any:
-    array = memory.get(name)
-    return None if array is None else torch_view(array, array.dtype.name)
+def bound_steps(plan: Plan, place: Any) -> Iterator[Callable[[], Any]]:
+    """Every step of the plan on the place, in order."""
+    for position, step in enumerate(plan.steps):
+        place.later = plan.steps[position + 1 :]
+        yield kind_of(step).bind(step, place)
+
+
+def results_of(function: Callable[..., Any], inputs: Sequence[Any], outputs: tuple[str, ...]) -> list[tuple[str, Any]]:
+    """What the function makes of the tensors, by output; nothing where it has written them itself. Raises TypeError for
+    anything but computed tensors."""
+    import torch
+
+    name = getattr(function, "__name__", repr(function))
+    result = function(*inputs)
+    if result is None:
+        if outputs:
+            raise TypeError(f"{name} returned nothing for its outputs {', '.join(outputs)}")
+        return []
+    values = tuple(result) if isinstance(result, tuple | list) else (result,)
+    for value in values:
+        if type(value) not in (torch.Tensor, torch.nn.Parameter):
+            raise TypeError(
+                f"{name} returned a {type(value).__name__}; a plan's call returns torch.Tensor, computed: a subclass "
+                "may leave the work to whoever looks at it"
+            )
+    return list(zip(outputs, values, strict=True))

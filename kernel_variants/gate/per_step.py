@@ -1,13 +1,13 @@
 """The gates a time step at a time: the naive beginning, and its kernels fused into one a step.
 
-Both are also what a whole layer does per step, so they hand out the launches of one step t.
+Both are also what a whole layer does per step, so they hand out the launches of one step, which counts the turns.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.declare import At, Kernel, Settings, Shape, Tensor, ceil_div
+from workbench.declare import At, Kernel, Settings, Shape, Tensor, Turn, ceil_div
 
 HERE = Path(__file__).parent
 WARP = 32
@@ -25,9 +25,10 @@ def warps(outputs: int, block: int) -> tuple[int, int, int]:
     return (ceil_div(outputs, block // WARP), 1, 1)
 
 
-def unfused_step(shape: Shape, settings: Settings, t: int) -> tuple[Kernel, ...]:
+def unfused_step(shape: Shape, settings: Settings) -> tuple[Kernel, ...]:
     """x[:, t] → a[:, t], b[:, t]: two products and four elementwise kernels."""
     B, T, D, H = (shape[axis] for axis in "BTDH")
+    t = Turn()
     source, block = HERE / "10_per_step.cu", int(settings["block"])
     one_each, warp_each = (ceil_div(B * H, block), 1, 1), warps(B * H, block)
     sizes, threads = (t, B, T, D, H), (block, 1, 1)
@@ -41,9 +42,9 @@ def unfused_step(shape: Shape, settings: Settings, t: int) -> tuple[Kernel, ...]
     )
 
 
-def fused_step(shape: Shape, settings: Settings, t: int) -> tuple[Kernel, ...]:
+def fused_step(shape: Shape, settings: Settings) -> tuple[Kernel, ...]:
     """x[:, t] → a[:, t], b[:, t] in one launch."""
     B, T, D, H = (shape[axis] for axis in "BTDH")
     block = int(settings["block"])
-    arguments = ("x", "w", "bias", "a", "b", t, B, T, D, H)
+    arguments = ("x", "w", "bias", "a", "b", Turn(), B, T, D, H)
     return (Kernel(HERE / "11_per_step_fused.cu", "gate_step", warps(B * H, block), (block, 1, 1), arguments),)

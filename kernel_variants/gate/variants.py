@@ -22,7 +22,7 @@ from kernel_variants.gate.operation import (
     weight_elements,
 )
 from kernel_variants.scan.cpu import EXPONENTIALS_OF_GATES, FLOPS_OF_GATES
-from workbench.declare import Call, Cost, Host, Kernel, Plan, Settings, Shape, Tensor, Variant, ceil_div
+from workbench.declare import Call, Cost, Host, Kernel, Plan, Repeat, Settings, Shape, Tensor, Variant, ceil_div
 
 HERE = Path(__file__).parent
 
@@ -63,8 +63,7 @@ def eager_cost(shape: Shape, settings: Settings) -> Cost:
 
 
 def per_step(shape: Shape, settings: Settings) -> Plan:
-    launches = [kernel for t in range(shape["T"]) for kernel in steps.unfused_step(shape, settings, t)]
-    return Plan(tuple(launches), steps.scratch(shape))
+    return Plan((Repeat(steps.unfused_step(shape, settings), shape["T"]),), steps.scratch(shape))
 
 
 def per_step_cost(shape: Shape, settings: Settings) -> Cost:
@@ -74,7 +73,7 @@ def per_step_cost(shape: Shape, settings: Settings) -> Cost:
 
 
 def per_step_fused(shape: Shape, settings: Settings) -> Plan:
-    return Plan(tuple(kernel for t in range(shape["T"]) for kernel in steps.fused_step(shape, settings, t)))
+    return Plan((Repeat(steps.fused_step(shape, settings), shape["T"]),))
 
 
 def per_step_fused_graph(shape: Shape, settings: Settings) -> Plan:

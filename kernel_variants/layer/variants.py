@@ -18,7 +18,7 @@ from kernel_variants.layer.chains import PRODUCT, chained, part, scratch
 from kernel_variants.layer.operation import SCAN_FLOPS, state_bytes
 from kernel_variants.layer.peers import PEER_VARIANTS
 from kernel_variants.projection import variants as projection_variants
-from workbench.declare import Call, Cost, Kernel, Plan, Settings, Shape, Step, Variant, ceil_div
+from workbench.declare import Call, Cost, Kernel, Plan, Repeat, Settings, Shape, Turn, Variant, ceil_div
 
 HERE = Path(__file__).parent
 
@@ -49,15 +49,12 @@ def per_step(shape: Shape, settings: Settings) -> Plan:
     """Step t: the gates' six launches, the state's, the projection's."""
     B, T, H = shape["B"], shape["T"], shape["H"]
     block = int(settings["block"])
-    steps: list[Step] = []
-    for t in range(T):
-        steps += gate_steps.unfused_step(shape, settings, t)
-        arguments = ("a", "b", "h0", "h", "h_last", t, B, T, H)
-        grid = (ceil_div(B * H, block), 1, 1)
-        steps.append(Kernel(HERE / "10_state_step.cu", "layer_state_step", grid, (block, 1, 1), arguments))
-        steps.append(projection_variants.step(shape, settings, t))
+    arguments = ("a", "b", "h0", "h", "h_last", Turn(), B, T, H)
+    grid = (ceil_div(B * H, block), 1, 1)
+    state = Kernel(HERE / "10_state_step.cu", "layer_state_step", grid, (block, 1, 1), arguments)
+    steps = (*gate_steps.unfused_step(shape, settings), state, projection_variants.step(shape, settings))
     between = tuple(t for t in scratch(shape) if t.name in ("a", "b", "h"))
-    return Plan(tuple(steps), (*gate_steps.scratch(shape), *between))
+    return Plan((Repeat(steps, T),), (*gate_steps.scratch(shape), *between))
 
 
 def per_step_cost(shape: Shape, settings: Settings) -> Cost:
@@ -75,13 +72,11 @@ def per_step_fused(shape: Shape, settings: Settings) -> Plan:
     """Step t: one launch for the cell, one for the projection."""
     B, T, D, H = (shape[axis] for axis in "BTDH")
     block = int(settings["block"])
-    steps: list[Step] = []
-    for t in range(T):
-        arguments = ("x", "w", "bias", "h0", "h", "h_last", t, B, T, D, H)
-        grid = gate_steps.warps(B * H, block)
-        steps.append(Kernel(HERE / "11_cell_step.cu", "layer_cell_step", grid, (block, 1, 1), arguments))
-        steps.append(projection_variants.step(shape, settings, t))
-    return Plan(tuple(steps), tuple(t for t in scratch(shape) if t.name == "h"))
+    arguments = ("x", "w", "bias", "h0", "h", "h_last", Turn(), B, T, D, H)
+    grid = gate_steps.warps(B * H, block)
+    cell = Kernel(HERE / "11_cell_step.cu", "layer_cell_step", grid, (block, 1, 1), arguments)
+    steps = (cell, projection_variants.step(shape, settings))
+    return Plan((Repeat(steps, T),), tuple(t for t in scratch(shape) if t.name == "h"))
 
 
 def per_step_fused_graph(shape: Shape, settings: Settings) -> Plan:

@@ -12,7 +12,7 @@ from typing import Any
 from kernel_variants.gate import products
 from kernel_variants.gate.per_step import warps
 from kernel_variants.projection.operation import projection_bytes
-from workbench.declare import Call, Cost, Kernel, Plan, Settings, Shape, Variant
+from workbench.declare import Call, Cost, Kernel, Plan, Repeat, Settings, Shape, Turn, Variant
 
 HERE = Path(__file__).parent
 TENSORS = ("h", "w_out", "bias_out", "y")
@@ -48,17 +48,17 @@ def eager_cost(shape: Shape, settings: Settings) -> Cost:
     return replace(once, bytes=once.bytes + 2 * shape["B"] * shape["T"] * shape["O"] * shape.element_bytes)
 
 
-def step(shape: Shape, settings: Settings, t: int) -> Kernel:
-    """h[:, t] → y[:, t], a warp an output."""
+def step(shape: Shape, settings: Settings) -> Kernel:
+    """h[:, t] → y[:, t] at turn t, a warp an output."""
     B, T, H, O = (shape[axis] for axis in "BTHO")
     block = int(settings["block"])
     return Kernel(
-        HERE / "10_per_step.cu", "projection_step", warps(B * O, block), (block, 1, 1), (*TENSORS, t, B, T, H, O)
+        HERE / "10_per_step.cu", "projection_step", warps(B * O, block), (block, 1, 1), (*TENSORS, Turn(), B, T, H, O)
     )
 
 
 def per_step(shape: Shape, settings: Settings) -> Plan:
-    return Plan(tuple(step(shape, settings, t) for t in range(shape["T"])))
+    return Plan((Repeat((step(shape, settings),), shape["T"]),))
 
 
 def per_step_graph(shape: Shape, settings: Settings) -> Plan:

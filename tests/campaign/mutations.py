@@ -21,6 +21,7 @@ from workbench.check.case import Draw
 from workbench.check.examine import Verdict, examine
 from workbench.declare import Kernel, Shape
 from workbench.problem import Problem
+from workbench.steps import leaves_of
 
 OPERATORS = {
     "barrier deleted": (r"^\s*(?:bar|barrier)(?:\.cta)?\.sync\b[^;]*;", ""),
@@ -101,7 +102,9 @@ def mutations(variant: str) -> Iterator[Mutation]:
     runs = executed(case)
     plan = case.plan()
     known = binaries(plan, case.shape.dtype)
-    for unit in dict.fromkeys(unit_of(s, case.shape.dtype, ARCH) for s in plan.steps if isinstance(s, Kernel)):
+    for unit in dict.fromkeys(
+        unit_of(s, case.shape.dtype, ARCH) for s in leaves_of(plan.steps) if isinstance(s, Kernel)
+    ):
         lines = known[unit].path.read_text().splitlines()
         for operator, (pattern, replacement) in OPERATORS.items():
             sites: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Roles, tolerances and arguments mean the same wherever a plan is evaluated: on the CPU and under emulation."""
+"""Roles, tolerances and arguments mean the same wherever a plan is evaluated: on the CPU, emulated and simulated."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
 from workbench.check.direct import DirectStation
 from workbench.check.emulated import EmulatedStation
-from workbench.declare import Plan, Shape, Tolerance
+from workbench.check.examine import SimulatedStation
+from workbench.declare import Call, Plan, Shape, Tolerance
 from workbench.declared import DeclarationError
-from workbench.execute.bind import bind_plan
+from workbench.execute.load import load
 from workbench.problem import Problem
 
 OPERATION = """import numpy as np
@@ -102,11 +103,22 @@ def test_every_role_and_every_argument_arrives_under_emulation(tmp_path: Path) -
     assert found.right, found.reason
 
 
-def test_what_is_worked_on_in_place_begins_anew_where_outputs_are_poisoned(tmp_path: Path) -> None:
+def test_every_role_and_every_argument_arrives_as_compiled(tmp_path: Path) -> None:
+    found = SimulatedStation(kernels(tmp_path), "probe/kernel").check(SHAPE, {}, DRAWS)
+    assert found.right, found.reason
+
+
+RETURNED = Plan(
+    (Call(lambda s, w, k, ids: (s + w * k, (ids % 2).float()), ("sum", "weight", "kept", "ids"), ("sum", "odd")),)
+)
+
+
+@pytest.mark.parametrize("plan", [None, RETURNED], ids=["in its buffer", "returned"])
+def test_what_is_worked_on_in_place_begins_anew_where_outputs_are_poisoned(tmp_path: Path, plan: Plan | None) -> None:
     catalog = load_catalog(kernels(tmp_path))
     operation = catalog.operation("probe")
     inputs, want = make_draw(operation, SHAPE, DRAWS[0])
-    bound = bind_plan(plan_of(catalog), operation.tensors(SHAPE), [inputs], "float32", "cpu")
+    bound = load(plan or plan_of(catalog), operation.tensors(SHAPE), [inputs], "float32", "cpu")
     try:
         for _ in range(3):
             bound.run()

@@ -20,6 +20,7 @@ from workbench.check.direct import DirectStation
 from workbench.declare import Operation, Variant
 from workbench.execute import on_cuda
 from workbench.execute.here import why_unsupported
+from workbench.steps import kind_of, leaves_of
 from workbench.sweep.selection import small_shape
 
 
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
     wanted = [catalog.variant(key) for key in arguments] or list(catalog)
     wrong = 0
     for variant in wanted:
-        operation = catalog.operation(variant.operation)
+        operation = catalog.operation(variant.operation_key)
         for dtype in operation.dtypes:
             if has_kernels_of_its_own(variant, operation, dtype):
                 wrong += not is_right(kernels, variant, operation, dtype)
@@ -45,7 +46,7 @@ def has_kernels_of_its_own(variant: Variant, operation: Operation, dtype: str) -
     if "cuda" not in variant.devices or why_unsupported(variant, shape) is not None:
         return False
     plan = variant.plan(shape, variant.default_settings())
-    return any(True for _ in plan.kernels()) and not plan.graph
+    return any(kind_of(step).launch(step) for step in leaves_of(plan.steps)) and not plan.graph
 
 
 def is_right(kernels: Path, variant: Variant, operation: Operation, dtype: str) -> bool:

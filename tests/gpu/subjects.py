@@ -8,7 +8,8 @@ import numpy as np
 
 from workbench.catalog import load_catalog
 from workbench.declare import Call, Plan, Shape, Tensor
-from workbench.execute.bind import bind_plan, bind_variant
+from workbench.execute.bind import bind_variant
+from workbench.execute.load import load
 
 COPY = "copy"
 SUBJECTS = (COPY, "scan/serial", "scan/look_back_free")
@@ -22,7 +23,7 @@ def bound(name: str, sets: int = 1) -> Any:
     if name != COPY:
         catalog = load_catalog()
         variant = catalog.variant(name)
-        operation = catalog.operation(variant.operation)
+        operation = catalog.operation(variant.operation_key)
         return bind_variant(variant, operation, SHAPE, variant.default_settings(), "cuda", sets)
 
     def copy(x: Any, y: Any) -> None:
@@ -30,4 +31,4 @@ def bound(name: str, sets: int = 1) -> Any:
 
     tensors = (Tensor("x", (ELEMENTS,), "float32"), Tensor("y", (ELEMENTS,), "float32", "output"))
     inputs = [{"x": np.ones(ELEMENTS, np.float32)}] * sets
-    return bind_plan(Plan((Call(copy, ("x", "y")),)), tensors, inputs, "float32", "cuda")
+    return load(Plan((Call(copy, ("x", "y")),)), tensors, inputs, "float32", "cuda")

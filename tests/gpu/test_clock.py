@@ -54,7 +54,7 @@ def test_a_plan_that_waits_for_the_host_is_timed_unheld() -> None:
     import numpy as np
     import torch
 
-    from workbench.execute.bind import bind_plan
+    from workbench.execute.load import load
     from workbench.measure.clock_cuda import CudaClock
 
     tensors = (Tensor("x", (1 << 20,), "float32"), Tensor("y", (1 << 20,), "float32", "output"))
@@ -65,7 +65,7 @@ def test_a_plan_that_waits_for_the_host_is_timed_unheld() -> None:
         return y
 
     plan = Plan((Call(double_and_wait, ("x",), ("y",)),))
-    bound = bind_plan(plan, tensors, [{"x": np.ones(1 << 20, np.float32)}], "float32", "cuda")
+    bound = load(plan, tensors, [{"x": np.ones(1 << 20, np.float32)}], "float32", "cuda")
     clock = CudaClock(bound, launches=1)
     clock.warm_up(0.05)
     assert clock.samples(0.01) and clock.timer == "cuda_event_unheld"

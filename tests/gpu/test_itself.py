@@ -28,7 +28,7 @@ class Local:
         catalog = load_catalog()
         variant = catalog.variant(key)
         self._bound = bind_variant(
-            variant, catalog.operation(variant.operation), SHAPE, variant.default_settings(), "cuda", sets=3
+            variant, catalog.operation(variant.operation_key), SHAPE, variant.default_settings(), "cuda", sets=3
         )
         self._clock: Any = CudaClock(self._bound, launches=1)
         self._clock.warm_up(0.05)

@@ -22,7 +22,7 @@ SIZES = {"B": 3, "T": 4097, "D": 257, "H": 259, "O": 65}
 def cases() -> Iterator[Any]:
     catalog = load_catalog()
     for variant in catalog:
-        operation = catalog.operation(variant.operation)
+        operation = catalog.operation(variant.operation_key)
         if "cuda" not in variant.devices:
             continue
         for dtype in operation.dtypes:
@@ -54,7 +54,7 @@ def test_is_right_on_the_gpu(key: str, shape: Shape, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(direct, "make_draw", DRAWN)
     catalog = load_catalog()
     variant = catalog.variant(key)
-    operation = catalog.operation(variant.operation)
+    operation = catalog.operation(variant.operation_key)
     reason = why_unsupported(variant, shape) or variant.known_loss
     if reason:
         pytest.skip(reason)

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from ml_dtypes import bfloat16
 
-from workbench.build import EMULATED, Binary, Unit, build_units, unit_of
+from workbench.build import EMULATED, Binary, Unit, build_units, units_of
 from workbench.catalog import Catalog, load_catalog
-from workbench.declare import Call, Clear, Host, Kernel, Setting, Shape, Step, Variant
+from workbench.declare import Call, Host, Kernel, Repeat, Setting, Shape, Step, Variant
 from workbench.emulate import Memory, run_plan
+from workbench.steps import leaves_of
 
 ORDERS = ("forward", "reversed", "shuffled")
 NUMPY_DTYPE = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(bfloat16)}
@@ -72,7 +73,7 @@ def run(case: Case, resident_blocks: int | None = None, planted: Path | None = N
     Raises EmulationFault for what the emulator catches, AssertionError for a source that does not compile.
     """
     variant = catalog().variant(case.variant)
-    operation = catalog().operation(variant.operation)
+    operation = catalog().operation(variant.operation_key)
     shape, tensors = case.shape, operation.tensors(case.shape)
     made = operation.make_inputs(
         shape, case.regime, np.random.default_rng(zlib.crc32(f"{shape} {case.regime}".encode()))
@@ -80,18 +81,18 @@ def run(case: Case, resident_blocks: int | None = None, planted: Path | None = N
     given = {
         t.name: np.ascontiguousarray(made[t.name]).astype(NUMPY_DTYPE[t.dtype])
         for t in tensors
-        if t.role == "input" and t.name not in case.absent
+        if t.given and t.name not in case.absent
     }
     reference = operation.reference(shape, {name: array.astype(np.float64) for name, array in given.items()})
 
     plan = variant.plan(shape, {**variant.default_settings(), **dict(case.settings)})
     if planted:
         plan = replace(plan, steps=tuple(_planted(step, planted) for step in plan.steps))
-    units = {unit_of(step, shape.dtype, EMULATED) for step in plan.steps if not isinstance(step, Call | Clear)}
+    units = set(units_of(plan, shape.dtype, [EMULATED]))
     memory = Memory(case.order)
     try:
         for tensor in tensors:
-            if tensor.role == "input":
+            if tensor.given:
                 memory.put(tensor.name, given.get(tensor.name))
             else:
                 memory.empty(tensor)
@@ -99,7 +100,7 @@ def run(case: Case, resident_blocks: int | None = None, planted: Path | None = N
             memory.empty(tensor)
         run_plan(plan, shape.dtype, memory, libraries(units), order=case.order, seed=7, resident_blocks=resident_blocks)
         memory.check()
-        return {t.name: _result(memory.array(t.name), reference[t.name]) for t in tensors if t.role == "output"}
+        return {t.name: _result(memory.array(t.name), reference[t.name]) for t in tensors if t.compared}
     finally:
         memory.release()
 
@@ -116,6 +117,8 @@ def check(case: Case) -> None:
 
 
 def _planted(step: Step, folder: Path) -> Step:
+    if isinstance(step, Repeat):
+        return replace(step, steps=tuple(_planted(part, folder) for part in step.steps))
     return replace(step, source=folder / step.source.name) if isinstance(step, Kernel) else step
 
 
@@ -180,7 +183,7 @@ def covering(
 ) -> list[Case]:
     """Cases of a variant at its default settings: every pair of sizes, dtype, regime, thread order and presence of the
     optional inputs, as far as the product of the sizes stays within `largest`."""
-    operation = catalog().operation(variant.operation)
+    operation = catalog().operation(variant.operation_key)
     example = operation.tensors(Shape.of(**dict.fromkeys(sizes, 1)))
     optional = tuple(t.name for t in example if t.optional)
     factors: dict[str, Sequence[Any]] = {
@@ -218,7 +221,7 @@ def of_kind(operation: str, kind: type[Kernel] | type[Host] | type[Call]) -> lis
     for variant in catalog().variants[operation]:
         if variant.factors.get("peer") == "yes":
             continue
-        steps = variant.plan(shape, variant.default_settings()).steps
+        steps = list(leaves_of(variant.plan(shape, variant.default_settings()).steps))
         worker = next((k for k in (Kernel, Host, Call) if any(isinstance(step, k) for step in steps)), None)
         if worker is kind:
             found.append(variant)

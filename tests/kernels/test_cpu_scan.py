@@ -18,7 +18,7 @@ from kernel_variants.scan.operation import OPERATION as SCAN
 from workbench.build import HOST, Binary, Unit, build_units
 from workbench.declare import Host, Operation, Setting, Shape, Variant
 from workbench.dtypes import numpy_dtype
-from workbench.execute.bind import bind_plan
+from workbench.execute.load import load
 from workbench.execute.rounding import round_inputs
 
 VARIANTS = {v.key: v for v in (*SCAN_VARIANTS, *GATED_VARIANTS)}
@@ -46,7 +46,7 @@ def make_inputs(variant: Variant, shape: Shape, regime: str, seed: int, with_h0:
 def execute(variant: Variant, shape: Shape, inputs: Arrays, chosen: dict[str, Setting] | None = None) -> Arrays:
     """One evaluation between guards, outputs poisoned before; a stray write raises GuardBroken."""
     plan = variant.plan(shape, {**variant.default_settings(), **(chosen or {})})
-    bound = bind_plan(plan, operation_of(variant).tensors(shape), [inputs], shape.dtype, "cpu")
+    bound = load(plan, operation_of(variant).tensors(shape), [inputs], shape.dtype, "cpu")
     try:
         bound.poison()
         bound.run()

@@ -56,7 +56,7 @@ def test_a_missing_package_is_a_line_to_install_it(variant: Variant) -> None:
 
 @pytest.mark.parametrize("variant", PEERS, ids=lambda v: v.key)
 def test_costs_cover_what_any_algorithm_moves(variant: Variant) -> None:
-    operation = CATALOG.operation(variant.operation)
+    operation = CATALOG.operation(variant.operation_key)
     for dtype in operation.dtypes:
         for sizes in (operation.axes, operation.small):
             shape = Shape(tuple(sizes.items()), dtype)
@@ -73,7 +73,7 @@ def test_costs_cover_what_any_algorithm_moves(variant: Variant) -> None:
 @pytest.mark.parametrize("variant", ON_CPU, ids=lambda v: v.key)
 @pytest.mark.parametrize("dtype", ("float32", "bfloat16"))
 def test_is_right_on_the_cpu(variant: Variant, dtype: str) -> None:
-    operation = CATALOG.operation(variant.operation)
+    operation = CATALOG.operation(variant.operation_key)
     shape = small_shape(operation, dtype)
     if why_unsupported(variant, shape):
         pytest.skip(str(why_unsupported(variant, shape)))

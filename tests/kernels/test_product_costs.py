@@ -6,6 +6,7 @@ import pytest
 
 from tests.kernels.emulated_case import catalog, of_kind
 from workbench.declare import Kernel, Shape, Variant
+from workbench.steps import launches_of
 
 OPERATIONS = ("gate", "projection", "layer")
 ALL = [v for operation in OPERATIONS for v in catalog().variants[operation]]
@@ -13,7 +14,7 @@ OF_CUDA = [v for operation in OPERATIONS for v in of_kind(operation, Kernel)]
 
 
 def shapes(variant: Variant) -> list[Shape]:
-    axes = catalog().operation(variant.operation).axes
+    axes = catalog().operation(variant.operation_key).axes
     made = [Shape.of(d, **{**axes, "T": T}) for d in ("float32", "bfloat16") for T in (17, 256)]
     return [shape for shape in made if variant.supports(shape) is None]
 
@@ -23,13 +24,13 @@ def test_declared_launches_are_the_steps_of_the_plan(variant: Variant) -> None:
     """A kernel, a library product and the clearing of flags are a launch each."""
     for shape in shapes(variant):
         settings = variant.default_settings()
-        assert variant.cost(shape, settings).launches == len(variant.plan(shape, settings).steps)
+        assert variant.cost(shape, settings).launches == launches_of(variant.plan(shape, settings))
 
 
 @pytest.mark.parametrize("variant", ALL, ids=lambda v: v.key)
 def test_nothing_is_declared_below_the_least(variant: Variant) -> None:
     for shape in shapes(variant):
-        least = catalog().operation(variant.operation).least(shape)
+        least = catalog().operation(variant.operation_key).least(shape)
         declared = variant.cost(shape, variant.default_settings())
         assert declared.bytes >= least.bytes
         assert declared.matrix_flops == least.matrix_flops

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from tests.kernels.emulated_case import NUMPY_DTYPE, catalog, relative_error
-from workbench.build import Binary, CompileFailure, Unit, build_units, unit_of
+from workbench.build import HOST, Binary, CompileFailure, Unit, build_units, units_of
 from workbench.build.ptx import ptx_of_units
-from workbench.declare import Host, Kernel, Plan, Setting, Shape
+from workbench.declare import Kernel, Plan, Setting, Shape
 from workbench.simulate.launch import Counts, Options
 from workbench.simulate.memory import Memory
 from workbench.simulate.plan import run_plan
+from workbench.steps import leaves_of
 
 ARCH = "sm_90"
 
@@ -47,7 +48,7 @@ def cases(dtypes: tuple[str, ...] = ("float32", "bfloat16")) -> list[Case]:
                 settings += [((k, v),) for k, values in variant.settings.items() for v in values[1:]]
                 for setting in settings:
                     case = Case(variant.key, shape, setting)
-                    if any(isinstance(step, Kernel) for step in case.plan().steps):
+                    if any(isinstance(step, Kernel) for step in leaves_of(case.plan().steps)):
                         found.append(case)
     return found
 
@@ -58,8 +59,9 @@ _binaries: dict[bool, dict[Unit, Binary]] = {False: {}, True: {}}
 def binaries(plan: Plan, dtype: str, arch: str = ARCH, machine_code: bool = False) -> dict[Unit, Binary]:
     """The plan's kernels as PTX, or as cubins, and its host functions, each compiled once a process."""
     known = _binaries[machine_code]
-    kernels = {unit_of(step, dtype, arch) for step in plan.steps if isinstance(step, Kernel)} - set(known)
-    hosts = {unit_of(step, dtype, "host") for step in plan.steps if isinstance(step, Host)} - set(known)
+    units = set(units_of(plan, dtype, [arch])) - set(known)
+    hosts = {unit for unit in units if unit.arch == HOST}
+    kernels = units - hosts
     of_kernels = build_units(kernels) if machine_code else ptx_of_units(kernels)
     for unit, made in {**of_kernels, **build_units(hosts)}.items():
         assert not isinstance(made, CompileFailure), f"{unit} does not compile:\n{made.message}"
@@ -75,13 +77,11 @@ def run(
     shape, tensors = case.shape, operation.tensors(case.shape)
     generator = np.random.default_rng(zlib.crc32(f"{shape}".encode()))
     made = operation.make_inputs(shape, "normal", generator)
-    given = {
-        t.name: np.ascontiguousarray(made[t.name]).astype(NUMPY_DTYPE[t.dtype]) for t in tensors if t.role == "input"
-    }
+    given = {t.name: np.ascontiguousarray(made[t.name]).astype(NUMPY_DTYPE[t.dtype]) for t in tensors if t.given}
     reference = operation.reference(shape, {name: array.astype(np.float64) for name, array in given.items()})
     memory = Memory()
     for tensor in tensors:
-        if tensor.role == "input":
+        if tensor.given:
             memory.put(tensor.name, given[tensor.name])
         else:
             memory.empty(tensor)
@@ -89,7 +89,7 @@ def run(
     counts = run_plan(plan, shape.dtype, memory, binaries(plan, shape.dtype, arch, machine_code), arch, options)
     errors = {}
     for tensor in tensors:
-        if tensor.role == "output":
+        if tensor.compared:
             value: Any = memory.array(tensor.name)
             error = relative_error(value, reference[tensor.name])
             rounding = relative_error(reference[tensor.name].astype(value.dtype), reference[tensor.name])

@@ -75,7 +75,11 @@ def test_coverage_runs_nothing_and_names_what_is_known(workbench: Run) -> None: 
     assert [(k["through"], k["unknown"]) for k in json.loads(done.stdout)["kernels"]] == [("sass", 0), ("ptx", 0)]
 
 
-ENDLESS = HEAD + ".visible .entry scan_serial({}) {{ .reg .b32 %r; AGAIN: add.u32 %r, %r, 1; bra AGAIN; }}\n"
+ENDLESS = HEAD + (
+    ".visible .entry scan_serial({}) {{ .reg .b32 %r; .shared .b32 s; "
+    "AGAIN: add.u32 %r, %r, 1; st.shared.u32 [s], %r; bra AGAIN; }}\n"
+)
+"""It changes memory all the while: one that does not is found waiting."""
 PARAMETERS = ", ".join(f".param .u64 p{k}" for k in range(7))
 
 

@@ -8,13 +8,14 @@ from tests.simulate.simulated_case import Case, bound, cases, run
 from workbench.build import Binary, build_units, unit_of
 from workbench.declare import Kernel
 from workbench.simulate.sass.coverage import coverage
+from workbench.steps import leaves_of
 
 ARCHS = ("sm_89", "sm_90")
 AT_DEFAULTS = [case for case in cases() if not case.settings]
 
 
 def compiled(case: Case, arch: str) -> list[Binary]:
-    units = {unit_of(step, case.shape.dtype, arch) for step in case.plan().steps if isinstance(step, Kernel)}
+    units = {unit_of(step, case.shape.dtype, arch) for step in leaves_of(case.plan().steps) if isinstance(step, Kernel)}
     built = list(build_units(units).values())
     assert all(isinstance(binary, Binary) for binary in built)
     return [binary for binary in built if isinstance(binary, Binary)]

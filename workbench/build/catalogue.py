@@ -11,11 +11,12 @@ from workbench.build.compile import Progress, build_units
 from workbench.build.facts import NoSuchKernel, facts_of
 from workbench.build.units import Binary, CompileFailure, Unit, unit_of
 from workbench.catalog import Catalog
-from workbench.declare import Host, Kernel, Operation, Shape, Variant
+from workbench.declare import Operation, Shape, Variant
 from workbench.declared import DeclarationError
 from workbench.limits import limits_for
 from workbench.problem import unknown
 from workbench.stdout import kept_clean
+from workbench.steps import CompiledStep, distinct_sources, kind_of
 from workbench.store.record import BuildFact
 
 MANY_LAUNCHES = 64
@@ -29,7 +30,7 @@ class BuildRow:
     """operation/name."""
     rung: int
     dtype: str
-    step: Kernel | Host | None
+    step: CompiledStep | None
     unit: Unit | None
     binary: Binary | None = None
     fact: BuildFact | None = None
@@ -75,22 +76,12 @@ def survey_shape(operation: Operation, variant: Variant, dtype: str) -> Shape:
     return shape
 
 
-def steps_of(operation: Operation, variant: Variant, dtype: str) -> list[Kernel | Host]:
+def steps_of(operation: Operation, variant: Variant, dtype: str) -> list[Any]:
     """The different kernels and host functions of a variant at its survey shape and default settings, in order.
 
     Launches that differ in grid or arguments alone are one; those of another block or shared size are another.
     """
-    plan = variant.plan(survey_shape(operation, variant, dtype), variant.default_settings())
-    found: dict[tuple[object, ...], Kernel | Host] = {}
-    for step in plan.steps:
-        if isinstance(step, Kernel):
-            key: tuple[object, ...] = (step.source, step.function, step.defines, step.block, step.shared_bytes)
-        elif isinstance(step, Host):
-            key = (step.source, step.function, step.defines)
-        else:
-            continue
-        found.setdefault(key, step)
-    return list(found.values())
+    return distinct_sources(variant.plan(survey_shape(operation, variant, dtype), variant.default_settings()))
 
 
 def build_catalogue(
@@ -143,9 +134,9 @@ def _rows(operation: Operation, variant: Variant, dtype: str, archs: list[str]) 
         why = "library calls only: nothing of its own is compiled"
         return [BuildRow(variant.key, variant.rung, dtype, None, None, status="no_kernel", reason=why)]
     return [
-        BuildRow(variant.key, variant.rung, dtype, step, unit_of(step, dtype, arch))
+        BuildRow(variant.key, variant.rung, dtype, step, unit)
         for step in steps
-        for arch in (archs if isinstance(step, Kernel) else archs[:1])
+        for unit in dict.fromkeys(unit_of(step, dtype, arch) for arch in archs)
     ]
 
 
@@ -154,9 +145,10 @@ def _with_result(row: BuildRow, built: dict[Unit, Binary | CompileFailure]) -> B
         return row
     result = built[row.unit]
     if isinstance(result, CompileFailure):
-        return replace(row, status="compile_error", reason=result.message, log=result.log)
+        status = "unsupported" if result.lacking else "compile_error"
+        return replace(row, status=status, reason=result.message, log=result.log)
     fact = None
-    if isinstance(row.step, Kernel):
+    if kind_of(row.step).launch(row.step) is not None:
         try:
             fact = facts_of(row.unit, result, row.step)
         except NoSuchKernel as problem:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.build import cache, toolkit
+from workbench.build import cache, toolkit, triton_source
 from workbench.build.facts import prepare_facts
 from workbench.build.headers import SourceReader
 from workbench.build.host import HOST_FLAGS, compile_host, compiler_identity, host_compiler
@@ -57,6 +57,10 @@ def build_units(units: Iterable[Unit], jobs: int | None = None, progress: Progre
             progress(unit, built)
 
     for unit in dict.fromkeys(units):
+        refused = _refused(unit)
+        if refused is not None:
+            finished(unit, refused)
+            continue
         try:
             task = _task(unit, reader)
         except NoSource as problem:
@@ -71,7 +75,7 @@ def build_units(units: Iterable[Unit], jobs: int | None = None, progress: Progre
         return results
 
     workers = min(jobs or _cores(), len(tasks))
-    cuda = sum(1 for group in tasks.values() if _is_cuda(group[0].unit))
+    cuda = sum(1 for group in tasks.values() if _is_cuda(group[0].unit) and not group[0].unit.function)
     pool = _Compilers(min(workers, cuda))
     try:
         with ThreadPoolExecutor(workers) as threads:
@@ -95,10 +99,11 @@ def build_units(units: Iterable[Unit], jobs: int | None = None, progress: Progre
 
 def _prepare_facts(results: Mapping[Unit, Built], workers: int) -> None:
     """Works out the facts of what was just compiled, in a few large parts: nvdisasm's start is most of their cost."""
-    by_arch: dict[str, list[Binary]] = {}
+    by_arch: dict[tuple[str, bool], list[Binary]] = {}
     for unit, built in results.items():
         if _is_cuda(unit) and isinstance(built, Binary) and not built.cached:
-            by_arch.setdefault(unit.arch, []).append(built)
+            # Triton compiles for sm_90a where others are for sm_90: not to be disassembled as one.
+            by_arch.setdefault((unit.arch, bool(unit.function)), []).append(built)
     share = max(PART, -(-sum(map(len, by_arch.values())) // workers))
     parts = [made[at : at + share] for made in by_arch.values() for at in range(0, len(made), share)]
     with ThreadPoolExecutor(max(1, min(workers, len(parts)))) as threads:
@@ -132,6 +137,16 @@ def all_built(
             raise error(f"{what}: {first_errors(built)}")
         binaries[unit] = built
     return binaries
+
+
+def _refused(unit: Unit) -> CompileFailure | None:
+    """Why a Triton function is not compiled at all."""
+    if not unit.function:
+        return None
+    if unit.arch == EMULATED:
+        return CompileFailure(unit, f"{unit.source}: error: a Triton kernel is not emulated: a GPU executes it")
+    lacking = triton_source.missing()
+    return None if lacking is None else CompileFailure(unit, f"{unit.source}: error: {lacking}", lacking=True)
 
 
 def _is_cuda(unit: Unit) -> bool:
@@ -177,6 +192,9 @@ class _Compilers:
 def _task(unit: Unit, reader: SourceReader) -> _Task:
     source = unit.found_source()
     project = unit.project_folders()
+    if unit.function:
+        key = cache.digest([*triton_source.identity(unit), reader.text(source)])
+        return _Task(unit, source, "", (), (), cache.entry(key, ".cubin"))
     if _is_cuda(unit):
         include = (*project, *toolkit.device_folders())
         identity = [options_text(unit, include), toolkit.nvrtc_version(), toolkit.device_headers()]
@@ -201,7 +219,10 @@ def _task(unit: Unit, reader: SourceReader) -> _Task:
 def _compile(task: _Task, compilers: _Compilers) -> Built:
     scratch = cache.scratch_path(task.target)
     try:
-        made = compilers.compile(task, scratch) if _is_cuda(task.unit) else _compile_host(task, scratch)
+        if task.unit.function:
+            made = triton_source.compile_triton(task.unit, task.source, scratch)
+        else:
+            made = compilers.compile(task, scratch) if _is_cuda(task.unit) else _compile_host(task, scratch)
         if made.code is None:
             return CompileFailure(
                 task.unit, made.log, cache.write_message(task.target.with_suffix(".failed.txt"), made.log)

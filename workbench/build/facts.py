@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.build import cache
 from workbench.build.disassemble import disassemble, sass_path
@@ -15,8 +15,8 @@ from workbench.build.occupancy import occupancy
 from workbench.build.resources import Resources, read_resources
 from workbench.build.sass import Listing, parse_listings
 from workbench.build.units import EMULATED, HOST, Binary, Unit
-from workbench.declare import Kernel
 from workbench.problem import Problem, SourceError, unknown
+from workbench.steps import kind_of
 
 if TYPE_CHECKING:
     from workbench.store.record import BuildFact
@@ -83,16 +83,19 @@ def listing_of(binary: Binary, kernel: str) -> Listing:
     return listings[kernel]
 
 
-def facts_of(unit: Unit, binary: Binary, kernel: Kernel) -> BuildFact:
-    """What `kernel` compiled to for the unit's architecture, and its theoretical occupancy at its block and shared
-    memory. For a unit of the host only the names are known: registers and occupancy are a GPU's.
+def facts_of(unit: Unit, binary: Binary, step: Any) -> BuildFact:
+    """What the kernel that `step` launches compiled to for the unit's architecture, and its theoretical occupancy at
+    its block and shared memory. For a unit of the host only the names are known: registers and occupancy are a GPU's.
 
     Raises Problem when the source has no such function or a tool is missing.
     """
     # Not at the top: a node that only replays kernels under a profiler has no pydantic, which records are made of.
     from workbench.store.record import BuildFact
 
-    threads = kernel.block[0] * kernel.block[1] * kernel.block[2]
+    kind = kind_of(step)
+    kernel, launch = kind.source(step), kind.launch(step)
+    assert kernel is not None and launch is not None
+    threads = launch.block[0] * launch.block[1] * launch.block[2]
     if unit.arch in (HOST, EMULATED):
         return BuildFact(arch=unit.arch, kernel=kernel.function, source=str(unit.source.name), block_threads=threads)
     if ARCH_NAMED.search(binary.log) is None:
@@ -105,7 +108,7 @@ def facts_of(unit: Unit, binary: Binary, kernel: Kernel) -> BuildFact:
         )
     facts = kernels[kernel.function]
     resources = facts.resources
-    shared = resources.shared_bytes + kernel.shared_bytes
+    shared = resources.shared_bytes + launch.shared_bytes + binary.launch_needs[0]
     resident = occupancy(unit.arch, threads, resources.registers, shared, resources.barriers)
     return BuildFact(
         arch=unit.arch,

@@ -8,6 +8,7 @@ from workbench.build import cache, toolkit
 from workbench.build.headers import SourceReader
 from workbench.build.nvrtc import STANDARD, Compilation, modules
 from workbench.build.units import Binary, CompileFailure, Unit
+from workbench.problem import Problem
 
 
 def ptx_of_units(units: Iterable[Unit]) -> dict[Unit, Binary | CompileFailure]:
@@ -17,6 +18,8 @@ def ptx_of_units(units: Iterable[Unit]) -> dict[Unit, Binary | CompileFailure]:
 
 
 def _ptx(unit: Unit, reader: SourceReader) -> Binary | CompileFailure:
+    if unit.function:
+        raise Problem(f"{unit.source.name}: PTX that Triton makes is not executed; its machine code is")
     source = unit.found_source()
     project = unit.project_folders()
     options = [

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workbench.catalog import BUILTIN
-from workbench.declare import Defines, Host, Kernel
+from workbench.declare import Defines, Plan
 from workbench.problem import Problem
+from workbench.steps import Source, distinct_sources, kind_of
 
 HOST = "host"
 """The architecture of a C++ source: the machine that compiles it."""
@@ -27,6 +31,10 @@ class Unit:
     dtype: str
     defines: Defines
     arch: str
+    function: str = ""
+    types: tuple[str, ...] = ()
+    """Of a language that is compiled a function at a time, for types of arguments (Triton): which, and those of its
+    arguments in the language's own words."""
 
     def found_source(self) -> Path:
         """The source's own path, links followed. Raises NoSource."""
@@ -60,6 +68,13 @@ class Binary:
     log: str
     """What the compiler said: warnings, and ptxas's account of each kernel."""
 
+    @property
+    def launch_needs(self) -> tuple[int, int]:
+        """What the compiler has added to a launch: bytes of dynamic shared memory, and null pointers behind the
+        arguments."""
+        found = re.search(r"^launch needs (\d+) bytes of shared memory, (\d+) null pointers", self.log, re.MULTILINE)
+        return (int(found[1]), int(found[2])) if found else (0, 0)
+
 
 @dataclass(frozen=True)
 class CompileFailure:
@@ -70,8 +85,33 @@ class CompileFailure:
     """The compiler's own text, with file and line."""
     log: Path | None = None
     """A file that holds it."""
+    lacking: bool = False
+    """True where it is this machine that lacks the compiler: nothing is wrong with the source."""
 
 
-def unit_of(step: Kernel | Host, dtype: str, arch: str) -> Unit:
-    """The unit that holds a step's function. A Host step is compiled for the host whatever `arch` says."""
-    return Unit(step.source, dtype, step.defines, HOST if isinstance(step, Host) else arch)
+def unit_of(step: Any, dtype: str, arch: str) -> Unit:
+    """The unit that holds a step's function. A host function is compiled for the host whatever `arch` says. Raises
+    Problem for a step of which nothing is compiled."""
+    source = kind_of(step).source(step)
+    if source is None:
+        raise Problem(f"nothing is compiled for {kind_of(step).shown(step)}")
+    return unit_of_source(source, dtype, arch)
+
+
+def unit_of_source(source: Source, dtype: str, arch: str) -> Unit:
+    """The unit that a source is compiled in."""
+    if source.language == "triton":
+        return Unit(source.path, dtype, source.defines, arch, source.function, source.types)
+    return Unit(source.path, dtype, source.defines, HOST if source.language == "c++" else arch)
+
+
+def units_of(plan: Plan, dtype: str, archs: Iterable[str]) -> list[Unit]:
+    """Everything that the plan's steps are compiled to, each once: kernels for each architecture, host functions."""
+    targets = list(archs)
+    found: dict[Unit, None] = {}
+    for step in distinct_sources(plan):
+        source = kind_of(step).source(step)
+        assert source is not None
+        for arch in [HOST] if source.language == "c++" else targets:
+            found[unit_of_source(source, dtype, arch)] = None
+    return list(found)

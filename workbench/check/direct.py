@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
-from workbench.declare import Device, Shape
-from workbench.execute.bind import bind_plan
+from workbench.declare import Arrays, Device, Plan, Shape, Tolerance
+from workbench.execute.bound import Bound
+from workbench.execute.load import load
 
 
 class DirectStation:
@@ -26,13 +28,17 @@ class DirectStation:
         plan = self._variant.plan(shape, settings)
         return max((self._evaluate(plan, shape, draw) for draw in draws), key=lambda c: c.excess)
 
-    def _evaluate(self, plan: Any, shape: Shape, draw: Draw) -> Comparison:
+    def _evaluate(self, plan: Plan, shape: Shape, draw: Draw) -> Comparison:
         inputs, want = make_draw(self._operation, shape, draw)
-        bound = bind_plan(plan, self._operation.tensors(shape), [inputs], shape.dtype, self._device)
-        try:
-            bound.poison()
-            bound.run()
-            found = compare_outputs(bound.outputs(), want, tolerances(self._operation, shape))
-        finally:
-            bound.close()
-        return found.at(draw.label)
+        bound = load(plan, self._operation.tensors(shape), [inputs], shape.dtype, self._device)
+        return evaluated(bound, want, tolerances(self._operation, shape)).at(draw.label)
+
+
+def evaluated(bound: Bound, want: Arrays, allowed: Mapping[str, Tolerance]) -> Comparison:
+    """One evaluation with poisoned outputs against the float64 reference; the memory is given back."""
+    try:
+        bound.poison()
+        bound.run()
+        return compare_outputs(bound.outputs(), want, allowed)
+    finally:
+        bound.close()

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from workbench.build import Binary, Unit, all_built, build_units, unit_of
+from workbench.build import Binary, Unit, all_built, build_units, units_of
 from workbench.build.ptx import ptx_of_units
+from workbench.build.units import HOST
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
-from workbench.declare import Host, Kernel, Operation, Plan, Shape
+from workbench.declare import Operation, Plan, Shape
 from workbench.simulate.found import BY_THE_LETTER
 from workbench.simulate.launch import Checks, Options, SimulationFault
 from workbench.simulate.memory import Memory
@@ -179,6 +180,6 @@ class SimulatedStation:
 
 def simulated_binaries(plan: Plan, dtype: str, arch: str = ARCH) -> dict[Unit, Binary]:
     """The plan's kernels as PTX and its host functions as libraries. Raises SourceError where one does not compile."""
-    kernels = {unit_of(step, dtype, arch) for step in plan.steps if isinstance(step, Kernel)}
-    hosts = {unit_of(step, dtype, "host") for step in plan.steps if isinstance(step, Host)}
+    units = units_of(plan, dtype, [arch])
+    kernels, hosts = [u for u in units if u.arch != HOST], [u for u in units if u.arch == HOST]
     return all_built({**ptx_of_units(kernels), **build_units(hosts, jobs=1)})

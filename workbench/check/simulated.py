@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import psutil
 
-from workbench.build import Binary, Unit, all_built, build_units, kernels_of, occupancy, unit_of
+from workbench.build import Binary, Unit, all_built, build_units, kernels_of, occupancy, unit_of, units_of
 from workbench.build.ptx import ptx_of_units
+from workbench.build.units import HOST
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import compare_outputs, tolerances
-from workbench.declare import Call, Clear, Host, Kernel, Plan, Shape, Tolerance
+from workbench.declare import Clear, Plan, Shape, Step, Tolerance
 from workbench.devices import arch_limits, device
 from workbench.host_steps import path_of
 from workbench.problem import Problem, SourceError
@@ -27,6 +28,7 @@ from workbench.simulate.memory import Memory
 from workbench.simulate.plan import run_plan
 from workbench.simulate.sass.cubin import kernel_of
 from workbench.simulate.summary import summary
+from workbench.steps import Launch, distinct_sources, kind_of, leaves_of, unrolled
 
 L1_BESIDE_SHARED = 28 << 10
 """An SM's first-level cache and shared memory are one: so much more than shared memory alone may have, on every
@@ -71,7 +73,7 @@ class SimulatedStation:
         """Runs at every level, and what follows from all of them. Problem where nothing can be simulated."""
         shape, variant, operation = request.shape, self._variant, self._operation
         plan = variant.plan(shape, request.settings)
-        if not any(isinstance(step, Kernel) for step in plan.steps):
+        if not any(_launch(step) for step in leaves_of(plan.steps)):
             raise Problem(f"{variant.key}: has no CUDA kernel of its own for {shape.dtype}: nothing to simulate")
         inputs, want = make_draw(operation, shape, Draw(operation.regimes[0], 0))
         allowed = tolerances(operation, shape)
@@ -115,8 +117,8 @@ class SimulatedStation:
         found, refused = [], []
         for name in request.levels:
             binaries = self._binaries(plan, request, Level(name))
-            for path in dict.fromkeys(path_of(binaries[unit_of(s, request.shape.dtype, request.arch)])
-                                      for s in plan.kernels()):  # fmt: skip
+            for path in dict.fromkeys(path_of(binaries[unit_of(step, request.shape.dtype, request.arch)])
+                                      for step in distinct_sources(plan) if _launch(step)):  # fmt: skip
                 of_kernel = coverage_of_cubin(path) if name == "sass" else coverage_of_ptx(path)
                 for kernel, (known, unknown, reason) in of_kernel.items():
                     found.append(
@@ -137,27 +139,28 @@ class SimulatedStation:
                 memory.put(tensor.name, inputs.get(tensor.name), writable=tensor.compared)
             else:
                 memory.empty(tensor)
-        launches = {}
-        if level is Level.SASS:
-            launches = {step: _occupied(step, binaries, request) for step in dict.fromkeys(plan.kernels())}
-        options = _options(request, level, launches)
+        launches: dict[Hashable, dict[str, Any]] = {}
+        for step in leaves_of(plan.steps) if level is Level.SASS else ():
+            if _launch(step) and _alike(step) not in launches:
+                launches[_alike(step)] = _occupied(step, binaries, request)
+        options = _options(request, launches)
         counted = run_plan(plan, request.shape.dtype, memory, binaries, request.arch, options)
-        steps: dict[str, list[tuple[Kernel, Counts]]] = {}
-        for step, counts in zip(plan.steps, counted, strict=True):
-            if isinstance(step, Kernel) and counts is not None:
-                steps.setdefault(step.function, []).append((step, counts))
+        steps: dict[str, list[tuple[Step, Counts]]] = {}
+        for step, counts in zip(unrolled(plan.steps), counted, strict=True):
+            if counts is not None:
+                steps.setdefault(kind_of(step).shown(step), []).append((step, counts))
         found = {kernel: merged([counts for _, counts in pairs]) for kernel, pairs in steps.items()}
         run["kernels"] = [
-            {"launches": len(pairs), "grid": pairs[0][0].grid, "block": pairs[0][0].block,
-             **launches.get(pairs[0][0], {}), **summary(found[kernel], level)}
-            for kernel, pairs in steps.items()
+            {"launches": len(pairs), "grid": launch.grid, "block": launch.block,
+             **launches.get(_alike(pairs[0][0]), {}), **summary(found[kernel], level)}
+            for kernel, pairs in steps.items() if (launch := _launch(pairs[0][0]))
         ]  # fmt: skip
         return {t.name: memory.array(t.name) for t in tensors if t.compared}, found
 
     def _binaries(self, plan: Plan, request: Request, level: Level) -> dict[Unit, Binary | Path]:
         dtype, given = request.shape.dtype, dict(request.files).get(level.value)
-        kernels = {unit_of(step, dtype, request.arch) for step in plan.kernels()}
-        hosts = {unit_of(step, dtype, "host") for step in plan.steps if isinstance(step, Host)}
+        units = units_of(plan, dtype, [request.arch])
+        kernels, hosts = {u for u in units if u.arch != HOST}, {u for u in units if u.arch == HOST}
         found: dict[Unit, Binary | Path] = {}
         if given is not None:
             found = dict.fromkeys(kernels, Path(given))
@@ -167,47 +170,63 @@ class SimulatedStation:
         return found | all_built(outcomes, f"{self._variant.key} does not compile for {request.arch}")
 
 
-def _occupied(step: Kernel, binaries: dict[Unit, Binary | Path], request: Request) -> dict[str, Any]:
+def _launch(step: Step) -> Launch | None:
+    return kind_of(step).launch(step)
+
+
+def _alike(step: Step) -> Hashable:
+    """What launches of the same occupancy and the same number of waves share."""
+    launch = _launch(step)
+    return kind_of(step).compiled(step), launch and launch.grid
+
+
+def _occupied(step: Any, binaries: dict[Unit, Binary | Path], request: Request) -> dict[str, Any]:
     """Registers, shared memory, occupancy and waves of a launch."""
+    launch = _launch(step)
+    assert launch is not None
     binary = binaries[unit_of(step, request.shape.dtype, request.arch)]
     if isinstance(binary, Path):
         facts = kernel_of(binary, step.function)
         registers, barriers = facts.registers, 1
-        shared = facts.static_shared - facts.reserved_shared + step.shared_bytes
+        shared = facts.static_shared - facts.reserved_shared + launch.shared_bytes
     else:
         known = kernels_of(binary)
         if step.function not in known:
             raise SourceError(f"{step.source}: no kernel {step.function}; it holds {', '.join(sorted(known))}")
         own = known[step.function].resources
-        registers, barriers, shared = own.registers, own.barriers, own.shared_bytes + step.shared_bytes
-    threads = int(np.prod(step.block))
+        registers, barriers = own.registers, own.barriers
+        shared = own.shared_bytes + launch.shared_bytes + binary.launch_needs[0]
+    threads = int(np.prod(launch.block))
     state = occupancy(request.arch, threads, registers, shared, barriers)
     places = state.blocks_per_sm * device(request.gpu).sms
     return {
         "registers": registers, "shared_bytes": shared, "block_threads": threads, "occupancy": state.fraction,
         "limiter": state.limiter, "blocks_per_sm": state.blocks_per_sm,
-        "waves": float(np.prod(step.grid, dtype=np.float64)) / places if places else None,
+        "waves": float(np.prod(launch.grid, dtype=np.float64)) / places if places else None,
     }  # fmt: skip
 
 
-def _options(request: Request, level: Level, launches: dict[Kernel, dict[str, Any]]) -> Callable[[Kernel], Options]:
+def _options(request: Request, launches: dict[Hashable, dict[str, Any]]) -> Callable[[Step], Options]:
     """Each launch's options: machine code runs with a model of caches where all of it runs, and the first launch that
     is asked for is traced."""
     gpu, limits = device(request.gpu), arch_limits(request.arch)
     waiting = [request.trace] if request.trace is not None else []
 
-    def options(step: Kernel) -> Options:
+    def options(step: Step) -> Options:
+        launch, function = _launch(step), kind_of(step).shown(step)
+        assert launch is not None
         own = Options(seed=request.seed, sample=request.sample, threads=request.threads)
-        if waiting and request.trace_kernel in ("", step.function):
-            blocks = int(np.prod(step.grid, dtype=np.int64))
+        if waiting and request.trace_kernel in ("", function):
+            blocks = int(np.prod(launch.grid, dtype=np.int64))
             block, warp = request.trace or (0, 0)
-            warps = -(-int(np.prod(step.block)) // 32)
+            warps = -(-int(np.prod(launch.block)) // 32)
             if block >= blocks or warp >= warps:
-                raise Problem(f"--trace {block},{warp}: {step.function} has {blocks} blocks of {warps} warps", 2)
+                raise Problem(f"--trace {block},{warp}: {function} has {blocks} blocks of {warps} warps", 2)
             own = Options(seed=request.seed, trace=waiting.pop())
         elif launches and not request.sample and gpu.l2_bytes is not None:
-            per_sm = max(1, launches[step]["blocks_per_sm"])
-            beside = per_sm * (launches[step]["shared_bytes"] + limits.shared_bytes_reserved)
+            known = launches[_alike(step)]
+            per_sm = max(1, known["blocks_per_sm"])
+            beside = per_sm * (known["shared_bytes"] + limits.shared_bytes_reserved)
             first = max(L1_BESIDE_SHARED, limits.shared_bytes_per_sm + L1_BESIDE_SHARED - beside)
             own = Options(
                 seed=request.seed, resident=gpu.sms * per_sm, multiprocessors=gpu.sms, quantum=IN_LOCK_STEP,
@@ -244,10 +263,16 @@ def _disagreements(
     return found
 
 
+def _works_unwatched(step: Step) -> bool:
+    """Whether it is a function's work, of a library or of the host."""
+    kind = kind_of(step)
+    return kind.launch(step) is None and kind.signature(step) is not None
+
+
 def _against_declared(runs: list[dict[str, Any]], plan: Plan, declared: int) -> list[str]:
     """Where declared bytes and what the machine code moved contradict each other."""
     run = next((r for r in runs if r["through"] == "sass" and r["status"] in ("ok", "incorrect")), None)
-    if run is None or any(isinstance(step, Call | Host) for step in plan.steps):
+    if run is None or any(map(_works_unwatched, leaves_of(plan.steps))):
         return []  # what a library moves is not counted
     figures: dict[str, float] = {}
     for kernel in run["kernels"]:
@@ -255,7 +280,7 @@ def _against_declared(runs: list[dict[str, Any]], plan: Plan, declared: int) -> 
             figures[figure["name"]] = figures.get(figure["name"], 0) + figure["value"]
     if "dram__bytes_read.sum" not in figures:
         return []
-    cleared = sum(t.nbytes for t in plan.scratch for step in plan.steps if step == Clear(t.name))
+    cleared = sum(t.nbytes for t in plan.scratch for step in unrolled(plan.steps) if step == Clear(t.name))
     moved = figures["dram__bytes_read.sum"] + figures["dram__bytes_write.sum"] + cleared
     run["memory_bytes"] = moved
     asked = figures["memory_l2_theoretical_sectors_global"] * SECTOR_BYTES + cleared

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from workbench.arguments import c_argument, c_number
+from workbench.arguments import c_argument
 from workbench.catalog import Catalog, load_catalog
-from workbench.declare import DTYPE_BYTES, Argument, At, Clear, Defines, Host, Kernel, Plan, Setting, Shape
+from workbench.declare import DTYPE_BYTES, Argument, At, Plan, Setting, Shape, Step
 from workbench.dispatch.native import host_function
+from workbench.host_steps import bound_steps
 from workbench.problem import Problem
+from workbench.steps import Launch, Source
 
 Tensors = dict[str, Any]
 """torch tensors by the names that the plan knows, contiguous; None for an optional input that is absent."""
@@ -36,14 +39,23 @@ def prepare(
     item_bytes = {
         t.name: DTYPE_BYTES[t.dtype] for t in (*_catalog().operation(operation).tensors(shape), *plan.scratch)
     }
-    steps = [_step(plan, step, shape.dtype, item_bytes, device) for step in plan.steps]
+    bound = _OfThread(plan, shape.dtype, item_bytes, device)
 
     def run(tensors: Tensors) -> None:
-        with_scratch = _scratch(plan, tensors, device) if plan.scratch else tensors
-        for step in steps:
-            step(with_scratch)
+        bound.place.tensors = _scratch(plan, tensors, device) if plan.scratch else tensors
+        for step in bound.steps:
+            step()
+        bound.place.tensors = {}
 
     return run
+
+
+class _OfThread(threading.local):
+    """The plan's steps for one thread: a backward pass has its own, and steps of a loop change their arguments."""
+
+    def __init__(self, plan: Plan, dtype: str, item_bytes: Mapping[str, int], device: str) -> None:
+        self.place = TensorPlace(dtype, item_bytes, device)
+        self.steps = list(bound_steps(plan, self.place))
 
 
 @functools.cache
@@ -58,70 +70,85 @@ def _scratch(plan: Plan, tensors: Tensors, device: str) -> Tensors:
     return {**tensors, **made}
 
 
-def _step(
-    plan: Plan, step: object, dtype: str, item_bytes: Mapping[str, int], device: str
-) -> Callable[[Tensors], None]:
-    if isinstance(step, Clear):
-        name = step.tensor
-        return lambda tensors: tensors[name].zero_()
-    if isinstance(step, Host) and device == "cpu":
-        return _host(step, dtype, item_bytes)
-    if isinstance(step, Kernel) and device != "cpu":
-        return _kernel(step, dtype, item_bytes)
-    raise Problem(f"a plan with a {type(step).__name__} cannot run on {device} tensors")
+class TensorPlace:
+    """See `workbench.steps.Place`: its memory are the tensors of the evaluation that is going on."""
+
+    def __init__(self, dtype: str, item_bytes: Mapping[str, int], device: str) -> None:
+        self.tensors: Tensors = {}
+        self.later: Sequence[Step] = ()
+        self._dtype, self._item_bytes, self._device = dtype, item_bytes, device
+
+    def argument(self, argument: Argument) -> Argument:
+        """As it is declared: only an evaluation has the address."""
+        return argument
+
+    host_argument = argument
+
+    def _passed(self, argument: Argument) -> Any:
+        return c_argument(argument, self._address, self._item_bytes.__getitem__)
+
+    def _address(self, name: str) -> int | None:
+        tensor = self.tensors[name]
+        return None if tensor is None else int(tensor.data_ptr())
+
+    def kernel(self, source: Source, launch: Launch, arguments: list[Any]) -> Callable[[], None]:
+        if self._device == "cpu":
+            raise self._refused("Kernel")
+        from cuda.core import LaunchConfig
+        from cuda.core import launch as launch_kernel
+
+        from workbench.execute.on_cuda import TorchStream
+
+        kernel, (added, pointers) = _load(source, self._dtype)
+        shared = launch.shared_bytes + added
+        if shared > SHARED_WITHOUT_CONSENT:
+            kernel.attributes.max_dynamic_shared_size_bytes = shared
+        config = LaunchConfig(grid=launch.grid, block=launch.block, shmem_size=shared)
+
+        def run() -> None:
+            passed = [self._in_cuda(argument) for argument in arguments]
+            launch_kernel(TorchStream(), config, kernel, *passed, *[0] * pointers)
+
+        return run
+
+    def _in_cuda(self, argument: Argument) -> Any:
+        """cuda.core's convention: a plain int is a pointer, ctypes scalars are passed by value."""
+        value = self._passed(argument)
+        return value.value or 0 if argument is None or isinstance(argument, str | At) else value
+
+    def host(self, source: Source, arguments: Sequence[Any]) -> Callable[[], None]:
+        if self._device != "cpu":
+            raise self._refused("Host")
+        function = host_function(source.path, source.function, self._dtype, source.defines)
+
+        def call() -> None:
+            function(*map(self._passed, arguments))
+
+        return call
+
+    def python(
+        self, function: Callable[..., Any], inputs: tuple[str, ...], outputs: tuple[str, ...]
+    ) -> Callable[[], None]:
+        raise self._refused("Call")
+
+    def clear(self, tensor: str) -> Callable[[], Any]:
+        return lambda: self.tensors[tensor].zero_()
+
+    def _refused(self, step: str) -> Problem:
+        return Problem(f"a plan with a {step} cannot run on {self._device} tensors")
 
 
-def _host(step: Host, dtype: str, item_bytes: Mapping[str, int]) -> Callable[[Tensors], None]:
-    function = host_function(step.source, step.function, dtype, step.defines)
-
-    def call(tensors: Tensors) -> None:
-        function(*(c_argument(argument, lambda name: _address(tensors, name), _bytes) for argument in step.arguments))
-
-    _bytes = item_bytes.__getitem__
-    return call
-
-
-def _kernel(step: Kernel, dtype: str, item_bytes: Mapping[str, int]) -> Callable[[Tensors], None]:
-    from cuda.core import LaunchConfig, launch
-
-    from workbench.execute.on_cuda import TorchStream
-
-    kernel = _load(step.source, step.function, dtype, step.defines)
-    if step.shared_bytes > SHARED_WITHOUT_CONSENT:
-        kernel.attributes.max_dynamic_shared_size_bytes = step.shared_bytes
-    config = LaunchConfig(grid=step.grid, block=step.block, shmem_size=step.shared_bytes)
-
-    def call(tensors: Tensors) -> None:
-        launch(TorchStream(), config, kernel, *(_argument(a, tensors, item_bytes) for a in step.arguments))
-
-    return call
-
-
-def _load(source: Any, function: str, dtype: str, defines: Defines) -> Any:
-    """A kernel compiled for torch's current GPU and loaded into its context."""
+@functools.cache
+def _load(source: Source, dtype: str) -> tuple[Any, tuple[int, int]]:
+    """A kernel compiled for torch's current GPU and loaded into its context, and what its launches need."""
     import torch
     from cuda.core import Device, ObjectCode
 
-    from workbench.build import Unit, build_or_raise
+    from workbench.build import build_or_raise, unit_of_source
     from workbench.execute.on_cuda import current_arch
 
     torch.cuda.init()
     Device(torch.cuda.current_device()).set_current()
-    unit = Unit(source, dtype, defines, current_arch())
-    built = build_or_raise([unit], f"{source.name} does not compile")[unit]
-    return ObjectCode.from_cubin(str(built.path)).get_kernel(function)
-
-
-def _address(tensors: Tensors, name: str) -> int | None:
-    tensor = tensors[name]
-    return None if tensor is None else int(tensor.data_ptr())
-
-
-def _argument(argument: Argument, tensors: Tensors, item_bytes: Mapping[str, int]) -> Any:
-    """cuda.core's convention: a plain int is a pointer, ctypes scalars are passed by value."""
-    if isinstance(argument, str):
-        return _address(tensors, argument) or 0
-    if isinstance(argument, At):
-        base = _address(tensors, argument.tensor)
-        return 0 if base is None else base + argument.offset * item_bytes[argument.tensor]
-    return 0 if argument is None else c_number(argument)
+    unit = unit_of_source(source, dtype, current_arch())
+    built = build_or_raise([unit], f"{source.path.name} does not compile")[unit]
+    return ObjectCode.from_cubin(str(built.path)).get_kernel(source.function), built.launch_needs

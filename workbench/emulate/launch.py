@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workbench.arguments import NUMBERS, c_number
+from workbench.arguments import NUMBERS, c_argument
 from workbench.declare import Argument, At, Kernel
 from workbench.emulate.fault import EmulationFault
 from workbench.emulate.memory import Memory
@@ -31,17 +32,19 @@ def launch(
     order: str = "forward",
     seed: int = 0,
     resident_blocks: int | None = None,
+    arguments: Sequence[Any] | None = None,
 ) -> None:
     """Runs `kernel` from `library` (its source compiled for emulation) over the buffers of `memory`.
 
     order is that in which threads of a block, and blocks, go on when several could: "forward", "reversed" or
-    "shuffled" (by `seed`). At most `resident_blocks` blocks are begun and not finished at any time. Raises
+    "shuffled" (by `seed`). `arguments`: the kernel's as C values, where they are other than declared (at a turn of a
+    loop). At most `resident_blocks` blocks are begun and not finished at any time. Raises
     EmulationFault; the outputs are then half-written.
     """
     if order not in ORDERS:
         raise ValueError(f"unknown order {order}: one of {', '.join(ORDERS)}")
     entry = _entry(Path(library), kernel.function, kernel.source.name)
-    values, cells = _arguments(entry, kernel, memory)
+    values, cells = _arguments(entry, kernel, memory, arguments)
     request = Request(
         ctypes.pointer(entry),
         cells,
@@ -77,7 +80,9 @@ def _signature(library_entry: int) -> tuple[str, ...]:
     return tuple(("*" if p.pointer else "") + p.word.decode() for p in words)
 
 
-def _arguments(entry: Entry, kernel: Kernel, memory: Memory) -> tuple[list[object], ctypes.Array[ctypes.c_void_p]]:
+def _arguments(
+    entry: Entry, kernel: Kernel, memory: Memory, passed: Sequence[Any] | None
+) -> tuple[list[object], ctypes.Array[ctypes.c_void_p]]:
     """The values, and an array of their addresses; raises where they are not what the kernel takes."""
     signature = _signature(ctypes.addressof(entry))
     if len(signature) != len(kernel.arguments):
@@ -87,7 +92,7 @@ def _arguments(entry: Entry, kernel: Kernel, memory: Memory) -> tuple[list[objec
     values: list[object] = []
     cells = (ctypes.c_void_p * max(1, len(signature)))()
     for index, (argument, word) in enumerate(zip(kernel.arguments, signature, strict=True)):
-        value = _value(argument, memory)
+        value = _value(argument, memory) if passed is None else passed[index]
         given = _word(argument, memory)
         if not _fits(given, word):
             text = f"argument {index + 1} ({argument!r}) is {given}, the kernel in {kernel.source.name} takes {word}"
@@ -115,13 +120,11 @@ def _instead(argument: Argument, given: str, word: str) -> str:
 
 
 def _value(argument: Argument, memory: Memory) -> Any:
-    if isinstance(argument, str):
-        array = memory.get(argument)
-        return ctypes.c_void_p(None if array is None else array.ctypes.data)
-    if isinstance(argument, At):
-        array = memory.array(argument.tensor)
-        return ctypes.c_void_p(array.ctypes.data + argument.offset * array.itemsize)
-    return ctypes.c_void_p(None) if argument is None else c_number(argument)
+    def address(name: str) -> int | None:
+        array = memory.get(name)
+        return None if array is None else int(array.ctypes.data)
+
+    return c_argument(argument, address, lambda name: memory.array(name).itemsize)
 
 
 def _word(argument: Argument, memory: Memory) -> str:

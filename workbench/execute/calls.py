@@ -1,50 +1,54 @@
-"""A library call of a plan, bound to torch tensors."""
+"""Python functions of a plan over torch tensors, which share the memory of its buffers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from workbench.declare import At, Call, Clear, Step
+from workbench.declare import Step
+from workbench.host_steps import results_of
+from workbench.steps import kind_of
 
 
-def bind_call(step: Call, later: Sequence[Step], tensors: dict[str, Any]) -> tuple[Callable[[], None], set[str]]:
-    """The call, and the names of outputs that live in the tensors it returns.
+class TensorCalls:
+    """The tensors that a set's Python functions meet: those of its buffers, and in the place of some what a function
+    has returned."""
 
-    An output that a later kernel or host function takes by address is copied into its buffer; any other simply
-    replaces the entry in `tensors`, so that an eager variant is not charged for a copy that nobody needs.
-    """
-    import torch
+    def __init__(self, of_buffer: Callable[[str], Any]) -> None:
+        """`of_buffer`: the tensor over a buffer's memory, None for an absent optional one."""
+        self.tensors: dict[str, Any] = {}
+        self.returned: set[str] = set()
+        """Names of those that live in what a function returned."""
+        self._of_buffer = of_buffer
 
-    plain = (torch.Tensor, torch.nn.Parameter)
-    by_address = {name for other in later for name in _addresses(other)}
-    returned = {name for name in step.outputs if name not in by_address}
+    def bound(
+        self, function: Callable[..., Any], inputs: tuple[str, ...], outputs: tuple[str, ...], later: Sequence[Step]
+    ) -> Callable[[], None]:
+        """The call. An output that a `later` kernel or host function takes by address is copied into its buffer; any
+        other simply takes its place, so that an eager variant is not charged for a copy that nobody needs."""
+        by_address = {name for step in later for name in kind_of(step).addressed(step)}
+        replaced = {name for name in outputs if name not in by_address}
+        self.returned |= replaced
+        tensors = self.tensors
+        for name in (*inputs, *outputs):
+            if name not in tensors:
+                tensors[name] = self._of_buffer(name)
 
-    def call() -> None:
-        result = step.function(*[tensors[name] for name in step.inputs])
-        if result is None:
-            if step.outputs:
-                raise TypeError(f"{step.function.__name__} returned nothing for its outputs {', '.join(step.outputs)}")
-            return
-        values = result if isinstance(result, tuple) else (result,)
-        for value in values:
-            if type(value) not in plain:
-                raise TypeError(
-                    f"{step.function.__name__} returned a {type(value).__name__}; a plan's call returns torch.Tensor, "
-                    "computed: a subclass may leave the work to whoever looks at it"
-                )
-        for name, value in zip(step.outputs, values, strict=True):
-            if name in returned:
-                tensors[name] = value
-            else:
-                tensors[name].copy_(value)
+        def call() -> None:
+            for name, value in results_of(function, [tensors[name] for name in inputs], outputs):
+                if name in replaced:
+                    tensors[name] = value
+                else:
+                    tensors[name].copy_(value)
 
-    return call, returned
+        return call
 
+    def given(self, name: str) -> None:
+        """The buffer holds what counts: what a function has returned for it is forgotten."""
+        if name in self.returned:
+            self.tensors[name] = self._of_buffer(name)
 
-def _addresses(step: Step) -> set[str]:
-    if isinstance(step, Call):
-        return set()
-    if isinstance(step, Clear):
-        return {step.tensor}
-    return {a if isinstance(a, str) else a.tensor for a in step.arguments if isinstance(a, str | At)}
+    def forget(self, name: str) -> None:
+        """What a function has returned for it, until it returns the next."""
+        if name in self.returned:
+            self.tensors[name] = None

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from workbench.arguments import c_number
-from workbench.declare import DTYPE_BYTES, Argument, At, Call, Clear, Host, Kernel, Plan, Tensor
+from workbench.arguments import c_argument
+from workbench.build import Binary
+from workbench.declare import DTYPE_BYTES, Argument, At, Plan, Step, Tensor
 from workbench.dtypes import numpy_copy, torch_view
-from workbench.execute.bound import Inputs
-from workbench.execute.calls import bind_call
-from workbench.execute.host_memory import GuardBroken
+from workbench.execute.calls import TensorCalls
+from workbench.execute.host_memory import CANARY, GuardBroken
 from workbench.problem import Problem
+from workbench.steps import Launch, Source
 
 GUARD_BYTES = 4096
 """Canary bytes on each side of a tensor; allocations are 512-byte aligned, so the data stays aligned too."""
-CANARY = 0xC5
 STATIC_SHARED_LIMIT = 48 << 10
 """Dynamic shared memory above this needs the kernel's explicit consent (CUDA programming guide, §Shared Memory)."""
 
@@ -29,159 +29,162 @@ def current_arch() -> str:
     return f"sm_{major}{minor}"
 
 
-class CudaBound:
-    """See `Bound`."""
+class CudaBuffers:
+    """See `workbench.execute.load.Buffers`."""
 
-    def __init__(self, plan: Plan, tensors: Sequence[Tensor], inputs: Sequence[Inputs], dtype: str) -> None:
+    def __init__(self) -> None:
+        self._whole: dict[str, Any] = {}
+        self._tensors: dict[str, Any] = {}
+        self._declared: dict[str, Tensor] = {}
+        self.calls = TensorCalls(self._tensors.__getitem__)
+
+    def create(self, tensor: Tensor) -> None:
+        """Poisoned from the start: a graph is captured, and so evaluated, before anybody else could do it."""
+        import torch
+
+        whole = torch.full((tensor.nbytes + 2 * GUARD_BYTES,), CANARY, dtype=torch.uint8, device="cuda")
+        view = whole[GUARD_BYTES : GUARD_BYTES + tensor.nbytes].view(_torch_dtype(tensor.dtype))
+        self._whole[tensor.name], self._tensors[tensor.name] = whole, view.view(tensor.shape)
+        self._declared[tensor.name] = tensor
+        self.poison(tensor.name)
+
+    def absent(self, name: str) -> None:
+        self._tensors[name] = None
+
+    def load(self, name: str, array: Any) -> None:
+        self._tensors[name].copy_(torch_view(array, self._declared[name].dtype))
+        self.calls.given(name)
+
+    def copy(self, tensor: Tensor) -> Any:
+        held = self.calls.tensors if tensor.name in self.calls.returned else self._tensors
+        return numpy_copy(held[tensor.name], tensor.dtype)
+
+    def poison(self, name: str) -> None:
+        self._whole[name][GUARD_BYTES : GUARD_BYTES + self._declared[name].nbytes].fill_(0xFF)
+        self.calls.forget(name)
+
+    def check(self) -> None:
+        for name, whole in self._whole.items():
+            end = GUARD_BYTES + self._declared[name].nbytes
+            if bool((whole[:GUARD_BYTES] != CANARY).any()) or bool((whole[end:] != CANARY).any()):
+                raise GuardBroken(f"wrote outside {name}")
+
+    def release(self) -> None:
+        self.calls.tensors.clear()
+        self._tensors.clear()
+        self._whole.clear()
+
+    def tensor(self, name: str) -> Any:
+        return self._tensors[name]
+
+    def address(self, name: str) -> int | None:
+        tensor = self._tensors[name]
+        return None if tensor is None else int(tensor.data_ptr())
+
+    def item_bytes(self, name: str) -> int:
+        return DTYPE_BYTES[self._declared[name].dtype] if name in self._declared else 0
+
+
+class CudaPlace:
+    """See `workbench.steps.Place`."""
+
+    def __init__(self, buffers: CudaBuffers, compiled: Callable[[Source], Binary], target: CudaTarget) -> None:
+        self.later: Sequence[Step] = ()
+        self._buffers, self._compiled, self._target = buffers, compiled, target
+
+    def argument(self, argument: Argument) -> Any:
+        """cuda.core's convention: a plain int is a pointer, ctypes scalars are passed by value."""
+        value = c_argument(argument, self._buffers.address, self._buffers.item_bytes)
+        return value.value or 0 if argument is None or isinstance(argument, str | At) else value
+
+    host_argument = argument
+
+    def kernel(self, source: Source, launch: Launch, arguments: list[Any]) -> Callable[[], None]:
+        from cuda.core import LaunchConfig
+        from cuda.core import launch as launch_kernel
+
+        binary = self._compiled(source)
+        kernel = self._target.kernel(binary.path, source.function)
+        added, pointers = binary.launch_needs
+        shared, arguments[len(arguments) :] = launch.shared_bytes + added, [0] * pointers
+        if shared > STATIC_SHARED_LIMIT:
+            kernel.attributes.max_dynamic_shared_size_bytes = shared
+        config = LaunchConfig(grid=launch.grid, block=launch.block, shmem_size=shared)
+        target = self._target
+        return lambda: launch_kernel(target.stream, config, kernel, *arguments)
+
+    def host(self, source: Source, arguments: Sequence[Any]) -> Callable[[], Any]:
+        raise Problem(f"{source.path.name}: a host function cannot take part in a plan on the GPU")
+
+    def python(
+        self, function: Callable[..., Any], inputs: tuple[str, ...], outputs: tuple[str, ...]
+    ) -> Callable[[], None]:
+        return self._buffers.calls.bound(function, inputs, outputs, self.later)
+
+    def clear(self, tensor: str) -> Callable[[], Any]:
+        zero: Callable[[], Any] = self._buffers.tensor(tensor).view(-1).zero_
+        return zero
+
+
+class CudaTarget:
+    """See `workbench.execute.load.Target`."""
+
+    def __init__(self) -> None:
         import torch
         from cuda.core import Device
 
         torch.cuda.init()
         Device(torch.cuda.current_device()).set_current()
         self._torch = torch
-        self.sets = len(inputs)
-        kernels = _load_kernels(plan, dtype)
-        self._sets = [_DeviceSet(plan, tensors, values, kernels) for values in inputs]
+        self.arch = current_arch()
+        self.stream: Any = TorchStream()
+        """torch's current one when an evaluation begins."""
+        self._modules: dict[Path, Any] = {}
         self._graphs: list[Any] = []
-        if plan.graph:
-            self._graphs = [self._capture(one) for one in self._sets]
 
-    def _capture(self, one: _DeviceSet) -> Any:
-        """The set's steps as one CUDA graph. They run once before, so that libraries allocate outside the capture."""
+    def buffers(self) -> CudaBuffers:
+        return CudaBuffers()
+
+    def place(self, buffers: CudaBuffers, compiled: Callable[[Source], Binary]) -> CudaPlace:
+        return CudaPlace(buffers, compiled, self)
+
+    def kernel(self, path: Path, function: str) -> Any:
+        """A kernel of a cubin, which is loaded once."""
+        from cuda.core import ObjectCode
+
+        if path not in self._modules:
+            self._modules[path] = ObjectCode.from_cubin(str(path))
+        return self._modules[path].get_kernel(function)
+
+    def runner(self, calls: list[Callable[[], Any]], plan: Plan) -> Callable[[], Any]:
+        def run() -> None:
+            self.stream = TorchStream()
+            for call in calls:
+                call()
+
+        return self._captured(run) if plan.graph else run
+
+    def _captured(self, run: Callable[[], None]) -> Callable[[], Any]:
+        """The steps as one CUDA graph. They run once before, so that libraries allocate outside the capture."""
         torch = self._torch
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
-            one.run()
+            run()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            one.run()
-        return graph
-
-    def run(self, index: int = 0) -> None:
-        if self._graphs:
-            self._graphs[index].replay()
-        else:
-            self._sets[index].run()
+            run()
+        self._graphs.append(graph)
+        replay: Callable[[], Any] = graph.replay
+        return replay
 
     def synchronize(self) -> None:
         self._torch.cuda.synchronize()
 
-    def poison(self, index: int = 0) -> None:
-        self._sets[index].poison()
-
-    def load(self, inputs: Inputs, index: int = 0) -> None:
-        self._sets[index].load(inputs)
-        self.synchronize()
-
-    def inputs(self, index: int = 0) -> dict[str, Any]:
-        self.synchronize()
-        return self._sets[index].inputs()
-
-    def outputs(self, index: int = 0) -> dict[str, Any]:
-        self.synchronize()
-        return self._sets[index].outputs()
-
     def close(self) -> None:
         self._graphs.clear()
-        self._sets.clear()
         self._torch.cuda.empty_cache()
-
-
-class _DeviceSet:
-    """One set of tensors on the GPU and the plan's steps on them."""
-
-    def __init__(self, plan: Plan, tensors: Sequence[Tensor], inputs: Inputs, kernels: dict[Any, Any]) -> None:
-        import torch
-
-        self.declared = {t.name: t for t in (*tensors, *plan.scratch)}
-        self.whole: dict[str, Any] = {}
-        self.tensors: dict[str, Any] = {}
-        for tensor in self.declared.values():
-            if tensor.given and inputs.get(tensor.name) is None:
-                self.tensors[tensor.name] = None
-                continue
-            whole = torch.full((tensor.nbytes + 2 * GUARD_BYTES,), CANARY, dtype=torch.uint8, device="cuda")
-            view = whole[GUARD_BYTES : GUARD_BYTES + tensor.nbytes].view(_torch_dtype(tensor.dtype))
-            self.whole[tensor.name], self.tensors[tensor.name] = whole, view.view(tensor.shape)
-        self.before: dict[str, Any] = {}
-        self.load(inputs)
-        self.returned: set[str] = set()
-        self.poison()
-        self.steps = [self._bind(plan, position, kernels) for position in range(len(plan.steps))]
-
-    def run(self) -> None:
-        stream = TorchStream()
-        for step in self.steps:
-            step(stream)
-
-    def _bind(self, plan: Plan, position: int, kernels: dict[Any, Any]) -> Callable[[Any], None]:
-        step = plan.steps[position]
-        if isinstance(step, Kernel):
-            return self._bind_kernel(step, kernels[(step.source, step.defines, step.function)])
-        if isinstance(step, Call):
-            call, returned = bind_call(step, plan.steps[position + 1 :], self.tensors)
-            self.returned |= returned
-            return lambda stream: call()
-        if isinstance(step, Clear):
-            zero = self.tensors[step.tensor].view(-1).zero_
-            return lambda stream: zero()
-        assert isinstance(step, Host)
-        raise Problem(f"{step.source.name}: a host function cannot take part in a plan on the GPU")
-
-    def _bind_kernel(self, step: Kernel, kernel: Any) -> Callable[[Any], None]:
-        from cuda.core import LaunchConfig, launch
-
-        if step.shared_bytes > STATIC_SHARED_LIMIT:
-            kernel.attributes.max_dynamic_shared_size_bytes = step.shared_bytes
-        config = LaunchConfig(grid=step.grid, block=step.block, shmem_size=step.shared_bytes)
-        arguments = [self._argument(argument) for argument in step.arguments]
-        return functools.partial(_launch, launch, config, kernel, arguments)
-
-    def _argument(self, argument: Argument) -> Any:
-        """cuda.core's convention: a plain int is a pointer, ctypes scalars are passed by value."""
-        if isinstance(argument, str | At):
-            name = argument if isinstance(argument, str) else argument.tensor
-            tensor = self.tensors[name]
-            if tensor is None:
-                return 0
-            offset = 0 if isinstance(argument, str) else argument.offset * DTYPE_BYTES[self.declared[name].dtype]
-            return int(tensor.data_ptr()) + offset
-        return 0 if argument is None else c_number(argument)
-
-    def load(self, inputs: Inputs) -> None:
-        for name, tensor in self._given():
-            self.tensors[name].copy_(torch_view(inputs[name], tensor.dtype))
-            if tensor.role == "in_place":
-                self.before[name] = self.tensors[name].clone()
-
-    def inputs(self) -> dict[str, Any]:
-        return {name: numpy_copy(self.tensors[name], tensor.dtype) for name, tensor in self._given()}
-
-    def _given(self) -> list[tuple[str, Tensor]]:
-        """The inputs that are not absent."""
-        return [(name, t) for name, t in self.declared.items() if t.given and name in self.whole]
-
-    def poison(self) -> None:
-        for name, tensor in self.declared.items():
-            if not tensor.given:
-                self.whole[name][GUARD_BYTES : GUARD_BYTES + tensor.nbytes].fill_(0xFF)
-        for name, values in self.before.items():
-            self.tensors[name].copy_(values)
-        for name in self.returned:
-            self.tensors[name] = None
-
-    def outputs(self) -> dict[str, Any]:
-        for name, whole in self.whole.items():
-            end = GUARD_BYTES + self.declared[name].nbytes
-            if bool((whole[:GUARD_BYTES] != CANARY).any()) or bool((whole[end:] != CANARY).any()):
-                raise GuardBroken(f"wrote outside {name}")
-        return {
-            name: numpy_copy(self.tensors[name], tensor.dtype)
-            for name, tensor in self.declared.items()
-            if tensor.compared
-        }
 
 
 class TorchStream:
@@ -196,28 +199,7 @@ class TorchStream:
         return (0, self.handle)
 
 
-def _launch(launch: Any, config: Any, kernel: Any, arguments: list[Any], stream: Any) -> None:
-    launch(stream, config, kernel, *arguments)
-
-
 def _torch_dtype(name: str) -> Any:
     import torch
 
     return getattr(torch, name)
-
-
-def _load_kernels(plan: Plan, dtype: str) -> dict[Any, Any]:
-    """Every kernel of the plan, compiled for this GPU and loaded, by (source, defines, function)."""
-    from cuda.core import ObjectCode
-
-    from workbench.build import build_or_raise, unit_of
-
-    arch = current_arch()
-    units = {(k.source, k.defines): unit_of(k, dtype, arch) for k in plan.kernels()}
-    built = build_or_raise(set(units.values()))
-    modules = {key: ObjectCode.from_cubin(str(built[unit].path)) for key, unit in units.items()}
-    names = {(k.source, k.defines, k.function) for k in plan.kernels()}
-    return {
-        (source, defines, function): modules[(source, defines)].get_kernel(function)
-        for source, defines, function in names
-    }

@@ -18,12 +18,13 @@ from workbench.check.case import Draw
 from workbench.check.case_memory import CaseInputs, answer_layout, write_case
 from workbench.declare import Device, Setting, Shape
 from workbench.execute.arithmetic import arithmetic
-from workbench.execute.bind import bind_plan
 from workbench.execute.bound import Violation
+from workbench.execute.load import load
 from workbench.execute.ranges import marked
 from workbench.execute.sealed import write_view
 from workbench.measure.clock_cpu import CpuClock
 from workbench.measure.clock_cuda import CudaClock
+from workbench.steps import launches_of
 
 
 @dataclass(frozen=True)
@@ -149,14 +150,14 @@ class Station:
     def _new_clock(self) -> CpuClock | CudaClock:
         if self._assignment.device == "cuda":
             plan = self._variant.plan(self._assignment.shape, self._settings)
-            return CudaClock(self._bound, 1 if plan.graph else len(plan.steps), marked(self._assignment.key))
+            return CudaClock(self._bound, 1 if plan.graph else launches_of(plan), marked(self._assignment.key))
         return CpuClock(self._bound, marked(self._assignment.key))
 
     def _bind(self, settings: dict[str, Setting], draws: tuple[Draw, ...]) -> Any:
         a = self._assignment
         plan = self._variant.plan(a.shape, settings)
         tensors = self._operation.tensors(a.shape)
-        return bind_plan(plan, tensors, [self._inputs.of(draw) for draw in draws], a.shape.dtype, a.device)
+        return load(plan, tensors, [self._inputs.of(draw) for draw in draws], a.shape.dtype, a.device)
 
     def _evaluate(self, bound: Any) -> None:
         bound.poison(0)

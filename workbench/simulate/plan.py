@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from workbench.arguments import c_argument
-from workbench.declare import Argument, Call, Clear, Host, Kernel, Plan
-from workbench.host_steps import HasPath, call, clear, host, path_of
+from workbench.build.units import unit_of_source
+from workbench.declare import Argument, Kernel, Plan, Step
+from workbench.host_steps import HasPath, HostPlace
 from workbench.problem import Problem
 from workbench.simulate.blocks import run_launch
 from workbench.simulate.launch import Counts, Options
@@ -20,6 +21,7 @@ from workbench.simulate.program import Program
 from workbench.simulate.ptx import Module, read_module
 from workbench.simulate.ptx.lower import PARAMETERS
 from workbench.simulate.sass.lower import load_kernel
+from workbench.steps import Launch, Source, kind_of, unrolled
 
 
 def run_plan(
@@ -28,7 +30,7 @@ def run_plan(
     memory: Memory,
     binaries: Mapping[Any, HasPath | Path],
     arch: str,
-    options: Options | Callable[[Kernel], Options] | None = None,
+    options: Options | Callable[[Step], Options] | None = None,
 ) -> list[Counts | None]:
     """Does the plan's steps in order over `memory`, which holds the operation's tensors; missing scratch is added.
 
@@ -37,36 +39,83 @@ def run_plan(
     counted, None where it is no kernel. Raises SimulationFault for what a kernel must not do, Problem for what is not
     simulated.
     """
-    from workbench.build import unit_of
-
     for tensor in plan.scratch:
         if tensor.name not in memory:
             memory.empty(tensor)
+    place = SimulatedPlace(memory, lambda source: binaries[unit_of_source(source, dtype, arch)])
     counted: list[Counts | None] = []
-    loaded: dict[Path, Loaded] = {}
-    for number, step in enumerate(plan.steps):
-        counts = None
-        if isinstance(step, Clear):
-            clear(step, memory)
-            memory.written(step.tensor)
-        elif isinstance(step, Call):
-            call(step, memory)
-            _called(step, memory)
-        elif isinstance(step, Host):
-            host(path_of(binaries[unit_of(step, dtype, "host")]), step, memory)
-            memory.all_written()
-        else:
-            path = path_of(binaries[unit_of(step, dtype, arch)])
-            own = options(step) if callable(options) else options or Options()
-            own = replace(own, seed=own.seed + number if own.seed else 0)
-            if path.suffix == ".cubin":
-                counts = launch_cubin(path, step, memory, own)
-            else:
-                if path not in loaded:
-                    loaded[path] = Loaded(module_of(path), memory, f"{path.stem[:12]}.")
-                counts = loaded[path].launch(step, own)
-        counted.append(counts)
+    for step in unrolled(plan.steps):
+        kind, place.counts = kind_of(step), None
+        own = (options(step) if kind.launch(step) else None) if callable(options) else options
+        own = own or Options()
+        place.options = replace(own, seed=own.seed + place.number if own.seed else 0)
+        kind.bind(step, place)()
+        counted.append(place.counts)
+        place.number += 1
     return counted
+
+
+class SimulatedPlace(HostPlace):
+    """See `workbench.steps.Place`: kernels are what was compiled, executed and counted. Raises SimulationFault."""
+
+    memory: Memory
+
+    def __init__(self, memory: Memory, compiled: Callable[[Source], HasPath | Path]) -> None:
+        super().__init__(memory, compiled)
+        self.counts: Counts | None = None
+        """Of the last launch."""
+        self.number = 0
+        """Of the step in its plan."""
+        self.options = Options()
+        """Of the launch that is bound next."""
+        self._modules: dict[Path, Loaded] = {}
+
+    def argument(self, argument: Argument) -> Any:
+        """Kernels see addresses of their own."""
+        return c_argument(argument, self.memory.address, lambda name: self.memory.array(name).itemsize)
+
+    def kernel(self, source: Source, launch: Launch, arguments: list[Any]) -> Callable[[], None]:
+        path = self.path(source)
+        shared_bytes, pointers = getattr(self._compiled(source), "launch_needs", (0, 0))
+        step = Kernel(
+            source.path, source.function, launch.grid, launch.block, (*launch.arguments, *[0] * pointers),
+            launch.shared_bytes + shared_bytes,
+        )  # fmt: skip
+
+        own = self.options
+
+        def run() -> None:
+            if path.suffix == ".cubin":
+                self.counts = launch_cubin(path, step, self.memory, own)
+                return
+            if path not in self._modules:
+                self._modules[path] = Loaded(module_of(path), self.memory, f"{path.stem[:12]}.")
+            self.counts = self._modules[path].launch(step, own)
+
+        return run
+
+    def host(self, source: Source, arguments: Sequence[Any]) -> Callable[[], Any]:
+        return self._written(super().host(source, arguments), ())
+
+    def python(
+        self, function: Callable[..., Any], inputs: tuple[str, ...], outputs: tuple[str, ...]
+    ) -> Callable[[], None]:
+        return self._written(super().python(function, inputs, outputs), outputs)
+
+    def clear(self, tensor: str) -> Callable[[], Any]:
+        return self._written(super().clear(tensor), (tensor,))
+
+    def _written(self, call: Callable[[], Any], names: tuple[str, ...]) -> Callable[[], None]:
+        """What nobody watches leaves these tensors written; anything, where it names none."""
+
+        def run() -> None:
+            call()
+            for name in names:
+                self.memory.written(name)
+            if not names:
+                self.memory.all_written()
+
+        return run
 
 
 _kernels: dict[tuple[Path, str], Program] = {}
@@ -150,11 +199,3 @@ def pack(program: Program, arguments: Sequence[Argument], memory: Memory) -> byt
             )
         block[offset : offset + size] = data
     return bytes(block)
-
-
-def _called(step: Call, memory: Memory) -> None:
-    """What a library call leaves counts as written: its outputs, or anything where it names none."""
-    for name in step.outputs:
-        memory.written(name)
-    if not step.outputs:
-        memory.all_written()

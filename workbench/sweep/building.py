@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from workbench.build import Binary, CompileFailure, Unit, build_units, facts_of, first_errors, unit_of
+from workbench.build import (
+    EMULATED,
+    Binary,
+    CompileFailure,
+    Unit,
+    build_units,
+    facts_of,
+    first_errors,
+    unit_of,
+    units_of,
+)
 from workbench.build.facts import NoSuchKernel
-from workbench.declare import Host, Kernel, Shape, Step, Variant
+from workbench.declare import Shape, Variant
 from workbench.limits import limits_for
+from workbench.steps import distinct_sources, kind_of
 from workbench.store.record import BuildFact, Status
 from workbench.sweep.watch import Watch
 
@@ -35,7 +46,7 @@ class Built:
         archs = tuple(archs)
         failed = self.failure(units_for(variant, shape, archs, emulated=False))
         if failed is not None:
-            return Status.COMPILE_ERROR, first_errors(failed)
+            return Status.UNSUPPORTED if failed.lacking else Status.COMPILE_ERROR, first_errors(failed)
         try:
             self.facts(variant, shape, archs)
         except NoSuchKernel as problem:
@@ -49,42 +60,21 @@ class Built:
     def facts(self, variant: Variant, shape: Shape, archs: Iterable[str]) -> list[BuildFact]:
         """Registers, shared memory, spills, occupancy and SASS mix of every kernel, for every architecture."""
         found = []
-        for kernel in distinct_kernels(variant, shape):
-            for arch in archs_for(variant, shape, archs):
-                unit = unit_of(kernel, shape.dtype, arch)
+        possible = archs_for(variant, shape, archs)
+        for step in distinct_sources(variant.plan(shape, variant.default_settings())):
+            for arch in possible if kind_of(step).launch(step) is not None else ():
+                unit = unit_of(step, shape.dtype, arch)
                 binary = self.binaries.get(unit)
                 if isinstance(binary, Binary):
-                    found.append(facts_of(unit, binary, kernel))
+                    found.append(facts_of(unit, binary, step))
         return found
 
 
-def compiled_steps(variant: Variant, shape: Shape) -> list[Kernel | Host]:
-    """The plan's compiled steps with the default settings, each distinct one once. A plan of one launch a time step
-    holds thousands of the same, so the smallest shape would do, but block sizes may follow the shape."""
-    distinct: dict[tuple[object, ...], Kernel | Host] = {}
-    steps: tuple[Step, ...] = variant.plan(shape, variant.default_settings()).steps
-    for step in steps:
-        if isinstance(step, Kernel):
-            distinct.setdefault((step.source, step.function, step.defines, step.block, step.shared_bytes), step)
-        elif isinstance(step, Host):
-            distinct.setdefault((step.source, step.function, step.defines), step)
-    return list(distinct.values())
-
-
-def distinct_kernels(variant: Variant, shape: Shape) -> list[Kernel]:
-    return [step for step in compiled_steps(variant, shape) if isinstance(step, Kernel)]
-
-
 def units_for(variant: Variant, shape: Shape, archs: Iterable[str], emulated: bool) -> list[Unit]:
-    """Everything to compile for a variant: kernels for each architecture (and for emulation), host functions."""
-    units: list[Unit] = []
-    targets = [*archs_for(variant, shape, archs), *(["emulated"] if emulated else [])]
-    for step in compiled_steps(variant, shape):
-        if isinstance(step, Kernel):
-            units += [unit_of(step, shape.dtype, arch) for arch in targets]
-        else:
-            units.append(unit_of(step, shape.dtype, "host"))
-    return list(dict.fromkeys(units))
+    """Everything to compile for a variant at its default settings: kernels for each architecture (and for emulation),
+    host functions."""
+    targets = [*archs_for(variant, shape, archs), *([EMULATED] if emulated else [])]
+    return units_of(variant.plan(shape, variant.default_settings()), shape.dtype, targets)
 
 
 def archs_for(variant: Variant, shape: Shape, archs: Iterable[str]) -> list[str]:

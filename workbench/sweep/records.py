@@ -7,14 +7,16 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.build import HOST, unit_of
 from workbench.check.compare_outputs import Comparison
-from workbench.declare import Cost, Host, Kernel, Operation, Setting, Shape, Variant
+from workbench.declare import Cost, Operation, Setting, Shape, Variant
 from workbench.declared import DeclarationError, fault_of, place_of
 from workbench.emulate import EmulationFault
 from workbench.execute.bound import Violation
 from workbench.execute.failures import LacksModule, WorkerTimeout
 from workbench.execute.here import device_name
 from workbench.problem import SourceError, installing
+from workbench.steps import distinct_sources
 from workbench.store.record import BuildFact, Bytes, Launches, Record, Status
 from workbench.sweep.selection import small_shape
 
@@ -87,8 +89,8 @@ class Subject:
         """The files in which whatever is wrong with the answer stands, for the end of a reason."""
         small = small_shape(self.operation, self.shape.dtype)
         with contextlib.suppress(DeclarationError):
-            steps = self.variant.plan(small, self.variant.default_settings()).steps
-            sources = dict.fromkeys(step.source.name for step in steps if isinstance(step, Kernel | Host))
+            steps = distinct_sources(self.variant.plan(small, self.variant.default_settings()))
+            sources = dict.fromkeys(unit_of(step, self.shape.dtype, HOST).source.name for step in steps)
             return f" (in {', '.join(sources)})" if sources else ""
         return ""
 

@@ -17,7 +17,7 @@ from workbench.build.facts import listing_of
 from workbench.build.toolkit import run_tool
 from workbench.build.units import Binary
 from workbench.catalog import Catalog
-from workbench.declare import Call
+from workbench.steps import kind_of, leaves_of
 
 _PLACE = re.compile(r'^\s*//## File "([^"]+)", line (\d+)')
 _INSTRUCTION = re.compile(r"^\s*/\*([0-9a-f]{4,})\*/\s+(.*?)\s*$")
@@ -122,9 +122,9 @@ def calls(catalog: Catalog, key: str, dtype: str) -> list[tuple[str, str]]:
     if variant.supports(shape) is not None:
         return []
     found: dict[str, str] = {}
-    for step in variant.plan(shape, variant.default_settings()).steps:
-        if isinstance(step, Call):
-            function = getattr(step.function, "func", step.function)  # what a partial application applies
+    for step in leaves_of(variant.plan(shape, variant.default_settings()).steps):
+        function = kind_of(step).python_source(step)
+        if function is not None:
             try:
                 found.setdefault(function.__qualname__, inspect.getsource(function))
             except (OSError, TypeError, AttributeError):

@@ -15,7 +15,8 @@ import pandas as pd
 
 from workbench.build.catalogue import survey_shape
 from workbench.catalog import Catalog
-from workbench.declare import At, Call, Clear, Host, Kernel, Step, Variant
+from workbench.declare import Variant
+from workbench.steps import kind_of, leaves_of
 from workbench.views.best import best_settings
 from workbench.views.query import kept
 from workbench.views.shapes import shape_text, sizes_of
@@ -79,22 +80,8 @@ def _steps(catalog: Catalog, variant: Variant, dtype: str) -> tuple[frozenset[Si
     if variant.supports(shape) is not None:
         return frozenset(), False
     plan = variant.plan(shape, variant.default_settings())
-    return frozenset(_signature(step) for step in plan.steps if not isinstance(step, Clear)), plan.graph
-
-
-def _signature(step: Step) -> Signature:
-    if isinstance(step, Kernel | Host):
-        names = tuple(
-            argument.tensor if isinstance(argument, At) else argument
-            for argument in step.arguments
-            if isinstance(argument, str | At)
-        )
-        return (step.source, step.function, step.defines, names)
-    if isinstance(step, Call):
-        function = getattr(step.function, "func", step.function)
-        keywords = tuple(sorted(getattr(step.function, "keywords", {}).items()))
-        return (function, repr(keywords), step.inputs, step.outputs)
-    return (step,)
+    signatures = (kind_of(step).signature(step) for step in leaves_of(plan.steps))
+    return frozenset(signature for signature in signatures if isinstance(signature, tuple)), plan.graph
 
 
 def shares(records: pd.DataFrame, chains: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:

@@ -1,0 +1,94 @@
+"""A Triton function is compiled like a CUDA source, for any architecture, without a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workbench.build import EMULATED, CompileFailure, Unit, build_unit, triton_source, unit_of
+from workbench.build.catalogue import build_catalogue
+from workbench.build.ptx import ptx_of_units
+from workbench.catalog import load_catalog
+from workbench.declare import F64, I8, I16, I32, U8, U16, U32, U64, TritonKernel
+from workbench.problem import Problem
+from workbench.steps import kind_of
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "triton_scan"
+KERNEL = EXAMPLE / "row_scan" / "row_scan_kernel.py"
+DEFINES = (("BLOCK", 128), ("num_warps", 4))
+TYPES = ("*float32@16", "*io@16", "*io@16", "i64")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("cache")
+def test_the_example_has_the_facts_of_a_cuda_source() -> None:
+    pytest.importorskip("triton", reason="triton is not installed: pip install triton")
+    catalog = load_catalog(EXAMPLE)
+    rows = build_catalogue(catalog, [catalog.variant("row_scan/triton")], ["sm_80"], ["bfloat16"])
+    (row,) = rows
+    assert row.status == "ok" and row.fact is not None, row.reason
+    assert (row.fact.kernel, row.fact.block_threads, row.fact.spill_bytes) == ("row_scan", 128, 0)
+    assert row.fact.registers and row.fact.shared_bytes and row.fact.sass_mix and row.fact.occupancy_theoretical
+
+
+@pytest.mark.parametrize(
+    ("function", "types", "words"),
+    [
+        ("row_scans", TYPES, "holds no @triton.jit function row_scans"),
+        ("row_scan", TYPES[:-1], "takes a, b, h, length, BLOCK: the plan passes 3 arguments"),
+    ],
+)
+@pytest.mark.usefixtures("cache")
+def test_what_does_not_compile_is_one_line(function: str, types: tuple[str, ...], words: str) -> None:
+    pytest.importorskip("triton", reason="triton is not installed: pip install triton")
+    failure = build_unit(Unit(KERNEL, "float32", DEFINES, "sm_80", function, types))
+    assert isinstance(failure, CompileFailure) and words in failure.message and "\n" not in failure.message
+
+
+def test_where_triton_is_missing_it_is_unsupported_with_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_source.importlib.util, "find_spec", lambda name: None)
+    catalog = load_catalog(EXAMPLE)
+    (row,) = build_catalogue(catalog, [catalog.variant("row_scan/triton")], ["sm_90"], ["float32"])
+    assert row.status == "unsupported" and "-m pip install triton" in (row.reason or ""), row
+
+
+def test_emulation_refuses_it() -> None:
+    failure = build_unit(Unit(KERNEL, "float32", DEFINES, EMULATED, "row_scan", TYPES))
+    assert isinstance(failure, CompileFailure) and "a Triton kernel is not emulated" in failure.message
+
+
+SCALARS = """
+import triton
+import triton.language as tl
+
+@triton.jit
+def scalars(x, none, yes, a, b, c, d, e, f, g, h, i, j, N: tl.constexpr):
+    at = tl.arange(0, N)
+    whole = a + b + c + d + e + f + (g + h).to(tl.int32)
+    tl.store(x + at, tl.where(yes, whole.to(tl.float32) + i + j.to(tl.float32), 0.0))
+"""
+
+
+@pytest.mark.usefixtures("cache")
+def test_every_scalar_has_a_type_of_triton(tmp_path: Path) -> None:
+    source = tmp_path / "scalars.py"
+    source.write_text(SCALARS)
+    numbers = (True, I8(1), U8(2), I16(3), U16(4), I32(5), U32(6), 7, U64(8), 0.5, F64(0.5))
+    step = TritonKernel(source, "scalars", (1, 1, 1), ("x", None, *numbers), (("N", 32),))
+    found = kind_of(step).source(step)
+    assert found is not None
+    words = ("i1", "i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "fp32", "fp64")
+    assert found.types == ("*io@16", "*io", *words)
+    pytest.importorskip("triton", reason="triton is not installed: pip install triton")
+    built = build_unit(unit_of(step, "float32", "sm_90"))
+    assert not isinstance(built, CompileFailure), built.message
+
+
+def test_its_ptx_is_refused_in_a_line() -> None:
+    with pytest.raises(Problem, match=r"row_scan_kernel\.py: PTX that Triton makes is not executed"):
+        ptx_of_units([Unit(KERNEL, "float32", DEFINES, "sm_90", "row_scan", TYPES)])

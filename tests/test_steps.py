@@ -1,0 +1,190 @@
+"""Steps as an open protocol: loops, what is compiled and counted of them, and a kind that nobody knew."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.build import EMULATED, HOST, units_of
+from workbench.catalog import BUILTIN
+from workbench.check.simulated import Request, SimulatedStation
+from workbench.declare import At, Call, Clear, Host, Kernel, Plan, Repeat, Shape, Step, Tensor, Turn
+from workbench.dispatch.run import TensorPlace
+from workbench.execute.load import load
+from workbench.host_steps import bound_steps
+from workbench.steps import Kind, Place, kind_of, launches_of, leaves_of, unrolled
+from workbench.steps import kind as registry
+from workbench.steps.arguments import names_in
+
+ROOT = Path(__file__).parents[1]
+SIZE, TURNS = 8, 5
+TENSORS = (
+    Tensor("x", (SIZE,), "float32"),
+    Tensor("y", (TURNS, SIZE), "float32", "output"),
+    Tensor("turn", (TURNS,), "int64", "output"),
+)
+CPP = """
+extern "C" void row(const float *x, float *y, long long *turn, long long t, long long n) {
+    for (long long i = 0; i < n; i++) y[i] = x[i] * (float)t;
+    *turn = t;
+}
+"""
+CUDA = 'extern "C" __global__ ' + CPP.removeprefix('\nextern "C" ')
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    (tmp_path / "row.cpp").write_text(CPP)
+    (tmp_path / "row.cu").write_text(CUDA)
+    return tmp_path
+
+
+def looped(folder: Path, kind: str, rows: int = TURNS) -> Plan:
+    arguments = ("x", At("y", 0, per_turn=SIZE), At("turn", 0, per_turn=1), Turn(10, 3), SIZE)
+    step: Step = Host(folder / "row.cpp", "row", arguments)
+    if kind == "cuda":
+        step = Kernel(folder / "row.cu", "row", (1, 1, 1), (1, 1, 1), arguments)
+    return Plan((Clear("y"), Repeat((step,), rows)))
+
+
+@pytest.mark.parametrize(("kind", "target"), [("host", "cpu"), ("host", "emulated"), ("cuda", "emulated")])
+def test_addresses_and_numbers_move_on_with_each_turn(source: Path, kind: str, target: str) -> None:
+    x = np.arange(1, SIZE + 1, dtype=np.float32)
+    bound = load(looped(source, kind), TENSORS, [{"x": x}], "float32", target)
+    for _ in range(2):  # the second evaluation begins at the first turn again
+        bound.poison()
+        bound.run()
+        found = bound.outputs()
+        turns = 10 + 3 * np.arange(TURNS)
+        assert np.array_equal(found["turn"], turns)
+        assert np.array_equal(found["y"], turns[:, None].astype(np.float32) * x)
+    bound.close()
+
+
+def test_a_loop_is_what_its_steps_are_one_by_one(source: Path) -> None:
+    plan = looped(source, "cuda")
+    steps = list(unrolled(plan.steps))
+    assert launches_of(plan) == len(steps) == 1 + TURNS
+    assert steps[-1] == Kernel(source / "row.cu", "row", (1, 1, 1), (1, 1, 1), ("x", At("y", 32), At("turn", 4), 22, 8))
+    assert list(unrolled(steps)) == steps and len(list(leaves_of(plan.steps))) == 2
+
+
+def test_what_a_loop_does_is_compiled_once(source: Path) -> None:
+    (unit,) = units_of(looped(source, "cuda", 524_288), "float32", [EMULATED])
+    assert (unit.source, unit.arch) == (source / "row.cu", EMULATED)
+    (unit,) = units_of(looped(source, "host"), "float32", [EMULATED])
+    assert (unit.source, unit.arch) == (source / "row.cpp", HOST)
+
+
+def test_a_functions_output_that_the_next_turn_takes_by_address_is_copied_to_its_buffer(source: Path) -> None:
+    """The step before a kernel in its text comes after it in the next turn."""
+    row = Host(source / "row.cpp", "row", (At("y", 0), At("y", SIZE), At("turn", 0, 1), Turn(2, 0), SIZE))
+    plan = Plan((Clear("y"), Repeat((row, Call(lambda y: y + 1, ("y",), ("y",))), 3)))
+    bound = load(plan, TENSORS, [{"x": np.zeros(SIZE, np.float32)}], "float32", "cpu")
+    bound.poison()
+    bound.run()
+    assert np.array_equal(bound.outputs()["y"][0], np.full(SIZE, 3.0))
+    assert np.array_equal(bound.outputs()["y"][1], np.full(SIZE, 5.0)), "twice the 2 that two turns have left, plus 1"
+
+
+def test_a_loop_runs_over_whatever_tensors_are_handed_over(source: Path) -> None:
+    place = TensorPlace("float32", {"x": 4, "y": 4, "turn": 8}, "cpu")
+    steps = list(bound_steps(looped(source, "host"), place))
+    for factor in (1.0, 2.0):
+        x, y = torch.full((SIZE,), factor), torch.full((TURNS, SIZE), torch.nan)
+        place.tensors = {"x": x, "y": y, "turn": torch.zeros(TURNS, dtype=torch.int64)}
+        for step in steps:
+            step()
+        assert torch.equal(y, (10.0 + 3 * torch.arange(TURNS))[:, None] * x)
+
+
+def test_a_loop_is_simulated_and_what_it_launches_is_counted_as_often_as_it_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("resource.setrlimit", lambda *_: None)
+    shape = Shape.of("float32", B=1, T=4, D=3, H=5, O=2)
+    station = SimulatedStation(BUILTIN, "layer/per_step_fused", 0)
+    found = station.run(Request(shape, {"block": 64}, "sm_90", "h100", ("sass", "ptx")))
+    for run in found["runs"]:
+        assert run["status"] == "ok", run
+        assert [kernel["launches"] for kernel in run["kernels"]] == [4, 4]
+        assert [kernel["grid"] for kernel in run["kernels"]] == [(3, 1, 1), (1, 1, 1)]
+
+
+@pytest.mark.parametrize("turn", [Turn(0.5), Turn(0, 1 << 63)])  # type: ignore[arg-type]
+def test_a_counter_that_is_no_64_bit_number_is_a_line(turn: Turn) -> None:
+    with pytest.raises(TypeError, match="write two whole numbers of 64 bits"):
+        list(names_in("row", (turn,)))
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (Repeat((), 3), "write a tuple, as in Repeat"),
+        (Repeat((Clear("y"),), 0), "count 0: write a whole number from 1"),
+        (Repeat((Repeat((Clear("y"),), 2),), 2), "a Repeat in a Repeat"),
+        (Repeat((7,), 2), "has the step 7: a step is a Call, Clear,"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_loop_that_is_none_is_a_line(step: Repeat, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        list(kind_of(step).names(step))
+
+
+@dataclass(frozen=True)
+class Double:
+    tensor: str
+
+
+class DoubleKind(Kind[Double]):
+    step = Double
+
+    def names(self, step: Double) -> Iterable[str]:
+        return (step.tensor,)
+
+    def check(self, step: Double) -> None:
+        """Nothing can be wrong with it."""
+
+    def bind(self, step: Double, place: Place) -> Callable[[], Any]:
+        def double(x: Any) -> None:
+            x.mul_(2)
+
+        return place.python(double, (step.tensor,), ())
+
+
+def test_a_kind_is_one_class_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that no room has heard of is loaded, run, counted and looped on every target that can run it."""
+    monkeypatch.setattr(registry, "_kinds", lambda: {**KNOWN, Double: DoubleKind()})
+    copy = Call(lambda x: x.clone(), ("x",), ("z",))
+    tensors = (TENSORS[0], Tensor("z", (SIZE,), "float32", "output"))
+    plan = Plan((copy, Repeat((Double("z"),), 3)))  # type: ignore[arg-type]
+    assert launches_of(plan) == 4
+    for target in ("cpu", "emulated"):
+        bound = load(plan, tensors, [{"x": np.ones(SIZE, np.float32)}], "float32", target)
+        bound.poison()
+        bound.run()
+        assert np.array_equal(bound.outputs()["z"], np.full(SIZE, 8.0))
+        bound.close()
+
+
+KNOWN = registry._kinds()
+CLASSES = {kind.__name__ for kind in KNOWN}
+
+
+def test_nobody_asks_what_kind_a_step_is() -> None:
+    """No isinstance over the classes of steps, outside of the modules that say what each kind is."""
+    found = []
+    for file in sorted((ROOT / "workbench").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
+                names = {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)}
+                if names & CLASSES:
+                    found.append(f"{file.relative_to(ROOT)}:{node.lineno}: isinstance of {', '.join(names & CLASSES)}")
+    assert not found, "\n".join(found)

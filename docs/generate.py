@@ -15,7 +15,8 @@ from workbench.catalog import load_catalog
 from workbench.cli.quantity import percent, seconds
 from workbench.model.rungs import rungs
 from workbench.store.run_folder import RunFolder, open_run
-from workbench.views.ladder import frame_of, ladder
+from workbench.views.flat import frame_of
+from workbench.views.ladder import ladder
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / "profiles" / "cpu-epyc-2-cores"
@@ -28,15 +29,16 @@ COLOURS = {"gate": "#0072b2", "scan": "#d55e00", "gated_scan": "#cc79a7", "proje
 
 def rows_of(folder: RunFolder) -> list[dict[str, Any]]:
     """The timed rungs of the run, operation by operation, naive to best."""
-    frame = ladder(frame_of(folder.records()), rungs(load_catalog()))
+    frame = ladder(frame_of(folder.records(), folder.run), rungs(load_catalog()))
     return [row for row in frame.to_dict("records") if row["time.median_s"] == row["time.median_s"]]
 
 
 def table(folder: RunFolder) -> str:
     """A Markdown table of every rung, under a line that says where and when."""
+    machine = folder.run.machines[0]
     lines = [
         f"Run `{folder.run.name}`: {folder.run.device}, {folder.run.created[:10]}, "
-        f"torch {folder.run.environment['packages']['torch']}, noise floor {percent(folder.run.noise_floor)}. "
+        f"torch {machine.versions['torch']}, noise floor {percent(machine.noise_floor)}. "
         "*Limit* is the least time for the operation's least bytes and operations at the ceilings measured in the same "
         "run, those of memory, not of caches.",
         "",

@@ -42,7 +42,6 @@ def command(
     result = compare(
         side_a.records(),
         side_b.records(),
-        {side.run.name: side.run.noise_floor for side in (side_a, side_b)},
         same_variant=not (side_a.variant and side_b.variant),
         across_devices=across_devices,
         across_timers=across_timers,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from workbench.cli.quantity import percent, rate, seconds
 from workbench.cli.terminal import Column, Row, print_table, say
+from workbench.model.figures import FIGURES, SPEEDUPS
 from workbench.show.describe import ceiling_text
 from workbench.store.record import BuildFact, Record
 from workbench.store.run_folder import RunFolder
@@ -32,10 +33,15 @@ def print_ladder(folder: RunFolder) -> None:
 
 
 def print_ladder_json(folder: RunFolder) -> None:
-    """The run and its records in ladder order, without the raw samples."""
-    order = {key: place for place, key in enumerate(_rows(folder)["key"])}
+    """The run and its records in ladder order, with the derived figures and without the raw samples."""
+    rows = _rows(folder)
+    order = {key: place for place, key in enumerate(rows["key"])}
     records = sorted(folder.records(), key=lambda r: order.get(r.key, len(order)))
-    plain = [r.model_dump(mode="json", by_alias=True, exclude={"samples_s", "counters"}) for r in records]
+    figures = _figures(rows)
+    plain = [
+        {**r.model_dump(mode="json", by_alias=True, exclude={"samples_s"}), "shape": r.shape, **figures.get(r.key, {})}
+        for r in records
+    ]
     print(json.dumps({"run": folder.run.model_dump(mode="json", by_alias=True), "records": plain}, indent=2))
 
 
@@ -71,10 +77,17 @@ def _rows(folder: RunFolder) -> pd.DataFrame:
 
     from workbench.catalog import BUILTIN, load_catalog
     from workbench.model.rungs import rungs
-    from workbench.views.ladder import frame_of, ladder
+    from workbench.views.flat import frame_of
+    from workbench.views.ladder import ladder
 
     catalog = load_catalog(Path(folder.run.selection.get("kernels") or BUILTIN))
-    return ladder(frame_of(folder.records()), rungs(catalog))
+    return ladder(frame_of(folder.records(), folder.run), rungs(catalog))
+
+
+def _figures(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """The derived figures of each record by its key; None where there is none."""
+    everything = json.loads(rows.set_index("key")[[*FIGURES, *SPEEDUPS]].to_json(orient="index"))
+    return {str(key): figures for key, figures in everything.items()}
 
 
 def _timed_table(name: str, shape: str, device: str, group: pd.DataFrame) -> None:
@@ -169,15 +182,18 @@ def _settings(text: str) -> str:
 
 
 def _footer(folder: RunFolder) -> None:
-    ceilings = ", ".join(
-        f"{name.replace('_per_s', '').replace('_', ' ')} {ceiling_text(name, value)}"
-        for name, value in folder.run.ceilings.items()
-        if "_per_s" in name and not name.endswith("_median")
-    )
-    if ceilings:
-        say(f"ceilings measured in this run: {ceilings}")
-    if folder.run.noise_floor is not None:
-        say(f"noise floor (A/A): {percent(folder.run.noise_floor)}")
+    measured = [machine for machine in folder.run.machines if machine.backend != "emulated"]
+    for machine in measured:
+        on = f" on {machine.name}" if len(measured) > 1 else ""
+        ceilings = ", ".join(
+            f"{name.replace('_per_s', '').replace('_s', '').replace('_', ' ')} {ceiling_text(name, value)}"
+            for name, value in machine.ceilings.items()
+            if not name.endswith("_median")
+        )
+        if ceilings:
+            say(f"ceilings measured in this run{on}: {ceilings}")
+        if machine.noise_floor is not None:
+            say(f"noise floor (A/A){on}: {percent(machine.noise_floor)}")
     say(
         "ceiling: rate of the resource that binds, over its ceiling · floor: least time for what the variant declares "
         "(bw bandwidth, mm products, sp special functions, lat latency) · limit: least time for any algorithm",

@@ -75,7 +75,7 @@ def no_build(operation: str) -> str:
 
 
 def no_ceilings(runs: Sequence[RunSummary]) -> str:
-    names = ", ".join(code(run.name) for run in runs if not run.ceilings)
+    names = ", ".join(code(run.name) for run in runs if not run.has_ceilings)
     return f"No ceilings were measured in {names}: floors and shares are missing. `workbench sweep` measures them."
 
 

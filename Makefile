@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup sweep test simulate lint format bench fuzz campaign gpu readme dashboard clean
+.PHONY: setup sweep test simulate lint format bench fuzz campaign mutations gpu readme dashboard clean
 
 setup: .venv/.stamp
 
@@ -40,6 +40,10 @@ fuzz: setup
 # 300 kills and resumes of a small sweep; make campaign KILLS=50 SEED=3 for others.
 campaign: setup
 	$(BIN)/python -m tests.campaign.kills $(or $(KILLS),300) $(or $(SEED),0)
+
+# One thing deleted or weakened in each of twelve kernels, and what the checkers make of it: ten minutes.
+mutations: setup
+	$(BIN)/python -m tests.campaign.mutations
 
 # On a machine with an NVIDIA GPU; make gpu RESUME=RUN goes on where time ran out.
 gpu: setup

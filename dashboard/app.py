@@ -19,30 +19,20 @@ import streamlit as st  # noqa: E402
 
 from dashboard import url  # noqa: E402
 from dashboard.filter_bar import filter_bar  # noqa: E402
+from dashboard.pages import found  # noqa: E402
 from workbench.foreign import first_words  # noqa: E402
 from workbench.problem import Problem  # noqa: E402
 from workbench.show.markup import plain  # noqa: E402
 from workbench.show.pictures.dots import CSS  # noqa: E402
 
-# In the order in which one thinks. Each is a module of dashboard/pages with a function `page(context)`.
-PAGES = {
-    "Ladder": "01_ladder",
-    "Occupancy": "02_occupancy",
-    "Bandwidth": "03_bandwidth",
-    "Scaling": "04_scaling",
-    "Time": "05_time",
-    "Kernel": "06_kernel",
-    "Compare": "07_compare",
-    "Import": "08_import",
-}
-
 
 def main() -> None:
     url.start()
-    name = url.choose(st.segmented_control, "Page", list(PAGES), "page", label_visibility="collapsed", required=True)
+    pages = found(HERE / "pages")
+    name = url.choose(st.segmented_control, "Page", list(pages), "page", label_visibility="collapsed", required=True)
     try:
         context = filter_bar()
-        importlib.import_module(f"dashboard.pages.{PAGES[str(name)]}").page(context)
+        importlib.import_module(f"dashboard.pages.{pages[str(name)]}").page(context)
     except Problem as problem:
         st.error(plain(problem))
     except Exception as error:

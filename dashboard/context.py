@@ -13,13 +13,15 @@ import streamlit as st
 from dashboard.folders import KERNELS, PROFILES
 from workbench.catalog import Catalog, load_catalog
 from workbench.model.rungs import Rung, rungs
+from workbench.show import hints
 from workbench.show.pictures.style import Style, styles
 from workbench.store.launch import Launch
 from workbench.views.counters import launches_of, with_counters
+from workbench.views.filter import Filter
 from workbench.views.ladder import ladder
 from workbench.views.query import read_records
 from workbench.views.runs import RunSummary
-from workbench.views.selection import Selection
+from workbench.views.shapes import sizes_of
 
 
 @dataclass
@@ -36,11 +38,11 @@ class Context:
     """Those that the filter names."""
     operation: str | None
     dtype: str | None
-    selection: Selection
+    filter: Filter
 
     @cached_property
     def result(self) -> tuple[pd.DataFrame, tuple[str, ...]]:
-        found = read_records(self.chosen, self.selection)
+        found = read_records(self.chosen, self.filter)
         return found.frame, found.problems
 
     @property
@@ -56,12 +58,19 @@ class Context:
     @cached_property
     def any_operation(self) -> pd.DataFrame:
         """The chosen runs' records of every operation: what chains are made of."""
-        return read_records(self.chosen, Selection(dtypes=self.selection.dtypes)).frame
+        return read_records(self.chosen, Filter(dtypes=self.filter.dtypes)).frame
+
+    def no_curve(self) -> str:
+        """That no axis was measured at two sizes, and how to measure one: the longest of the operation's."""
+        known = self.catalog.operations.get(str(self.operation))
+        records = self.records
+        sizes = dict(known.axes) if known is not None else sizes_of(records["shape"].iloc[0]) if len(records) else {}
+        return hints.no_curve(str(self.operation), sizes)
 
     def ladder(self, records: pd.DataFrame) -> pd.DataFrame:
         """Ladder rows of records, with what the counters saw, and the samples read for the speed-ups' intervals."""
         keys = set(records["key"])
-        found = read_records(self.chosen, self.selection, samples=True).frame
+        found = read_records(self.chosen, self.filter, samples=True).frame
         rows = ladder(found[found["key"].isin(keys)], self.known)
         return with_counters(rows, self.launches)
 

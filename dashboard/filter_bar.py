@@ -6,9 +6,11 @@ import streamlit as st
 
 from dashboard.context import Context, catalogue, ladder_places, profiles_folder
 from dashboard.url import choose, choose_several
+from dashboard.words import words
+from workbench.show.markup import plain
+from workbench.views.filter import Choices, Filter
 from workbench.views.query import choices
 from workbench.views.runs import RunSummary, list_summaries
-from workbench.views.selection import AXES, Choices, Selection
 
 
 def filter_bar() -> Context:
@@ -20,8 +22,13 @@ def filter_bar() -> Context:
     readable = [run for run in runs if run.state != "corrupt"]
     by_name = {run.name: run for run in readable}
     if not readable:
-        return Context(profiles, catalog, known, style, runs, (), None, None, Selection())
-    runs_column, operation_column, dtype_column, more_column = st.columns([6, 2, 2, 2], vertical_alignment="bottom")
+        words()
+        return Context(profiles, catalog, known, style, runs, (), None, None, Filter())
+    runs_column, operation_column, dtype_column, more_column, words_column = st.columns(
+        [6, 2, 2, 2, 1.3], vertical_alignment="bottom"
+    )
+    with words_column:
+        words()
     with runs_column:
         names = choose_several(
             "Runs", list(by_name), "run", [next(iter(by_name))], format_func=lambda name: run_label(by_name[name])
@@ -31,7 +38,7 @@ def filter_bar() -> Context:
     order = [*catalog.operations, *(name for name in found.operations if name not in catalog.operations)]
     operations = [name for name in order if name in found.operations]
     with operation_column:
-        default = operations.index("scan") if "scan" in operations else 0
+        default = operations.index(next(iter(found.axes), operations[0])) if operations else 0
         operation = choose(st.selectbox, "Operation", operations, "operation", default)
     with dtype_column:
         dtypes = sorted(found.dtypes, key=lambda name: name != "float32")
@@ -47,7 +54,7 @@ def run_label(run: RunSummary) -> str:
     return " · ".join(filter(None, (*parts, "unfinished" if run.state == "unfinished" else "")))
 
 
-def _more(found: Choices, operation: str | None, dtype: str | None, runs: tuple[str, ...]) -> Selection:
+def _more(found: Choices, operation: str | None, dtype: str | None, runs: tuple[str, ...]) -> Filter:
     with st.popover("More filters", width="stretch"):
         st.caption("Nothing chosen admits everything. The filter stands in the URL.")
         variants = choose_several("Variants", found.variants, "variant")
@@ -58,12 +65,12 @@ def _more(found: Choices, operation: str | None, dtype: str | None, runs: tuple[
         with right:
             backends = choose_several("Backend", found.backends, "backend")
         sizes = []
-        for axis in AXES:
-            if axis in found.sizes:
-                chosen = choose_several(axis, found.sizes[axis], axis, format_func=lambda size: f"{size:,}")
-                if chosen:
-                    sizes.append((axis, chosen))
-    return Selection(
+        for axis in found.axes.get(str(operation), ()):
+            label = plain(axis)
+            chosen = choose_several(label, found.sizes[axis], f"size.{axis}", format_func=lambda size: f"{size:,}")
+            if chosen:
+                sizes.append((axis, chosen))
+    return Filter(
         runs=runs,
         operations=(operation,) if operation else (),
         variants=variants,

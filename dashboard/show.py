@@ -9,11 +9,10 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard.context import Context
-from workbench.show.describe import SCIENTIFIC, table
+from workbench.show.hints import unreadable
 from workbench.show.markup import Html
-from workbench.show.missing import unreadable
 from workbench.show.table_html import as_html
-from workbench.views.problems import shape_text
+from workbench.show.tables import SCIENTIFIC, table
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
@@ -27,7 +26,7 @@ def picture(figure: go.Figure, key: str, caption: str = "") -> None:
 
 def frame(rows: pd.DataFrame, columns: Sequence[str], key: str, height: int | None = None) -> None:
     """A table of the named columns in units that suit them; columns in which all is missing are left out."""
-    shown, described = table(with_problem(rows, columns), columns)
+    shown, described = table(rows, columns)
     config = {
         column.name: (
             st.column_config.TextColumn(column.heading, help=column.help)
@@ -51,13 +50,6 @@ def number_format(digits: int) -> str:
     return "localized" if digits == 0 else "%.1e" if digits == SCIENTIFIC else f"%.{digits}f"
 
 
-def with_problem(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """The shape as words, where a table asks for it."""
-    if "shape" not in rows or "problem" not in columns:
-        return rows
-    return rows.assign(problem=[shape_text(text) if text.startswith("{") else text for text in rows["shape"]])
-
-
 def dots(plot: Html) -> None:
     """A dot plot of workbench.show.pictures.dots."""
     st.html(plot)
@@ -65,7 +57,7 @@ def dots(plot: Html) -> None:
 
 def light_table(rows: pd.DataFrame, columns: Sequence[str]) -> None:
     """A table that a browser draws without Streamlit's grid, whose script is a megabyte: for the first page."""
-    st.html(as_html(with_problem(rows, columns), columns))
+    st.html(as_html(rows, columns))
 
 
 def state_of(context: Context) -> None:

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from workbench.show.markup import plain
+
 T = TypeVar("T")
 
 
@@ -62,6 +64,12 @@ def choose_several(
     chosen = tuple(st.multiselect(label, options, key=name, **more))
     _keep(name, [str(value) for value in chosen])
     return chosen
+
+
+def axis_of(label: str, axes: Sequence[str], name: str, default: str | None) -> str | None:
+    """One of an operation's axes, which a person of any operation has named; None where there are none."""
+    place = axes.index(default) if default in axes else 0
+    return choose(st.segmented_control, label, axes, name, place, required=True, format_func=plain)
 
 
 def number(label: str, name: str, least: int, most: int, default: int, step: int = 1) -> int:

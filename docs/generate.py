@@ -1,36 +1,47 @@
-"""Writes what README shows of measurements: `python -m docs.generate`, from the committed run named below.
+"""Writes what README shows of measurements, the glossary's table of figures and the tables of rungs:
+`python -m docs.generate`.
 
-The picture and the table are the run's, never typed; `tests/test_readme.py` holds README to it.
+Picture and ladder are those of the committed run named below, figures those of the registry, rungs those of the
+catalogue, never typed; tests hold each file to it.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from docs import rungs as rung_tables
 from workbench.catalog import load_catalog
-from workbench.cli.quantity import percent, seconds
 from workbench.model.rungs import rungs
+from workbench.quantity import quantity
+from workbench.show.figures import FIGURES, explained, figure, sentence, value_text, with_derived
 from workbench.store.run_folder import RunFolder, open_run
 from workbench.views.flat import frame_of
 from workbench.views.ladder import ladder
+from workbench.views.shapes import sizes_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / "profiles" / "cpu-epyc-2-cores"
 README = ROOT / "README.md"
+GLOSSARY = ROOT / "docs" / "glossary.md"
 PICTURE = ROOT / "docs" / "ladder.svg"
 BEGIN, END = "<!-- ladder: begin (python -m docs.generate) -->", "<!-- ladder: end -->"
+FIRST, LAST = "<!-- figures: begin (python -m docs.generate) -->", "<!-- figures: end -->"
 COLOURS = {"gate": "#0072b2", "scan": "#d55e00", "gated_scan": "#cc79a7", "projection": "#009e73", "layer": "#56b4e9"}
 """Colours that stay apart for the colour-blind (Okabe and Ito)."""
+
+
+SHOWN = ("time.median_s", "time.interval", "speedup_over_baseline", "share_of_limit")
 
 
 def rows_of(folder: RunFolder) -> list[dict[str, Any]]:
     """The timed rungs of the run, operation by operation, naive to best."""
     frame = ladder(frame_of(folder.records(), folder.run), rungs(load_catalog()))
-    return [row for row in frame.to_dict("records") if row["time.median_s"] == row["time.median_s"]]
+    return [
+        row for row in with_derived(frame, SHOWN).to_dict("records") if row["time.median_s"] == row["time.median_s"]
+    ]
 
 
 def table(folder: RunFolder) -> str:
@@ -38,22 +49,15 @@ def table(folder: RunFolder) -> str:
     machine = folder.run.machines[0]
     lines = [
         f"Run `{folder.run.name}`: {folder.run.device}, {folder.run.created[:10]}, "
-        f"torch {machine.versions['torch']}, noise floor {percent(machine.noise_floor)}. "
-        "*Limit* is the least time for the operation's least bytes and operations at the ceilings measured in the same "
-        "run, those of memory, not of caches.",
+        f"torch {machine.versions['torch']}, {sentence('noise_floor', machine.noise_floor)}. "
+        f"{explained(['share_of_limit'])}. The ceilings are those of memory and cores in the same run, not of caches.",
         "",
-        "| operation | shape | variant | median | 95 % interval | × baseline | limit ÷ time |",
+        f"| operation | shape | variant | {' | '.join(figure(name).title for name in SHOWN)} |",
         "|---|---|---|---:|---:|---:|---:|",
     ]
     for row in rows_of(folder):
-        shape = json.loads(row["shape"])
-        sizes = " ".join(f"{axis}={size}" for axis, size in shape.items() if isinstance(size, int))
-        speedup = row["speedup_over_baseline"]
-        lines.append(
-            f"| {row['operation']} | {sizes} | {row['variant']} | {seconds(row['time.median_s'])} "
-            f"| {seconds(row['time.low_s'])} – {seconds(row['time.high_s'])} "
-            f"| {speedup:.2f} | {percent(row['share_of_limit'])} |"
-        )
+        cells = (value_text(name, row[name]) for name in SHOWN)
+        lines.append(f"| {row['operation']} | {sizes_text(row['shape'])} | {row['variant']} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -81,7 +85,7 @@ def picture(folder: RunFolder) -> str:
         body += [
             f'<text x="{left - 8}" y="{y + 12}" text-anchor="end">{name}</text>',
             f'<rect x="{left}" y="{y + 2}" width="{x(row["time.median_s"]) - left:.1f}" height="13" fill="{colour}"/>',
-            f'<text x="{x(row["time.median_s"]) + 5:.1f}" y="{y + 12}">{seconds(row["time.median_s"])}</text>',
+            f'<text x="{x(row["time.median_s"]) + 5:.1f}" y="{y + 12}">{quantity(row["time.median_s"], "s")}</text>',
             f'<path d="M{x(row["limit_s"]):.1f} {y}v17" stroke="#111111" stroke-width="2"/>',
         ]
         y += step
@@ -89,7 +93,7 @@ def picture(folder: RunFolder) -> str:
     decade = low
     while decade <= high * 1.001:
         ticks.append(f'<path d="M{x(decade):.1f} {top}V{y + 4}" stroke="#dddddd"/>')
-        ticks.append(f'<text x="{x(decade):.1f}" y="{top - 6}" text-anchor="middle">{seconds(decade)}</text>')
+        ticks.append(f'<text x="{x(decade):.1f}" y="{top - 6}" text-anchor="middle">{quantity(decade, "s")}</text>')
         decade *= 10
     height = y + 20
     head = (
@@ -101,15 +105,38 @@ def picture(folder: RunFolder) -> str:
     return "\n".join([head, *ticks, *body, "</svg>"]) + "\n"
 
 
+def figures_table() -> str:
+    """A Markdown table of the registry: everything with an origin or a meaning."""
+    lines = ["| figure | unit | origin | meaning | in JSON and frames |", "|---|---|---|---|---|"]
+    for entry in FIGURES.values():
+        if entry.origin or entry.meaning:
+            words = (entry.title, entry.unit, entry.origin, entry.meaning.rstrip("."), f"`{entry.name}`")
+            lines.append(f"| {' | '.join(words)} |")
+    return "\n".join(lines)
+
+
 def readme(folder: RunFolder, text: str) -> str:
     """README with everything between its two marks made anew."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{table(folder)}\n{END}{after}"
+    return between(text, BEGIN, table(folder), END)
+
+
+def glossary(text: str) -> str:
+    """The glossary with its table made anew."""
+    return between(text, FIRST, figures_table(), LAST)
+
+
+def between(text: str, begin: str, made: str, end: str) -> str:
+    before, rest = text.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}\n{made}\n{end}{after}"
 
 
 if __name__ == "__main__":
     run = open_run(RUN)
     PICTURE.write_text(picture(run))
     README.write_text(readme(run, README.read_text()))
-    print(f"{PICTURE.relative_to(ROOT)} and {README.relative_to(ROOT)} written from {RUN.name}")
+    GLOSSARY.write_text(glossary(GLOSSARY.read_text()))
+    catalog = load_catalog()
+    for path, operation in rung_tables.folders(catalog).items():
+        path.write_text(rung_tables.readme(path.read_text(), rung_tables.table(catalog, operation)))
+    print(f"{PICTURE.relative_to(ROOT)}, {README.name} (from {RUN.name}), {GLOSSARY.relative_to(ROOT)}, rungs written")

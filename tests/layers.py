@@ -9,9 +9,12 @@ LINE = (
         "workbench.temporary",
         "workbench.stdout",
         "workbench.axes",
+        "workbench.quantity",
         "workbench.arguments",
         "workbench.dtypes",
+        "workbench.host_steps",
         "workbench.devices",
+        "workbench.limits",
         "workbench.store.record",
     ),
     ("workbench.declared",),
@@ -27,7 +30,9 @@ LINE = (
     ("workbench.statistics", "workbench.model"),
     ("workbench.sweep",),
     ("workbench.views",),
+    ("workbench.dispatch",),
     ("workbench.show",),
+    ("workbench.distributed",),
     ("workbench.doctor",),
     ("workbench.cli", "dashboard"),
 )
@@ -36,6 +41,10 @@ library is compiled (`emulate.flags`) is data that the build needs, the emulator
 
 KERNELS_MAY_IMPORT = ("workbench.declare",)
 """All that a kernel folder needs of the workbench."""
+
+LAYERS = "kernel_variants.modules"
+LAYERS_MAY_IMPORT = (*KERNELS_MAY_IMPORT, "workbench.dispatch", "workbench.problem")
+"""The one part of the kernels that stands on more: layers to take home choose their kernels by records."""
 
 WORDS_OF_THE_SUBJECT = ("gru", "lstm", "rnn", "recurrent", "hidden state")
 """What the workbench, which measures kernels of any kind, has no word for."""

@@ -6,11 +6,31 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-from workbench.declare import I32, Argument, At
+from workbench.declare import F64, I8, I16, I32, U8, U16, U32, U64, Argument, At, Scalar
+
+NUMBERS: dict[type, tuple[str, Any]] = {
+    bool: ("u8", ctypes.c_bool),
+    int: ("i64", ctypes.c_int64),
+    float: ("f32", ctypes.c_float),
+    I8: ("i8", ctypes.c_int8),
+    U8: ("u8", ctypes.c_uint8),
+    I16: ("i16", ctypes.c_int16),
+    U16: ("u16", ctypes.c_uint16),
+    I32: ("i32", ctypes.c_int32),
+    U32: ("u32", ctypes.c_uint32),
+    U64: ("u64", ctypes.c_uint64),
+    F64: ("f64", ctypes.c_double),
+}
+"""Type of an argument by value → its word in a kernel's signature, and the C type."""
+
+
+def c_number(argument: Scalar | int | float | bool) -> Any:
+    """A number as the C type that its argument stands for."""
+    return NUMBERS[type(argument)][1](argument.value if isinstance(argument, Scalar) else argument)
 
 
 def c_argument(argument: Argument, address: Callable[[str], int | None], item_bytes: Callable[[str], int]) -> Any:
-    """A pointer for a tensor's name or an address in it (null for an absent one), int64, int32 or float32.
+    """A pointer for a tensor's name or an address in it (null for an absent one or None), or a number.
 
     `address` and `item_bytes` say where a tensor begins and how many bytes one of its elements has.
     """
@@ -19,6 +39,4 @@ def c_argument(argument: Argument, address: Callable[[str], int | None], item_by
     if isinstance(argument, At):
         base = address(argument.tensor)
         return ctypes.c_void_p(None if base is None else base + argument.offset * item_bytes(argument.tensor))
-    if isinstance(argument, I32):
-        return ctypes.c_int32(argument.value)
-    return ctypes.c_float(argument) if isinstance(argument, float) else ctypes.c_int64(argument)
+    return ctypes.c_void_p(None) if argument is None else c_number(argument)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from workbench.declare import Operation, Variant
+from workbench.declare import FORWARD, Operation, Variant
 from workbench.declared import checked_operation, checked_variant
 from workbench.foreign import first_words
 from workbench.problem import Problem, installing, unknown
@@ -43,32 +43,65 @@ class Catalog:
         if failed or broken:
             raise Problem("; ".join(filter(None, (failed, *broken))))
 
-    def operation(self, name: str) -> Operation:
+    def operation(self, key: str) -> Operation:
+        """The operation of a key: `scan` in its forward pass, `scan/backward` in that one."""
+        name, _, pass_ = key.partition("/")
         if name in self.broken:
             raise self.broken[name]
         if name not in self.operations:
             raise unknown("operation", name, self.operations)
-        return self.operations[name]
+        if not pass_:
+            return self.operations[name]
+        each = {one.pass_: one for one in self.operations[name].each_pass()}
+        if pass_ not in each:
+            raise unknown("pass", key, [one.key for one in each.values()])
+        return each[pass_]
+
+    def operation_of(self, variant: Variant) -> Operation:
+        """The operation in the pass that the variant computes."""
+        return self.operation(variant.operation_key)
+
+    def each_operation(self) -> list[Operation]:
+        """Every operation in every pass, forward first."""
+        return [one for operation in self.operations.values() for one in operation.each_pass()]
 
     def variant(self, key: str) -> Variant:
-        """The variant of a key such as `scan/serial`."""
-        operation, _, name = key.partition("/")
-        self.operation(operation)
-        for variant in self.variants[operation]:
-            if variant.name == name:
+        """The variant of a key such as `scan/serial` or `scan/backward/serial`."""
+        name = key.partition("/")[0]
+        self.operation(name)
+        for variant in self.variants[name]:
+            if variant.key == key:
                 return variant
         raise unknown("variant", key, (v.key for v in self))
+
+    def named(self, word: str) -> Variant:
+        """The variant of a key, or of a name that only one operation has."""
+        if "/" in word:
+            return self.variant(word)
+        found = [variant for variant in self if variant.name == word]
+        if len(found) > 1:
+            raise Problem(f"{word}: {' or '.join(v.key for v in found)}? write the operation too", exit_status=2)
+        if not found:
+            raise unknown("variant", word, [variant.name for variant in self])
+        return found[0]
 
     def __iter__(self) -> Iterator[Variant]:
         for name in self.operations:
             yield from self.variants[name]
 
-    def select(self, operations: Iterable[str] = (), variants: Iterable[str] = ()) -> list[Variant]:
-        """Variants of the named operations (default: all) whose name or key is named (default: all)."""
-        chosen_operations = list(operations) or list(self.operations)
-        for name in chosen_operations:
-            self.operation(name)
-        pool = [v for name in chosen_operations for v in self.variants[name]]
+    def select(
+        self, operations: Iterable[str] = (), variants: Iterable[str] = (), passes: Iterable[str] = ()
+    ) -> list[Variant]:
+        """Variants of the named operations (`scan`; `scan/backward` for one pass of it; default: all) and passes
+        (default: all) whose name or key is named (default: all)."""
+        named = list(operations)
+        chosen = [one for word in named for one in self._passes_of(word)] if named else self.each_operation()
+        wanted_passes = list(passes)
+        for word in wanted_passes:
+            if not any(word == one.pass_ for one in chosen):
+                raise unknown("pass", word, dict.fromkeys(one.pass_ for one in chosen))
+        keys = dict.fromkeys(one.key for one in chosen if not wanted_passes or one.pass_ in wanted_passes)
+        pool = [v for key in keys for v in self.variants[key.partition("/")[0]] if v.operation_key == key]
         wanted = list(variants)
         if not wanted:
             return pool
@@ -76,6 +109,11 @@ class Catalog:
             if not any(word in (v.name, v.key) for v in pool):
                 raise unknown("variant", word, [v.key if "/" in word else v.name for v in pool])
         return [v for v in pool if v.name in wanted or v.key in wanted]
+
+    def _passes_of(self, word: str) -> tuple[Operation, ...]:
+        """An operation named without a pass stands for all of its passes."""
+        found = self.operation(word)
+        return (found,) if "/" in word else found.each_pass()
 
 
 def load_catalog(kernels: Path | None = None) -> Catalog:
@@ -101,7 +139,8 @@ def load_catalog(kernels: Path | None = None) -> Catalog:
             catalog.broken[folder.name] = problem
             continue
         catalog.operations[operation.name] = operation
-        catalog.variants[operation.name] = sorted(variants, key=lambda v: v.rung)
+        order = [one.pass_ for one in operation.each_pass()]
+        catalog.variants[operation.name] = sorted(variants, key=lambda v: (order.index(v.pass_), v.rung))
     if not catalog.operations:
         catalog.complain()
     return catalog
@@ -114,14 +153,21 @@ def _read(root: Path, folder: Path) -> tuple[Operation, list[Variant]]:
         operation, variants = _read(BUILTIN, BUILTIN / folder.name)
     else:
         declared = _declared(_load(root, folder, "operation"), "OPERATION", Operation)
+        if declared.pass_ != FORWARD:
+            what = f"gives pass_: write passes=(Pass({declared.pass_!r}, ...),)"
+            raise Problem(f"{declared.at}: operation {declared.name} {what}")
         operation = checked_operation(declared, folder / "operation.py")
     variants = variants + _variants(_load(root, folder, "variants"), operation, folder / "variants.py")
     known: dict[str, Variant] = {}
     for variant in variants:
-        if known.setdefault(variant.name, variant) is not variant:
-            raise Problem(f"{variant.at}: variant {variant.name} is declared twice, first at {known[variant.name].at}")
-    if operation.baseline not in known:
-        raise Problem(f"{operation.at}: baseline {operation.baseline} is not among its variants: {', '.join(known)}")
+        if known.setdefault(variant.key, variant) is not variant:
+            raise Problem(f"{variant.at}: variant {variant.name} is declared twice, first at {known[variant.key].at}")
+    for one in operation.each_pass():
+        names = [v.name for v in variants if v.pass_ == one.pass_]
+        if one.baseline not in names:
+            of_pass = "" if one is operation else f"pass {one.pass_}: "
+            there = ", ".join(names) or "it has none"
+            raise Problem(f"{operation.at}: {of_pass}baseline {one.baseline} is not among its variants: {there}")
     return operation, variants
 
 
@@ -142,7 +188,14 @@ def _variants(module: ModuleType, operation: Operation, file: Path) -> list[Vari
                 f"{entry.at}: variant {entry.name} names the operation {entry.operation}: "
                 f"this folder's is {operation.name}"
             )
-    return [checked_variant(variant, operation, file) for variant in declared]
+    each = {one.pass_: one for one in operation.each_pass()}
+    for entry in declared:
+        if entry.pass_ not in each:
+            raise Problem(
+                f"{entry.at}: variant {entry.name} names the pass {entry.pass_!r}: "
+                f"operation {operation.name} declares {', '.join(each)}"
+            )
+    return [checked_variant(variant, each[variant.pass_], file) for variant in declared]
 
 
 def _load(root: Path, folder: Path, name: str) -> ModuleType:

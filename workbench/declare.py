@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -61,7 +61,10 @@ class Shape:
         return " ".join(f"{name}={size}" for name, size in self.axes) + f" {self.dtype}"
 
 
-Role = Literal["input", "output", "scratch"]
+Role = Literal["input", "parameter", "saved", "in_place", "output", "scratch"]
+"""input: given. parameter: given, and lives on between calls (weights). saved: given to a backward pass because the
+forward pass kept it; its bytes are what training pays in memory. in_place: given, and compared as an output, in the
+same memory. output: written and compared. scratch: a plan's own, written and read."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,16 @@ class Tensor:
     role: Role = "input"
     optional: bool = False
     """An optional input may be absent: kernels then get a null pointer, torch functions None."""
+
+    @property
+    def given(self) -> bool:
+        """Whether it holds values before an evaluation."""
+        return self.role in ("input", "parameter", "saved", "in_place")
+
+    @property
+    def compared(self) -> bool:
+        """Whether the values that it holds after an evaluation are compared with the reference."""
+        return self.role in ("output", "in_place")
 
     @property
     def elements(self) -> int:
@@ -128,14 +141,47 @@ class At:
 
 
 @dataclass(frozen=True)
-class I32:
+class Scalar:
+    """A number by value whose C type is that of its class's name."""
+
+    value: int | float
+
+
+class I8(Scalar):
+    """An 8-bit integer argument."""
+
+
+class U8(Scalar):
+    """An unsigned 8-bit integer argument."""
+
+
+class I16(Scalar):
+    """A 16-bit integer argument."""
+
+
+class U16(Scalar):
+    """An unsigned 16-bit integer argument."""
+
+
+class I32(Scalar):
     """A 32-bit integer argument (a plain Python int is passed as 64 bits: sizes and offsets)."""
 
-    value: int
+
+class U32(Scalar):
+    """An unsigned 32-bit integer argument."""
 
 
-Argument = str | At | I32 | int | float
-"""A tensor's name (its address is passed), an address inside it, int64, int32 or (a Python float) float32."""
+class U64(Scalar):
+    """An unsigned 64-bit integer argument."""
+
+
+class F64(Scalar):
+    """A double argument (a plain Python float is passed as float32)."""
+
+
+Argument = str | At | Scalar | int | float | bool | None
+"""A tensor's name (its address is passed), an address inside it, a Scalar, or plain Python: an int is an int64, a
+float a float32, a bool a bool, None a null pointer."""
 
 Dim3 = tuple[int, int, int]
 Defines = tuple[tuple[str, Setting], ...]
@@ -257,8 +303,62 @@ def _written_at() -> str:
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How far an output may be from its reference: sqrt(sum (got - want)^2) is at most `relative` times
+    sqrt(sum want^2), plus `absolute` times the square root of the number of elements."""
+
+    relative: float
+    absolute: float | None = None
+    """Root mean square error of an element that is allowed however small the reference is. None: what the output's
+    dtype cannot tell from 0 (its smallest normal number; of float16, its smallest number)."""
+
+
+Allowed = float | Tolerance
+
+FORWARD = "forward"
+"""The pass that an operation's own fields are about, and that of a variant that names none."""
+
+
+def operation_key(operation: str, pass_: str = FORWARD) -> str:
+    """An operation in a pass, as users write it: `scan`, and `scan/backward`."""
+    return operation if pass_ == FORWARD else f"{operation}/{pass_}"
+
+
+def variant_key(operation: str, variant: str, pass_: str = FORWARD) -> str:
+    """A variant, as users write it: `scan/serial`, and `scan/backward/serial`."""
+    return f"{operation_key(operation, pass_)}/{variant}"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A further pass of an operation, such as `backward`, over the operation's axes and in its dtypes.
+
+    The fields are those of Operation. None where the operation's own holds for this pass too.
+    """
+
+    name: str
+    """In [a-z0-9_]; `forward` is the operation itself."""
+    equation: str
+    tensors: Callable[[Shape], tuple[Tensor, ...]]
+    make_inputs: Callable[[Shape, str, np.random.Generator], Arrays]
+    reference: Callable[[Shape, Arrays], Arrays]
+    least: Callable[[Shape], Cost]
+    baseline: str
+    """A variant of this pass."""
+    tolerance: Mapping[str, Allowed | Mapping[str, Allowed]] | None = None
+    depth: Callable[[Shape], int] | None = None
+    presets: Mapping[str, tuple[Mapping[str, int | str], ...]] | None = None
+    regimes: tuple[str, ...] | None = None
+    growth: Mapping[str, tuple[int, ...]] | None = None
+
+
+@dataclass(frozen=True)
 class Operation:
-    """What is computed: the equation, its inputs, its float64 reference, its least cost and its tolerance."""
+    """What is computed: the equation, its inputs, its float64 reference, its least cost and its tolerance.
+
+    Its fields are about its forward pass; `passes` holds the others. Whatever is done with an operation is done with
+    it in one pass: `in_pass` gives the same kind of object for another.
+    """
 
     name: str
     title: str
@@ -279,8 +379,8 @@ class Operation:
     """What any algorithm must at least move and do."""
     baseline: str
     """The variant that speed-ups are counted against."""
-    tolerance: Mapping[str, float]
-    """dtype → the relative L2 error that an output may have."""
+    tolerance: Mapping[str, Allowed | Mapping[str, Allowed]]
+    """dtype → the error that outputs may have, or that of each by its name: a relative L2 error, or a Tolerance."""
     regimes: tuple[str, ...] = ("normal",)
     """Kinds of random input; the first one is timed, all of them are checked."""
     dtypes: tuple[str, ...] = ("float32", "bfloat16")
@@ -292,14 +392,58 @@ class Operation:
     """The factor that names an algorithm's family: errors grow by the algorithm, so one variant of each is enough."""
     depth: Callable[[Shape], int] = _no_depth
     """Length of the longest chain of dependent steps in the equation, in steps."""
+    passes: tuple[Pass, ...] = ()
+    """Its passes beside the forward one."""
+    pass_: str = FORWARD
+    """The pass that this object is about; only `in_pass` sets it."""
     at: str = field(default="", init=False, compare=False, repr=False)
     """FILE:LINE where it is declared, for messages."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "at", _written_at())
 
+    @property
+    def key(self) -> str:
+        """`scan`, and `scan/backward`: unique in a catalogue."""
+        return operation_key(self.name, self.pass_)
+
+    def each_pass(self) -> tuple[Operation, ...]:
+        """The operation in its forward pass and in each other one."""
+        return (self, *(self.in_pass(one) for one in self.passes))
+
+    def in_pass(self, one: Pass) -> Operation:
+        """The operation as this pass has it."""
+        own = {f.name: getattr(one, f.name) for f in fields(one) if f.name != "name"}
+        found = replace(
+            self, pass_=one.name, passes=(), **{name: value for name, value in own.items() if value is not None}
+        )
+        object.__setattr__(found, "at", self.at)
+        return found
+
 
 Device = Literal["cuda", "cpu"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a plan may ask of the device that it is made for."""
+
+    arch: str
+    """`sm_90`…, or `cpu`."""
+    multiprocessors: int
+    """Of a GPU; cores of a processor."""
+    shared_bytes_per_block: int
+    """The most that a launch may have, static and dynamic together, in bytes; 0 on a processor."""
+
+    @property
+    def capability(self) -> int:
+        """90 of `sm_90`; 0 of a processor."""
+        return int("".join(filter(str.isdigit, self.arch)) or 0)
+
+    def lacks(self, arch: str) -> str | None:
+        """Why it does not do for a variant that needs `arch` or later; None where it does: for `supports`."""
+        needed = Limits(arch, 0, 0).capability
+        return None if self.capability >= needed else f"needs {arch} or later; this is {self.arch}"
 
 
 @dataclass(frozen=True)
@@ -320,21 +464,22 @@ class Variant:
     """One way to compute an operation."""
 
     name: str
-    """Unique within the operation, in [a-z0-9_]."""
+    """Unique within the operation's pass, in [a-z0-9_]."""
     operation: str
     devices: tuple[Device, ...]
     """Where it runs for real. CUDA kernels are, where there is no GPU, executed under emulation as well."""
     idea: str
     """The one idea it adds, in one line."""
-    plan: Callable[[Shape, Settings], Plan]
-    cost: Callable[[Shape, Settings], Cost]
-    """What it declares to move and do."""
+    plan: Callable[..., Plan]
+    """(shape, settings) → its steps; or (shape, settings, limits) where they depend on the device's Limits."""
+    cost: Callable[..., Cost]
+    """(shape, settings), perhaps limits → what it declares to move and do."""
     factors: Mapping[str, str] = field(default_factory=dict)
     """Where it stands in the catalogue: algorithm, fusion, memory, batching…"""
     settings: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
     """Tunables and their values; the first of each is the default."""
-    supports: Callable[[Shape], str | None] = _anything
-    """None, or the reason why this shape cannot be done."""
+    supports: Callable[..., str | None] = _anything
+    """(shape), perhaps limits → None, or the reason why this shape cannot be done, or cannot be done there."""
     requires: tuple[Requirement, ...] = ()
     known_loss: str = ""
     """Why it misses the operation's tolerance, where that is its nature and the lesson: it is then still
@@ -342,7 +487,9 @@ class Variant:
     own_kernels: bool = True
     """False where a cuda-only variant is a library's code alone: without a GPU nothing of it can be executed."""
     rung: int = 0
-    """Position on the ladder from naive (low) to best (high) within the operation."""
+    """Position on the ladder from naive (low) to best (high) within the operation's pass."""
+    pass_: str = FORWARD
+    """The operation's pass that it computes."""
     at: str = field(default="", init=False, compare=False, repr=False)
     """FILE:LINE where it is declared, for messages."""
 
@@ -351,7 +498,13 @@ class Variant:
 
     @property
     def key(self) -> str:
-        return f"{self.operation}/{self.name}"
+        """`scan/serial`, and `scan/backward/serial`: unique in a catalogue."""
+        return variant_key(self.operation, self.name, self.pass_)
+
+    @property
+    def operation_key(self) -> str:
+        """The key of the operation in the pass that it computes."""
+        return operation_key(self.operation, self.pass_)
 
     def default_settings(self) -> dict[str, Setting]:
         return {name: values[0] for name, values in self.settings.items()}

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from types import CodeType
 from typing import Any, get_args
 
+from workbench.arguments import NUMBERS, c_number
 from workbench.declare import (
     DTYPE_BYTES,
-    I32,
+    FORWARD,
     At,
     Call,
     Clear,
@@ -26,17 +28,22 @@ from workbench.declare import (
     Host,
     Kernel,
     Operation,
+    Pass,
     Plan,
     Requirement,
     Role,
+    Scalar,
     Shape,
     Tensor,
+    Tolerance,
     Variant,
 )
 from workbench.foreign import first_words
+from workbench.limits import limits_here
 from workbench.problem import Problem, slips
 from workbench.stdout import kept_clean
 
+PASS_NAME = re.compile("[a-z][a-z0-9_]*")
 DEVICES = get_args(Device)
 ROLES = get_args(Role)
 MOST_THREADS, MOST_THREADS_IN_Z = 1024, 64
@@ -53,7 +60,7 @@ class DeclarationError(Problem):
 
 def checked_operation(operation: Operation, file: Path) -> Operation:
     """The operation with its functions wrapped. DeclarationError where one of its fields is none that it can have."""
-    at = f"operation {operation.name}"
+    at = f"operation {operation.name}" + ("" if operation.pass_ == FORWARD else f", pass {operation.pass_}")
     wrong = _wrong_operation(operation)
     if wrong:
         raise DeclarationError(f"{operation.at}: {at}: {wrong}")
@@ -64,23 +71,28 @@ def checked_operation(operation: Operation, file: Path) -> Operation:
         for tensor in found:
             _check_tensor(tensor)
         _check_unique([t.name for t in found])
-        if not any(t.role == "output" for t in found):
+        if not any(t.compared for t in found):
             raise ValueError('declares no output: give a Tensor the role "output"')
+        for dtype, allowed in operation.tolerance.items():
+            lacking = [t.name for t in found if t.compared and isinstance(allowed, Mapping) and t.name not in allowed]
+            if lacking:
+                raise ValueError(f"declares {lacking[0]}, and tolerance[{dtype!r}] has no entry for it: give one")
         return found
 
     def inputs(found: Any, shape: Shape, *_: Any) -> Any:
-        declared = {t.name: t for t in operation.tensors(shape) if t.role == "input"}
+        declared = {t.name: t for t in operation.tensors(shape) if t.given}
         _arrays(found, [t for t in declared.values() if not t.optional])
         for name, value in found.items():
             if name not in declared:
                 raise KeyError(f"gives {name}, and tensors() declares no such input: {_listed(declared)}")
             _check_shape(value, declared[name])
+            _check_integers(value, declared[name])
         return found
 
     def reference(found: Any, shape: Shape, *_: Any) -> Any:
         import numpy as np
 
-        outputs = [t for t in operation.tensors(shape) if t.role == "output"]
+        outputs = [t for t in operation.tensors(shape) if t.compared]
         _arrays(found, outputs)
         for tensor in outputs:
             array = np.asarray(found[tensor.name])
@@ -96,9 +108,17 @@ def checked_operation(operation: Operation, file: Path) -> Operation:
         make_inputs=_wrapped(operation.make_inputs, "make_inputs", at, file, inputs),
         reference=_wrapped(operation.reference, "reference", at, file, reference),
         least=_wrapped(operation.least, "least", at, file, lambda found, *_: _cost(found)),
+        passes=tuple(_checked_pass(operation, one, file) for one in operation.passes),
     )
     object.__setattr__(checked, "at", operation.at)
     return checked
+
+
+def _checked_pass(operation: Operation, one: Pass, file: Path) -> Pass:
+    """The pass with its functions wrapped, held to what an operation must be."""
+    checked = checked_operation(operation.in_pass(one), file)
+    functions = {name: getattr(checked, name) for name in ("tensors", "make_inputs", "reference", "least")}
+    return replace(one, **functions)
 
 
 def _wrong_operation(operation: Operation) -> str:
@@ -106,6 +126,9 @@ def _wrong_operation(operation: Operation) -> str:
     for name in ("name", "title", "equation", "baseline"):
         if not isinstance(getattr(operation, name), str):
             return f"{name} is {_short(getattr(operation, name))}: write a text"
+    wrong = _wrong_passes(operation.passes)
+    if wrong:
+        return wrong
     for name in ("tensors", "make_inputs", "reference", "least", "depth"):
         if not callable(getattr(operation, name)):
             return f"{name} is {_short(getattr(operation, name))}: write a function's name, without brackets"
@@ -119,12 +142,27 @@ def _wrong_operation(operation: Operation) -> str:
         return f"dtypes is {operation.dtypes!r}: write a tuple of {_listed(DTYPE_BYTES)}"
     if not isinstance(operation.regimes, tuple) or not all(isinstance(r, str) for r in operation.regimes or (0,)):
         return f'regimes is {operation.regimes!r}: write a tuple of words, such as ("normal",)'
-    if not hasattr(operation.tolerance, "items") or not all(_is_number(v) for v in operation.tolerance.values()):
-        return f'tolerance is {operation.tolerance!r}: write a dict by dtype, such as {{"float32": 1e-6}}'
+    if not hasattr(operation.tolerance, "items") or not all(map(_is_tolerance, operation.tolerance.values())):
+        forms = '{"float32": 1e-6}, {"float32": Tolerance(1e-6, absolute=1e-30)} or {"float32": {"y": 1e-6}}'
+        return f"tolerance is {operation.tolerance!r}: write a dict by dtype, such as {forms}"
     for dtype in operation.dtypes:
         if dtype not in operation.tolerance:
             return f"tolerance has no entry for {dtype}: give one, or leave {dtype} out of dtypes"
     return _wrong_presets(operation)
+
+
+def _wrong_passes(passes: Any) -> str:
+    if not isinstance(passes, tuple) or not all(isinstance(one, Pass) for one in passes):
+        return f'passes is {_short(passes)}: write a tuple with a comma behind it, such as (Pass("backward", ...),)'
+    names = [FORWARD]
+    for one in passes:
+        if not isinstance(one.name, str) or not PASS_NAME.fullmatch(one.name):
+            return f"passes holds the name {one.name!r}: write a word in a-z, 0-9 and _, such as 'backward'"
+        if one.name in names:
+            what = "forward is the operation itself" if one.name == FORWARD else "give each a name of its own"
+            return f"passes declares {one.name} {'again' if one.name == FORWARD else 'twice'}: {what}"
+        names.append(one.name)
+    return ""
 
 
 def _wrong_presets(operation: Operation) -> str:
@@ -165,6 +203,15 @@ def _check_shape(value: Any, tensor: Tensor) -> None:
         raise ValueError(f"gives {tensor.name} of shape {array.shape}, tensors() declares {tensor.shape}")
 
 
+def _check_integers(value: Any, tensor: Tensor) -> None:
+    import numpy as np
+
+    if "int" in tensor.dtype and np.asarray(value).dtype.kind not in "iub":
+        raise TypeError(
+            f"gives {tensor.name} of dtype {np.asarray(value).dtype}, declared {tensor.dtype}: give integers"
+        )
+
+
 # --------------------------------------------------------------------------------------------------- variants
 
 
@@ -179,21 +226,60 @@ def checked_variant(variant: Variant, operation: Operation, file: Path) -> Varia
     def plan(found: Any, shape: Shape, *_: Any) -> Plan:
         return _plan(found, {t.name for t in operation.tensors(shape)})
 
+    cuda = "cuda" in variant.devices
+
+    def sees(name: str, usual: int) -> Callable[..., Any]:
+        return _sees_limits(getattr(variant, name), usual, cuda)
+
     checked = replace(
         variant,
-        plan=_wrapped(variant.plan, "plan", at, file, plan),
-        cost=_wrapped(variant.cost, "cost", at, file, lambda found, *_: _cost(found)),
-        supports=_wrapped(variant.supports, "supports", at, file, lambda found, *_: _reason(found)),
+        plan=_wrapped(sees("plan", 2), "plan", at, file, plan),
+        cost=_wrapped(sees("cost", 2), "cost", at, file, lambda found, *_: _cost(found)),
+        supports=_wrapped(sees("supports", 1), "supports", at, file, lambda found, *_: _reason(found)),
     )
     object.__setattr__(checked, "at", variant.at)
     return checked
+
+
+def _sees_limits(function: Callable[..., Any], usual: int, cuda: bool) -> Callable[..., Any]:
+    """The function with the device's limits behind its usual arguments, where it takes them: those that the caller
+    names, else those of the device here. A function without them is called without."""
+    if not _takes(function, usual + 1):
+        return functools.wraps(function)(lambda *arguments: function(*arguments[:usual]))
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        return function(*(arguments if len(arguments) > usual else (*arguments, limits_here(cuda))))
+
+    return call
+
+
+def _is_open(function: Callable[..., Any], usual: int) -> bool:
+    """Whether it can be called with its usual arguments although it names others (defaults, *arguments)."""
+    try:
+        inspect.signature(function).bind(*range(usual))
+    except TypeError:
+        return False
+    except ValueError:  # one of C's has no signature
+        return True
+    return True
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether it must be, or can be, called with so many arguments by position: a default does not ask for limits."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.default is p.empty and p.kind in positional for p in parameters) == count
 
 
 def _never_planned(variant: Variant, error: DeclarationError) -> Variant:
     def refuse(*_: Any) -> Any:
         raise error
 
-    broken = Variant(str(variant.name), variant.operation, ("cuda",), "", refuse, refuse)
+    broken = Variant(str(variant.name), variant.operation, ("cuda",), "", refuse, refuse, pass_=variant.pass_)
     object.__setattr__(broken, "at", variant.at)
     return broken
 
@@ -229,6 +315,12 @@ def _wrong_field(variant: Variant) -> str:
             return f"{name} is {_short(getattr(variant, name))}: write a function's name, without brackets"
     if not hasattr(variant.settings, "items"):
         return f'settings is {variant.settings!r}: write a dict, such as {{"block": (128, 256)}}'
+    for name, words in (("plan", "(shape, settings)"), ("cost", "(shape, settings)"), ("supports", "(shape)")):
+        usual = words.count(",") + 1
+        function = getattr(variant, name)
+        if not (_takes(function, usual) or _takes(function, usual + 1) or _is_open(function, usual)):
+            more = words.replace(")", ", limits)")
+            return f"{name} takes other arguments: define it as {name}{words}, or {name}{more} to see the device"
     for name, values in variant.settings.items():
         if not isinstance(values, tuple) or not values or not all(type(v) in (int, str) for v in values):
             return f"settings[{name!r}] is {values!r}: write a tuple of whole numbers or words, such as (128,)"
@@ -265,6 +357,7 @@ def _plan(found: Any, names: set[str]) -> Plan:
     _check_unique([*names, *(tensor.name for tensor in found.scratch)])
     used: set[str] = set()
     kinds: set[type] = set()
+    numbers: set[Any] = set()
     launches: dict[Any, Kernel | Host] = {}
     for step in found.steps:
         kind = type(step)
@@ -280,6 +373,9 @@ def _plan(found: Any, names: set[str]) -> Plan:
                     used.add(argument.tensor)  # type: ignore[union-attr]
                 else:
                     kinds.add(held)
+                    if held in NUMBERS and argument not in numbers:
+                        numbers.add(argument)
+                        _check_number(argument)
             launches.setdefault(_shared_by_many(step), step)
         elif kind is Call:
             _check_call(step)  # type: ignore[arg-type]
@@ -290,14 +386,28 @@ def _plan(found: Any, names: set[str]) -> Plan:
             raise TypeError(f"has the step {_short(step)}: a step is a Kernel, Host, Call or Clear")
     for launch in launches.values():
         _check_launch(launch)
-    for held in kinds - {I32, int, float}:
+    for held in kinds - NUMBERS.keys() - {type(None)}:
         raise TypeError(f"passes an argument of type {held.__name__}: an argument is {ARGUMENTS}")
     for name in sorted(used - known):
         raise KeyError(f"names no tensor {name}: declare Tensor('{name}', ..., 'scratch') in Plan's scratch")
     return found
 
 
-ARGUMENTS = "a tensor's name, At(name, offset), int (64 bits), I32(int) or float (32 bits)"
+ARGUMENTS = (
+    "a tensor's name, At(name, offset), int (64 bits), float (32 bits), bool, None, "
+    "or I32(int), F64(float) and the like"
+)
+
+
+def _check_number(argument: Any) -> None:
+    """The number fits its C type: ctypes would cut it off."""
+    value = argument.value if isinstance(argument, Scalar) else argument
+    kind = type(argument).__name__
+    wanted = (int, float) if kind in ("F64", "float") else (int,)
+    if not isinstance(value, wanted):
+        raise TypeError(f"passes {kind}({value!r}): write a number of that type")
+    if int in wanted and float not in wanted and c_number(argument).value != value:
+        raise ValueError(f"passes {kind}({value}), which that type cannot hold: take a wider one")
 
 
 def _shared_by_many(step: Kernel | Host) -> Any:
@@ -404,6 +514,16 @@ def _is_tuple_of(value: Any, words: Iterable[str]) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _is_tolerance(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return bool(value) and all(not isinstance(one, Mapping) and _is_tolerance(one) for one in value.values())
+    if isinstance(value, Tolerance):
+        return _is_number(value.relative) and (
+            value.absolute is None or value.absolute == 0 or _is_number(value.absolute)
+        )
+    return _is_number(value)
 
 
 def _is_sizes(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Iterable
 
@@ -69,3 +70,8 @@ class Ended(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__()
         self.exit_status = 128 + number
+
+
+def status_of(interrupt: KeyboardInterrupt) -> int:
+    """The exit status of a command that an interrupt has ended: SIGINT's own where no signal is named."""
+    return interrupt.exit_status if isinstance(interrupt, Ended) else 128 + signal.SIGINT

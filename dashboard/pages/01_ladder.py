@@ -11,29 +11,17 @@ from dashboard.url import choose
 from workbench.declare import Shape
 from workbench.devices import devices
 from workbench.model.modelled import default_shape, modelled_ladder, shape_of
-from workbench.show import missing
-from workbench.show.pictures import ladder as figures
-from workbench.views.problems import problems, shape_text
+from workbench.show import hints
+from workbench.show.figures import columns_of
+from workbench.show.pictures import ladder as pictures
+from workbench.views.problems import problems
+from workbench.views.shapes import shape_text
 
-TIMED = [
-    "variant", "run", "device", "status", "time.median_s", "time.low_s", "time.high_s", "speedup_over_baseline",
-    "share_of_floor", "floor_bound_by", "share_of_ceiling", "share_of_limit", "bandwidth_bytes_per_s", "flops_per_s",
-    "bytes.declared", "bytes.counted", "launches.declared", "launches.counted", "occupancy_theoretical",
-    "occupancy_achieved",
-    "error.relative_l2", "settings", "time.timer", "time.cache", "time.count", "idea", "reason",
-]  # fmt: skip
-UNTIMED = [
-    "variant", "run", "backend", "status", "error.relative_l2", "arch", "registers", "shared_bytes", "spill_bytes",
-    "occupancy_theoretical", "occupancy_limiter", "bytes.declared", "launches.declared", "idea", "reason",
-]  # fmt: skip
-EMULATED = [
-    "variant", "problem", "status", "error.relative_l2", "arch", "registers", "shared_bytes", "spill_bytes",
-    "occupancy_theoretical", "occupancy_limiter", "bytes.declared", "launches.declared", "idea", "settings", "reason",
-]  # fmt: skip
 ORDERS: dict[str, tuple[str, bool] | None] = {
     "rung": None,
     "time": ("time.median_s", True),
-    "share of floor": ("share_of_floor", False),
+    "% of its own model": ("share_of_floor", False),
+    "% of the best possible": ("share_of_limit", False),
     "bytes": ("bytes.declared", True),
     "error": ("error.relative_l2", True),
 }
@@ -43,13 +31,13 @@ ORDERS: dict[str, tuple[str, bool] | None] = {
 def page(context: Context) -> None:
     st.subheader("Ladder: from naive to best")
     if not context.chosen:
-        nothing([missing.no_runs(context.profiles)])
+        nothing([hints.no_runs(context.profiles)])
         without_runs(context)
         return
     state_of(context)
     records = context.records
     if records.empty:
-        nothing([missing.no_records(context.operation)])
+        nothing([hints.no_records(context.operation)])
         return
     shape = choose(
         st.selectbox,
@@ -62,20 +50,20 @@ def page(context: Context) -> None:
     timed = rows[rows["time.median_s"].notna()]
     untimed = rows[rows["time.median_s"].isna() & (rows["backend"] != "emulated")]
     if len(timed):
-        dots(figures.times(timed, context.style))
-        dots(figures.moved(timed, context.style))
-        light_table(in_order(timed), TIMED)
+        dots(pictures.times(timed, context.style))
+        dots(pictures.moved(timed, context.style))
+        light_table(in_order(timed), columns_of("ladder"))
         if timed["floor_s"].isna().all():
-            nothing([missing.no_ceilings(context.chosen)])
+            nothing([hints.no_ceilings(context.chosen)])
     else:
-        nothing([missing.no_times(records, str(context.operation))])
+        nothing([hints.no_times(records, str(context.operation))])
     if len(untimed):
         st.markdown("##### Without a time")
-        light_table(untimed, UNTIMED)
+        light_table(untimed, columns_of("untimed"))
     emulated = records[records["backend"] == "emulated"]
     if len(emulated):
         st.markdown("##### CUDA kernels without a GPU: executed under emulation, compiled, never timed")
-        light_table(context.ladder(emulated), EMULATED)
+        light_table(context.ladder(emulated), columns_of("untimed"))
     if context.operation in context.catalog.operations:
         modelled(context, str(context.operation), shape_of(str(shape)))
 
@@ -93,10 +81,9 @@ def modelled(context: Context, operation: str, shape: Shape) -> None:
         device = choose(st.selectbox, "Device", list(devices()), "device", format_func=lambda d: devices()[d].title)
         rows = modelled_ladder(context.catalog, str(device), [(operation, shape)])
         if rows["modelled_s"].notna().any():
-            dots(figures.modelled(rows, context.style))
+            dots(pictures.modelled(rows, context.style))
             st.caption("Nothing here was measured: the least time for what each variant declares, by the datasheet.")
-        columns = ["variant", "idea", "modelled_s", "floor_bound_by", "modelled_share_of_limit", "bytes", "launches"]
-        light_table(rows, [*columns, "serial_steps", "reason"])
+        light_table(rows, columns_of("modelled"))
 
 
 def without_runs(context: Context) -> None:

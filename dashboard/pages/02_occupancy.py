@@ -9,17 +9,15 @@ from dashboard.context import Context
 from dashboard.show import frame, nothing, picture, state_of
 from workbench.problem import Problem
 from workbench.profile.import_report import UNNAMED
-from workbench.show import missing
+from workbench.quantity import quantity
+from workbench.show import hints
+from workbench.show.figures import columns_of
 from workbench.show.markup import plain
-from workbench.show.pictures import occupancy as figures
+from workbench.show.pictures import occupancy as pictures
 from workbench.views.best import best_settings
 from workbench.views.occupancy import build_facts, built, by_kernel, known_archs, limits, what_if
-from workbench.views.problems import problems, shape_text
-
-COLUMNS = [
-    "variant", "kernel", "arch", "registers", "shared_bytes", "spill_bytes", "stack_bytes", "block_threads",
-    "occupancy_theoretical", "occupancy_limiter", "occupancy_achieved", "limiter_by_ncu", "code_bytes", "run",
-]  # fmt: skip
+from workbench.views.problems import problems
+from workbench.views.shapes import shape_text
 
 
 def page(context: Context) -> None:
@@ -28,7 +26,7 @@ def page(context: Context) -> None:
         state_of(context)
         recorded(context)
     else:
-        nothing([missing.no_runs(context.profiles)])
+        nothing([hints.no_runs(context.profiles)])
     st.subheader("What if")
     try:
         sliders()
@@ -39,16 +37,18 @@ def page(context: Context) -> None:
 def recorded(context: Context) -> None:
     records = context.records
     if records.empty:
-        nothing([missing.no_records(context.operation)])
+        nothing([hints.no_records(context.operation)])
         return
     records = built(records)
     if records.empty:
-        nothing([missing.no_build(str(context.operation))])
+        nothing([hints.no_build(str(context.operation))])
         return
     shape_column, arch_column = st.columns(2)
     if context.operation != UNNAMED:  # the kernels of an imported report each have a shape of their own
+        # What was compiled alone has small shapes, which no other page should then look at.
+        name = "shape" if records["time.median_s"].notna().any() else "built_shape"
         with shape_column:
-            shape = url.choose(st.selectbox, "Shape", problems(records), "shape", format_func=shape_text)
+            shape = url.choose(st.selectbox, "Shape", problems(records), name, format_func=shape_text)
         records = records[records["shape"] == shape]
     chosen = best_settings(records)
     facts = by_kernel(build_facts(chosen), context.launches)
@@ -56,15 +56,19 @@ def recorded(context: Context) -> None:
         arch = url.choose(st.selectbox, "Architecture", list(dict.fromkeys(facts["arch"])), "arch")
     rows = facts[(facts["arch"] == arch) & facts["occupancy_theoretical"].notna()].reset_index(drop=True)
     if len(rows):
-        picture(figures.by_kernel(rows), "occupancy-kernels")
-    frame(rows, COLUMNS, "occupancy-table")
+        picture(
+            pictures.by_kernel(rows),
+            "occupancy-kernels",
+            "Warps over the most that an SM holds: theoretical (modelled) as bars, achieved (measured) where profiled.",
+        )
+    frame(rows, columns_of("occupancy"), "occupancy-table")
     if rows["occupancy_achieved"].isna().all():
-        nothing([missing.no_counters(context.chosen)])
+        nothing([hints.no_counters(context.chosen)])
     speeds = context.ladder(chosen)
     speeds = speeds[speeds["share_of_floor"].notna() & speeds["occupancy_theoretical"].notna()]
     if len(speeds):
         picture(
-            figures.against_speed(speeds, context.style),
+            pictures.against_speed(speeds, context.style),
             "occupancy-speed",
             "High occupancy is no aim in itself: a kernel that keeps enough bytes in flight is fast at a low one.",
         )
@@ -76,13 +80,13 @@ def sliders() -> None:
         archs = known_archs()
         arch = str(url.choose(st.selectbox, "Architecture", archs, "what_if_arch", archs.index("sm_90")))
         most = limits(arch)
-        block = url.number("Threads a block", "what_if_block", 32, most["block_threads"], 128, 32)
-        registers = url.number("Registers a thread", "what_if_registers", 16, most["registers"], 32)
-        shared = url.number("Shared memory a block, bytes", "what_if_shared", 0, most["shared_bytes"], 0, 512)
+        block = url.number("Threads per block", "what_if_block", 32, most["block_threads"], 128, 32)
+        registers = url.number("Registers per thread", "what_if_registers", 16, most["registers"], 32)
+        shared = url.number("Shared memory per block, bytes", "what_if_shared", 0, most["shared_bytes"], 0, 512)
         answer, curves = what_if(arch, block, registers, shared)
         st.metric(
             "Occupancy (modelled)",
-            f"{100 * answer['occupancy']:.0f} %",
+            quantity(answer["occupancy"], "%"),
             help="by NVIDIA's occupancy calculator",
         )
         st.markdown(
@@ -91,4 +95,4 @@ def sliders() -> None:
         )
     with right:
         here = {"block_threads": block, "registers": registers, "shared_bytes": shared}
-        picture(figures.what_if(curves, here, answer["occupancy"]), "occupancy-what-if")
+        picture(pictures.what_if(curves, here, answer["occupancy"]), "occupancy-what-if")

@@ -7,34 +7,43 @@ import streamlit as st
 
 from dashboard.context import Context
 from dashboard.show import frame, nothing, picture, state_of
-from dashboard.url import choose
-from workbench.show import missing
-from workbench.show.describe import quantity
+from dashboard.url import axis_of, choose
+from workbench.quantity import quantity
+from workbench.show import hints
+from workbench.show.figures import columns_of
 from workbench.show.markup import plain
-from workbench.show.pictures import scaling as figures
-from workbench.show.pictures import time as time_figures
+from workbench.show.pictures import scaling as pictures
+from workbench.show.pictures import time as time_pictures
 from workbench.views.parts import OWN, chains, shares_along
-from workbench.views.scaling import AXES, crossings, curves, exponents, fastest_map, others_of
+from workbench.views.scaling import (
+    crossings,
+    curves,
+    curves_along,
+    exponents,
+    fastest_map,
+    longest,
+    others_of,
+    two_axes,
+)
+from workbench.views.shapes import axes_of
 
 
 def page(context: Context) -> None:
     st.subheader("Scaling: how time grows")
     if not context.chosen:
-        nothing([missing.no_runs(context.profiles)])
+        nothing([hints.no_runs(context.profiles)])
         return
     state_of(context)
     records = context.records
     if records.empty:
-        nothing([missing.no_records(context.operation)])
+        nothing([hints.no_records(context.operation)])
         return
-    axes = [axis for axis in AXES if len(curves(records, axis))]
+    axes = curves_along(records)
     along, at = st.columns(2)
     with along:
-        axis = choose(
-            st.segmented_control, "Along", axes, "along", axes.index("T") if "T" in axes else 0, required=True
-        )
+        axis = axis_of("Along", axes, "along", longest(records, axes))
     if axis is None:
-        nothing([missing.no_curve(str(context.operation), "T")])
+        nothing([context.no_curve()])
     else:
         with at:
             others = choose(st.selectbox, "At", others_of(records, axis), "at")
@@ -47,7 +56,7 @@ def page(context: Context) -> None:
 
 def growth(context: Context, found: pd.DataFrame, axis: str) -> None:
     picture(
-        figures.growth(found, axis, context.style),
+        pictures.growth(found, axis, context.style),
         "growth",
         "Points: median (measured) with its 95 % interval. Dotted: floor of what the variant declares (modelled).",
     )
@@ -56,7 +65,7 @@ def growth(context: Context, found: pd.DataFrame, axis: str) -> None:
     with left:
         st.markdown("##### Fitted exponent")
         if len(fitted):
-            frame(fitted, ["variant", "exponent", "exponent_last", "sizes", "device"], "exponents")
+            frame(fitted, columns_of("exponents"), "exponents")
             st.caption("Time grows as size to this power (derived); the last: between the two largest sizes alone.")
         else:
             nothing(["A fit needs three sizes or more."])
@@ -64,11 +73,11 @@ def growth(context: Context, found: pd.DataFrame, axis: str) -> None:
         st.markdown("##### Where two devices cross")
         for _, row in crossed.iterrows():
             st.markdown(
-                f"- from {axis} ≈ {row['size']:,.0f} on, **{plain(row['faster_above'])}** is the faster "
+                f"- from {plain(axis)} ≈ {row['size']:,.0f} on, **{plain(row['faster_above'])}** is the faster "
                 f"({plain(row['first'])} against {plain(row['second'])}, {quantity(row['seconds'], 's')}; derived)"
             )
         if crossed.empty:
-            nothing([missing.no_crossing(found["device"].nunique(), axis)])
+            nothing([hints.no_crossing(found["device"].nunique(), axis)])
 
 
 def shift(context: Context, found: pd.DataFrame, axis: str) -> None:
@@ -77,15 +86,15 @@ def shift(context: Context, found: pd.DataFrame, axis: str) -> None:
         return
     shares = shares_along(context.any_operation, found, context.catalog)
     if shares.empty:
-        nothing([missing.no_parts(list(context.catalog.operations))])
+        nothing([hints.no_parts(list(context.catalog.operations))])
         return
-    st.markdown(f"##### Where the time goes as {axis} grows")
+    st.markdown(f"##### Where the time goes as {plain(axis)} grows")
     shares = shares.assign(chain=[f"{v} on {d}" for v, d in zip(shares["variant"], shares["device"], strict=True)])
     chain = choose(st.selectbox, "Chain", list(dict.fromkeys(shares["chain"])), "grows")
     shares = shares[shares["chain"] == chain]
     own = next(iter(shares.loc[shares["part"] == OWN, "part_variant"]), "")
     picture(
-        time_figures.parts_along(shares, axis),
+        time_pictures.parts_along(shares, axis),
         "shift",
         "Each part was timed alone in the same run (derived)."
         + (f" The chain's own steps: {plain(own)}." if own else ""),
@@ -97,12 +106,20 @@ def fastest(context: Context) -> None:
     records = context.records
     devices = list(dict.fromkeys(records.loc[records["time.median_s"].notna(), "device"]))
     device = choose(st.selectbox, "On", devices, "map_device") if len(devices) > 1 else next(iter(devices), None)
-    cells = fastest_map(records[records["device"] == device]) if device is not None else fastest_map(records.head(0))
+    timed = records[(records["device"] == device) & records["time.median_s"].notna()]
+    first, second = two_axes(timed)
+    axes = axes_of(timed)
+    left, right = st.columns(2)
+    with left:
+        across = axis_of("Across", axes, "across", first)
+    with right:
+        down = axis_of("Down", [axis for axis in axes if axis != across], "down", second)
+    cells = fastest_map(timed, across, down) if across is not None else timed
     if cells.empty:
-        nothing([missing.no_times(records, str(context.operation))])
+        nothing([hints.no_times(records, str(context.operation))])
         return
     picture(
-        figures.fastest(cells, "T", "H", str(context.operation), context.style),
+        pictures.fastest(cells, str(across), down, str(context.operation), context.style),
         "fastest",
         f"On {plain(device)}. A tie: 95 % intervals of the medians overlap (derived). Hover for who is in it.",
     )

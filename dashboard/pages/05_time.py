@@ -9,24 +9,26 @@ from dashboard.context import Context
 from dashboard.show import frame, light_table, nothing, picture, state_of
 from dashboard.url import choose
 from workbench.profile.import_report import UNNAMED
-from workbench.show import missing
+from workbench.show import hints
+from workbench.show.figures import columns_of
 from workbench.show.markup import plain
-from workbench.show.pictures import time as figures
+from workbench.show.pictures import time as pictures
 from workbench.views.advice import advice
 from workbench.views.counters import kernels, rules, stalls
-from workbench.views.parts import chain_shares
-from workbench.views.problems import problems, shape_text
+from workbench.views.parts import chain_shares, chains
+from workbench.views.problems import problems
+from workbench.views.shapes import shape_text
 
 
 def page(context: Context) -> None:
     st.subheader("Where the time goes")
     if not context.chosen:
-        nothing([missing.no_runs(context.profiles)])
+        nothing([hints.no_runs(context.profiles)])
         return
     state_of(context)
     parts(context)
     if context.records.empty:
-        nothing([missing.no_records(context.operation)])
+        nothing([hints.no_records(context.operation)])
         return
     st.markdown(f"##### {plain(context.operation)}: launches, kernels and stalls")
     imported = context.operation == UNNAMED
@@ -35,15 +37,8 @@ def page(context: Context) -> None:
         shape = choose(st.selectbox, "Shape", problems(chosen), "shape", format_func=shape_text)
         chosen = chosen[chosen["shape"] == shape]
     rows = context.ladder(chosen)
-    columns = [
-        "variant",
-        "run",
-        "under_ncu_s" if imported else "time.median_s",
-        "launches.declared",
-        "launches.counted",
-    ]
-    frame(rows, [*columns, "time_a_launch_s", "top_stall", "top_stall_share"], "launches")
-    counted(context, rows)
+    frame(rows, columns_of("launches"), "launches")
+    from_counters(context, rows)
     st.markdown("##### Advice of the workbench")
     sentences = advice(context.chosen, rows, context.launches, context.catalog)
     if sentences.empty:
@@ -54,32 +49,35 @@ def page(context: Context) -> None:
 
 def parts(context: Context) -> None:
     st.markdown("##### Parts of a chain")
+    if not chains(context.catalog):
+        nothing([hints.no_chains()])
+        return
     everything = context.any_operation
     found = chain_shares(everything, context.catalog)
     if found.empty:
-        nothing([missing.no_parts(list(context.catalog.operations))])
+        nothing([hints.no_parts(list(context.catalog.operations))])
         return
     names = list(dict.fromkeys(found["chain"]))
     found = found[found["chain"] == choose(st.selectbox, "Chain", names, "chain", len(names) - 1)]
     picture(
-        figures.parts(found),
+        pictures.parts(found),
         "parts",
         "Each part was timed alone in the same run (derived). What is left over is the chain's own steps (named when "
         "pointed at) and gaps; under zero, the parts gain by standing together.",
     )
 
 
-def counted(context: Context, rows: pd.DataFrame) -> None:
+def from_counters(context: Context, rows: pd.DataFrame) -> None:
     if rows["launches.counted"].isna().all():
-        nothing([missing.no_counters(context.chosen)])
+        nothing([hints.no_counters(context.chosen)])
         if context.launches:
-            nothing([missing.counted_elsewhere(context.records, context.launches)])
+            nothing([hints.counted_elsewhere(context.records, context.launches)])
         return
     waits, times = stalls(rows, context.launches), kernels(rows, context.launches)
     whole = "report" if context.operation == UNNAMED else "record"
     if len(times):
         picture(
-            figures.stacked(
+            pictures.stacked(
                 times,
                 "kernel",
                 f"share of the time of the {whole} (measured under the profiler)",
@@ -89,7 +87,7 @@ def counted(context: Context, rows: pd.DataFrame) -> None:
         )
     if len(waits):
         picture(
-            figures.stacked(waits, "reason", "share of a warp's time between two instructions (measured)"),
+            pictures.stacked(waits, "reason", "share of a warp's time between two instructions (measured)"),
             "stalls",
             "`selected`: the warp issued. The others: what it waited for.",
         )

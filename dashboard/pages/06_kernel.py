@@ -10,8 +10,9 @@ from dashboard.url import choose, choose_several
 from workbench.build import supported_archs
 from workbench.build.catalogue import BuildRow
 from workbench.problem import Problem
+from workbench.show.figures import columns_of
 from workbench.show.markup import plain
-from workbench.show.pictures import kernel as figures
+from workbench.show.pictures import kernel as pictures
 from workbench.views.machine_code import (
     annotated_source,
     calls,
@@ -24,10 +25,6 @@ from workbench.views.machine_code import (
     source_lines,
 )
 
-RESOURCES = [
-    "kernel", "arch", "registers", "shared_bytes", "spill_bytes", "stack_bytes", "code_bytes", "block_threads",
-    "occupancy_theoretical", "occupancy_limiter",
-]  # fmt: skip
 HEIGHT = 620
 
 
@@ -78,7 +75,7 @@ def show(rows: list[BuildRow]) -> None:
         if any(row.status == "ok" for row in rows):
             nothing(["This one runs on the CPU: there is no SASS of it."])
         return
-    frame(resources(rows), RESOURCES, "kernel-resources")
+    frame(resources(rows), columns_of("kernel"), "kernel-resources")
     kernel = choose(st.selectbox, "Kernel", [f"{r.step.function} {r.unit.arch}" for r in built], "kernel")  # type: ignore[union-attr]
     row = next(r for r in built if f"{r.step.function} {r.unit.arch}" == kernel)  # type: ignore[union-attr]
     code = lines_of(row.binary, row.step.function)  # type: ignore[union-attr]
@@ -96,4 +93,4 @@ def show(rows: list[BuildRow]) -> None:
     st.markdown("##### Instruction mix")
     function = row.step.function  # type: ignore[union-attr]
     found = mix(rows)
-    picture(figures.mix(found[found["kernel"] == function]), "mix")
+    picture(pictures.mix(found[found["kernel"] == function]), "mix")

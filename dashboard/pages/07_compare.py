@@ -9,40 +9,36 @@ from dashboard.context import Context
 from dashboard.filter_bar import run_label
 from dashboard.show import frame, nothing, picture
 from dashboard.url import choose
-from workbench.show import missing
+from workbench.show import hints
 from workbench.show.compare_text import as_markdown, summary
 from workbench.show.explanation import in_words, shown
+from workbench.show.figures import columns_of
 from workbench.show.markup import code, plain
-from workbench.show.pictures import compare as figures
+from workbench.show.pictures import compare as pictures
 from workbench.views.compare import Comparison, compare
 from workbench.views.counters import launches_of, with_counters
-from workbench.views.explain import explain, side_rows
+from workbench.views.explain import explain, rows_of
+from workbench.views.filter import Filter
 from workbench.views.pairing import earlier_run
-from workbench.views.problems import shape_text
 from workbench.views.query import read_records
 from workbench.views.runs import RunSummary
-from workbench.views.selection import Selection
-
-TABLE = [
-    "verdict", "variant_a", "variant_b", "problem", "median_a_s", "median_b_s", "ratio", "low", "high", "timer",
-    "settings_a", "settings_b", "reason",
-]  # fmt: skip
+from workbench.views.shapes import shape_text
 
 
 def page(context: Context) -> None:
     st.subheader("Compare: is B faster or slower than A, and why")
     runs = {run.name: run for run in context.runs if run.state != "corrupt"}
     if not runs:
-        nothing([missing.no_runs(context.profiles)])
+        nothing([hints.no_runs(context.profiles)])
         return
     current = next((run for run in context.chosen if run.name in runs), next(iter(runs.values())))
     before = earlier_run(current, context.runs)
     default = int(before is not None)
     what = choose(st.segmented_control, "Compare", ["two variants", "two runs"], "compare", default, required=True)
-    sides = two_runs(runs, current, before) if what == "two runs" else two_variants(context, runs, current)
-    if sides is None:
+    pair = two_runs(runs, current, before) if what == "two runs" else two_variants(context, runs, current)
+    if pair is None:
         return
-    run_a, variant_a, run_b, variant_b = sides
+    run_a, variant_a, run_b, variant_b = pair
     left, right = st.columns(2)
     with left:
         across_devices = st.checkbox("compare across devices", key="across_devices")
@@ -104,22 +100,24 @@ def two_variants(
 
 def records(context: Context, run: RunSummary, variant: str | None) -> pd.DataFrame:
     operations = (context.operation,) if context.operation else ()
-    only = Selection(operations=operations, variants=(variant,) if variant else (), dtypes=context.selection.dtypes)
+    only = Filter(operations=operations, variants=(variant,) if variant else (), dtypes=context.filter.dtypes)
     return read_records([run], only, samples=True).frame
 
 
 def verdicts(result: Comparison, context: Context, runs: dict[str, RunSummary]) -> None:
     pairs = result.frame()
     picture(
-        figures.ratios(pairs), "ratios", "Medians' ratio with its 95 % bootstrap interval; the band is the noise floor."
+        pictures.ratios(pairs),
+        "ratios",
+        "Medians' ratio with its 95 % bootstrap interval, over 1 where B is slower; the band is the noise (A/A).",
     )
-    frame(pairs, TABLE, "pairs")
+    frame(pairs, columns_of("pairs"), "pairs")
     st.markdown("##### Why")
     names = [f"{p.variant_a} → {p.variant_b}, {shape_text(p.shape)}" for p in result.pairs]
     name = choose(st.selectbox, "Pair", names, "pair")
     pair = result.pairs[names.index(str(name))]
-    everything = read_records(list(runs.values()), Selection(operations=(pair.operation,))).frame
-    a, b = side_rows(
+    everything = read_records(list(runs.values()), Filter(operations=(pair.operation,))).frame
+    a, b = rows_of(
         with_counters(everything, launches_of(list(runs.values()), everything)),
         [(pair.run_a, pair.key_a), (pair.run_b, pair.key_b)],
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from kernel_variants import equations, experiment
-from kernel_variants.scan.streams import FLOPS_PER_GATE_PAIR, LEAST_SPECIAL_PER_GATE_PAIR, SPECIAL_PER_GATE_PAIR
+from kernel_variants.scan.cells import FLOPS_PER_GATE_PAIR, LEAST_SPECIAL_PER_GATE_PAIR, SPECIAL_PER_GATE_PAIR
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 
 GATE_SPECIAL = SPECIAL_PER_GATE_PAIR

@@ -28,7 +28,7 @@ def warps(outputs: int, block: int) -> tuple[int, int, int]:
 def unfused_step(shape: Shape, settings: Settings, t: int) -> tuple[Kernel, ...]:
     """x[:, t] → a[:, t], b[:, t]: two products and four elementwise kernels."""
     B, T, D, H = (shape[axis] for axis in "BTDH")
-    source, block = HERE / "per_step.cu", int(settings["block"])
+    source, block = HERE / "10_per_step.cu", int(settings["block"])
     one_each, warp_each = (ceil_div(B * H, block), 1, 1), warps(B * H, block)
     sizes, threads = (t, B, T, D, H), (block, 1, 1)
     return (
@@ -46,4 +46,4 @@ def fused_step(shape: Shape, settings: Settings, t: int) -> tuple[Kernel, ...]:
     B, T, D, H = (shape[axis] for axis in "BTDH")
     block = int(settings["block"])
     arguments = ("x", "w", "bias", "a", "b", t, B, T, D, H)
-    return (Kernel(HERE / "per_step_fused.cu", "gate_step", warps(B * H, block), (block, 1, 1), arguments),)
+    return (Kernel(HERE / "11_per_step_fused.cu", "gate_step", warps(B * H, block), (block, 1, 1), arguments),)

@@ -89,7 +89,7 @@ def unfused(shape: Shape, settings: Settings) -> Plan:
     rows, D, H = shape["B"] * shape["T"], shape["D"], shape["H"]
     block = int(settings["block"])
     grid, threads, sizes = steps.warps(rows * H, block), (block, 1, 1), (rows, D, H)
-    source = HERE / "unfused.cu"
+    source = HERE / "20_unfused.cu"
     return Plan(
         (
             Kernel(source, "gate_unfused_z", grid, threads, ("x", "w", "bias", "a", "b", *sizes)),
@@ -108,7 +108,7 @@ def fused(shape: Shape, settings: Settings) -> Plan:
     rows, D, H = shape["B"] * shape["T"], shape["D"], shape["H"]
     block = int(settings["block"])
     arguments = ("x", "w", "bias", "a", "b", rows, D, H)
-    return Plan((Kernel(HERE / "fused.cu", "gate_fused", steps.warps(rows * H, block), (block, 1, 1), arguments),))
+    return Plan((Kernel(HERE / "21_fused.cu", "gate_fused", steps.warps(rows * H, block), (block, 1, 1), arguments),))
 
 
 def one_launch_cost(shape: Shape, settings: Settings) -> Cost:
@@ -122,11 +122,11 @@ def fused_shared(shape: Shape, settings: Settings) -> Plan:
     threads = (tile_rows // 8 * tile_channels // 4, 1, 1)  # 8 rows x 4 channels a thread: include/product_tile.cuh
     defines = (("TILE_ROWS", tile_rows), ("TILE_CHANNELS", tile_channels), ("TILE_DEPTH", tile_depth))
     arguments = ("x", "w", "bias", "a", "b", rows, D, H)
-    return Plan((Kernel(HERE / "fused_shared.cu", "gate_fused_shared", grid, threads, arguments, defines=defines),))
+    return Plan((Kernel(HERE / "22_fused_shared.cu", "gate_fused_shared", grid, threads, arguments, defines=defines),))
 
 
 def preactivations(shape: Shape) -> Tensor:
-    """kv between product and gates, float32 whatever the dtype: elementwise.cu says why."""
+    """kv between product and gates, float32 whatever the dtype: 30_elementwise.cu says why."""
     return Tensor("kv", (shape["B"], shape["T"], 2, shape["H"]), "float32", "scratch")
 
 
@@ -138,7 +138,7 @@ def batched(shape: Shape, settings: Settings) -> Plan:
     return Plan(
         (
             Call(products.multiply, ("x", "w", "kv")),
-            Kernel(HERE / "elementwise.cu", "gate_elementwise", grid, (block, 1, 1), arguments),
+            Kernel(HERE / "30_elementwise.cu", "gate_elementwise", grid, (block, 1, 1), arguments),
         ),
         (preactivations(shape),),
     )
@@ -157,7 +157,7 @@ def batched_vector(shape: Shape, settings: Settings) -> Plan:
     return Plan(
         (
             Call(products.multiply, ("x", "w", "kv")),
-            Kernel(HERE / "elementwise_vector.cu", "gate_elementwise_vector", grid, (block, 1, 1), arguments),
+            Kernel(HERE / "31_elementwise_vector.cu", "gate_elementwise_vector", grid, (block, 1, 1), arguments),
         ),
         (preactivations(shape),),
     )
@@ -168,7 +168,7 @@ def batched_cpu(shape: Shape, settings: Settings) -> Plan:
     return Plan(
         (
             Call(products.multiply_add, ("x", "w", "bias", "kv")),
-            Host(HERE / "elementwise.cpp", "gate_elementwise", ("kv", "a", "b", B * T, H)),
+            Host(HERE / "32_elementwise.cpp", "gate_elementwise", ("kv", "a", "b", B * T, H)),
         ),
         (preactivations(shape),),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kernel_variants.scan.cells import GATED_SCAN
 from kernel_variants.scan.cpu import simd, streaming
-from kernel_variants.scan.streams import GATED_SCAN
 
 HERE = Path(__file__).parent
 

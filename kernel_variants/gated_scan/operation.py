@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from kernel_variants import equations, experiment
-from kernel_variants.scan.streams import GATED_SCAN, LEAST_SPECIAL_PER_GATE_PAIR
+from kernel_variants.scan.cells import GATED_SCAN, LEAST_SPECIAL_PER_GATE_PAIR
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 
 

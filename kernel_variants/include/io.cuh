@@ -17,5 +17,11 @@ typedef float io_t;
 __device__ __forceinline__ io_t narrow(float value) { return value; }
 #endif
 
+// Rounds a value to the type of the place where it goes.
+__device__ __forceinline__ void narrow(float &to, float value) { to = value; }
+#if defined(IO_BFLOAT16)
+__device__ __forceinline__ void narrow(io_t &to, float value) { to = narrow(value); }
+#endif
+
 __device__ __forceinline__ float load_io(const io_t *p) { return widen(*p); }
 __device__ __forceinline__ void store_io(io_t *p, float value) { *p = narrow(value); }

@@ -1,7 +1,7 @@
 // The products of both gates for a tile of rows x channels, from tiles of x and w in shared memory.
 //
-// A block owns TILE_ROWS x TILE_CHANNELS outputs of k and of v and walks the depth D in pieces of TILE_DEPTH. Each value
-// that comes from memory serves a whole row or column of the tile. A thread owns THREAD_ROWS consecutive rows x
+// A block owns TILE_ROWS x TILE_CHANNELS outputs of k and of v and walks the depth D in pieces of TILE_DEPTH. Each
+// value that comes from memory serves a whole row or column of the tile. A thread owns THREAD_ROWS consecutive rows x
 // THREAD_CHANNELS consecutive channels of both gates in registers: at 8 x 4 a step in depth is 16 values from shared
 // memory (four 128-bit loads) for 64 multiply-adds.
 //

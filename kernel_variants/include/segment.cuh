@@ -4,10 +4,9 @@
 // learn from outside which state enters, replay from that state. The values are read once, the gates computed once.
 #pragma once
 
-#include "steps.cuh"
-#include "vector.cuh"
+#include "cell.cuh"
 
-#define LANES 32 // of a warp; lane l of a warp has channels [l WIDTH, l WIDTH + WIDTH) of the block's 32 WIDTH
+constexpr int LANES = 32; // of a warp; lane l of a warp has channels [l WIDTH, l WIDTH + WIDTH) of the block's 32 WIDTH
 
 // Of `length` steps that begin at `first`, those that lie before T.
 __device__ __forceinline__ int steps_there(index_t first, int length, index_t T) {
@@ -20,30 +19,25 @@ __device__ __forceinline__ int channels_there(index_t first, int width, index_t 
 }
 
 template <int LENGTH, int WIDTH> struct Segment {
-    Affine step[LENGTH][WIDTH];
+    Step step[LENGTH][WIDTH];
 
-    // Rows of the two streams, `row` elements apart, from the address of this thread's first channel. Of the LENGTH
-    // rows `rows` are there, of the WIDTH channels `channels`; what is not there is the identity. `packs`: rows can be
-    // read in packs (vector.cuh).
-    __device__ __forceinline__ void read(const in_t *in_a, const in_t *in_b, index_t row, int rows, int channels,
-                                         bool packs) {
+    // From this thread's first step and channel on. Of the LENGTH steps `rows` are there, of the WIDTH channels
+    // `channels`; what is not there leaves the state as it is. `packs`: rows can be read in packs (vector.cuh).
+    __device__ __forceinline__ void read(Inputs in, int rows, int channels, bool packs) {
         if (rows == LENGTH && channels == WIDTH && (WIDTH == 1 || packs)) {
-            Pack<in_t, WIDTH> from_a[LENGTH], from_b[LENGTH]; // all loads before the first use: they fly together
+            RawPack<WIDTH> raw[LENGTH]; // all loads before the first use: they fly together
 #pragma unroll
-            for (int s = 0; s < LENGTH; ++s, in_a += row, in_b += row) {
-                from_a[s] = load_pack<WIDTH>(in_a);
-                from_b[s] = load_pack<WIDTH>(in_b);
-            }
+            for (int s = 0; s < LENGTH; ++s, in.advance()) raw[s] = in.read_pack<WIDTH>();
 #pragma unroll
             for (int s = 0; s < LENGTH; ++s)
 #pragma unroll
-                for (int v = 0; v < WIDTH; ++v) step[s][v] = step_of(from_a[s].at[v], from_b[s].at[v]);
+                for (int v = 0; v < WIDTH; ++v) step[s][v] = step_of(raw[s].at(v));
         } else {
 #pragma unroll
-            for (int s = 0; s < LENGTH; ++s, in_a += row, in_b += row)
+            for (int s = 0; s < LENGTH; ++s, in.advance())
 #pragma unroll
                 for (int v = 0; v < WIDTH; ++v)
-                    step[s][v] = s < rows && v < channels ? step_of(in_a[v], in_b[v]) : identity();
+                    step[s][v] = s < rows && v < channels ? step_of(in.read(0, v)) : no_step();
         }
     }
 
@@ -57,30 +51,38 @@ template <int LENGTH, int WIDTH> struct Segment {
         }
     }
 
-    // Walks from the state that enters and stores every state in rows of H; `state` is then what leaves.
-    __device__ __forceinline__ void replay(float (&state)[WIDTH], io_t *h, index_t H, int rows, int channels,
+    // Walks from the state that enters and stores what the cell emits; `state` is then what leaves. INDEXED: rows are
+    // addressed from the first one, which keeps no moving pointer in a register.
+    template <bool INDEXED = false>
+    __device__ __forceinline__ void replay(float (&state)[WIDTH], Outputs out, int rows, int channels,
                                            bool packs) const {
         if (rows == LENGTH && channels == WIDTH && (WIDTH == 1 || packs)) {
+            if constexpr (INDEXED) {
 #pragma unroll
-            for (int s = 0; s < LENGTH; ++s, h += H) store_pack<WIDTH>(h, advance(state, s));
+                for (int s = 0; s < LENGTH; ++s) out.store_pack(advance(state, s), s);
+            } else {
+#pragma unroll
+                for (int s = 0; s < LENGTH; ++s, out.advance()) out.store_pack(advance(state, s));
+            }
         } else {
 #pragma unroll
-            for (int s = 0; s < LENGTH; ++s, h += H) {
-                const Pack<io_t, WIDTH> out = advance(state, s);
-                if (s < rows) store_some(h, out, channels);
+            for (int s = 0; s < LENGTH; ++s, out.advance()) {
+                const EmittedPack<WIDTH> emitted = advance(state, s);
+                if (s < rows) out.store_some(emitted, channels);
             }
         }
     }
 
   private:
-    __device__ __forceinline__ Pack<io_t, WIDTH> advance(float (&state)[WIDTH], int s) const {
-        Pack<io_t, WIDTH> out;
+    __device__ __forceinline__ EmittedPack<WIDTH> advance(float (&state)[WIDTH], int s) const {
+        EmittedPack<WIDTH> emitted;
 #pragma unroll
         for (int v = 0; v < WIDTH; ++v) {
-            state[v] = apply(step[s][v], state[v]);
-            out.at[v] = narrow(state[v]);
+            const float before = state[v];
+            state[v] = apply(step[s][v], before);
+            emitted.set(v, Cell::emit(step[s][v], before, state[v]));
         }
-        return out;
+        return emitted;
     }
 };
 

@@ -1,50 +1,64 @@
-// One stage of a ring in shared memory: a tile's rows of both streams, filled by one warp and read by others.
+// One stage of a ring in shared memory: a tile's rows of every input stream, filled by one warp and read by others.
 #pragma once
 
 #include "async_copy.cuh"
+#include "cell.cuh"
 #include "mbarrier.cuh"
-#include "steps.cuh"
-#include "vector.cuh"
 
 template <int ROWS, int CHANNELS> struct Stage {
-    in_t a[ROWS][CHANNELS];
-    in_t b[ROWS][CHANNELS];
+#define STREAM_STAGE(type, name, rows, more) type name[ROWS][CHANNELS];
+    CELL_INPUTS(STREAM_STAGE)
+
+    // What was copied, from a step and channel of the tile on.
+    __device__ __forceinline__ Inputs at(int step, int channel) const {
+#define STREAM_STAGED(type, name, rows, more) Stream<const type>{&this->name[step][channel], CHANNELS},
+        return Inputs{CELL_INPUTS(STREAM_STAGED)};
+    }
 
     // Whether rows can be copied in pieces of 16 bytes; else they are copied value by value.
-    static __device__ __forceinline__ bool pieces_fit(const in_t *in_a, const in_t *in_b, index_t H) {
-        return packs_fit<16 / sizeof(in_t)>(in_a, H) && packs_fit<16 / sizeof(in_t)>(in_b, H);
+    static __device__ __forceinline__ bool pieces_fit(const Inputs &in, index_t H) {
+#define STREAM_PIECES_FIT(type, name, rows, more) &&::packs_fit<16 / sizeof(type)>(in.name.at, H)
+        return true CELL_INPUTS(STREAM_PIECES_FIT);
     }
 
     // By one warp: begins to copy `rows` rows of `channels` channels and lets every lane arrive at `full` when its own
     // copies are there.
-    __device__ __forceinline__ void fill(const in_t *in_a, const in_t *in_b, index_t row, int rows, int channels,
-                                         bool in_pieces, int lane, Mbarrier &full) {
-        copy(a, in_a, row, rows, channels, in_pieces, lane);
-        copy(b, in_b, row, rows, channels, in_pieces, lane);
-        if (in_pieces || sizeof(in_t) >= 4)
+    __device__ __forceinline__ void fill(const Inputs &in, int rows_there, int channels, bool in_pieces, int lane,
+                                         Mbarrier &full) {
+#define STREAM_COPY(type, name, rows, more) copy(this->name, in.name.at, in.name.row, rows_there, channels, in_pieces, lane);
+#define STREAM_COPIES(type, name, rows, more) &&sizeof(type) >= LEAST
+#define STREAM_SOME_COPIES(type, name, rows, more) || sizeof(type) >= LEAST
+        CELL_INPUTS(STREAM_COPY)
+        if (in_pieces || (true CELL_INPUTS(STREAM_COPIES))) {
             full.arrive_when_copied();
-        else
+        } else {
+            if ((false CELL_INPUTS(STREAM_SOME_COPIES))) wait_for_copies();
             full.arrive();
+        }
     }
 
   private:
-    static __device__ __forceinline__ void copy(in_t (*to)[CHANNELS], const in_t *from, index_t row, int rows,
+    static constexpr int LEAST = 4; // bytes: fewer than an asynchronous copy takes are loaded and stored
+
+    template <typename V>
+    static __device__ __forceinline__ void copy(V (*to)[CHANNELS], const V *from, index_t row, int rows,
                                                 int channels, bool in_pieces, int lane) {
-        constexpr int values = 16 / sizeof(in_t), pieces = CHANNELS / values;
-        constexpr int least = sizeof(in_t) < 4 ? 4 : sizeof(in_t);
+        constexpr int values = 16 / sizeof(V), pieces = CHANNELS / values;
         if (in_pieces) {
 #pragma unroll
             for (int i = lane; i < ROWS * pieces; i += 32) {
                 const int step = i / pieces, channel = i % pieces * values;
-                if (step < rows && channel < channels) copy_async<16>(&to[step][channel], from + step * row + channel);
+                if (step < rows && channel < channels)
+                    copy_async<16>(&to[step][channel], from + step * row + channel);
             }
         } else {
             for (int step = 0; step < rows; ++step)
                 for (int channel = lane; channel < channels; channel += 32) {
-                    if constexpr (sizeof(in_t) >= least) // 2 bytes are less than an asynchronous copy takes
-                        copy_async<least>(&to[step][channel], from + step * row + channel);
+                    const V *value = from + step * row + channel;
+                    if constexpr (sizeof(V) >= LEAST)
+                        copy_async<sizeof(V)>(&to[step][channel], value);
                     else
-                        to[step][channel] = from[step * row + channel];
+                        to[step][channel] = *value;
                 }
         }
     }

@@ -1,8 +1,8 @@
-// The states that pass along a row of tiles of one strip of channels, for tiles that are long in the making: those whose
-// steps come out of a matrix product. Built on look_back.cuh.
+// The states that pass along a row of tiles of one strip of channels, for tiles that are long in the making: those
+// whose steps come out of a matrix product. Built on look_back.cuh.
 //
-// A tile publishes its summary (what it does to a state) as soon as it has it, and the state that leaves it as soon as it
-// knows that. To learn the state that enters it, a tile walks back to the nearest tile that has published its state,
+// A tile publishes its summary (what it does to a state) as soon as it has it, and the state that leaves it as soon as
+// it knows that. To learn the state that enters it, a tile walks back to the nearest tile that has published its state,
 // and applies the summaries from there on, forwards. It so repeats, operation by operation, what each of those tiles
 // will do itself: whichever tile it starts from, the bits are the same, and yet no tile waits for another's look-back.
 #pragma once
@@ -57,8 +57,9 @@ __device__ __forceinline__ float enter_tile(const TileChain &chain, index_t tile
     return state;
 }
 
-// The scan of a tile that lies in the registers of a block: a thread holds a segment, some consecutive steps of a channel,
-// and SEGMENTS of them make the tile. Each segment's summary is written first; `pass_states` then fills `entering`.
+// The scan of a tile that lies in the registers of a block: a thread holds a segment, some consecutive steps of a
+// channel, and SEGMENTS of them make the tile. Each segment's summary is written first; `pass_states` then fills
+// `entering`.
 template <int SEGMENTS, int CHANNELS> struct StripScan {
     Affine summary[SEGMENTS][CHANNELS];
     float entering[SEGMENTS][CHANNELS];
@@ -82,8 +83,8 @@ template <int SEGMENTS, int CHANNELS> struct StripScan {
     }
 };
 
-// Which part of (B, T, H) a tile is: stretches of time, in each the sequences, in each the strips of channels. A grid has
-// fewer than 2^31 tiles, so 32 bits count them.
+// Which part of (B, T, H) a tile is: stretches of time, in each the sequences, in each the strips of channels. A grid
+// has fewer than 2^31 tiles, so 32 bits count them.
 struct TilePlace {
     unsigned tile, strips;
     index_t sequence, first_step, first_channel;

@@ -76,13 +76,14 @@ def supports(shape: Shape, geometry: Geometry, dtypes: Collection[str]) -> str |
 
 
 def scan_in_product(
+    rung: int,
     name: str,
     geometry: Callable[[Settings], Geometry],
     settings: Mapping[str, tuple[int, ...]],
     dtypes: Collection[str] = ("float32", "bfloat16"),
 ) -> Variant:
-    """x, w → h by the function layer_NAME of NAME.cu, as one part of a layer."""
-    source, function = f"{name}.cu", f"layer_{name}"
+    """x, w → h by the function layer_NAME of RUNG_NAME.cu, as one part of a layer."""
+    source, function = f"{rung}_{name}.cu", f"layer_{name}"
     smallest = geometry({key: min(values) for key, values in settings.items()})
     return Variant(
         name=name,
@@ -110,9 +111,9 @@ def _tensor(settings: Settings) -> Geometry:
     return Geometry(rows, channels, rows // 64 * channels // 16 * 32, defines)
 
 
-PLAIN = scan_in_product("epilogue_scan", _plain, {"tile_rows": (128, 64)})
+PLAIN = scan_in_product(50, "epilogue_scan", _plain, {"tile_rows": (128, 64)})
 """On the ordinary pipes."""
 TENSOR = scan_in_product(
-    "epilogue_scan_tensor", _tensor, {"tile_rows": (128, 64), "tile_channels": (64, 32)}, ("bfloat16",)
+    51, "epilogue_scan_tensor", _tensor, {"tile_rows": (128, 64), "tile_channels": (64, 32)}, ("bfloat16",)
 )
 """On the tensor cores."""

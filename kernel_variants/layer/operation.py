@@ -7,7 +7,7 @@ import numpy as np
 from kernel_variants import equations, experiment
 from kernel_variants.gate import operation as gate
 from kernel_variants.projection import operation as projection
-from kernel_variants.scan.streams import LEAST_SPECIAL_PER_GATE_PAIR
+from kernel_variants.scan.cells import LEAST_SPECIAL_PER_GATE_PAIR
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 
 SCAN_FLOPS = 2

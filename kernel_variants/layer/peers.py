@@ -7,8 +7,8 @@ from typing import Any
 from kernel_variants.gate import eager as gate_eager
 from kernel_variants.gate import operation as gate
 from kernel_variants.layer.operation import SCAN_FLOPS, layer_bytes
+from kernel_variants.scan.in_torch import associative_scan
 from kernel_variants.scan.peers import FIRST_RUNG, TRITON, compiled
-from kernel_variants.scan.torch_rungs import associative_scan
 from workbench.declare import Call, Cost, Device, Plan, Requirement, Settings, Shape, Variant
 
 MINGRU = (

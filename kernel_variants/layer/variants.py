@@ -54,7 +54,7 @@ def per_step(shape: Shape, settings: Settings) -> Plan:
         steps += gate_steps.unfused_step(shape, settings, t)
         arguments = ("a", "b", "h0", "h", "h_last", t, B, T, H)
         grid = (ceil_div(B * H, block), 1, 1)
-        steps.append(Kernel(HERE / "state_step.cu", "layer_state_step", grid, (block, 1, 1), arguments))
+        steps.append(Kernel(HERE / "10_state_step.cu", "layer_state_step", grid, (block, 1, 1), arguments))
         steps.append(projection_variants.step(shape, settings, t))
     between = tuple(t for t in scratch(shape) if t.name in ("a", "b", "h"))
     return Plan(tuple(steps), (*gate_steps.scratch(shape), *between))
@@ -79,7 +79,7 @@ def per_step_fused(shape: Shape, settings: Settings) -> Plan:
     for t in range(T):
         arguments = ("x", "w", "bias", "h0", "h", "h_last", t, B, T, D, H)
         grid = gate_steps.warps(B * H, block)
-        steps.append(Kernel(HERE / "cell_step.cu", "layer_cell_step", grid, (block, 1, 1), arguments))
+        steps.append(Kernel(HERE / "11_cell_step.cu", "layer_cell_step", grid, (block, 1, 1), arguments))
         steps.append(projection_variants.step(shape, settings, t))
     return Plan(tuple(steps), tuple(t for t in scratch(shape) if t.name == "h"))
 

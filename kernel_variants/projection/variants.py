@@ -53,7 +53,7 @@ def step(shape: Shape, settings: Settings, t: int) -> Kernel:
     B, T, H, O = (shape[axis] for axis in "BTHO")
     block = int(settings["block"])
     return Kernel(
-        HERE / "per_step.cu", "projection_step", warps(B * O, block), (block, 1, 1), (*TENSORS, t, B, T, H, O)
+        HERE / "10_per_step.cu", "projection_step", warps(B * O, block), (block, 1, 1), (*TENSORS, t, B, T, H, O)
     )
 
 

@@ -10,8 +10,8 @@ from functools import cache, partial
 from typing import Any
 
 from kernel_variants.own_form import OwnForm
+from kernel_variants.scan.in_torch import associative_scan
 from kernel_variants.scan.operation import scan_bytes
-from kernel_variants.scan.torch_rungs import associative_scan
 from workbench.declare import Call, Cost, Plan, Requirement, Settings, Shape, Variant
 
 ACCELERATED_SCAN = Requirement("accelerated_scan", "pip install accelerated-scan==0.3.1")

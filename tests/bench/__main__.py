@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.bench.figure import Figure, quantity
 
-BENCHMARKS = ("cpu_scan", "command_line", "ranges", "harness", "import_reports", "dashboard")
+BENCHMARKS = ("cpu_scan", "command_line", "ranges", "harness", "import_reports", "dashboard", "simulate")
 """Add yours here."""
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from workbench.quantity import quantity as written
+
 
 class Figure(NamedTuple):
     """A plain tuple (name, value, unit, limit) serves as one too."""
@@ -30,10 +32,5 @@ class Figure(NamedTuple):
 
 
 def quantity(value: float, unit: str) -> str:
-    """A value with a prefix that keeps it short: 0.0123 s → 12.3 ms."""
-    if unit == "ratio":
-        return f"{value:.3g}"
-    for scale, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ")):
-        if abs(value) >= scale:
-            return f"{value / scale:.3g} {prefix}{unit}"
-    return f"{value / 1e-9:.3g} n{unit}"
+    """A value with its unit; a ratio has none."""
+    return written(value, "" if unit == "ratio" else unit)

@@ -14,7 +14,7 @@ from workbench.build import compile as compile_module
 from workbench.declare import Host, Kernel
 from workbench.problem import Problem
 
-SERIAL = Path(__file__).resolve().parents[2] / "kernel_variants" / "scan" / "serial.cu"
+SERIAL = Path(__file__).resolve().parents[2] / "kernel_variants" / "scan" / "50_serial.cu"
 
 KERNEL = """
 #include "scale.cuh"

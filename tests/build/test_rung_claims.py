@@ -6,7 +6,9 @@ The catalogue is compiled into the checkout's own cache: what `make sweep` has b
 from __future__ import annotations
 
 import functools
+import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -153,3 +155,42 @@ def test_the_whole_catalogue_compiles_and_fits_an_sm(arch: str) -> None:
     found = [row.fact for row in made if row.fact is not None]
     assert len(found) >= 40
     assert [fact.kernel for fact in found if not fact.occupancy_theoretical] == []
+
+
+LIMITS = Path(__file__).parent / "scan_code.json"
+"""What each scan kernel compiled to when it was written for one operation alone: registers, spilled bytes and the
+instructions of its largest inner loop. Kernels that are younger stand there as they were first."""
+
+NUMBERING = 2
+"""Registers that ptxas may number differently where its PTX is the same up to the registers' names."""
+ALLOCATED = 8
+"""Registers per thread that an SM hands out at once (cuda_occupancy.h): within that nothing is gained or lost."""
+NO_LIMIT = 32
+"""Registers with which all 64 warps of an SM fit its 65,536: fewer win no occupancy."""
+
+
+@pytest.mark.parametrize("arch", ["sm_89", "sm_90"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_scan_kernel_over_cells_costs_what_it_cost_without(dtype: str, arch: str) -> None:
+    limits = json.loads(LIMITS.read_text())["kernels"]
+    found = scan_code(dtype, arch)
+    known = {key for key in limits if key.split("|")[1:3] == [dtype, arch]}
+    assert set(found) == known, "a new kernel needs its limits, one that is gone none"
+    worse = []
+    for key, (registers, spilled, loop) in found.items():
+        most_registers, most_spilled, longest = limits[key]
+        most = max(NO_LIMIT, min(most_registers + NUMBERING, -(-most_registers // ALLOCATED) * ALLOCATED))
+        if registers > most or spilled > most_spilled or loop > longest + max(1, longest // 250):
+            worse.append(f"{key}: {limits[key]} -> {[registers, spilled, loop]}")
+    assert not worse, "\n".join(worse)
+
+
+def scan_code(dtype: str, arch: str) -> dict[str, tuple[int, int, int]]:
+    """Registers, spilled bytes and inner loop of every kernel of the scans, by variant|dtype|arch|kernel."""
+    found = {}
+    for row in everything(dtype, arch):
+        if row.variant.split("/")[0] in ("scan", "gated_scan") and row.fact and row.binary and row.step:
+            loop = listing_of(row.binary, row.step.function).inner_loop()
+            key = f"{row.variant}|{dtype}|{arch}|{row.step.function}"
+            found[key] = (row.fact.registers, row.fact.spill_bytes, len(loop.body) if loop else 0)
+    return found

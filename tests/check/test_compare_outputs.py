@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from workbench.check import compare_outputs as module
 from workbench.check.compare_outputs import compare_outputs
+from workbench.declare import Tolerance
 
 
 @pytest.fixture(params=[(5, 1 << 22), (5, 7), (1 << 16, 1 << 22)], ids=["pieces", "stripes", "whole"])
@@ -34,7 +35,7 @@ def test_the_error_is_that_of_the_whole_array() -> None:
         want = got.astype(np.float64) + shift
         norm = float(np.linalg.norm(want)) or 1.0
         expected = float(np.linalg.norm(got - want)) / norm
-        found = compare_outputs({"y": got}, {"y": want}, bound=math.inf)
+        found = compare_outputs({"y": got}, {"y": want}, {"y": Tolerance(math.inf)})
         assert math.isclose(found.relative_l2, expected, rel_tol=1e-9, abs_tol=1e-12)
 
     holds()
@@ -47,7 +48,7 @@ def test_one_value_that_is_no_number_is_found_wherever_it_is(wrong: float) -> No
     for place in np.ndindex(4, 6):
         got = want.astype(np.float32)
         got[place] = wrong
-        found = compare_outputs({"y": got}, {"y": want}, bound=1e-6)
+        found = compare_outputs({"y": got}, {"y": want}, {"y": Tolerance(1e-6)})
         assert math.isinf(found.relative_l2)
         assert f"1 of 24 values are not finite, first at [{place[0]}, {place[1]}]" in found.detail
 
@@ -57,13 +58,13 @@ def test_the_largest_error_is_named_with_its_place_in_bf16_too() -> None:
     want = np.linspace(1.0, 2.0, 24).reshape(4, 6)
     got = want.astype(ml_dtypes.bfloat16)
     got[2, 3] = 7.0
-    found = compare_outputs({"y": got}, {"y": want}, bound=1e-3)
+    found = compare_outputs({"y": got}, {"y": want}, {"y": Tolerance(1e-3)})
     assert found.detail.startswith("largest at [2, 3]: 7 instead of ")
 
 
 def test_the_worst_of_several_outputs_counts_and_a_wrong_shape_is_wrong() -> None:
     want = {"a": np.ones(3), "b": np.ones(3)}
-    found = compare_outputs({"a": np.ones(3), "b": np.full(3, 1.5)}, want, bound=1.0)
+    found = compare_outputs({"a": np.ones(3), "b": np.full(3, 1.5)}, want, dict.fromkeys("ab", Tolerance(1.0)))
     assert (found.where, found.relative_l2) == ("b", 0.5)
-    found = compare_outputs({"a": np.ones((3, 1)), "b": np.ones(3)}, want, bound=1.0)
+    found = compare_outputs({"a": np.ones((3, 1)), "b": np.ones(3)}, want, dict.fromkeys("ab", Tolerance(1.0)))
     assert math.isinf(found.relative_l2) and "shape (3, 1) instead of (3,)" in found.detail

@@ -36,6 +36,6 @@ def test_sweep_times_and_prints_its_ladder(workbench: Run, tmp_path: Path) -> No
     done = workbench("sweep", "--kernels", SOFTMAX, "--rows", "64", "--columns", "256,1024", "--device", "cpu")
     assert done.returncode == 0, done.stderr
     assert "rows=64 columns=256" in done.stdout
-    assert "row_block" in done.stdout and "emulation" in done.stdout and "noise floor" in done.stdout
+    assert "row_block" in done.stdout and "emulation" in done.stdout and "noise (A/A)" in done.stdout
     runs = list((tmp_path / "profiles").iterdir())
     assert len(runs) == 1 and (runs[0] / "records.parquet").is_file()

@@ -52,7 +52,7 @@ def no_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "streamlit.web.bootstrap.load_config_options",
     ):  # fmt: skip
         monkeypatch.setattr(place, stop)
-    monkeypatch.setattr("workbench.execute.worker.start_server", lambda: None)
+    monkeypatch.setattr("workbench.execute.server_of_workers.start_server", lambda: None)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     with contextlib.ExitStack() as after:
         for number, handler in handlers.items():

@@ -63,10 +63,10 @@ def test_compare_at_80_columns_and_piped(workbench: Run, tmp_path: Path) -> None
         shutil.copytree(committed, tmp_path / "profiles" / name)
     piped = workbench("compare", "one", "two")
     row = next(line for line in piped.stdout.splitlines() if "batched_streaming" in line)
-    assert "layer" in row and "B4 T1024 D512 H512 O512 float32" in row and row.count("53.5 ms") == 2
+    assert "layer" in row and "B=4 T=1024 D=512 H=512 O=512 float32" in row and row.count("53.5 ms") == 2
     narrow = workbench("compare", "one", "two", COLUMNS="80").stdout
     assert max(map(cell_len, narrow.splitlines())) <= 80
-    for words in ("batched_streaming", "B4 T1024 D512 H512 O512 float32", "A 53.5 ms", "verdict same"):
+    for words in ("batched_streaming", "B=4 T=1024 D=512 H=512 O=512 float32", "A 53.5 ms", "verdict same"):
         assert words in narrow
 
 
@@ -78,7 +78,7 @@ def test_doctor_and_occupancy_at_80_columns_and_piped(workbench: Run) -> None:
     rows = [line for line in piped[:-2] if line]
     assert all(line.split("  ")[0] and any(f"  {s} " in line for s in ("ok", "missing", "wrong")) for line in rows)
     figures = workbench("occupancy", "--registers", "32,64", COLUMNS="80").stdout.splitlines()
-    assert figures[1].split()[:2] == ["block", "regs"], "side by side"
+    assert figures[1].split()[:2] == ["block", "registers"], "side by side"
 
 
 @pytest.mark.parametrize(

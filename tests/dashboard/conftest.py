@@ -29,13 +29,14 @@ ARGUMENTS = (
 class Server:
     """`workbench dashboard` over a folder, on a free port."""
 
-    def __init__(self, profiles: Path) -> None:
+    def __init__(self, profiles: Path, kernels: Path | None = None) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = profiles.parent / f"dashboard-{self.port}.log"
         command = [sys.executable, "-m", "workbench.cli", "dashboard", "--no-browser", "--port", str(self.port)]
+        command += ["--kernels", str(kernels)] if kernels else []
         self.process = subprocess.Popen(
             [*command, "--profiles", str(profiles)], cwd=ROOT, stdout=self.log.open("w"), stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -63,11 +64,11 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def serve() -> Iterator[Callable[[Path], Server]]:
+def serve() -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
-    def start(profiles: Path) -> Server:
-        servers.append(Server(profiles))
+    def start(profiles: Path, kernels: Path | None = None) -> Server:
+        servers.append(Server(profiles, kernels))
         servers[-1].wait()
         return servers[-1]
 

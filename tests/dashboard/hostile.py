@@ -1,4 +1,4 @@
-"""A run whose every word tries to be HTML or Markdown."""
+"""A run whose every word, the name of an axis among them, tries to be HTML or Markdown."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def hostile_run(profiles: Path) -> RunFolder:
     table = CounterTable()
     for number, operation in enumerate(("scan", WORD)):
         for place, (variant, backend) in enumerate(((f"serial{WORD}", "cpu"), ("eager", "cpu"), (WORD, "emulated"))):
+            for size in (3, 5):
+                folder.append(_record(f"k{number}-{place}-{size}", operation, variant, backend, size))
             record = _record(f"k{number}-{place}", operation, variant, backend)
             folder.append(record)
             rule = Rule(WORD, WORD, WORD, WORD, "optimization", "global", 10.0)
@@ -53,7 +55,7 @@ def hostile_run(profiles: Path) -> RunFolder:
     return folder
 
 
-def _record(key: str, operation: str, variant: str, backend: str) -> Record:
+def _record(key: str, operation: str, variant: str, backend: str, size: int = 1) -> Record:
     timed = backend == "cpu"
     time = Time(
         median_s=1e-3, low_s=9e-4, high_s=1.1e-3, minimum_s=8e-4, count=3, timer=WORD, cache=WORD, stopped_by=WORD
@@ -61,7 +63,8 @@ def _record(key: str, operation: str, variant: str, backend: str) -> Record:
     return Record.model_validate(
         {
             "key": key, "operation": operation, "variant": variant, "factors": {WORD: WORD}, "settings": {WORD: WORD},
-            "axes": {"B": 1, "T": 8, "H": 4}, "dtype": "float32", "regime": WORD, "machine": WORD, "backend": backend,
+            "axes": {"B": 1, "T": 8, "H": 4, WORD: size}, "dtype": "float32", "regime": WORD, "machine": WORD,
+            "backend": backend,
             "status": Status.OK, "reason": WORD, "error": ErrorMeasure(relative_l2=1e-8, bound=1e-6, where=WORD),
             "time": time if timed else None, "samples_s": [1e-3, 9e-4, 1.1e-3] if timed else [],
             "declared": Work(bytes=100, launches=1), "least": Work(bytes=50), "counted": Counted(launches=1),

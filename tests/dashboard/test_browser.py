@@ -207,7 +207,7 @@ def test_broken_unfinished_and_bare_runs(chromium: Any, serve: Callable[[Path], 
 def test_report_opens_with_no_network(chromium: Any, tmp_path: Path, run: str) -> None:
     from workbench.catalog import load_catalog
     from workbench.show.report import write_report
-    from workbench.views.sides import run_summary
+    from workbench.views.runs import run_summary
 
     alone = tmp_path / "profiles"
     synthetic_run(alone, run, CPU if run == "cpu" else GPU, counters=run == "gpu", lengths=(256, 1024))
@@ -255,7 +255,7 @@ SOURCES = "() => [...document.querySelectorAll('[src]')].map(e => e.src).join(' 
 def test_a_hostile_report_runs_nothing_and_asks_nobody(chromium: Any, tmp_path: Path) -> None:
     from workbench.catalog import load_catalog
     from workbench.show.report import write_report
-    from workbench.views.sides import run_summary
+    from workbench.views.runs import run_summary
 
     hostile_run(tmp_path / "profiles")
     file = write_report(run_summary("hostile", tmp_path / "profiles"), load_catalog(), tmp_path / "report.html")

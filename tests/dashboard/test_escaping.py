@@ -16,10 +16,10 @@ WRITERS = {
 """Of Streamlit (`st.…`), and show.py's own two that hand on what they are given."""
 ESCAPE = {"plain", "code", "quantity", "len"}
 """What returns text that Markdown takes as it is."""
-OWN_SENTENCES = {"summary", "in_words", "missing"}
+OWN_SENTENCES = {"summary", "in_words", "hints", "context", "glossary"}
 """Return sentences of workbench/show whose names are escaped there."""
-OWN_NAMES = {"axis", "where"}
-"""An axis is letters of a declaration; `where` is put together of escaped names one line above."""
+OWN_NAMES = {"where"}
+"""`where` is put together of escaped names one line above."""
 
 
 def unescaped(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -33,7 +33,7 @@ def unescaped(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _name(function: ast.expr) -> str:
-    """`markdown` of `st.markdown`, `missing` of `missing.no_runs`, `nothing` of `nothing`."""
+    """`markdown` of `st.markdown`, `missing` of `hints.no_runs`, `nothing` of `nothing`."""
     if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
         return function.attr if function.value.id == "st" else function.value.id
     return function.id if isinstance(function, ast.Name) else ""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.folders import PROFILES
+from dashboard.pages import found
 from tests.dashboard.synthetic import CPU, synthetic_run
 from tests.dashboard.visit import PAGES
 
@@ -85,7 +88,7 @@ def test_nothing_passes_the_filter(profiles: Path, monkeypatch: pytest.MonkeyPat
         ("Bandwidth", "bare", "workbench profile bare"),
         ("Time", "bare", "workbench profile bare"),
         ("Scaling", "bare", "--T 256:16384:x2"),
-        ("Compare", "bare", "no noise floor recorded"),
+        ("Compare", "bare", "no noise (A/A) recorded"),
         ("Time", "gpu", "NVIDIA's rules"),
     ],
 )
@@ -133,6 +136,24 @@ def test_kernel_page_shows_source_and_machine_code(profiles: Path, monkeypatch: 
     code = [block.value for block in test.code]
     assert any("scan_serial" in block for block in code)
     assert any("FFMA" in block for block in code)
+
+
+def test_every_page_has_the_glossary_and_so_has_help(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for page in PAGES:
+        assert "**noise (A/A)**: the baseline timed against itself" in said(app(profiles, monkeypatch, page=page)), page
+    for command in ([], ["sweep"], ["compare"]):
+        help_text = subprocess.run(
+            [sys.executable, "-m", "workbench.cli", *command, "--help"],
+            capture_output=True, text=True, check=True, cwd=ROOT,
+        ).stdout  # fmt: skip
+        assert "docs/glossary.md" in help_text
+
+
+def test_a_page_is_found_by_its_file(tmp_path: Path) -> None:
+    assert tuple(found(ROOT / "dashboard" / "pages")) == PAGES
+    for name in ("10_roof_line.py", "09_history.py", "__init__.py", "notes.py"):
+        (tmp_path / name).touch()
+    assert found(tmp_path) == {"History": "09_history", "Roof line": "10_roof_line"}
 
 
 def test_every_page_is_short() -> None:

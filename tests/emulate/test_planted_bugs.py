@@ -35,13 +35,13 @@ class Bug:
 
 
 BUGS = {
-    "an index one too far": Bug("scan/serial", "scan/serial.cu", "t < T", "t <= T", "stray_"),
-    "an output one too far": Bug("gate/fused", "gate/fused.cu", "a[output]", "a[output + 1]", "stray_write", GATE),
+    "an index one too far": Bug("scan/serial", "scan/50_serial.cu", "t < T", "t <= T", "stray_"),
+    "an output one too far": Bug("gate/fused", "gate/21_fused.cu", "a[output]", "a[output + 1]", "stray_write", GATE),
     "a bound one too far": Bug(
-        "gate/fused", "gate/fused.cu", "output >= rows * H", "output > rows * H", "stray_", GATE
+        "gate/fused", "gate/21_fused.cu", "output >= rows * H", "output > rows * H", "stray_", GATE
     ),
     "a barrier gone behind the load of a tile": Bug(
-        "scan/blelloch", "scan/blelloch.cu", "__syncthreads();", "", "wrong", occurrence=0
+        "scan/blelloch", "scan/30_blelloch.cu", "__syncthreads();", "", "wrong", occurrence=0
     ),
     "a barrier gone between load and product": Bug(
         "gate/fused_shared", "include/product_tile.cuh", "__syncthreads();", "", "wrong", GATE, occurrence=0
@@ -50,10 +50,10 @@ BUGS = {
         "gate/fused_shared", "include/product_tile.cuh", "__syncthreads();", "", "wrong", GATE, occurrence=1
     ),
     "a carry from the step before the last": Bug(
-        "scan/blelloch", "scan/blelloch.cu", "leaf_row == CHUNK - 1", "leaf_row == CHUNK - 2", "wrong"
+        "scan/blelloch", "scan/30_blelloch.cu", "leaf_row == CHUNK - 1", "leaf_row == CHUNK - 2", "wrong"
     ),
     "a carry from the lane before the last": Bug(
-        "scan/warp_shuffle", "scan/warp_shuffle.cu", "state, LANES - 1)", "state, LANES - 2)", "wrong"
+        "scan/warp_shuffle", "scan/40_warp_shuffle.cu", "state, LANES - 1)", "state, LANES - 2)", "wrong"
     ),
     "a sum that half of the warp computes": Bug(
         "gate/fused",
@@ -65,14 +65,14 @@ BUGS = {
     ),
     "a shuffle that names half of the warp": Bug(
         "scan/warp_shuffle",
-        "scan/warp_shuffle.cu",
+        "scan/40_warp_shuffle.cu",
         "__shfl_sync(ALL_LANES",
         "__shfl_sync(0xffff",
         "inactive_lane",
     ),
     "threads without a channel that leave before a barrier": Bug(
         "scan/blelloch",
-        "scan/blelloch.cu",
+        "scan/30_blelloch.cu",
         "    for (index_t start",
         "    if (!present) return;\n    for (index_t start",
         "divergent_barrier",
@@ -86,14 +86,14 @@ BUGS = {
         GATE,
     ),
     "one stage more than the launch has shared memory for": Bug(
-        "scan/ring", "scan/ring.cu", "Stage stage[STAGES];", "Stage stage[STAGES + 1];", "shared_too_small"
+        "scan/ring", "scan/70_ring.cu", "TileStage stage[STAGES];", "TileStage stage[STAGES + 1];", "shared_too_small"
     ),
     "an array of shared memory that is one row short": Bug(
-        "scan/warp_shuffle", "scan/warp_shuffle.cu", "tile_b[LANES][", "tile_b[LANES - 1][", "array_index"
+        "scan/warp_shuffle", "scan/40_warp_shuffle.cu", "tile_b[LANES][", "tile_b[LANES - 1][", "array_index"
     ),
     "tiles in the order of blocks": Bug(
         "scan/look_back_free",
-        "scan/look_back.cu",
+        "scan/80_look_back.cu",
         "ticket = draw_ticket(flags)",
         "ticket = blockIdx.x",
         "waits_for_unstarted_block",

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from workbench.execute import worker as module
+from workbench.execute import server_of_workers as module
+from workbench.execute.failures import WorkerCrashed, WorkerTimeout
 from workbench.execute.processes import is_zombie, marked
 from workbench.execute.side_by_side import side_by_side
 from workbench.execute.tail import KEPT
-from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout
+from workbench.execute.worker import Worker
 from workbench.problem import Problem
 
 HALF = b"\x00\x00\x7f\xff{"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from workbench.execute.failures import WorkerCrashed, WorkerTimeout
 from workbench.execute.side_by_side import side_by_side
-from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout, close_all
+from workbench.execute.worker import Worker, close_all
 from workbench.problem import Problem
 
 

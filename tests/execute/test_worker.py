@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from workbench.declared import DeclarationError
+from workbench.emulate import EmulationFault
+from workbench.execute.bound import Violation
+from workbench.execute.failures import LacksModule, WorkerCrashed, WorkerTimeout
 from workbench.execute.host_memory import GuardBroken
-from workbench.execute.worker import Worker, WorkerCrashed, WorkerTimeout
-from workbench.problem import Problem
+from workbench.execute.worker import Worker
+from workbench.problem import Problem, SourceError
+
+ROOT = Path(__file__).parents[2]
+
+RAISED: dict[str, Exception] = {
+    "problem": Problem("mend it"),
+    "declaration": DeclarationError("variants.py:3: write a tuple"),
+    "source": SourceError("does not compile"),
+    "guard": GuardBroken("wrote outside h"),
+    "violation": Violation("changed its input"),
+    "emulation": EmulationFault("stray_read", "scan", (1, 2, 3), None, "read outside h"),
+    "like_a_fault": ValueError("EmulationFault: stray_read: kernel scan"),
+}
 
 
 class Subject:
@@ -34,9 +54,9 @@ class Subject:
             os._exit(3)
         if kind == "hang":
             time.sleep(3600)
-        raise {"problem": Problem("mend it"), "guard": GuardBroken("wrote outside h")}.get(
-            kind, ValueError("odd\nthing")
-        )
+        if kind == "module":
+            importlib.import_module("no_such_package.inner")
+        raise RAISED.get(kind, ValueError("odd\nthing"))
 
 
 @pytest.fixture
@@ -59,11 +79,26 @@ def test_calls_are_answered_by_the_same_object_elsewhere(worker: Worker) -> None
         ("other", WorkerCrashed, r"ValueError: odd thing \(test_worker.py:\d+\)"),
         ("problem", Problem, "mend it"),
         ("guard", GuardBroken, "wrote outside h"),
+        ("declaration", DeclarationError, "write a tuple"),
+        ("source", SourceError, "does not compile"),
+        ("violation", Violation, "changed its input"),
+        ("emulation", EmulationFault, r"^stray_read: kernel scan, block \(1, 2, 3\): read outside h$"),
+        ("module", LacksModule, "^no module no_such_package$"),
+        ("like_a_fault", WorkerCrashed, "EmulationFault: stray_read"),
     ],
 )
 def test_failures_keep_their_kind(worker: Worker, kind: str, error: type[Exception], text: str) -> None:
-    with pytest.raises(error, match=text):
+    with pytest.raises(error, match=text) as raised:
         worker.call("fault", kind, timeout_s=60)
+    assert type(raised.value) is error
+    worker.close()
+
+
+def test_an_emulation_fault_keeps_what_it_is_made_of(worker: Worker) -> None:
+    with pytest.raises(EmulationFault) as raised:
+        worker.call("fault", "emulation", timeout_s=60)
+    fault = raised.value
+    assert (fault.kind, fault.kernel, fault.block, fault.thread) == ("stray_read", "scan", (1, 2, 3), None)
     worker.close()
 
 
@@ -89,3 +124,11 @@ def test_an_object_that_cannot_be_made_says_so() -> None:
     with pytest.raises(Problem, match="refused"):
         worker.call("repeat", 1, timeout_s=60)
     worker.close()
+
+
+def test_the_server_is_started_before_anything_heavy_is_imported() -> None:
+    code = (
+        "import workbench.execute.server_of_workers, sys; print([m for m in ('numpy', 'pydantic') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"

@@ -17,7 +17,7 @@ WAIT_FOR_STATE = "wait_for(published.flags + group_start - 1, STATE, lane);"
 # What is planted, the source, its text, what takes its place, and the variant that runs it.
 BUGS = {
     "a carry that forgets a chunk": (
-        "scan/three_phase.cu",
+        "scan/60_three_phase.cu",
         "state = apply(Affine{summary_a[at], summary_b[at]}, state);",
         "state = summary_b[at];",
         "scan/three_phase",
@@ -29,28 +29,28 @@ BUGS = {
         "scan/hillis_steele",
     ),
     "a level that reads a row too early": (
-        "scan/hillis_steele.cu",
-        "before >= 0 ?",
-        "before >= -H ?",
+        "scan/20_hillis_steele.cu",
+        "if (step < distance) return here;",
+        "if (step + 1 < distance) return here;",
         "scan/hillis_steele",
     ),
     "a barrier gone from the up-sweep": (
-        "scan/blelloch.cu",
+        "scan/30_blelloch.cu",
         "                input[right] = both.b;\n            }\n            __syncthreads();",
         "                input[right] = both.b;\n            }",
         "scan/blelloch",
     ),
     "a barrier gone from the down-sweep": (
-        "scan/blelloch.cu",
+        "scan/30_blelloch.cu",
         "                input[left] = entering;\n            }\n            __syncthreads();",
         "                input[left] = entering;\n            }",
         "scan/blelloch",
     ),
     "a barrier gone before the tile is turned back": (
-        "scan/warp_shuffle.cu",
-        "        __syncthreads();\n\n#pragma unroll\n        for (int i = 0; i < STEPS / WARPS; ++i) {\n"
+        "scan/40_warp_shuffle.cu",
+        "        __syncthreads();\n\n#pragma unroll\n        for (int i = 0; i < TILE_STEPS / WARPS; ++i) {\n"
         "            const int step = warp + i * WARPS;\n            if (present",
-        "#pragma unroll\n        for (int i = 0; i < STEPS / WARPS; ++i) {\n"
+        "#pragma unroll\n        for (int i = 0; i < TILE_STEPS / WARPS; ++i) {\n"
         "            const int step = warp + i * WARPS;\n            if (present",
         "scan/warp_shuffle",
     ),
@@ -61,19 +61,19 @@ BUGS = {
         "scan/vector",
     ),
     "a prefetch past the end": (
-        "scan/serial_prefetch.cu",
-        "if (t + i + AHEAD < T) {",
-        "if (t + i < T) {",
+        "scan/54_prefetch.cu",
+        "if (t + i + AHEAD < T) raw",
+        "if (t + i < T) raw",
         "scan/prefetch",
     ),
     "computing warps that do not wait for the copies": (
-        "scan/ring.cu",
+        "scan/70_ring.cu",
         "shared.full[stage].wait(round & 1);",
         "",
         "scan/ring",
     ),
     "a copying warp that does not wait for room": (
-        "scan/ring.cu",
+        "scan/70_ring.cu",
         "shared.empty[stage].wait((round & 1) ^ 1);",
         "",
         "scan/ring",
@@ -85,7 +85,7 @@ BUGS = {
         "scan/look_back_fixed",
     ),
     "tiles numbered by block, not by ticket": (
-        "scan/look_back.cu",
+        "scan/80_look_back.cu",
         "ticket = draw_ticket(flags);",
         "ticket = gridDim.x - 1 - blockIdx.x;",
         "scan/look_back_free",

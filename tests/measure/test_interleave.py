@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from workbench.execute.worker import WorkerCrashed
+from workbench.execute.failures import WorkerCrashed
 from workbench.measure.interleave import Contender, interleave
 from workbench.measure.stopping import StopRule
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.profile.build_launch import launch
 from tests.profile.test_read import V100, needs_v100
-from workbench.profile.metrics import combined, figures, figures_of, groups, missing_figures, text, with_unit
+from workbench.profile.metrics import combined, figures, figures_of, groups, missing_figures
 from workbench.profile.read import read_launches
 from workbench.store.launch import Launch
 
@@ -58,19 +58,6 @@ def test_a_sum_over_some_of_the_launches_does_not_pass_for_the_whole() -> None:
 def test_nothing_is_made_of_nothing() -> None:
     assert combined([]) == {}
     assert set(missing_figures([])) == set(figures())
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "words"),
-    [(6.19e-3, "s", "6.19 ms"), (2.4e9, "byte", "2.4 GB"), (0.0, "byte", "0 B"), (898e9, "byte/s", "898 GB/s"),
-     (64, "registers", "64 registers"), (1378276906, "inst", "1,378,276,906 inst"), (5e-8, "s", "50 ns")],
-)  # fmt: skip
-def test_values_for_a_person(value: float, unit: str, words: str) -> None:
-    assert with_unit(value, unit) == words
-
-
-def test_shares_are_percents_for_a_person() -> None:
-    assert text("occupancy_achieved", 0.4835) == "48.4 %"
 
 
 @needs_v100

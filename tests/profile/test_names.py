@@ -18,9 +18,9 @@ from workbench.profile.upload import figures_table, store_upload
 from workbench.show.pictures.occupancy import by_kernel, limiter_colours
 from workbench.store.counters import read_counters
 from workbench.views.counters import kernels, launches_of
+from workbench.views.filter import Filter
 from workbench.views.query import read_records
 from workbench.views.runs import list_summaries
-from workbench.views.selection import Selection
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_names_that_only_signs_tell_apart_make_different_variants(tmp_path: Path
 def test_shares_of_a_report_are_of_the_whole_report(tmp_path: Path) -> None:
     import_as_run(written(tmp_path, report(INSTANCES)), tmp_path / "profiles")
     runs = list_summaries(tmp_path / "profiles")
-    records = read_records(runs, Selection()).frame
+    records = read_records(runs, Filter()).frame
     found = kernels(records, launches_of(runs, records))
     assert dict(zip(found["kernel"], found["share"], strict=True)) == pytest.approx(
         {"gemm<float>": 800 / 900, "gemm<__half>": 100 / 900}
@@ -160,3 +160,19 @@ def test_limits_that_tie_are_drawn_and_named() -> None:
     assert sorted(y for bar in bars for y in bar.y) == ["a", "b", "c"]
     tied = next(bar for bar in bars if "registers and warps" in bar.name)
     assert (tied.marker.color, tied.marker.pattern.fgcolor) == limiter_colours("registers and warps")
+
+
+class Asked(dict[str, str]):
+    """Factors that count how often they are looked into."""
+
+    count = 0
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        Asked.count += 1
+        return super().get(name, default)
+
+
+def test_names_of_many_launches_of_one_kernel_take_as_much_work_each() -> None:
+    factors = [Asked(kernel="void k<int>()", process=str(n)) for n in range(1000)]
+    assert labels(factors)[-1] == "k on process 999"
+    assert Asked.count < 20 * len(factors), "each is held against its kernel once, not against every other"

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from tests.dashboard.hostile import HOSTILE, hostile_run
 from workbench.catalog import load_catalog
 from workbench.show.compare_text import as_markdown
-from workbench.show.describe import ceiling_text
 from workbench.show.markup import Html, cell_text, code, element, plain, together
 from workbench.show.report import without_folders, write_report
+from workbench.show.tables import ceiling_text
 from workbench.views.compare import compare
+from workbench.views.filter import Filter
 from workbench.views.query import read_records
-from workbench.views.selection import Selection
-from workbench.views.sides import run_summary
+from workbench.views.runs import run_summary
 
 
 class Tags(HTMLParser):
@@ -83,7 +83,7 @@ def test_a_cell_ends_nothing_and_begins_nothing(text: str) -> None:
 
 def test_a_comparison_for_a_pull_request_asks_nobody(tmp_path: Path) -> None:
     folder = hostile_run(tmp_path / "profiles")
-    records = read_records([run_summary("hostile", folder.path.parent)], Selection(), samples=True).frame
+    records = read_records([run_summary("hostile", folder.path.parent)], Filter(), samples=True).frame
     text = as_markdown(compare(records, records, same_variant=True), "a | b", "`b`")
     assert "serial" in text and "![" not in text and "<img" not in text.replace("\\<img", "")
     rows = [line for line in text.splitlines() if line.startswith("| ")]

@@ -19,7 +19,7 @@ from workbench.show.report_html import Section, render
 from workbench.store.record import Work
 from workbench.views.flat import frame_of
 from workbench.views.ladder import ladder
-from workbench.views.sides import run_summary
+from workbench.views.runs import run_summary
 
 KNOWN = {"scan/eager": Rung(0, "first", True), "scan/serial": Rung(1, "second", False)}
 

@@ -17,13 +17,21 @@ def test_the_catalogue(case: Case) -> None:
     assert sum(step.total("executed") for step in counts if step is not None) > 0
 
 
-SYNCHRONISING = ("look_back", "look_back_fixed", "look_back_free", "look_back_ring", "ring", "blelloch", "warp_shuffle")
+SYNCHRONISING = (
+    "look_back_fixed",
+    "look_back_free",
+    "look_back_ring",
+    "ring",
+    "blelloch",
+    "warp_shuffle",
+    "three_phase",
+)
 SEEDS = (1, 2, 3)
 
 
 def synchronising() -> list[Case]:
     shape = Shape.of("float32", B=2, T=600, H=40)
-    return [Case(f"scan/{name}", shape) for name in SYNCHRONISING if any(c.variant == f"scan/{name}" for c in cases())]
+    return [Case(f"scan/{name}", shape) for name in SYNCHRONISING]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -74,8 +74,8 @@ def conversions() -> list[Any]:
     seen, found = set(), []
     for opcode, form in FORMS.items():
         match = re.fullmatch(r"cvt((?:\.(?:r[nzmp]i?|ftz|sat))*)\.([usf]\d+|bf16)\.([usf]\d+|bf16)", opcode)
-        if match and (form.machine, match[2], match[3], "sat" in opcode) not in seen:
-            seen.add((form.machine, match[2], match[3], "sat" in opcode))
+        if match and (form.machine, form.variant, match[2], match[3], "sat" in opcode) not in seen:
+            seen.add((form.machine, form.variant, match[2], match[3], "sat" in opcode))
             found.append(pytest.param(opcode, match[1].split(".")[1:], match[2], match[3], id=opcode))
     return found
 

@@ -24,10 +24,10 @@ from workbench.sweep.selection import Selection
 from workbench.sweep.watch import Silent
 from workbench.views.compare import compare
 from workbench.views.counters import launches_of, rules
+from workbench.views.filter import Filter
+from workbench.views.operands import parse_operand
 from workbench.views.query import choices, read_records
-from workbench.views.runs import list_summaries
-from workbench.views.selection import Selection as Filter
-from workbench.views.sides import parse_side, run_summary
+from workbench.views.runs import list_summaries, run_summary
 
 FAULTY = Path(__file__).parents[1] / "sweep" / "faulty"
 EACH = 10 * FUZZ
@@ -69,7 +69,7 @@ def use(path: Path, out: Path, number: int = 0) -> None:
         write_report(run_summary(path.name, profiles), load_catalog(), out)
 
     def against_itself() -> None:
-        side = parse_side(str(path), profiles, None)
+        side = parse_operand(str(path), profiles, None)
         compare(side.records(), side.records(), same_variant=True)
 
     def resume() -> None:

@@ -51,7 +51,7 @@ COSTS_ITSELF = [
     ('"kernel.cu"', '"kernels.cu"', "kernels.cu: no such source: did you mean kernel.cu?"),
     ("(128, 1, 1), (", "(1, 1, 128), (", "variants.py:11: variant mine: plan() gives kernel a block of 1 x 1 x 128 threads: at most 1024, and 64 in z"),
     ("(ceil_div(N, 128), 1, 1)", "(1, 70000, 1)", "gives kernel a grid of 1 x 70,000 x 1 blocks: at most 65,535 in y and z"),
-    (ARGUMENTS, '("x", "y", True)', "passes an argument of type bool: an argument is a tensor's name, At(name, offset), int"),
+    (ARGUMENTS, '("x", "y", True)', "argument 3 (True) is u8, the kernel in kernel.cu takes i32: write I32(1)"),
     (ARGUMENTS, '["x", "y", I32(N)]', "gives kernel the arguments ['x', 'y', I32(value=300)]: write a tuple"),
     (f"Plan(({STEP},))", f'Plan(({STEP},), scratch=(Tensor("m", (N,), "float32"),))', "write the role 'scratch'"),
     (f"Plan(({STEP},))", f'Plan(({STEP},), scratch=(Tensor("x", (N,), "float32", "scratch"),))', "declares two tensors x"),

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from workbench.catalog import load_catalog
-from workbench.execute import worker
+from workbench.execute import server_of_workers
 from workbench.store.record import Record, Status
 from workbench.store.run_folder import RunFolder, open_run
 from workbench.sweep.selection import Selection
@@ -37,11 +37,11 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunFolder,
     folder = start_run(selection(timeout_s=4.0), profiles, "all")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OF_THIS_SWEEP", str(profiles))
-        patch.setattr(worker, "_server", None)  # one that has the variable
+        patch.setattr(server_of_workers, "_server", None)  # one that has the variable
         continue_run(folder, Silent())
         left = holding("OF_THIS_SWEEP", str(profiles))
-        assert worker._server is not None
-        assert left - {worker._server._process.pid} == set(), "processes of variants that outlive the sweep"
+        assert server_of_workers._server is not None
+        assert left - {server_of_workers._server._process.pid} == set(), "processes of variants that outlive the sweep"
     yield folder, {r.variant: r for r in open_run(folder.path).records()}
 
 

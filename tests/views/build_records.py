@@ -14,7 +14,7 @@ SHAPE = {"B": 4, "T": 4096, "H": 1024, "dtype": "float32", "regime": "normal"}
 def shaped(shape: dict[str, Any]) -> dict[str, Any]:
     """The fields of a record that say its shape."""
     axes = {name: size for name, size in shape.items() if name not in ("dtype", "regime")}
-    return {"axes": axes, "dtype": shape["dtype"], "regime": shape["regime"]}
+    return {"axes": axes, "dtype": shape["dtype"], "regime": shape.get("regime", "normal")}
 
 
 def timed(

@@ -16,7 +16,7 @@ from workbench.store.record import Record, Run, Status
 from workbench.store.run_folder import create_run
 from workbench.views.compare import Comparison, compare
 from workbench.views.flat import frame_of
-from workbench.views.sides import parse_side
+from workbench.views.operands import parse_operand
 
 
 def frame(run: str, *records: Record, noise_floor: float | None = 0.01) -> pd.DataFrame:
@@ -92,9 +92,9 @@ def test_two_variants_are_paired_by_shape() -> None:
 def test_texts() -> None:
     result = against(timed("serial", 1.0), timed("serial", 1.2, seed=1))
     markdown = as_markdown(result, "old", "new")
-    assert "| scan | serial | B4 T4096 H1024 float32 |" in markdown
+    assert "| scan | serial | B=4 T=4096 H=1024 float32 |" in markdown
     assert "slower |" in markdown
-    assert summary(result) == "1 pair: 1 slower; noise floor ±1 % (measured)"
+    assert summary(result) == "1 pair: 1 slower; noise (A/A) ±1 % (measured)"
     plain = json.loads(json.dumps(as_json(result), allow_nan=False))
     assert plain["exit_status"] == 1
     assert plain["pairs"][0]["shape"]["T"] == 4096
@@ -106,14 +106,14 @@ def test_sides(tmp_path: Path) -> None:
         folder = create_run(tmp_path, Run(name=name, created=created, command=[]))
         folder.append(timed("serial", 1.0))
         folder.finish()
-    assert parse_side("old", tmp_path).run.name == "old"
-    assert parse_side("scan/serial", tmp_path).run.name == "new"
-    side = parse_side("old:scan/serial", tmp_path)
+    assert parse_operand("old", tmp_path).run.name == "old"
+    assert parse_operand("scan/serial", tmp_path).run.name == "new"
+    side = parse_operand("old:scan/serial", tmp_path)
     assert (side.run.name, side.variant, len(side.records())) == ("old", "serial", 1)
-    assert parse_side("scan/serial", tmp_path, "old").run.name == "old"
+    assert parse_operand("scan/serial", tmp_path, "old").run.name == "old"
     with pytest.raises(Problem, match="did you mean scan/serial"):
-        parse_side("old:scan/seral", tmp_path)
+        parse_operand("old:scan/seral", tmp_path)
     with pytest.raises(Problem, match="did you mean old"):
-        parse_side("odl", tmp_path)
+        parse_operand("odl", tmp_path)
     with pytest.raises(Problem, match="OPERATION/VARIANT"):
-        parse_side("old:serial", tmp_path)
+        parse_operand("old:serial", tmp_path)

@@ -50,6 +50,6 @@ def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from workbench.cli.peers_table import print_peers
 
     print_peers(make_run(tmp_path, timed("ring", 1e-3), timed("a", 2e-3, factors=PEER)))
-    assert "2.00" in capsys.readouterr().out
+    assert "2x" in capsys.readouterr().out
     print_peers(make_run(tmp_path, timed("ring", 1e-3), name="alone"))
     assert "no shape of this run" in capsys.readouterr().out

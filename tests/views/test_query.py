@@ -10,9 +10,9 @@ import pytest
 from tests.dashboard.synthetic import CPU, synthetic_run
 from tests.views.build_records import timed
 from workbench.views.counters import launches_of, rules, stalls, with_counters
+from workbench.views.filter import Filter
 from workbench.views.query import choices, read_records
 from workbench.views.runs import RunSummary, list_summaries
-from workbench.views.selection import Selection
 
 
 @pytest.fixture(scope="module")
@@ -35,26 +35,26 @@ def test_runs_are_listed_newest_first(profiles: Path) -> None:
 
 def test_filters(profiles: Path) -> None:
     gpu = [run(profiles, "gpu")]
-    everything = read_records(gpu, Selection()).frame
-    scans = read_records(gpu, Selection(operations=("scan",), variants=("ring", "serial"), dtypes=("float32",))).frame
+    everything = read_records(gpu, Filter()).frame
+    scans = read_records(gpu, Filter(operations=("scan",), variants=("ring", "serial"), dtypes=("float32",))).frame
     assert set(scans["variant"]) == {"ring", "serial"}
     assert len(scans) == 4 < len(everything)
-    assert set(read_records(gpu, Selection(sizes=(("T", (256,)),))).frame["shape.T"]) == {256}
-    assert set(read_records(gpu, Selection(sizes=(("O", (1024,)),))).frame["operation"]) == {"projection", "layer"}
-    trees = read_records(gpu, Selection(factors=("algorithm=tree", "algorithm=chunked"))).frame
+    assert set(read_records(gpu, Filter(sizes=(("T", (256,)),))).frame["shape.T"]) == {256}
+    assert set(read_records(gpu, Filter(sizes=(("O", (1024,)),))).frame["operation"]) == {"projection", "layer"}
+    trees = read_records(gpu, Filter(factors=("algorithm=tree", "algorithm=chunked"))).frame
     assert {"blelloch", "three_phase"} <= set(trees["variant"])
     assert "ring" not in set(trees["variant"])
-    assert read_records(gpu, Selection(factors=("algorithm=it's",))).frame.empty
+    assert read_records(gpu, Filter(factors=("algorithm=it's",))).frame.empty
 
 
 def test_samples_come_only_when_wanted(profiles: Path) -> None:
     one = [run(profiles, "gpu")]
-    assert "samples_s" not in read_records(one, Selection(variants=("ring",))).frame
-    assert len(read_records(one, Selection(variants=("ring",)), samples=True).frame["samples_s"].iloc[0]) == 20
+    assert "samples_s" not in read_records(one, Filter(variants=("ring",))).frame
+    assert len(read_records(one, Filter(variants=("ring",)), samples=True).frame["samples_s"].iloc[0]) == 20
 
 
 def test_several_runs_are_told_apart(profiles: Path) -> None:
-    frame = read_records([run(profiles, "gpu"), run(profiles, "cpu")], Selection(operations=("scan",))).frame
+    frame = read_records([run(profiles, "gpu"), run(profiles, "cpu")], Filter(operations=("scan",))).frame
     assert set(frame["run"]) == {"gpu", "cpu"}
 
 
@@ -67,9 +67,9 @@ def test_choices(profiles: Path) -> None:
 
 def test_an_unfinished_run_is_read_and_its_growth_seen(tmp_path: Path) -> None:
     folder = synthetic_run(tmp_path, "going", finished=False, lengths=(256,))
-    before = read_records(list_summaries(tmp_path), Selection(operations=("scan",))).frame
+    before = read_records(list_summaries(tmp_path), Filter(operations=("scan",))).frame
     folder.append(timed("new_one", 1.0))
-    after = read_records(list_summaries(tmp_path), Selection(operations=("scan",))).frame
+    after = read_records(list_summaries(tmp_path), Filter(operations=("scan",))).frame
     assert list_summaries(tmp_path)[0].state == "unfinished"
     assert set(after["variant"]) - set(before["variant"]) == {"new_one"}
 
@@ -77,7 +77,7 @@ def test_an_unfinished_run_is_read_and_its_growth_seen(tmp_path: Path) -> None:
 def test_an_unfinished_run_without_a_record_yet(tmp_path: Path) -> None:
     folder = synthetic_run(tmp_path, "empty", finished=False, lengths=())
     (folder.path / "records.jsonl").unlink(missing_ok=True)
-    result = read_records(list_summaries(tmp_path), Selection())
+    result = read_records(list_summaries(tmp_path), Filter())
     assert result.frame.empty
     assert {"variant", "time.median_s", "run"} <= set(result.frame.columns)
     assert choices(list_summaries(tmp_path)).operations == ()
@@ -88,7 +88,7 @@ def test_a_broken_file_costs_only_its_own_run(tmp_path: Path) -> None:
     bad = synthetic_run(tmp_path, "bad", lengths=(256,))
     parquet = bad.path / "records.parquet"
     parquet.write_bytes(parquet.read_bytes()[:2000])
-    result = read_records(list_summaries(tmp_path), Selection(operations=("scan",)))
+    result = read_records(list_summaries(tmp_path), Filter(operations=("scan",)))
     assert set(result.frame["run"]) == {"good"}
     assert len(result.problems) == 1
     assert "bad/records.parquet: corrupt" in result.problems[0]
@@ -117,7 +117,7 @@ def test_no_folder_holds_no_runs(tmp_path: Path) -> None:
 
 def test_counters_are_joined_and_missing_ones_stay_missing(profiles: Path) -> None:
     runs = [run(profiles, "gpu")]
-    records = read_records(runs, Selection(operations=("scan",), dtypes=("float32",))).frame
+    records = read_records(runs, Filter(operations=("scan",), dtypes=("float32",))).frame
     launches = launches_of(runs, records)
     rows = with_counters(records, launches).set_index(["variant", "shape.T"])
     assert rows.loc[("serial", 1024), "occupancy_achieved"] == pytest.approx(0.9)
@@ -132,7 +132,7 @@ def test_counters_are_joined_and_missing_ones_stay_missing(profiles: Path) -> No
 
 def test_nothing_was_counted(profiles: Path) -> None:
     runs = [run(profiles, "cpu")]
-    records = read_records(runs, Selection(operations=("scan",))).frame
+    records = read_records(runs, Filter(operations=("scan",))).frame
     assert launches_of(runs, records) == {}
     assert with_counters(records, {})["occupancy_achieved"].isna().all()
     assert stalls(records, {}).empty

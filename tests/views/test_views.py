@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -15,20 +14,21 @@ from workbench.catalog import load_catalog
 from workbench.declare import Shape
 from workbench.model.modelled import modelled_ladder
 from workbench.problem import Problem
-from workbench.show.describe import quantity, table
 from workbench.show.explanation import in_words, shown
 from workbench.show.pictures import roofline as roofline_figures
 from workbench.show.pictures import scaling as scaling_figures
 from workbench.show.pictures import time as time_figures
+from workbench.show.tables import table
 from workbench.store.record import Counted, Machine, Record, Run, Status, Work
 from workbench.views.explain import explain
 from workbench.views.flat import frame_of
 from workbench.views.occupancy import known_archs, what_if
 from workbench.views.parts import OWN, chain_shares, own_steps, parts_of, shares_along
-from workbench.views.problems import problems, shape_text
+from workbench.views.problems import problems
 from workbench.views.roofline import points, roofs
 from workbench.views.runs import RunSummary
 from workbench.views.scaling import TIE, crossings, curves, exponents, fastest_map, others_of
+from workbench.views.shapes import shape_text
 
 
 def grown(
@@ -55,7 +55,7 @@ def test_exponents_are_those_of_the_times() -> None:
 def test_one_size_is_no_curve() -> None:
     assert curves(scaled(grown("a", 1.0, 1e-6, sizes=(64,))), "T").empty
     assert curves(scaled(grown("a", 1.0, 1e-6)), "O").empty
-    assert others_of(scaled(grown("a", 1.0, 1e-6)), "T") == ["B4 H1024"]
+    assert others_of(scaled(grown("a", 1.0, 1e-6)), "T") == ["B=4 H=1024"]
 
 
 def test_crossing_lies_where_the_times_are_equal() -> None:
@@ -68,12 +68,12 @@ def test_crossing_lies_where_the_times_are_equal() -> None:
 
 def test_fastest_map_calls_overlapping_intervals_a_tie() -> None:
     near = [timed("a", 1.0, noise=0.05, seed=1), timed("b", 1.001, noise=0.05, seed=2), timed("c", 5.0, noise=0.01)]
-    cell = fastest_map(frame_of(near)).iloc[0]
+    cell = fastest_map(frame_of(near), "T", "H").iloc[0]
     assert cell["winner"] == TIE
     assert set(cell["tied"].split(", ")) == {"a", "b"}
-    clear = fastest_map(frame_of([timed("a", 1.0), timed("c", 5.0)])).iloc[0]
+    clear = fastest_map(frame_of([timed("a", 1.0), timed("c", 5.0)]), "T", "H").iloc[0]
     assert clear["winner"] == "a"
-    assert fastest_map(frame_of([])).empty
+    assert fastest_map(frame_of([]), "T", "H").empty
 
 
 def test_roofline_prefers_counted_bytes() -> None:
@@ -180,7 +180,7 @@ def test_problems_put_the_most_telling_shape_first() -> None:
     shapes = [{**SHAPE, "T": T} for T in (64, 256, 1024)]
     records = [timed("a", 1.0, shape=shape) for shape in shapes] + [timed("b", 1.0, shape=shapes[0])]
     order = [shape_text(text) for text in problems(frame_of(records))]
-    assert order == [f"B4 T{T} H1024 float32" for T in (64, 1024, 256)], "two variants at 64, then by size"
+    assert order == [f"B=4 T={T} H=1024 float32" for T in (64, 1024, 256)], "two variants at 64, then by size"
 
 
 def test_tables_name_unit_and_origin_and_leave_out_what_is_missing() -> None:
@@ -200,20 +200,9 @@ def test_no_figure_of_a_table_vanishes_behind_its_unit() -> None:
     assert column.heading == "time ms · measured" and column.digits == 2
 
 
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (47.2e-6, "s", "47.2 µs"), (5330.0, "s", "5,330 s"), (4.13e12, "B/s", "4.13 TB/s"), (0.69, "%", "69 %"),
-        (None, "s", "–"), (math.nan, "B", "–"), (0.0, "s", "0 s"), (2.41, "x", "2.41x"), (999.9e-6, "s", "1,000 µs"),
-    ],
-)  # fmt: skip
-def test_quantities(value: float | None, unit: str, text: str) -> None:
-    assert quantity(value, unit) == text
-
-
 def test_pictures_of_nothing_can_be_drawn() -> None:
     empty = points(frame_of([]))
     assert roofline_figures.roofline(empty, [], {}).to_json()
-    cells = fastest_map(frame_of([timed("a", 1.0), timed("a", 2.0, shape={**SHAPE, "T": 64})]))
+    cells = fastest_map(frame_of([timed("a", 1.0), timed("a", 2.0, shape={**SHAPE, "T": 64})]), "T", "H")
     picture = scaling_figures.fastest(cells, "T", "H", "scan", {})
     assert np.shape(picture.data[0].z) == (1, 2)

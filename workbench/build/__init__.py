@@ -1,7 +1,7 @@
 """Sources → binaries, and what the compiler made of them. Needs no GPU and no driver."""
 
 from workbench.build.archs import check_arch, parse_archs, supported_archs
-from workbench.build.compile import build_unit, build_units
+from workbench.build.compile import build_or_raise, build_unit, build_units
 from workbench.build.facts import facts_of, kernels_of, listing_of, listings_of
 from workbench.build.messages import first_errors
 from workbench.build.occupancy import Occupancy, OccupancyPoint, occupancy, sweep
@@ -15,6 +15,7 @@ __all__ = [
     "Occupancy",
     "OccupancyPoint",
     "Unit",
+    "build_or_raise",
     "build_unit",
     "build_units",
     "check_arch",

@@ -13,6 +13,7 @@ from workbench.build.units import Binary, CompileFailure, Unit, unit_of
 from workbench.catalog import Catalog
 from workbench.declare import Host, Kernel, Operation, Shape, Variant
 from workbench.declared import DeclarationError
+from workbench.limits import limits_for
 from workbench.problem import unknown
 from workbench.stdout import kept_clean
 from workbench.store.record import BuildFact
@@ -110,10 +111,10 @@ def build_catalogue(
     archs, chosen = list(archs), list(variants)
     rows: list[BuildRow] = []
     for dtype in dtypes:
-        if not any(dtype in catalog.operations[v.operation].dtypes for v in chosen):
+        if not any(dtype in catalog.operation_of(v).dtypes for v in chosen):
             raise unknown("dtype", dtype, {d for o in catalog.operations.values() for d in o.dtypes})
     for variant in chosen:
-        operation = catalog.operations[variant.operation]
+        operation = catalog.operation_of(variant)
         for dtype in dtypes:
             if dtype not in operation.dtypes:
                 continue
@@ -131,9 +132,12 @@ def build_catalogue(
 
 
 def _rows(operation: Operation, variant: Variant, dtype: str, archs: list[str]) -> list[BuildRow]:
-    reason = variant.supports(survey_shape(operation, variant, dtype))
+    shape = survey_shape(operation, variant, dtype)
+    refused = {arch: reason for arch in archs if (reason := variant.supports(shape, limits_for(arch))) is not None}
+    reason = variant.supports(shape) or (next(iter(refused.values())) if archs and len(refused) == len(archs) else None)
     if reason is not None:
         return [BuildRow(variant.key, variant.rung, dtype, None, None, status="unsupported", reason=reason)]
+    archs = [arch for arch in archs if arch not in refused]
     steps = steps_of(operation, variant, dtype)
     if not steps:
         why = "library calls only: nothing of its own is compiled"

@@ -14,10 +14,11 @@ from workbench.build import cache, toolkit
 from workbench.build.facts import prepare_facts
 from workbench.build.headers import SourceReader
 from workbench.build.host import HOST_FLAGS, compile_host, compiler_identity, host_compiler
+from workbench.build.messages import first_errors
 from workbench.build.nvrtc import Compilation, compile_cuda, options_text
 from workbench.build.units import EMULATED, HOST, Binary, CompileFailure, NoSource, Unit
 from workbench.build.worker import Worker
-from workbench.problem import Problem
+from workbench.problem import Problem, SourceError
 
 Built = Binary | CompileFailure
 Progress = Callable[[Unit, Built], None]
@@ -112,6 +113,19 @@ def build_unit(unit: Unit) -> Built:
     return build_units([unit], jobs=1)[unit]
 
 
+def build_or_raise(
+    units: Iterable[Unit], what: str = "does not compile", error: type[Exception] = SourceError
+) -> dict[Unit, Binary]:
+    """Every unit's binary, one after the other. Raises `error` with `what` and the compiler's first errors where one
+    does not compile: SourceError costs the variant that is being run its record."""
+    binaries = {}
+    for unit, built in build_units(units, jobs=1).items():
+        if isinstance(built, CompileFailure):
+            raise error(f"{what}: {first_errors(built)}")
+        binaries[unit] = built
+    return binaries
+
+
 def _is_cuda(unit: Unit) -> bool:
     return unit.arch not in (HOST, EMULATED)
 
@@ -156,8 +170,8 @@ def _task(unit: Unit, reader: SourceReader) -> _Task:
     source = unit.found_source()
     project = unit.project_folders()
     if _is_cuda(unit):
-        include = (*project, *toolkit.include_folders())
-        identity = [options_text(unit, include), toolkit.nvrtc_version(), toolkit.header_versions()]
+        include = (*project, *toolkit.device_folders())
+        identity = [options_text(unit, include), toolkit.nvrtc_version(), toolkit.device_headers()]
         flags: tuple[str, ...] = ()
         suffix = ".cubin"
     else:

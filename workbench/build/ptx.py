@@ -25,12 +25,12 @@ def _ptx(unit: Unit, reader: SourceReader) -> Binary | CompileFailure:
         "--generate-line-info",
         *(f"--define-macro={name}={value}" for name, value in unit.macros()),
     ]
-    identity = ["ptx", repr(options), toolkit.nvrtc_version(), toolkit.header_versions()]
+    identity = ["ptx", repr(options), toolkit.nvrtc_version(), toolkit.device_headers()]
     key = cache.digest([*identity, *reader.identity(source, project)])
     target = cache.entry(key, ".ptx")
     if cache.is_sound(target):
         return Binary(target, True, "")
-    folders = (*project, *toolkit.include_folders())
+    folders = (*project, *toolkit.device_folders())
     options += [f"--include-path={folder}" for folder in folders]
     made = compile_ptx(str(source), reader.text(source), options)
     if made.code is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -49,6 +50,22 @@ def include_folders() -> tuple[Path, ...]:
     if runtime is None:
         raise Problem(f"the CUDA headers are missing: pip install {' '.join(HEADER_WHEELS)}")
     return tuple(Path(folder) for folder in (runtime, cccl) if folder is not None)
+
+
+DEVICE_HEADERS = Path(__file__).parent / "device_headers"
+"""What device code includes of a host's headers: the compiler for GPUs comes without them."""
+
+
+def device_folders() -> tuple[Path, ...]:
+    """The folders for a GPU source, the toolkit's first."""
+    return (*include_folders(), DEVICE_HEADERS)
+
+
+@functools.cache
+def device_headers() -> str:
+    """What identifies the headers of a GPU source: the toolkit's versions, and our own text."""
+    own = "".join(path.name + path.read_text() for path in sorted(DEVICE_HEADERS.iterdir()))
+    return f"{header_versions()} {hashlib.sha256(own.encode()).hexdigest()[:16]}"
 
 
 @functools.cache

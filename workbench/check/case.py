@@ -63,7 +63,8 @@ def make_draw(operation: Operation, shape: Shape, draw: Draw) -> tuple[dict[str,
             if tensor.optional:
                 values.pop(tensor.name, None)
     inputs = round_inputs(tensors, values)
-    reference = operation.reference(shape, {name: array.astype(np.float64) for name, array in inputs.items()})
+    exact = {name: a if a.dtype.kind in "iub" else a.astype(np.float64) for name, a in inputs.items()}
+    reference = operation.reference(shape, exact)
     return inputs, {name: np.asarray(array, dtype=np.float64) for name, array in reference.items()}
 
 

@@ -51,7 +51,7 @@ def input_layout(operation: Operation, shape: Shape, draws: Iterable[Draw]) -> L
 
 def reference_layout(operation: Operation, shape: Shape, draws: Iterable[Draw]) -> Layout:
     """By (label of the draw, name): every output in float64."""
-    outputs = [t for t in operation.tensors(shape) if t.role == "output"]
+    outputs = [t for t in operation.tensors(shape) if t.compared]
     return Layout(((draw.label, t.name), t.shape, np.float64) for draw in draws for t in outputs)
 
 
@@ -61,14 +61,14 @@ def answer_layout(operation: Operation, shape: Shape) -> Layout:
 
 
 def given_inputs(tensors: Sequence[Tensor], draw: Draw) -> list[Tensor]:
-    return [t for t in tensors if t.role == "input" and (draw.optional_given or not t.optional)]
+    return [t for t in tensors if t.given and (draw.optional_given or not t.optional)]
 
 
 def case_bytes(operation: Operation, shape: Shape, draws: int) -> int:
     """Bytes of the inputs, as declared, and of the outputs, in float64, of so many draws."""
     tensors = operation.tensors(shape)
-    inputs = sum(t.nbytes for t in tensors if t.role == "input")
-    outputs = sum(8 * t.elements for t in tensors if t.role == "output")
+    inputs = sum(t.nbytes for t in tensors if t.given)
+    outputs = sum(8 * t.elements for t in tensors if t.compared)
     return draws * (inputs + outputs)
 
 
@@ -106,7 +106,7 @@ class CaseMemory:
 
     def reference(self, draw: Draw) -> dict[str, Any]:
         assert self._views is not None
-        names = [t.name for t in self.operation.tensors(self.shape) if t.role == "output"]
+        names = [t.name for t in self.operation.tensors(self.shape) if t.compared]
         return {name: self._reference_layout.array(self._views[1], (draw.label, name)) for name in names}
 
 
@@ -129,7 +129,7 @@ def write_case(operation: Operation, shape: Shape, draws: Sequence[Draw], inputs
     """Makes inputs and references of every draw and writes them to the blocks of these descriptors. Raises Problem
     where the operation makes others than it declares."""
     tensors = operation.tensors(shape)
-    outputs = [t for t in tensors if t.role == "output"]
+    outputs = [t for t in tensors if t.compared]
     layouts = input_layout(operation, shape, draws), reference_layout(operation, shape, draws)
     memories = write_view(inputs), write_view(references)
 
@@ -141,7 +141,7 @@ def write_case(operation: Operation, shape: Shape, draws: Sequence[Draw], inputs
                 if found is None or found.shape != tensor.shape:
                     what = "nothing" if found is None else f"shape {found.shape}"
                     source = ("make_inputs", "reference")[part]
-                    raise Problem(f"{operation.name}: {source} gives {what} for {tensor.name}, declared {tensor.shape}")
+                    raise Problem(f"{operation.key}: {source} gives {what} for {tensor.name}, declared {tensor.shape}")
                 layouts[part].array(memories[part], (draw.label, tensor.name))[...] = found
 
     with ThreadPoolExecutor(draws_at_once(operation, shape, len(draws))) as pool:

@@ -11,8 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from workbench.declare import Operation, Shape, Tolerance
 from workbench.store.record import ErrorMeasure
 
+SMALLEST = {"float64": 2.0**-1022, "float32": 2.0**-126, "bfloat16": 2.0**-126, "float16": 2.0**-24}
+"""An error of this size cannot be told from rounding: below its smallest normal number a dtype has few digits or, where
+processors flush such numbers to zero, none. float16 is never flushed, and its last digit counts."""
 POISON = 0xFF
 """Every byte of an output before it is written."""
 PIECE = 1 << 16
@@ -28,6 +32,8 @@ class Comparison:
     relative_l2: float
     """sqrt(sum (got - want)^2) / sqrt(sum want^2); infinite where an output holds NaN or infinity."""
     where: str
+    bound: float = math.inf
+    """What `relative_l2` may be: the output's relative tolerance, and its absolute one for a reference of this size."""
     detail: str = ""
     """What a person needs to find it: the first place that is not a number, or the place of the largest error."""
 
@@ -35,10 +41,19 @@ class Comparison:
         """The same, with the inputs that it was found with."""
         return replace(self, where=f"{self.where} ({label})")
 
-    def measure(self, bound: float) -> ErrorMeasure:
+    @property
+    def right(self) -> bool:
+        return self.relative_l2 <= self.bound
+
+    @property
+    def excess(self) -> float:
+        """The error over what it may be, by which comparisons of different outputs are ranked."""
+        return self.relative_l2 / self.bound if math.isfinite(self.relative_l2) else math.inf
+
+    def measure(self) -> ErrorMeasure:
         """The comparison as a record keeps it."""
         finite = math.isfinite(self.relative_l2)
-        return ErrorMeasure(relative_l2=self.relative_l2 if finite else None, bound=bound, where=self.where)
+        return ErrorMeasure(relative_l2=self.relative_l2 if finite else None, bound=self.bound, where=self.where)
 
     @property
     def reason(self) -> str:
@@ -46,17 +61,31 @@ class Comparison:
         return f"{self.where}: relative L2 error {self.relative_l2:.2g}; {self.detail}"
 
 
-def compare_outputs(got: Mapping[str, Any], want: Mapping[str, Any], bound: float) -> Comparison:
-    """The output with the largest relative L2 error. Both by name; `want` in float64. The place of the error is
-    looked for only where it passes `bound`."""
-    return max((_compare(name, got[name], want[name], bound) for name in want), key=lambda c: c.relative_l2)
+def tolerances(operation: Operation, shape: Shape) -> dict[str, Tolerance]:
+    """What each output may be off by, whichever way the operation declares it."""
+    declared = operation.tolerance[shape.dtype]
+    found = {}
+    for tensor in operation.tensors(shape):
+        if tensor.compared:
+            allowed = declared[tensor.name] if isinstance(declared, Mapping) else declared
+            own = allowed if isinstance(allowed, Tolerance) else Tolerance(allowed)
+            absolute = own.absolute if own.absolute is not None else SMALLEST.get(tensor.dtype, 0.0)
+            found[tensor.name] = Tolerance(own.relative, absolute)
+    return found
 
 
-def _compare(name: str, got: Any, want: Any, bound: float) -> Comparison:
+def compare_outputs(got: Mapping[str, Any], want: Mapping[str, Any], bounds: Mapping[str, Tolerance]) -> Comparison:
+    """The output with the largest error for what it may be. All by name; `want` in float64. The place of the error is
+    looked for only where it passes its bound."""
+    return max((_compare(name, got[name], want[name], bounds[name]) for name in want), key=lambda c: c.excess)
+
+
+def _compare(name: str, got: Any, want: Any, allowed: Tolerance) -> Comparison:
+    bound = allowed.relative
     if got.shape != want.shape:
-        return Comparison(float("inf"), name, f"shape {got.shape} instead of {want.shape}")
+        return Comparison(float("inf"), name, bound, f"shape {got.shape} instead of {want.shape}")
     if not got.size:
-        return Comparison(0.0, name)
+        return Comparison(0.0, name, bound)
     squares, norm = _sums(got.reshape(-1), want.reshape(-1))
     if not math.isfinite(squares):
         finite = np.isfinite(got.astype(np.float64))
@@ -66,14 +95,15 @@ def _compare(name: str, got: Any, want: Any, bound: float) -> Comparison:
         unwritten = int(np.count_nonzero((got.reshape(-1).view(np.uint8).reshape(got.size, -1) == POISON).all(axis=1)))
         if unwritten:
             detail += f"; {unwritten} of {finite.size} were never written"
-        return Comparison(float("inf"), name, detail)
+        return Comparison(float("inf"), name, bound, detail)
     error = math.sqrt(squares / norm) if norm else math.sqrt(squares)
+    bound += (allowed.absolute or 0.0) * math.sqrt(got.size / (norm or 1.0))
     if error <= bound:
-        return Comparison(error, name)
+        return Comparison(error, name, bound)
     difference = np.abs(np.subtract(got, want, dtype=np.float64))
     place = np.unravel_index(int(np.argmax(difference)), got.shape)
     value = float(got[place])
-    return Comparison(error, name, f"largest at {_at(place)}: {value:.6g} instead of {float(want[place]):.6g}")
+    return Comparison(error, name, bound, f"largest at {_at(place)}: {value:.6g} instead of {float(want[place]):.6g}")
 
 
 def _sums(got: Any, want: Any) -> tuple[float, float]:

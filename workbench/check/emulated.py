@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from workbench.build import Binary, CompileFailure, Unit, build_units, first_errors, unit_of
+from workbench.build import Unit, build_or_raise, unit_of
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
-from workbench.check.compare_outputs import Comparison, compare_outputs
+from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
 from workbench.declare import Operation, Plan, Shape
 from workbench.emulate import ORDERS, Memory, run_plan
-from workbench.problem import SourceError
 
 
 class EmulatedStation:
@@ -20,7 +19,7 @@ class EmulatedStation:
     def __init__(self, kernels: Path, variant: str) -> None:
         catalog = load_catalog(kernels)
         self._variant = catalog.variant(variant)
-        self._operation = catalog.operation(self._variant.operation)
+        self._operation = catalog.operation_of(self._variant)
 
     def check(
         self, shape: Shape, settings: dict[str, Any], draws: tuple[Draw, ...], orders: tuple[str, ...] = ORDERS
@@ -35,7 +34,7 @@ class EmulatedStation:
                 for draw in draws
                 for order in orders
             ),
-            key=lambda c: c.relative_l2,
+            key=lambda c: c.excess,
         )
 
 
@@ -45,13 +44,8 @@ def emulated_libraries(plan: Plan, dtype: str) -> dict[Unit, Path]:
 
     units = {unit_of(step, dtype, "emulated" if isinstance(step, Kernel) else "host")
              for step in plan.steps if isinstance(step, Kernel | Host)}  # fmt: skip
-    libraries = {}
-    for unit, outcome in build_units(units, jobs=1).items():
-        if isinstance(outcome, CompileFailure):
-            raise SourceError(f"does not compile for emulation: {first_errors(outcome)}")
-        assert isinstance(outcome, Binary)
-        libraries[unit] = outcome.path
-    return libraries
+    built = build_or_raise(units, "does not compile for emulation")
+    return {unit: binary.path for unit, binary in built.items()}
 
 
 def evaluate_emulated(
@@ -63,14 +57,14 @@ def evaluate_emulated(
     memory = Memory(order)
     try:
         for tensor in (*tensors, *plan.scratch):
-            if tensor.role == "input":
+            if tensor.given:
                 memory.put(tensor.name, inputs.get(tensor.name))
             else:
                 memory.empty(tensor)
         run_plan(plan, shape.dtype, memory, libraries, order=order, seed=seed)
         memory.check()
-        got = {t.name: memory.array(t.name).copy() for t in tensors if t.role == "output"}
+        got = {t.name: memory.array(t.name).copy() for t in tensors if t.compared}
     finally:
         memory.release()
-    found = compare_outputs(got, want, operation.tolerance[shape.dtype])
+    found = compare_outputs(got, want, tolerances(operation, shape))
     return found.at(f"{draw.label}, {order}")

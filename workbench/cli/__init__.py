@@ -27,16 +27,21 @@ COMMANDS = (
     ("build", "workbench.cli.build"),
     ("occupancy", "workbench.cli.occupancy"),
     ("check", "workbench.cli.check"),
+    ("simulate", "workbench.cli.simulate"),
     ("sweep", "workbench.cli.sweep"),
     ("finish", "workbench.cli.finish"),
     ("profile", "workbench.cli.profile"),
     ("import", "workbench.cli.import_"),
     ("compare", "workbench.cli.compare"),
+    ("dispatch", "workbench.cli.dispatch"),
     ("report", "workbench.cli.report"),
+    ("train", "workbench.cli.train"),
     ("dashboard", "workbench.cli.dashboard"),
 )
 """Name and module of every command, in the order in which one meets them. A module holds `command` and may hold
 `SETTINGS`, the context settings that it wants."""
+
+WORDS = "What the words mean: docs/glossary.md."
 
 INTERRUPTED = 128 + signal.SIGINT
 PIPE_CLOSED = 141
@@ -49,6 +54,7 @@ def make_app() -> typer.Typer:
     app = typer.Typer(
         name="workbench",
         help="Build, check, time, profile and explain kernel variants side by side.",
+        epilog=WORDS,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -56,7 +62,7 @@ def make_app() -> typer.Typer:
     )
     for name, module_name in COMMANDS:
         module = importlib.import_module(module_name)
-        app.command(name, context_settings=getattr(module, "SETTINGS", None))(module.command)
+        app.command(name, context_settings=getattr(module, "SETTINGS", None), epilog=WORDS)(module.command)
     return app
 
 

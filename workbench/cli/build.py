@@ -43,7 +43,7 @@ def command(
     else:
         chosen = catalog.select(operations or (), words(variants, "--variants"))
     if not dtypes:
-        known = [d for variant in chosen for d in catalog.operations[variant.operation].dtypes]
+        known = [d for variant in chosen for d in catalog.operation_of(variant).dtypes]
         dtypes = tuple(dict.fromkeys(known))[: 1 if diff is not None else None]
     with BuildBar(silent=as_json) as bar:
         rows = build_catalogue(catalog, chosen, archs, dtypes, jobs, bar.finished, bar.start)

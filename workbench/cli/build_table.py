@@ -15,9 +15,9 @@ from workbench.build.catalogue import BuildRow
 from workbench.build.difference import Difference
 from workbench.build.messages import errors_of, hint_of
 from workbench.build.units import Binary, CompileFailure, Unit
-from workbench.cli.quantity import MISSING, percent
 from workbench.cli.terminal import Column, Row, print_table, say
 from workbench.cli.terminal import console as terminal
+from workbench.quantity import MISSING, quantity
 from workbench.store.record import BuildFact
 
 MESSAGE_LINES = 12
@@ -70,7 +70,7 @@ class BuildBar:
 
 
 def print_rows(rows: list[BuildRow], bar: BuildBar) -> None:
-    """One table an operation and architecture; then what did not compile, with the compiler's messages."""
+    """One table per operation and architecture; then what did not compile, with the compiler's messages."""
     console = terminal()
     groups: dict[tuple[str, str], list[BuildRow]] = {}
     for row in rows:
@@ -122,8 +122,8 @@ def _print_failures(rows: list[BuildRow]) -> None:
 
 def _print_table(title: str, rows: list[BuildRow]) -> None:
     columns = [Column("variant"), Column("kernel"), Column("io")]
-    columns += [Column(name, right=True) for name in ("regs", "shared", "spill", "stack", "block", "occ.")]
-    columns += [Column("limiter"), Column("code", right=True), Column("instr.", right=True)]
+    columns += [Column(name, right=True) for name in ("registers", "shared", "spills", "stack", "block", "occupancy")]
+    columns += [Column("limited by"), Column("code", right=True), Column("instr.", right=True)]
     columns += [Column("of these", breaks=True)]
     table, before = [], ""
     for row in rows:
@@ -134,15 +134,15 @@ def _print_table(title: str, rows: list[BuildRow]) -> None:
             name if name != before else "",
             row.step.function + "".join(f" {key}={value}" for key, value in row.step.defines),
             {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}.get(row.dtype, row.dtype),
-            _integer(fact.registers),
-            _integer(fact.shared_bytes),
-            _integer(fact.spill_bytes),
-            _integer(fact.stack_bytes),
-            _integer(fact.block_threads),
-            percent(fact.occupancy_theoretical),
+            quantity(fact.registers),
+            quantity(fact.shared_bytes),
+            quantity(fact.spill_bytes),
+            quantity(fact.stack_bytes),
+            quantity(fact.block_threads),
+            quantity(fact.occupancy_theoretical, "%"),
             fact.occupancy_limiter or MISSING,
-            _integer(fact.code_bytes),
-            _integer(fact.sass_mix.get("total")),
+            quantity(fact.code_bytes),
+            quantity(fact.sass_mix.get("total")),
             sass_summary(fact),
         )
         table.append(Row(cells, {5: "red"} if fact.spill_bytes else {}))
@@ -178,13 +178,13 @@ def print_difference(found: Difference) -> None:
     console = terminal()
     table = Table(title=f"{found.dtype}, {found.arch}", title_justify="left", box=None)
     table.add_column("")
-    sides = [(found.a, found.kernels_a), (found.b, found.kernels_b)]
-    for variant, kernels in sides:
+    pair = [(found.a, found.kernels_a), (found.b, found.kernels_b)]
+    for variant, kernels in pair:
         for kernel in kernels:
             table.add_column(f"{variant}\n{kernel['kernel']}", justify="right", overflow="fold")
     for name in [key for key in found.kernels_a[0] if key not in ("kernel", "defines")]:
-        cells = [kernel[name] for _, kernels in sides for kernel in kernels]
-        table.add_row(name, *(percent(c) if name == "occupancy_theoretical" else _cell(c) for c in cells))
+        cells = [kernel[name] for _, kernels in pair for kernel in kernels]
+        table.add_row(name, *(quantity(c, "%") if name == "occupancy_theoretical" else _cell(c) for c in cells))
     console.print(table)
     console.print()
     mix = Table("instructions", title="SASS, static count", title_justify="left", box=None)
@@ -198,13 +198,9 @@ def print_difference(found: Difference) -> None:
         console.print(Syntax(found.source, "diff", background_color="default", word_wrap=True))
     else:
         console.print("the sources are the same; the variants differ in defines or launch")
-        for variant, kernels in sides:
+        for variant, kernels in pair:
             for kernel in kernels:
                 console.print(f"  {variant} {kernel['kernel']}: {kernel['defines'] or 'no defines'}", markup=False)
-
-
-def _integer(value: int | None) -> str:
-    return MISSING if value is None else f"{value:,}"
 
 
 def _cell(value: object) -> str:

@@ -14,12 +14,14 @@ from workbench.cli.options import (
     Json,
     Kernels,
     Operations,
+    Passes,
     Profiles,
     Timeout,
     Variants,
     selection_of,
     words,
 )
+from workbench.declare import operation_key, variant_key
 
 SETTINGS = AXES
 
@@ -27,6 +29,7 @@ SETTINGS = AXES
 def command(
     operations: Operations = None,
     variants: Variants = "",
+    pass_: Passes = "",
     dtype: Dtype = "",
     device: Device = "",
     error_growth: Annotated[
@@ -48,7 +51,7 @@ def command(
     from workbench.sweep.growth import record_error_growth
 
     selection = selection_of(
-        operations, variants, dtype, kernels, timeout, preset="small", devices=words(device, "--device")
+        operations, variants, pass_, dtype, kernels, timeout, preset="small", devices=words(device, "--device")
     )
     with BarWatch() as watch:
         if error_growth:
@@ -61,10 +64,11 @@ def command(
         print(f"run: {folder.path}")
         return
     catalog = load_catalog(selection.folder)
-    losses = {(v.operation, v.name): v.known_loss for v in catalog}
-    rows = [
+    losses = {v.key: v.known_loss for v in catalog}
+    rows: list[dict[str, Any]] = [
         {
             "operation": r.operation,
+            "pass": r.pass_,
             "variant": r.variant,
             "shape": dict(r.shape),
             "backend": r.backend,
@@ -73,7 +77,7 @@ def command(
             "bound": r.error.bound if r.error else None,
             "worst_at": r.error.where if r.error else None,
             "reason": r.reason,
-            "known_loss": losses.get((r.operation, r.variant), ""),
+            "known_loss": losses.get(variant_key(r.operation, r.variant, r.pass_), ""),
         }
         for r in records
     ]
@@ -88,29 +92,38 @@ def command(
     wrong = [row for row in rows if row["status"] not in ("ok", "unsupported") and not row["known_loss"]]
     failed = ""
     if wrong:
-        names = ", ".join(dict.fromkeys(f"{row['operation']}/{row['variant']}" for row in wrong))
+        names = ", ".join(dict.fromkeys(variant_key(row["operation"], row["variant"], row["pass"]) for row in wrong))
         failed = f"{len(wrong)} of {len(rows)} checks failed: {names}; the reasons stand below the table"
     catalog.complain(selection.operations, failed)
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
     from workbench.cli.terminal import Column, Row, print_table
+    from workbench.views.shapes import shape_text
 
-    names = ("operation", "variant", "shape", "how", "status", "relative L2", "bound", "where the error is largest")
-    columns = [Column(name, right=name in ("relative L2", "bound")) for name in names]
+    names = (
+        "operation",
+        "variant",
+        "shape",
+        "how",
+        "status",
+        "relative L2 error",
+        "tolerance",
+        "where the error is largest",
+    )
+    columns = [Column(name, right=name in ("error", "tolerance")) for name in names]
     together: dict[tuple[str, str], list[str]] = {}
     """One reason may be that of many variants: of all those whose source does not compile."""
     for row in rows:
-        together.setdefault((row["operation"], _why(row)), []).append(row["variant"])
+        together.setdefault((_operation(row), _why(row)), []).append(row["variant"])
     table = []
     for row in rows:
-        shape = " ".join(f"{k}={v}" if isinstance(v, int) else str(v) for k, v in row["shape"].items() if k != "regime")
         why = _why(row)
-        named = together.pop((row["operation"], why), [])
+        named = together.pop((_operation(row), why), [])
         cells = (
-            row["operation"],
+            _operation(row),
             row["variant"],
-            shape,
+            shape_text(row["shape"]),
             row["backend"],
             row["status"],
             "" if row["relative_l2"] is None else f"{row['relative_l2']:.1e}",
@@ -123,17 +136,21 @@ def _print(rows: list[dict[str, Any]]) -> None:
     print_table("", columns, table)
 
 
+def _operation(row: dict[str, Any]) -> str:
+    return operation_key(row["operation"], row["pass"])
+
+
 def _why(row: dict[str, Any]) -> str:
     return row["known_loss"] or row["reason"] or ""
 
 
 def _print_growth(records: list[Any]) -> None:
-    """A row a variant, a column a size: relative L2 error, red where it is over the tolerance."""
+    """A row per variant, a column per size: relative L2 error, red where it is over the tolerance."""
     from workbench.cli.ladder_table import error_text
     from workbench.cli.terminal import Column, Row, print_table
 
-    for operation in dict.fromkeys(r.operation for r in records):
-        rows = [r for r in records if r.operation == operation]
+    for operation in dict.fromkeys(operation_key(r.operation, r.pass_) for r in records):
+        rows = [r for r in records if operation_key(r.operation, r.pass_) == operation]
         varying = [a for a in rows[0].shape if len({r.shape[a] for r in rows}) > 1]
         sizes = list(dict.fromkeys(tuple(r.shape[a] for a in varying) for r in rows))
         columns = [Column("variant"), *(Column(" ".join(str(s) for s in size), right=True) for size in sizes)]

@@ -34,11 +34,11 @@ def command(
     from workbench.show.compare_text import as_json as plain
     from workbench.show.compare_text import as_markdown
     from workbench.views.compare import compare
-    from workbench.views.sides import parse_side
+    from workbench.views.operands import parse_operand
 
     margin = parse_share(fail_over) if fail_over else None
-    side_a = parse_side(a, profiles, run or None)
-    side_b = parse_side(b, profiles, run or None)
+    side_a = parse_operand(a, profiles, run or None)
+    side_b = parse_operand(b, profiles, run or None)
     result = compare(
         side_a.records(),
         side_b.records(),

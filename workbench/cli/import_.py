@@ -23,7 +23,7 @@ def command(
 ) -> None:
     """Import Nsight Compute reports from anywhere; needs no GPU and no ncu.
 
-    A report that knows nothing of this workbench becomes a run of its own: a record a kernel, with all its
+    A report that knows nothing of this workbench becomes a run of its own: a record per kernel, with all its
     metrics and rules. With --run, launches join that run's records by the NVTX ranges around them.
     """
     from workbench.catalog import load_catalog

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pandas as pd
 
-from workbench.cli.quantity import percent, rate, seconds
 from workbench.cli.terminal import Column, Row, print_table, say
+from workbench.declare import operation_key
 from workbench.model.figures import FIGURES, SPEEDUPS
-from workbench.show.describe import ceiling_text
+from workbench.quantity import MISSING
+from workbench.show.figures import columns_of, explained, figure, sentence, value_text, with_derived
+from workbench.show.tables import ceiling_text
 from workbench.store.record import BuildFact, Record
 from workbench.store.run_folder import RunFolder
+from workbench.views.shapes import shape_text
 
-BOUND = {"bandwidth": "bw", "matrix": "mm", "flops": "fl", "special": "sp", "latency": "lat", "launches": "ln"}
-"""What sets a floor, in as few letters as a column has."""
 STYLE = {"ok": "green", "unsupported": "dim"}
 
 
@@ -23,12 +23,12 @@ def print_ladder(folder: RunFolder) -> None:
     """Timed variants of each operation and shape from naive to best, then what CUDA variants compile to."""
     rows = _rows(folder)
     timed = rows[rows["backend"] != "emulated"]
-    for (name, shape, device), group in timed.groupby(["operation", "shape", "device"], sort=False):
-        _timed_table(str(name), str(shape), str(device), group)
+    for (name, pass_, shape, device), group in timed.groupby(["operation", "pass", "shape", "device"], sort=False):
+        _timed_table(operation_key(str(name), str(pass_)), str(shape), str(device), group)
     records = {record.key: record for record in folder.records()}
     emulated = rows[rows["backend"] == "emulated"]
-    for (name, shape), group in emulated.groupby(["operation", "shape"], sort=False):
-        _emulated_table(str(name), str(shape), [records[key] for key in group["key"]])
+    for (name, pass_, shape), group in emulated.groupby(["operation", "pass", "shape"], sort=False):
+        _emulated_table(operation_key(str(name), str(pass_)), str(shape), [records[key] for key in group["key"]])
     _footer(folder)
 
 
@@ -50,26 +50,37 @@ def print_modelled(frame: pd.DataFrame, device: str, as_json: bool) -> None:
     if as_json:
         print(frame.to_json(orient="records", indent=2))
         return
-    names = ("variant", "at least", "bound by", "limit / it", "bytes", "launches", "serial steps")
-    columns = [Column(name, right=name not in ("variant", "bound by")) for name in names]
+    names = [name for name in columns_of("modelled") if name not in NOTED]
     for (name, shape), group in frame.groupby(["operation", "shape"], sort=False):
-        table = []
-        for row in group.to_dict("records"):
-            if isinstance(row["reason"], str):
-                table.append(Row((str(row["variant"]), *[""] * 6), note=f"unsupported: {row['reason']}"))
-                continue
-            cells = (
-                str(row["variant"]),
-                seconds(row["modelled_s"]),
-                str(row["floor_bound_by"]),
-                percent(row["modelled_share_of_limit"]),
-                f"{row['bytes'] / 1e6:,.1f} MB",
-                f"{row['launches']:,.0f}",
-                f"{row['serial_steps']:,.0f}",
-            )
-            table.append(Row(cells))
-        print_table(f"{name}  {shape}  on {device}: modelled, not measured", columns, table)
+        notes = [f"unsupported: {reason}" if isinstance(reason, str) else "" for reason in group["reason"]]
+        title = f"{name}  {shape}  on {device}: modelled, not measured"
+        print_table(title, _columns(group, names), _table(group, names, notes))
         print()
+
+
+NOTED = ("idea", "reason")
+"""What a terminal has no column for: sentences, which stand below the table where they are needed."""
+
+
+def _columns(group: pd.DataFrame, names: list[str]) -> list[Column]:
+    """Figures to the right, words to the left, under the titles that they have everywhere."""
+    return [
+        Column(figure(n).title, right=bool(figure(n).origin) and n != "floor_bound_by", breaks=n == "settings")
+        for n in names
+    ]
+
+
+def _table(group: pd.DataFrame, names: list[str], notes: list[str]) -> list[Row]:
+    """A row per variant; a column that a variant has nothing in is empty."""
+    rows = with_derived(group, names)
+    table = []
+    for row, note in zip(rows.to_dict("records"), notes, strict=True):
+        texts = [value_text(name, row[name]) if name in row else MISSING for name in names]
+        cells = ["" if text == MISSING else text for text in texts]
+        status = row.get("status")
+        styles = {names.index("status"): STYLE.get(str(status), "red")} if status else {}
+        table.append(Row(cells, styles, note))
+    return table
 
 
 def _rows(folder: RunFolder) -> pd.DataFrame:
@@ -84,53 +95,28 @@ def _rows(folder: RunFolder) -> pd.DataFrame:
     return ladder(frame_of(folder.records(), folder.run), rungs(catalog))
 
 
-def _figures(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def _figures(rows: pd.DataFrame) -> dict[str, dict[str, object]]:
     """The derived figures of each record by its key; None where there is none."""
     everything = json.loads(rows.set_index("key")[[*FIGURES, *SPEEDUPS]].to_json(orient="index"))
     return {str(key): figures for key, figures in everything.items()}
 
 
 def _timed_table(name: str, shape: str, device: str, group: pd.DataFrame) -> None:
-    names = ("variant", "status", "median", "95 % interval", "rate", "ceiling", "floor", "limit", "× base", "setting")
-    columns = [
-        Column(n, right=n not in ("variant", "status", "setting"), breaks=n == "setting") for n in names
-    ]  # fmt: skip
-    table = []
-    for row in group.to_dict("records"):
-        status = str(row["status"])
-        styles = {1: STYLE.get(status, "red")}
-        if pd.isna(row["time.median_s"]):
-            table.append(Row((str(row["variant"]), status, *[""] * 8), styles, str(row["reason"] or "")))
-            continue
-        bound = str(row["floor_bound_by"]) if isinstance(row["floor_bound_by"], str) else ""
-        cells = (
-            str(row["variant"]),
-            status,
-            seconds(row["time.median_s"]),
-            f"{seconds(row['time.low_s'])} – {seconds(row['time.high_s'])}",
-            _rate(row, bound),
-            percent(row["share_of_ceiling"]),
-            f"{percent(row['share_of_floor'])} {BOUND.get(bound, '')}".strip(),
-            percent(row["share_of_limit"]),
-            "" if pd.isna(row["speedup_over_baseline"]) else f"{row['speedup_over_baseline']:.2f}",
-            _settings(str(row["settings"])),
-        )
-        table.append(Row(cells, styles))
-    print_table(f"{name}  {_shape_text(shape)}  on {device}", columns, table)
+    names = [name for name in columns_of("terminal") if name not in NOTED]
+    untimed = group["time.median_s"].isna()
+    notes = [str(reason or "") if without else "" for reason, without in zip(group["reason"], untimed, strict=True)]
+    figures = [name for name in names if name not in ("variant", "status")]
+    group = with_derived(group, names)
+    group[figures] = group[figures].astype("object").mask(untimed)  # without a time there is nothing to say of it
+    print_table(f"{name}  {shape_text(shape)}  on {device}", _columns(group, names), _table(group, names, notes))
     print()
-
-
-def _rate(row: dict[Any, Any], bound: str) -> str:
-    """GB/s of declared bytes, or GFLOP/s where arithmetic sets the floor."""
-    arithmetic = bound in ("matrix", "flops")
-    return rate(row["flops_per_s"], "FLOP/s") if arithmetic else rate(row["bandwidth_bytes_per_s"], "B/s")
 
 
 def _emulated_table(name: str, shape: str, records: list[Record]) -> None:
     archs = list(dict.fromkeys(fact.arch for record in records for fact in record.build))
     columns = [Column(n) for n in ("variant", "status", "error", "kernel")]
     for arch in archs:
-        columns += [Column(n, right=True) for n in (f"{arch} regs", "shared", "spill", "occupancy")]
+        columns += [Column(n, right=True) for n in (f"{arch} registers", "shared memory", "spills", "occupancy")]
     table = []
     for record in records:
         status, error = record.status.value, error_text(record)
@@ -143,7 +129,7 @@ def _emulated_table(name: str, shape: str, records: list[Record]) -> None:
             figures = [cell for arch in archs for cell in _fact(facts.get(arch))]
             table.append(Row((*head, kernel, *figures), styles, reason if place == 0 else ""))
     print_table(
-        f"{name}  CUDA, compiled and executed under emulation at {_shape_text(shape)} (not timed)", columns, table
+        f"{name}  CUDA, compiled and executed under emulation at {shape_text(shape)} (not timed)", columns, table
     )
     print()
 
@@ -155,30 +141,12 @@ def error_text(record: Record) -> str:
     return "not finite" if record.error.relative_l2 is None else f"{record.error.relative_l2:.1e}"
 
 
-def _fact(fact: BuildFact | None) -> tuple[str, str, str, str]:
+def _fact(fact: BuildFact | None) -> tuple[str, ...]:
     if fact is None:
         return ("", "", "", "")
-    occupancy = percent(fact.occupancy_theoretical)
-    return (
-        _number(fact.registers),
-        _number(fact.shared_bytes),
-        _number(fact.spill_bytes),
-        f"{occupancy} {fact.occupancy_limiter or ''}".strip(),
-    )
-
-
-def _number(value: int | None) -> str:
-    return "" if value is None else f"{value:,}"
-
-
-def _shape_text(shape: str) -> str:
-    return " ".join(
-        f"{axis}={size}" if isinstance(size, int) else str(size) for axis, size in json.loads(shape).items()
-    )
-
-
-def _settings(text: str) -> str:
-    return " ".join(f"{name}={value}" for name, value in json.loads(text).items())
+    occupancy = value_text("occupancy_theoretical", fact.occupancy_theoretical)
+    sizes = (value_text(name, getattr(fact, name)) for name in ("registers", "shared_bytes", "spill_bytes"))
+    return (*sizes, f"{occupancy} {fact.occupancy_limiter or ''}".strip())
 
 
 def _footer(folder: RunFolder) -> None:
@@ -186,17 +154,13 @@ def _footer(folder: RunFolder) -> None:
     for machine in measured:
         on = f" on {machine.name}" if len(measured) > 1 else ""
         ceilings = ", ".join(
-            f"{name.replace('_per_s', '').replace('_s', '').replace('_', ' ')} {ceiling_text(name, value)}"
+            f"{name.replace('_per_s', '').removesuffix('_s').replace('_', ' ')} {ceiling_text(name, value)}"
             for name, value in machine.ceilings.items()
             if not name.endswith("_median")
         )
         if ceilings:
             say(f"ceilings measured in this run{on}: {ceilings}")
         if machine.noise_floor is not None:
-            say(f"noise floor (A/A){on}: {percent(machine.noise_floor)}")
-    say(
-        "ceiling: rate of the resource that binds, over its ceiling · floor: least time for what the variant declares "
-        "(bw bandwidth, mm products, sp special functions, lat latency) · limit: least time for any algorithm",
-        style="dim",
-    )
+            say(f"{sentence('noise_floor', machine.noise_floor)}{on}")
+    say(explained(("share_of_ceiling", "share_of_floor", "share_of_limit")), style="dim")
     say(f"run: {folder.path}")

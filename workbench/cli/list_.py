@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.cli.options import Json, Kernels, Operations
+from workbench.cli.options import Json, Kernels, Operations, Passes, words
 
 
-def command(operations: Operations = None, kernels: Kernels = None, as_json: Json = False) -> None:
+def command(operations: Operations = None, pass_: Passes = "", kernels: Kernels = None, as_json: Json = False) -> None:
     """Operations and variants, their factors and tunables, and how each runs on this machine."""
     from workbench.catalog import load_catalog
-    from workbench.declare import Shape
+    from workbench.declare import Shape, operation_key
     from workbench.declared import fault_of
     from workbench.execute.here import backend_here
 
     catalog = load_catalog(kernels)
-    chosen = catalog.select(operations or ())
+    chosen = catalog.select(operations or (), passes=words(pass_, "--pass"))
     rows: list[dict[str, Any]] = []
     for variant in chosen:
-        operation = catalog.operations[variant.operation]
+        operation = catalog.operation_of(variant)
         fault = fault_of(variant, operation, Shape.of(operation.dtypes[0], **operation.axes))
         backend, why = (None, f"broken: {fault}") if fault else backend_here(variant)
         rows.append(
             {
                 "operation": variant.operation,
+                "pass": variant.pass_,
                 "variant": variant.name,
                 "idea": variant.idea,
                 "factors": dict(variant.factors),
@@ -43,11 +44,11 @@ def command(operations: Operations = None, kernels: Kernels = None, as_json: Jso
 
     columns = [Column("variant"), Column("idea", breaks=True), Column("factors", breaks=True)]
     columns += [Column("tunables", breaks=True), Column("here", breaks=True)]
-    for name in dict.fromkeys(v.operation for v in chosen):
-        operation = catalog.operations[name]
+    for name in dict.fromkeys(v.operation_key for v in chosen):
+        operation = catalog.operation(name)
         table = []
         for row in rows:
-            if row["operation"] == name:
+            if operation_key(row["operation"], row["pass"]) == name:
                 factors = " ".join(f"{k}={v}" for k, v in row["factors"].items())
                 settings = " ".join(f"{k}={','.join(map(str, v))}" for k, v in row["settings"].items())
                 here = str(row["backend_here"] or row["why"])

@@ -95,15 +95,7 @@ def _launches(key: str, arch: str, dtype: str, kernel: str, kernels: Any) -> lis
     from workbench.problem import Problem, unknown
 
     catalog = load_catalog(kernels)
-    if "/" not in key:
-        matches = [v.key for v in catalog if v.name == key]
-        if len(matches) != 1:
-            raise (
-                Problem(f"{key}: {' or '.join(matches)}? write the operation too", exit_status=2)
-                if matches
-                else unknown("variant", key, [v.name for v in catalog])
-            )
-        key = matches[0]
+    key = catalog.named(key).key
     found: dict[str, dict[str, Any]] = {}
     for row in build_catalogue(catalog, [catalog.variant(key)], [arch], [dtype]):
         if row.status == "compile_error":
@@ -127,10 +119,11 @@ def _launches(key: str, arch: str, dtype: str, kernel: str, kernels: Any) -> lis
 def _print(title: str, arch: str, own: dict[str, Any] | None, points: list[OccupancyPoint]) -> None:
     from workbench.cli.terminal import Column, Row, print_table
     from workbench.devices import arch_limits
+    from workbench.quantity import quantity
 
     most = arch_limits(arch).max_warps_per_sm
-    figures = ("block", "regs", "shared", "blocks/SM", "warps", "occ.")
-    columns = [*(Column(name, right=True) for name in figures), Column(""), Column("limited by")]
+    names = ("block", "registers", "shared memory", "blocks per SM", "warps", "occupancy")
+    columns = [*(Column(name, right=True) for name in names), Column(""), Column("limited by")]
     table = []
     for point in points:
         state = point.occupancy
@@ -141,10 +134,10 @@ def _print(title: str, arch: str, own: dict[str, Any] | None, points: list[Occup
         cells = (
             f"{point.block_threads:,}",
             str(point.registers),
-            f"{point.shared_bytes:,} B",
+            quantity(point.shared_bytes, "B"),
             str(state.blocks_per_sm),
             str(state.warps_per_sm),
-            f"{100 * state.fraction:.0f} %",
+            quantity(state.fraction, "%"),
             "█" * round(8 * state.fraction),
             state.limiter + (" ← as launched" if here else ""),
         )

@@ -46,6 +46,9 @@ Variants = Annotated[str, typer.Option(help="Variants, by name or operation/name
 Kernels = Annotated[Path | None, typer.Option(help="A folder of your own with operations and variants.")]
 Profiles = Annotated[Path, typer.Option(help="Where runs are kept.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Passes = Annotated[
+    str, typer.Option("--pass", help="forward, backward and whatever operations declare, comma-separated; all if none.")
+]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16, comma-separated.")]
 Device = Annotated[str, typer.Option(help="cuda, cpu, comma-separated; the GPU where there is one, else the CPU.")]
 Timeout = Annotated[
@@ -97,7 +100,13 @@ def split_axes(words_given: list[str] | None) -> tuple[tuple[str, ...], tuple[tu
 
 
 def selection_of(
-    operations: list[str] | None, variants: str, dtype: str, kernels: Path | None, timeout: float, **more: Any
+    operations: list[str] | None,
+    variants: str,
+    passes: str,
+    dtype: str,
+    kernels: Path | None,
+    timeout: float,
+    **more: Any,
 ) -> Selection:
     """What the shared options select; `more` are the fields that a command decides for itself."""
     from workbench.sweep.selection import Selection
@@ -106,6 +115,7 @@ def selection_of(
     return Selection(
         operations=chosen,
         variants=words(variants, "--variants"),
+        passes=words(passes, "--pass"),
         axes=axes,
         dtypes=words(dtype, "--dtype"),
         kernels=str(kernels.resolve()) if kernels else "",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from workbench.cli.quantity import seconds
 from workbench.cli.terminal import Column, print_table, say
+from workbench.quantity import quantity
 from workbench.store.run_folder import RunFolder
 from workbench.views.peers import against_peers
+from workbench.views.shapes import shape_text
 
 
 def print_peers(folder: RunFolder) -> None:
-    """A line a shape; says so where the run has none to compare."""
+    """A line per shape; says so where the run has none to compare."""
     rows = against_peers(folder.records())
     if not rows:
         say("no shape of this run has times of both a peer and another variant")
@@ -18,18 +19,17 @@ def print_peers(folder: RunFolder) -> None:
     columns = [Column(name, right=name in ("its time", "peer ÷ best", "95 % interval")) for name in names]
     table = []
     for row in rows:
-        shape = " ".join(f"{axis}={size}" for axis, size in row.best.shape.items() if isinstance(size, int))
         assert row.best.time is not None and row.peer.time is not None
         table.append(
             (
                 row.best.operation,
-                f"{shape} {row.best.shape['dtype']}",
+                shape_text(row.best.shape),
                 row.best.variant,
-                seconds(row.best.time.median_s),
+                quantity(row.best.time.median_s, "s"),
                 row.peer.variant,
-                seconds(row.peer.time.median_s),
-                f"{row.ratio:.2f}",
-                f"{row.low:.2f} – {row.high:.2f}",
+                quantity(row.peer.time.median_s, "s"),
+                quantity(row.ratio, "x"),
+                f"{quantity(row.low, 'x')} – {quantity(row.high, 'x')}",
             )
         )
     print_table("best variant over best peer", columns, table)

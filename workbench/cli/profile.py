@@ -45,7 +45,7 @@ def command(
     profiles: Profiles = Path("profiles"),
     as_json: Json = False,
 ) -> None:
-    """Run the best setting of each variant under Nsight Compute, one NVTX range a record; keep report and counters.
+    """Run the best setting of each variant under Nsight Compute, one NVTX range per record; keep report and counters.
 
     Takes the run's largest shape that fits --budget; axes select others: --T 4096,16384.
 

@@ -7,21 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
-from rich.text import Text
-
 from workbench.catalog import Catalog
-from workbench.cli.terminal import Column, Row, print_table
+from workbench.cli.terminal import Column, Row, print_table, say
 from workbench.profile.advice import advise
 from workbench.profile.derived import Derived, derive
 from workbench.profile.import_report import Imported, names_of
 from workbench.profile.kernel_names import told_apart
-from workbench.profile.metrics import absent_figures, figures_of, old_names, with_unit
+from workbench.profile.metrics import absent_figures, figures_of, old_names
+from workbench.quantity import quantity
 from workbench.store.launch import Launch, Rule
 from workbench.store.record import Record, Work
 from workbench.store.run_folder import open_run
 
-ADVICE_SHOWN = 3
+RULES_SHOWN = 3
 """Results of NVIDIA's rules shown for each record, its first sentences; all of them are kept in the run."""
 RECORDS_SHOWN = 20
 """Records shown, those that took longest; all of them are kept in the run."""
@@ -59,7 +57,7 @@ def bare(record: Record) -> Record:
 
 
 def _cells(one: Derived, launches: Sequence[Launch]) -> tuple[str, ...]:
-    stalls = ", ".join(f"{reason} {100 * share:.0f} %" for reason, share in leading_stalls(one))
+    stalls = ", ".join(f"{reason} {quantity(share, '%')}" for reason, share in leading_stalls(one))
     return (
         _launches(one),
         _figure(one, "duration_s", "s") or _missing(launches, "duration_s"),
@@ -84,7 +82,7 @@ def leading_stalls(one: Derived, count: int = 2) -> list[tuple[str, float]]:
 
 def _figure(one: Derived, name: str, unit: str) -> str:
     value = one.figures.get(name)
-    return "" if value is None else with_unit(value, unit)
+    return "" if value is None else quantity(value, unit)
 
 
 def _launches(one: Derived) -> str:
@@ -97,29 +95,29 @@ def _occupancy(one: Derived) -> str:
     achieved, theoretical = one.occupancy_achieved, one.occupancy_theoretical
     if achieved is None or theoretical is None:
         one_of = [(achieved, "achieved"), (theoretical, "theoretical")]
-        return next((f"{100 * value:.0f} % {word}" for value, word in one_of if value is not None), "")
+        return next((f"{quantity(value, '%')} {word}" for value, word in one_of if value is not None), "")
     limiter = f" ({one.occupancy_limiter})" if one.occupancy_limiter else ""
-    return f"{100 * achieved:.0f} of {100 * theoretical:.0f} %{limiter}"
+    return f"{quantity(achieved, '%')} of {quantity(theoretical, '%')}{limiter}"
 
 
 def _traffic(one: Derived) -> str:
     if one.dram_bytes is None:
         parts = [(one.figures.get(f"dram_{way}_bytes"), word) for way, word in (("read", "read"), ("write", "written"))]
-        return ", ".join(f"{with_unit(value, 'byte')} {word}" for value, word in parts if value is not None)
-    ratio = f", {one.bytes_over_declared:.2f} × declared" if one.bytes_over_declared is not None else ""
-    least = f", {one.bytes_over_least:.2f} × least" if one.bytes_over_least is not None else ""
-    return with_unit(one.dram_bytes, "byte") + ratio + least
+        return ", ".join(f"{quantity(value, 'B')} {word}" for value, word in parts if value is not None)
+    ratio = f", {quantity(one.bytes_over_declared, 'x')} declared" if one.bytes_over_declared is not None else ""
+    least = f", {quantity(one.bytes_over_least, 'x')} least" if one.bytes_over_least is not None else ""
+    return quantity(one.dram_bytes, "B") + ratio + least
 
 
 def _bandwidth(one: Derived) -> str:
     if one.bandwidth_bytes_per_s is None:
         return ""
-    share = "" if one.share_of_ceiling is None else f", {100 * one.share_of_ceiling:.0f} % of {one.ceiling_from}"
-    return with_unit(one.bandwidth_bytes_per_s, "byte/s") + share
+    share = "" if one.share_of_ceiling is None else f", {quantity(one.share_of_ceiling, '%')} of {one.ceiling_from}"
+    return quantity(one.bandwidth_bytes_per_s, "B/s") + share
 
 
-def leading_rules(launches: Sequence[Launch], count: int = ADVICE_SHOWN) -> list[Rule]:
-    """NVIDIA's advice on these launches, each rule once, the greatest estimated speed-up first."""
+def leading_rules(launches: Sequence[Launch], count: int = RULES_SHOWN) -> list[Rule]:
+    """What NVIDIA's rules found in these launches, each rule once, the greatest estimated speed-up first."""
     first: dict[tuple[str, str], Rule] = {}
     for launch in launches:
         for rule in launch.rules:
@@ -141,13 +139,12 @@ def rule_line(rule: Rule) -> str:
 
 def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
     """What an import brought: the table, then for each record its contradictions, the workbench's advice and
-    NVIDIA's; then what is missing and what was left out."""
-    console = Console(highlight=False)
+    NVIDIA's rules; then what is missing and what was left out."""
     everything = [launch for launches in imported.launches.values() for launch in launches]
     counts = (
-        f"{_counted(len(everything), 'launch', 'launches')} in {_counted(len(imported.records), 'record', 'records')}"
+        f"{_several(len(everything), 'launch', 'launches')} in {_several(len(imported.records), 'record', 'records')}"
     )
-    _say(console, f"{source}: {counts} on {everything[0].device}, {imported.metrics:,} metrics\n")
+    say(f"{source}: {counts} on {everything[0].device}, {imported.metrics:,} metrics\n")
     run = open_run(imported.run).run
     ceilings = {r.key: run.machine(r.machine).ceilings for r in imported.records}
     derived = {r.key: derive(r, imported.launches[r.key], ceilings[r.key]) for r in imported.records}
@@ -156,50 +153,45 @@ def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
     shown = [record for record in imported.records if record.key in keys]
     print_profile(shown, derived, imported.launches)
     if len(shown) < len(imported.records):
-        console.print(f"… and {len(imported.records) - len(shown):,} records that took less time")
+        say(f"… and {len(imported.records) - len(shown):,} records that took less time")
     for record in shown:
         launches = imported.launches[record.key]
         lines = [f"declaration contradicted: {line}" for line in derived[record.key].contradictions]
         lines += advise(record, launches, ceilings[record.key], catalog)
         lines += [rule_line(rule) for rule in leading_rules(launches)]
         if lines:
-            _say(console, f"\n{record.key}", style="bold")
+            say(f"\n{record.key}", style="bold")
         for line in lines:
-            _say(console, f"  {line}")
-    _print_missing(console, everything)
+            say(f"  {line}")
+    _print_missing(everything)
     if imported.home:
-        _say(console, f"\nits ranges are those of run {imported.home}: --run {imported.home} joins them to its records")
+        say(f"\nits ranges are those of run {imported.home}: --run {imported.home} joins them to its records")
     if imported.outside:
-        left_out = _counted(imported.outside, "launch lies", "launches lie")
-        _say(console, f"\n{left_out} in no range of a record of this run, and did not join")
+        left_out = _several(imported.outside, "launch lies", "launches lie")
+        say(f"\n{left_out} in no range of a record of this run, and did not join")
     kept = "is there already, in" if imported.already else "kept in"
-    _say(console, f"\n{kept} {imported.run}; look at it with: workbench dashboard")
+    say(f"\n{kept} {imported.run}; look at it with: workbench dashboard")
 
 
-def _say(console: Console, line: str, style: str = "") -> None:
-    """A line as it stands: markup in a kernel's name is no markup, and a pipe gets it whole."""
-    console.print(Text(line, style=style), soft_wrap=True)
-
-
-def _counted(count: int, one: str, several: str) -> str:
+def _several(count: int, one: str, several: str) -> str:
     return f"{count:,} {one if count == 1 else several}"
 
 
-def _print_missing(console: Console, launches: Sequence[Launch]) -> None:
+def _print_missing(launches: Sequence[Launch]) -> None:
     """What no launch has; of what only some lack, the rows say so."""
     old = old_names(launches)
     if old:
-        _say(console, f"\nits metrics have the names of ncu before 2021 ({', '.join(old[:3])}): some figures have none")
+        say(f"\nits metrics have the names of ncu before 2021 ({', '.join(old[:3])}): some figures have none")
     groups, single = absent_figures(launches)
     missing = ([f"all of {', '.join(groups)}"] if groups else []) + single[:MISSING_SHOWN]
     if missing:
         more = f" and {len(single) - MISSING_SHOWN} more" if len(single) > MISSING_SHOWN else ""
         names = "; ".join(missing)
-        _say(console, f"\nnot in this report: {names}{more} (--json names the metrics; ncu --set full collects them)")
+        say(f"\nnot in this report: {names}{more} (--json names the metrics; ncu --set full collects them)")
 
 
 def as_json(imported: Imported, catalog: Catalog) -> list[dict[str, Any]]:
-    """The same for a program, a dictionary a record."""
+    """The same for a program, a dictionary per record."""
     run = open_run(imported.run).run
     rows = []
     for record in imported.records:

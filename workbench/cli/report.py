@@ -19,7 +19,7 @@ def command(
     """Write a run's pictures and tables into one HTML file that opens from disk with no network."""
     from workbench.catalog import load_catalog
     from workbench.show.report import write_report
-    from workbench.views.sides import run_summary
+    from workbench.views.runs import run_summary
 
     found = run_summary(run, profiles)
     file = write_report(found, load_catalog(kernels), out or Path(f"{found.name}.html"))

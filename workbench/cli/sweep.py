@@ -14,6 +14,7 @@ from workbench.cli.options import (
     Json,
     Kernels,
     Operations,
+    Passes,
     Profiles,
     Timeout,
     Variants,
@@ -21,7 +22,7 @@ from workbench.cli.options import (
     whole_number,
     words,
 )
-from workbench.problem import Ended, Problem, unknown
+from workbench.problem import Problem, status_of
 
 if TYPE_CHECKING:
     from workbench.store.run_folder import RunFolder
@@ -34,13 +35,13 @@ def command(
     context: typer.Context,
     operations: Operations = None,
     variants: Variants = "",
+    pass_: Passes = "",
     preset: Annotated[
         str, typer.Option(help="quick, standard, gpu, peers or experiment: shapes and patience.")
     ] = "quick",
     dtype: Dtype = "",
     device: Device = "",
     arch: Annotated[str, typer.Option(help="Architectures to compile CUDA variants for.")] = "sm_90,sm_89",
-    pass_: Annotated[str, typer.Option("--pass", help="forward.")] = "forward",
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Continue a run that was cut off.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run; date and device where none is given.")] = None,
     model: Annotated[bool, typer.Option("--model", help="Print the modelled ladder of --device; run nothing.")] = False,
@@ -54,13 +55,12 @@ def command(
 
     Axes of the operations are options too: --T 1024:65536:x2 --B 1,8 --H 256:1024:+256
     """
-    if pass_ != "forward":
-        raise unknown("pass", pass_, ("forward",))
     if not words(arch, "--arch"):
         raise Problem("--arch: names nothing; write one architecture or several with commas between", exit_status=2)
     selection = selection_of(
         operations,
         variants,
+        pass_,
         dtype,
         kernels,
         timeout,
@@ -81,6 +81,7 @@ def command(
 FIELDS = {
     "operations": ("operations", "axes"),
     "variants": ("variants",),
+    "pass_": ("passes",),
     "preset": ("preset",),
     "dtype": ("dtypes",),
     "device": ("devices",),
@@ -102,7 +103,7 @@ def _refuse_other_words(context: typer.Context, selection: Selection, folder: Ru
         given = source is not None and source.name == "COMMANDLINE" and context.params[option]
         if given and any(getattr(selection, field) != getattr(begun, field) for field in fields):
             value = context.params[option]
-            word = " ".join(value) if isinstance(value, list | tuple) else f"--{option} {value}"
+            word = " ".join(value) if isinstance(value, list | tuple) else f"--{option.rstrip('_')} {value}"
             raise Problem(f"{word}: {folder.path.name} was begun otherwise and goes on so; leave it out", exit_status=2)
     if context.params["name"]:
         raise Problem(f"--name has no effect beside --resume: the run is called {folder.path.name}", exit_status=2)
@@ -111,7 +112,7 @@ def _refuse_other_words(context: typer.Context, selection: Selection, folder: Ru
 def _sweep(
     context: typer.Context, selection: Selection, profiles: Path, name: str | None, resume: str | None, as_json: bool
 ) -> None:
-    from workbench.execute.worker import start_server
+    from workbench.execute.server_of_workers import start_server
 
     start_server()  # it imports torch beside what is imported here
     from workbench.catalog import load_catalog
@@ -133,8 +134,7 @@ def _sweep(
     except KeyboardInterrupt as ended:
         if folder is None:
             raise
-        status = ended.exit_status if isinstance(ended, Ended) else 130
-        raise Problem(f"interrupted; {folder.resume_command} goes on from here", exit_status=status) from None
+        raise Problem(f"interrupted; {folder.resume_command} goes on from here", exit_status=status_of(ended)) from None
     if as_json:
         print_ladder_json(folder)
     else:
@@ -157,6 +157,6 @@ def _modelled(selection: Selection, device: str, as_json: bool) -> None:
     if not device:
         raise Problem("--model: name the device to model with --device, such as --device h200", exit_status=2)
     catalog = load_catalog(selection.folder)
-    problems = [(case.operation.name, case.shape) for case in cases_of(selection, catalog)]
+    problems = [(case.operation.key, case.shape) for case in cases_of(selection, catalog)]
     frame = modelled_ladder(catalog, device, problems, selection.variants)
     print_modelled(frame, device, as_json)

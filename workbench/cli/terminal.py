@@ -20,6 +20,8 @@ UNLIMITED = 100_000
 NARROWEST = 24
 """Columns under which a text that may be broken into lines is no longer read."""
 GAP = "  "
+MOST_HEADING_LINES = 3
+"""Of a heading that is broken so that the figures below it fit side by side."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,18 @@ def table_lines(title: str, columns: Sequence[Column], rows: Sequence[Row], widt
         Row([row.cells[k] for k in kept], {kept.index(k): s for k, s in row.styles.items() if k in kept}, row.note)
         for row in rows
     ]
-    natural = [max(map(cell_len, (c.name, *(row.cells[k] for row in rows)))) for k, c in enumerate(columns)]
-    room = width - len(GAP) * (len(columns) - 1) - sum(n for n, c in zip(natural, columns, strict=True) if not c.breaks)
-    breaking = [n for n, c in zip(natural, columns, strict=True) if c.breaks]
     lines = [Text(title)] if title else []
-    if sum(breaking) <= room or (breaking and room >= min(NARROWEST, min(breaking)) * len(breaking)):
-        lines += _side_by_side(columns, rows, _shared(natural, columns, room))
+    for heading_lines in (1, MOST_HEADING_LINES):
+        natural = [
+            max(_heading_width(c.name, heading_lines), *(cell_len(row.cells[k]) for row in rows), 0)
+            for k, c in enumerate(columns)
+        ]
+        fixed = sum(n for n, c in zip(natural, columns, strict=True) if not c.breaks)
+        room = width - len(GAP) * (len(columns) - 1) - fixed
+        breaking = [n for n, c in zip(natural, columns, strict=True) if c.breaks]
+        if sum(breaking) <= room or (breaking and room >= min(NARROWEST, min(breaking)) * len(breaking)):
+            lines += _side_by_side(columns, rows, _shared(natural, columns, room))
+            break
     else:
         lines += _stacked(columns, rows, width)
     lines += [line for row in rows if row.note for line in _note(row, width)]
@@ -107,16 +115,29 @@ def _shared(natural: Sequence[int], columns: Sequence[Column], room: int) -> lis
 
 
 def _side_by_side(columns: Sequence[Column], rows: Sequence[Row], widths: Sequence[int]) -> list[Text]:
-    names = [column.name for column in columns]
-    lines = [_line(names, columns, widths, dict.fromkeys(range(len(columns)), "bold"))] if any(names) else []
+    names = [_broken(column.name, width) for column, width in zip(columns, widths, strict=True)]
+    bold = dict.fromkeys(range(len(columns)), "bold")
+    lines = list(_lines(names, columns, widths, bold)) if any(column.name for column in columns) else []
     for row in rows:
         parts = [
             _broken(c, w) if column.breaks else [c] for c, column, w in zip(row.cells, columns, widths, strict=True)
         ]
-        for number in range(max(map(len, parts))):
-            cells = [part[number] if number < len(part) else "" for part in parts]
-            lines.append(_line(cells, columns, widths, row.styles))
+        lines += _lines(parts, columns, widths, row.styles)
     return lines
+
+
+def _lines(
+    parts: Sequence[Sequence[str]], columns: Sequence[Column], widths: Sequence[int], styles: dict[int, str]
+) -> Iterable[Text]:
+    """One row of cells that are broken into lines, each from the top."""
+    for number in range(max(map(len, parts))):
+        yield _line([part[number] if number < len(part) else "" for part in parts], columns, widths, styles)
+
+
+def _heading_width(name: str, lines: int) -> int:
+    """Columns that a heading takes where it may be broken between words into so many lines."""
+    least = max(map(cell_len, name.split() or [""])) if lines > 1 else cell_len(name)
+    return next(width for width in range(least, cell_len(name) + 1) if len(_broken(name, width)) <= lines)
 
 
 def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int], styles: dict[int, str]) -> Text:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.declare import I32, Argument, At, Kernel
+from workbench.arguments import NUMBERS, c_number
+from workbench.declare import Argument, At, Kernel
 from workbench.emulate.fault import EmulationFault
 from workbench.emulate.memory import Memory
 from workbench.emulate.place import source_place
@@ -104,6 +105,8 @@ def _instead(argument: Argument, given: str, word: str) -> str:
     number = getattr(argument, "value", argument)
     if isinstance(number, int | float) and not word.startswith("*"):
         forms = {"i32": f"I32({int(number)})", "i64": f"{int(number)}", "f32": f"{float(number)}"}
+        forms |= {"f64": f"F64({float(number)})"}
+        forms |= {kind: f"{kind.upper()}({int(number)})" for kind in ("i8", "u8", "i16", "u16", "u32", "u64")}
         known = ", ".join(f"{form} for {kind}" for kind, form in forms.items())
         return (
             f": write {forms[word]}" if word in forms else f": a plan passes {known}; let the kernel take one of these"
@@ -111,18 +114,14 @@ def _instead(argument: Argument, given: str, word: str) -> str:
     return ""
 
 
-def _value(argument: Argument, memory: Memory) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_int32 | ctypes.c_float:
+def _value(argument: Argument, memory: Memory) -> Any:
     if isinstance(argument, str):
         array = memory.get(argument)
         return ctypes.c_void_p(None if array is None else array.ctypes.data)
     if isinstance(argument, At):
         array = memory.array(argument.tensor)
         return ctypes.c_void_p(array.ctypes.data + argument.offset * array.itemsize)
-    if isinstance(argument, I32):
-        return ctypes.c_int32(argument.value)
-    if isinstance(argument, float):
-        return ctypes.c_float(argument)
-    return ctypes.c_int64(argument)
+    return ctypes.c_void_p(None) if argument is None else c_number(argument)
 
 
 def _word(argument: Argument, memory: Memory) -> str:
@@ -130,9 +129,7 @@ def _word(argument: Argument, memory: Memory) -> str:
     if isinstance(argument, (str, At)):
         array = memory.get(argument if isinstance(argument, str) else argument.tensor)
         return "*" if array is None else _pointer_to(array.dtype)
-    if isinstance(argument, I32):
-        return "i32"
-    return "f32" if isinstance(argument, float) else "i64"
+    return "*" if argument is None else NUMBERS[type(argument)][0]
 
 
 @cache

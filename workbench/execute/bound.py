@@ -27,7 +27,7 @@ class Bound(Protocol):
         """Waits until everything that was started is done."""
 
     def poison(self, index: int = 0) -> None:
-        """Fills the outputs and scratch of a set with NaN."""
+        """Fills the outputs and scratch of a set with NaN, and what is worked on in place with the values given."""
 
     def load(self, inputs: Inputs, index: int = 0) -> None:
         """Writes other inputs into the buffers of a set, where they stay what they are: same addresses, new values."""

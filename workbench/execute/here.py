@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import importlib.util
 import os
@@ -11,40 +10,20 @@ from pathlib import Path
 
 from workbench.declare import Shape, Variant
 from workbench.declared import DeclarationError
+from workbench.limits import gpu
 from workbench.problem import installing
-
-
-@functools.cache
-def _gpu() -> tuple[str, str] | None:
-    """Name and architecture of the first NVIDIA GPU from the driver, or None where there is no driver or no GPU."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return None
-    device, count, major, minor = (ctypes.c_int() for _ in range(4))
-    name = ctypes.create_string_buffer(256)
-    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or count.value == 0:
-        return None
-    if driver.cuDeviceGet(ctypes.byref(device), 0) or driver.cuDeviceGetName(name, 256, device):
-        return None
-    # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
-    if driver.cuDeviceGetAttribute(ctypes.byref(major), 75, device):
-        return None
-    if driver.cuDeviceGetAttribute(ctypes.byref(minor), 76, device):
-        return None
-    return name.value.decode(), f"sm_{major.value}{minor.value}"
 
 
 def gpu_name() -> str | None:
     """The GPU's name, or None where there is none."""
-    found = _gpu()
-    return found[0] if found else None
+    found = gpu()
+    return found.name if found else None
 
 
 def gpu_arch() -> str | None:
     """The GPU's architecture, such as `sm_90`, or None where there is none."""
-    found = _gpu()
-    return found[1] if found else None
+    found = gpu()
+    return found.limits.arch if found else None
 
 
 @functools.cache

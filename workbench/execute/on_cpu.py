@@ -13,7 +13,7 @@ from workbench.dtypes import numpy_copy, numpy_dtype, poison, torch_view
 from workbench.execute.bound import Inputs
 from workbench.execute.calls import bind_call
 from workbench.execute.host_memory import HostBuffer
-from workbench.problem import Problem, SourceError
+from workbench.problem import Problem
 
 
 class CpuBound:
@@ -70,12 +70,13 @@ class _HostSet:
         self.buffers: dict[str, HostBuffer] = {}
         self.arrays: dict[str, Any] = {}
         for tensor in self.tensors.values():
-            if tensor.role == "input" and inputs.get(tensor.name) is None:
+            if tensor.given and inputs.get(tensor.name) is None:
                 self.arrays[tensor.name] = None
                 continue
             buffer = HostBuffer(tensor.name, tensor.nbytes)
             self.buffers[tensor.name] = buffer
             self.arrays[tensor.name] = buffer.view(tensor.shape, numpy_dtype(tensor.dtype))
+        self.before: dict[str, Any] = {}
         self.load(inputs)
         self.torch: dict[str, Any] = {}
         if any(isinstance(step, Call) for step in plan.steps):
@@ -112,16 +113,18 @@ class _HostSet:
     def load(self, inputs: Inputs) -> None:
         for name, array in self.inputs().items():
             array[...] = inputs[name]
+            if self.tensors[name].role == "in_place":
+                self.before[name] = array.copy()
 
     def inputs(self) -> dict[str, Any]:
-        return {
-            name: self.arrays[name] for name, t in self.tensors.items() if t.role == "input" and name in self.buffers
-        }
+        return {name: self.arrays[name] for name, t in self.tensors.items() if t.given and name in self.buffers}
 
     def poison(self) -> None:
         for name, tensor in self.tensors.items():
-            if tensor.role != "input":
+            if not tensor.given:
                 poison(self.arrays[name])
+        for name, values in self.before.items():
+            self.arrays[name][...] = values
         for name in self.returned:
             self.torch[name] = None
 
@@ -130,7 +133,7 @@ class _HostSet:
             buffer.check()
         found = {}
         for name, tensor in self.tensors.items():
-            if tensor.role == "output":
+            if tensor.compared:
                 in_torch = name in self.returned
                 found[name] = numpy_copy(self.torch[name], tensor.dtype) if in_torch else self.arrays[name]
         return found
@@ -138,14 +141,8 @@ class _HostSet:
 
 def _host_libraries(plan: Plan, dtype: str) -> dict[Any, Any]:
     """The compiled library of every host source of the plan."""
-    from workbench.build import CompileFailure, build_units, first_errors, unit_of
+    from workbench.build import build_or_raise, unit_of
 
     units = {(s.source, s.defines): unit_of(s, dtype, "host") for s in plan.steps if isinstance(s, Host)}
-    built = build_units(set(units.values()), jobs=1)
-    libraries = {}
-    for key, unit in units.items():
-        binary = built[unit]
-        if isinstance(binary, CompileFailure):
-            raise SourceError(f"does not compile: {first_errors(binary)}")
-        libraries[key] = ctypes.CDLL(str(binary.path))
-    return libraries
+    built = build_or_raise(set(units.values()))
+    return {key: ctypes.CDLL(str(built[unit].path)) for key, unit in units.items()}

@@ -6,12 +6,13 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from workbench.declare import DTYPE_BYTES, I32, Argument, At, Call, Clear, Host, Kernel, Plan, Tensor
+from workbench.arguments import c_number
+from workbench.declare import DTYPE_BYTES, Argument, At, Call, Clear, Host, Kernel, Plan, Tensor
 from workbench.dtypes import numpy_copy, torch_view
 from workbench.execute.bound import Inputs
 from workbench.execute.calls import bind_call
 from workbench.execute.host_memory import GuardBroken
-from workbench.problem import Problem, SourceError
+from workbench.problem import Problem
 
 GUARD_BYTES = 4096
 """Canary bytes on each side of a tensor; allocations are 512-byte aligned, so the data stays aligned too."""
@@ -98,12 +99,13 @@ class _DeviceSet:
         self.whole: dict[str, Any] = {}
         self.tensors: dict[str, Any] = {}
         for tensor in self.declared.values():
-            if tensor.role == "input" and inputs.get(tensor.name) is None:
+            if tensor.given and inputs.get(tensor.name) is None:
                 self.tensors[tensor.name] = None
                 continue
             whole = torch.full((tensor.nbytes + 2 * GUARD_BYTES,), CANARY, dtype=torch.uint8, device="cuda")
             view = whole[GUARD_BYTES : GUARD_BYTES + tensor.nbytes].view(_torch_dtype(tensor.dtype))
             self.whole[tensor.name], self.tensors[tensor.name] = whole, view.view(tensor.shape)
+        self.before: dict[str, Any] = {}
         self.load(inputs)
         self.returned: set[str] = set()
         self.poison()
@@ -139,8 +141,6 @@ class _DeviceSet:
 
     def _argument(self, argument: Argument) -> Any:
         """cuda.core's convention: a plain int is a pointer, ctypes scalars are passed by value."""
-        import ctypes
-
         if isinstance(argument, str | At):
             name = argument if isinstance(argument, str) else argument.tensor
             tensor = self.tensors[name]
@@ -148,25 +148,27 @@ class _DeviceSet:
                 return 0
             offset = 0 if isinstance(argument, str) else argument.offset * DTYPE_BYTES[self.declared[name].dtype]
             return int(tensor.data_ptr()) + offset
-        if isinstance(argument, I32):
-            return ctypes.c_int32(argument.value)
-        return ctypes.c_int64(argument) if isinstance(argument, int) else ctypes.c_float(argument)
+        return 0 if argument is None else c_number(argument)
 
     def load(self, inputs: Inputs) -> None:
         for name, tensor in self._given():
             self.tensors[name].copy_(torch_view(inputs[name], tensor.dtype))
+            if tensor.role == "in_place":
+                self.before[name] = self.tensors[name].clone()
 
     def inputs(self) -> dict[str, Any]:
         return {name: numpy_copy(self.tensors[name], tensor.dtype) for name, tensor in self._given()}
 
     def _given(self) -> list[tuple[str, Tensor]]:
         """The inputs that are not absent."""
-        return [(name, t) for name, t in self.declared.items() if t.role == "input" and name in self.whole]
+        return [(name, t) for name, t in self.declared.items() if t.given and name in self.whole]
 
     def poison(self) -> None:
         for name, tensor in self.declared.items():
-            if tensor.role != "input":
+            if not tensor.given:
                 self.whole[name][GUARD_BYTES : GUARD_BYTES + tensor.nbytes].fill_(0xFF)
+        for name, values in self.before.items():
+            self.tensors[name].copy_(values)
         for name in self.returned:
             self.tensors[name] = None
 
@@ -178,7 +180,7 @@ class _DeviceSet:
         return {
             name: numpy_copy(self.tensors[name], tensor.dtype)
             for name, tensor in self.declared.items()
-            if tensor.role == "output"
+            if tensor.compared
         }
 
 
@@ -208,17 +210,12 @@ def _load_kernels(plan: Plan, dtype: str) -> dict[Any, Any]:
     """Every kernel of the plan, compiled for this GPU and loaded, by (source, defines, function)."""
     from cuda.core import ObjectCode
 
-    from workbench.build import CompileFailure, build_units, first_errors, unit_of
+    from workbench.build import build_or_raise, unit_of
 
     arch = current_arch()
     units = {(k.source, k.defines): unit_of(k, dtype, arch) for k in plan.kernels()}
-    built = build_units(set(units.values()), jobs=1)
-    modules = {}
-    for key, unit in units.items():
-        binary = built[unit]
-        if isinstance(binary, CompileFailure):
-            raise SourceError(f"does not compile: {first_errors(binary)}")
-        modules[key] = ObjectCode.from_cubin(str(binary.path))
+    built = build_or_raise(set(units.values()))
+    modules = {key: ObjectCode.from_cubin(str(built[unit].path)) for key, unit in units.items()}
     names = {(k.source, k.defines, k.function) for k in plan.kernels()}
     return {
         (source, defines, function): modules[(source, defines)].get_kernel(function)

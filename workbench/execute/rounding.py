@@ -15,8 +15,11 @@ def round_inputs(tensors: Sequence[Tensor], values: Arrays) -> dict[str, Any]:
     """The input arrays in their declared shapes and dtypes. An optional one that `values` lacks stays missing."""
     rounded = {}
     for tensor in tensors:
-        if tensor.role != "input" or (tensor.optional and tensor.name not in values):
+        if not tensor.given or (tensor.optional and tensor.name not in values):
             continue
-        array = np.ascontiguousarray(values[tensor.name], dtype=np.float32).astype(numpy_dtype(tensor.dtype))
+        array = np.ascontiguousarray(values[tensor.name])
+        if tensor.dtype in ("float32", "bfloat16", "float16"):  # an integer above 2^24 is no float32
+            array = array.astype(np.float32)
+        array = array.astype(numpy_dtype(tensor.dtype))
         rounded[tensor.name] = array.reshape(tensor.shape)
     return rounded

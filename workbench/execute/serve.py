@@ -19,12 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from workbench.declared import DeclarationError
-from workbench.execute.bound import Violation
 from workbench.execute.channel import framed, receive_blocking
-from workbench.execute.host_memory import GuardBroken
+from workbench.execute.failures import CRASH, sent
 from workbench.foreign import first_words
-from workbench.problem import Problem, SourceError
 
 MAKE = ""
 """The method of the first call, whose arguments are a factory `module:Class` and its arguments."""
@@ -55,25 +52,18 @@ def _answer(number: int, function: Callable[..., Any], arguments: tuple[Any, ...
     """The call's outcome as JSON {call, kind, value}."""
     try:
         value = json.dumps({"call": number, "kind": "value", "value": function(*arguments)}, default=_plain)
-    except Problem as problem:
-        value = _failure(number, _kind(problem), str(problem))
-    except Violation as violation:
-        value = _failure(number, "guard" if isinstance(violation, GuardBroken) else "violation", str(violation))
     except BaseException as error:  # whatever a variant raises costs that variant its record
-        value = _failure(number, "error", _told(error))
+        value = _failure(number, error)
     _flush()
     return value.encode()
 
 
-def _kind(problem: Problem) -> str:
-    """Whose fault it is, which decides about the record's status."""
-    if isinstance(problem, DeclarationError):
-        return "declaration"
-    return "source" if isinstance(problem, SourceError) else "problem"
-
-
-def _failure(number: int, kind: str, text: str) -> str:
-    return json.dumps({"call": number, "kind": kind, "value": text})
+def _failure(number: int, error: BaseException) -> str:
+    with contextlib.suppress(Exception):  # of a variant's own subclass nothing need be as it should
+        known = sent(error) if isinstance(error, Exception) else None
+        if known is not None:
+            return json.dumps({"call": number, "kind": known[0], "value": known[1]})
+    return json.dumps({"call": number, "kind": CRASH, "value": (_told(error),)})
 
 
 def _told(error: BaseException) -> str:

@@ -9,7 +9,8 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from workbench.execute.channel import bounded
-from workbench.execute.worker import FAILURES, Worker
+from workbench.execute.failures import FAILURES
+from workbench.execute.worker import Worker
 
 Begin = Callable[[], Worker]
 """Starts a call of a worker, new or old, and hands the worker over; may raise one of FAILURES."""

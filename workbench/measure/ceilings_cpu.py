@@ -101,12 +101,10 @@ def _rounds(kinds: dict[str, _Kind], seconds: float) -> dict[str, list[float]]:
 
 
 def _library() -> ctypes.CDLL:
-    from workbench.build import HOST, CompileFailure, Unit, build_units
+    from workbench.build import HOST, Unit, build_or_raise
 
     unit = Unit(SOURCE, "float32", (), HOST)
-    binary = build_units([unit], jobs=1)[unit]
-    if isinstance(binary, CompileFailure):
-        raise Problem(f"{SOURCE.name} does not compile, so there are no ceilings: {binary.message}")
+    binary = build_or_raise([unit], f"{SOURCE.name} does not compile, so there are no ceilings", Problem)[unit]
     library = ctypes.CDLL(str(binary.path))
     library.exponentials_a_round.restype = ctypes.c_longlong
     library.flops_a_round.restype = ctypes.c_longlong

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from workbench.execute.worker import FAILURES
+from workbench.execute.failures import FAILURES
 from workbench.measure.stopping import StopRule
 
 

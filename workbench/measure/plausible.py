@@ -61,7 +61,7 @@ def least_seconds(operation: Operation, shape: Shape, device: Device, ceilings: 
     cache. None where the machine's rate is not known (a GPU whose ceilings could not be measured)."""
     tensors = operation.tensors(shape)
     inputs = given_inputs(tensors, Draw(operation.regimes[0], 0))
-    declared = sum(t.nbytes for t in (*inputs, *(t for t in tensors if t.role == "output")))
+    declared = sum(t.nbytes for t in (*inputs, *(t for t in tensors if t.compared)))
     moved = min(declared, operation.least(shape).bytes)
     if device == "cpu":
         rate = CORE_BYTES_PER_S * (os.cpu_count() or 1)

@@ -80,7 +80,7 @@ class Station:
         self._assignment = assignment
         catalog = load_catalog(assignment.kernels)
         self._variant = catalog.variant(assignment.variant)
-        self._operation = catalog.operation(self._variant.operation)
+        self._operation = catalog.operation_of(self._variant)
         self._inputs = CaseInputs(self._operation, assignment.shape, assignment.draws, inputs)
         self._layout = answer_layout(self._operation, assignment.shape)
         self._answer = write_view(answer)
@@ -136,7 +136,11 @@ class Station:
         return Block(taken, repeats)
 
     def hand_over(self, index: int) -> None:
-        """What the last evaluation of a timed set has left: its outputs, and its inputs too."""
+        """What the last evaluation of a timed set has left: its outputs, and its inputs too. What is worked on in place
+        has been gone over many times by then: it is evaluated once more, on the values given."""
+        if any(t.role == "in_place" for t in self._operation.tensors(self._assignment.shape)):
+            self._bound.poison(index)
+            self._bound.run(index)
         self._put({**self._bound.outputs(index), **self._bound.inputs(index)})
 
     def facts(self) -> Facts:

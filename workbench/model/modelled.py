@@ -16,7 +16,7 @@ from workbench.model.floor import floor, limits_of_device
 def modelled_ladder(
     catalog: Catalog, device: str, problems: Iterable[tuple[str, Shape]], variants: Iterable[str] = ()
 ) -> pd.DataFrame:
-    """What declared costs and a device's datasheet allow: a row a variant and problem (operation, shape).
+    """What declared costs and a device's datasheet allow: a row a variant and problem (key of an operation, shape).
 
     Every figure is modelled: `modelled_s` is the variant's floor on that device, not a prediction of its time, and
     `modelled_share_of_limit` the least any algorithm needs over it. Rows whose shape the variant cannot do carry

@@ -20,7 +20,7 @@ class Rung:
 
 
 def rungs(catalog: Catalog) -> dict[str, Rung]:
-    """`operation/variant` → its place on the ladder."""
+    """A variant's key → its place on the ladder."""
     return {
-        v.key: Rung(v.rung, v.idea, catalog.operations[v.operation].baseline == v.name) for v in catalog
+        v.key: Rung(v.rung, v.idea, catalog.operation_of(v).baseline == v.name) for v in catalog
     }  # fmt: skip

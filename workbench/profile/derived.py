@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workbench.profile.metrics import combined, missing_figures, with_unit
+from workbench.profile.metrics import combined, missing_figures
+from workbench.quantity import quantity
 from workbench.store.launch import Launch
 from workbench.store.record import Record
 
@@ -135,7 +136,7 @@ def contradictions(record: Record, launches: Sequence[Launch], dram: float | Non
         in_l2 = max((launch.number("device__attribute_l2_cache_size") or 0.0 for launch in launches), default=0.0)
         if dram > (1 + CONTRADICTION) * bytes_declared or dram + in_l2 < (1 - CONTRADICTION) * bytes_declared:
             found.append(
-                f"declares {with_unit(bytes_declared, 'byte')} of DRAM traffic, {with_unit(dram, 'byte')} "
+                f"declares {quantity(bytes_declared, 'B')} of DRAM traffic, {quantity(dram, 'B')} "
                 f"were counted ({dram / bytes_declared:.2f} times)"
             )
     for fact in record.build:

@@ -56,13 +56,16 @@ def labels(factors: Sequence[Mapping[str, str]]) -> list[str]:
     """What to call records of imported kernels, by their factors `kernel`, `range`, `device`, `process`: as short as
     tells them apart; an own range is always named."""
     names = told_apart(one.get("kernel", "") for one in factors)
+    places: dict[tuple[str, str], set[str]] = {}
+    for one in factors:
+        for factor in ("device", "process"):
+            places.setdefault((one.get("kernel", ""), factor), set()).add(one.get(factor, ""))
     found = []
     for one in factors:
-        siblings = [other for other in factors if other.get("kernel") == one.get("kernel")]
-        label = names[one.get("kernel", "")]
-        label += f" in {one['range']}" if one.get("range") else ""
+        kernel = one.get("kernel", "")
+        label = names[kernel] + (f" in {one['range']}" if one.get("range") else "")
         for factor in ("device", "process"):
-            if len({sibling.get(factor, "") for sibling in siblings}) > 1:
+            if len(places[kernel, factor]) > 1:
                 label += f" on {factor} {one.get(factor, '?')}"
         found.append(label)
     return found

@@ -29,14 +29,14 @@ Combine = Literal["sum", "time_mean", "max", "min"]
 
 
 @dataclass(frozen=True)
-class Figure:
+class CounterFigure:
     """One figure of a launch, and what it means."""
 
     name: str
     title: str
     group: str
     unit: str
-    """SI base units; `share` is 0 to 1."""
+    """As quantity.py writes it: SI base units, `%` for a share of 1, or a word."""
     combine: Combine
     """How several launches of one record make one figure; `time_mean` weighs by duration."""
     meaning: str
@@ -71,7 +71,7 @@ class Figure:
 
 
 @functools.cache
-def figures() -> dict[str, Figure]:
+def figures() -> dict[str, CounterFigure]:
     """Every figure by name, in the order of the file (grouped)."""
     return {entry["name"]: _figure(entry) for entry in json.loads(FILE.read_text())["figures"]}
 
@@ -82,11 +82,11 @@ def needed_metrics() -> frozenset[str]:
     return frozenset(name for figure in figures().values() for name in figure.names()) | DEVICE_METRICS
 
 
-def _figure(entry: dict[str, Any]) -> Figure:
+def _figure(entry: dict[str, Any]) -> CounterFigure:
     scale = entry.pop("scale", 1.0)
     metrics = tuple((m, scale) if isinstance(m, str) else (m[0], m[1] * scale) for m in entry.pop("metrics"))
     terms = tuple((metric, weight * scale) for metric, weight in entry.pop("terms", ()))
-    return Figure(metrics=metrics, terms=terms, **entry)
+    return CounterFigure(metrics=metrics, terms=terms, **entry)
 
 
 def figures_of(launch: Launch) -> dict[str, float]:
@@ -154,29 +154,9 @@ def old_names(launches: Iterable[Launch]) -> list[str]:
     return sorted({name for launch in launches for name in launch.metrics if OLD.fullmatch(name)})
 
 
-def text(name: str, value: float) -> str:
-    """A figure for a person: `48.4 %`, `1.21 GB`, `6.19 ms`, `64`."""
-    unit = figures()[name].unit
-    if unit == "share":
-        return f"{100 * value:.1f} %"
-    return with_unit(value, unit)
-
-
-def with_unit(value: float, unit: str) -> str:
-    """A value with a decimal prefix where its unit takes one."""
-    short = {"byte": "B", "byte/s": "B/s", "hz": "Hz", "flop/s": "FLOP/s", "s": "s"}.get(unit)
-    if short is None:
-        number = f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
-        return f"{number} {unit}".rstrip()
-    for limit, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ")):
-        if abs(value) >= limit:
-            return f"{value / limit:.3g} {prefix}{short}"
-    return f"{value / 1e-9:.3g} n{short}" if value and unit == "s" else f"{value:.3g} {short}"
-
-
-def groups() -> Mapping[str, list[Figure]]:
+def groups() -> Mapping[str, list[CounterFigure]]:
     """Figures by group, in the order of the file."""
-    by_group: dict[str, list[Figure]] = {}
+    by_group: dict[str, list[CounterFigure]] = {}
     for figure in figures().values():
         by_group.setdefault(figure.group, []).append(figure)
     return by_group

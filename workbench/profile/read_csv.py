@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,31 +148,37 @@ def _rows(
 
 
 def _raw(page: _Page, units: Mapping[str, str], rows: Iterable[Row]) -> Iterator[Launch]:
-    bases = {name: base_unit(unit) for name, unit in units.items()}
     base_units: dict[str, str] = {}
     for row in rows:
-        metrics, missing = _context(row), []
-        for name, text in row.items():
-            if name in NO_METRICS or name.startswith(RANGE_COLUMNS):
-                continue
-            factor, unit = bases.get(name, (1.0, ""))
-            base_units[name] = unit
-            value = _value(page, name, text, units.get(name, ""))
-            if value is None:
-                missing.append(name)
-            else:
-                metrics[name] = value * factor if isinstance(value, float) else value
-        device, process = _identity(row)
-        yield Launch(
-            kernel=row["Kernel Name"],
-            metrics=metrics,
-            units=base_units,
-            ranges=_ranges(row),
-            missing=tuple(missing),
-            own_ranges=_own_ranges(row),
-            device_number=device,
-            process=process,
-        )
+        names = (name for name in row if name not in NO_METRICS and not name.startswith(RANGE_COLUMNS))
+        yield _launch(page, row, ((name, row[name], units.get(name, "")) for name in names), base_units)
+
+
+def _launch(
+    page: _Page, row: Row, cells: Iterable[tuple[str, str, str]], units: dict[str, str], rules: Sequence[Rule] = ()
+) -> Launch:
+    """A launch of its row (the first of several), and of its metrics as (name, value, unit); `units` gets their base
+    units."""
+    metrics, missing = _context(row), []
+    for name, text, unit in cells:
+        factor, units[name] = base_unit(unit)
+        value = _value(page, name, text, unit)
+        if value is None:
+            missing.append(name)
+        else:
+            metrics[name] = value * factor if isinstance(value, float) else value
+    device, process = _identity(row)
+    return Launch(
+        kernel=row["Kernel Name"],
+        metrics=metrics,
+        units=units,
+        ranges=_ranges(row),
+        rules=tuple(rules),
+        missing=tuple(missing),
+        own_ranges=_own_ranges(row),
+        device_number=device,
+        process=process,
+    )
 
 
 def _value(page: _Page, column: str, text: str, unit: str) -> Value | None:
@@ -257,19 +263,14 @@ def _long(page: _Page, units: Mapping[str, str], rows: Iterable[Row]) -> Iterato
 
 
 def _of_rows(page: _Page, rows: list[Row]) -> Launch:
-    first = rows[0]
-    metrics, units, missing, rules = _context(first), {}, [], []
+    cells: list[tuple[str, str, str]] = []
+    rules: list[Rule] = []
     for row in rows:
-        name = row.get("Metric Name", "")
-        if (name, row.get("Metric Unit")) == ("Memory Throughput", "%"):
+        name, unit = row.get("Metric Name", ""), row.get("Metric Unit", "")
+        if (name, unit) == ("Memory Throughput", "%"):
             name = "Memory Throughput %"  # another section has a figure of this name in bytes per second
         if name:
-            factor, units[name] = base_unit(row.get("Metric Unit", ""))
-            value = _value(page, name, row.get("Metric Value", ""), row.get("Metric Unit", ""))
-            if value is None:
-                missing.append(name)
-            else:
-                metrics[name] = value * factor if isinstance(value, float) else value
+            cells.append((name, row.get("Metric Value", ""), unit))
         if row.get("Rule Name"):
             speedup = _value(page, "Estimated Speedup", row.get("Estimated Speedup", ""), "")
             rules.append(
@@ -283,15 +284,4 @@ def _of_rows(page: _Page, rows: list[Row]) -> Launch:
                     estimated_speedup_percent=speedup if isinstance(speedup, float) else None,
                 )
             )
-    device, process = _identity(first)
-    return Launch(
-        kernel=first["Kernel Name"],
-        metrics=metrics,
-        units=units,
-        ranges=_ranges(first),
-        rules=tuple(rules),
-        missing=tuple(missing),
-        own_ranges=_own_ranges(first),
-        device_number=device,
-        process=process,
-    )
+    return _launch(page, rows[0], cells, {}, rules)

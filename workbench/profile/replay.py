@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from workbench.catalog import BUILTIN, Catalog, load_catalog
-from workbench.declare import Device, Shape
+from workbench.declare import Device, Shape, variant_key
 from workbench.execute.ranges import marked
 from workbench.problem import Problem
 
@@ -37,8 +37,8 @@ def bind(item: Item, catalog: Catalog, device: Device) -> Evaluation:
     """The record's plan bound to inputs of its operation's first regime."""
     from workbench.execute.bind import bind_variant
 
-    operation = catalog.operation(item["operation"])
-    variant = catalog.variant(f"{item['operation']}/{item['variant']}")
+    variant = catalog.variant(variant_key(item["operation"], item["variant"], item["pass"]))
+    operation = catalog.operation_of(variant)
     shape = Shape(tuple(item["axes"].items()), item["dtype"])
     return cast(Evaluation, bind_variant(variant, operation, shape, item["settings"], device))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.catalog import BUILTIN
+from workbench.declare import variant_key
 from workbench.problem import Problem, unknown
 from workbench.store.record import Record, Status
 from workbench.store.run_folder import RunFolder
@@ -104,7 +105,7 @@ def _nothing_to_profile(folder: RunFolder, records: Sequence[Record]) -> str:
 
 
 def _matches(record: Record, wanted: Wanted) -> bool:
-    name = f"{record.operation}/{record.variant}"
+    name = variant_key(record.operation, record.variant, record.pass_)
     return (
         (not wanted.operations or record.operation in wanted.operations)
         and (not wanted.variants or record.variant in wanted.variants or name in wanted.variants)
@@ -120,7 +121,9 @@ def _no_match(wanted: Wanted, eligible: Sequence[Record]) -> str:
         if word not in known["operation"]:
             return str(unknown("operation", word, known["operation"]))
     for word in wanted.variants:
-        names = known["variant"] if "/" not in word else {f"{r.operation}/{r.variant}" for r in eligible}
+        names = (
+            known["variant"] if "/" not in word else {variant_key(r.operation, r.variant, r.pass_) for r in eligible}
+        )
         if word not in names:
             return str(unknown("variant", word, names))
     for axis, sizes in wanted.axes:
@@ -137,7 +140,7 @@ def _axes(records: Sequence[Record]) -> list[str]:
 def _by_variant(records: Sequence[Record]) -> Mapping[str, list[Record]]:
     groups: dict[str, list[Record]] = {}
     for record in records:
-        groups.setdefault(f"{record.operation}/{record.variant}", []).append(record)
+        groups.setdefault(variant_key(record.operation, record.variant, record.pass_), []).append(record)
     return groups
 
 

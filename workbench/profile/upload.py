@@ -12,7 +12,6 @@ import pandas as pd
 from workbench.problem import Problem
 from workbench.profile.import_report import import_as_run, import_into_run, names_of
 from workbench.profile.metrics import combined
-from workbench.profile.metrics import figures as known_figures
 from workbench.store.launch import Launch
 from workbench.store.record import Record
 from workbench.store.run_folder import find_run
@@ -75,30 +74,16 @@ SHOWN = (
     "duration_s", "registers", "occupancy_achieved", "occupancy_theoretical", "dram_share", "memory_share", "sm_share",
     "l1_hit_share", "l2_hit_share", "dram_bytes", "dram_read_bytes", "dram_write_bytes", "ipc",
 )  # fmt: skip
-SHOWN_AS = {
-    "duration_s": "under_ncu_s", "dram_bytes": "dram_bytes", "dram_read_bytes": "dram_read_bytes",
-    "dram_write_bytes": "dram_write_bytes",
-}  # fmt: skip
-"""Figures that the tables know the units of."""
 
 
 def figures_table(found: Found) -> tuple[pd.DataFrame, list[str]]:
-    """A row a record with the figures that most reports have, in their display units; and the columns."""
+    """A row a record with the figures that most reports have, and the columns."""
     rows: list[dict[str, Any]] = []
-    titles = {name: known_figures()[name] for name in SHOWN if name in known_figures()}
     names = names_of(found.records)
     for record in found.records:
         launches = found.launches.get(record.key, [])
         values = combined(launches)
-        row: dict[str, Any] = {
-            "kernel": names[record.key],
-            "launches.counted": len(launches),
-        }
-        for name, figure in titles.items():
-            if name in values:
-                share = figure.unit == "share"
-                column = SHOWN_AS.get(name, f"{figure.title}{' %' if share else ''}")
-                row[column] = 100 * values[name] if share else values[name]
-        rows.append(row)
+        row: dict[str, Any] = {"kernel": names[record.key], "launches.counted": len(launches)}
+        rows.append(row | {name: values[name] for name in SHOWN if name in values})
     frame = pd.DataFrame(rows)
     return frame, list(frame.columns)

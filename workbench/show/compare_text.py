@@ -8,17 +8,17 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from workbench.show.describe import quantity
+from workbench.quantity import quantity
 from workbench.show.markup import cell_text, code
 from workbench.views.compare import Comparison, Pair
-from workbench.views.problems import shape_text
+from workbench.views.shapes import shape_text
 
-HEADINGS = ("operation", "variant", "shape", "A", "B", "B / A (95 %)", "verdict")
+HEADINGS = ("operation", "variant", "shape", "time A", "time B", "B ÷ A (95 %)", "verdict")
 MARKS = {"slower": "🔴 slower", "faster": "🟢 faster", "same": "⚪ same", "undecided": "🟡 undecided"}
 
 
 def rows(result: Comparison) -> list[tuple[str, ...]]:
-    """One row a pair, under HEADINGS."""
+    """One row per pair, under HEADINGS."""
     return [
         (
             pair.operation,
@@ -46,7 +46,7 @@ def summary(result: Comparison) -> str:
     counts = Counter(pair.verdict for pair in result.pairs)
     words = ", ".join(f"{counts[word]} {word}" for word in ("slower", "faster", "same", "undecided") if counts[word])
     noise = [pair.noise_floor for pair in result.pairs if pair.noise_floor is not None]
-    floor = f"; noise floor ±{quantity(max(noise), '%')} (measured)" if noise else "; no noise floor recorded"
+    floor = f"; noise (A/A) ±{quantity(max(noise), '%')} (measured)" if noise else "; no noise (A/A) recorded"
     margin = "" if result.fail_over is None else f"; slowdowns up to {quantity(result.fail_over, '%')} pass"
     count = len(result.pairs)
     return f"{count} pair{'s' * (count > 1)}: {words}{floor}{margin}"

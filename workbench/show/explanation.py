@@ -1,4 +1,4 @@
-"""Why one side of a comparison is slower, in a sentence and as a table of text."""
+"""Why B is slower than A, in a sentence and as a table of text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.show.describe import quantity
+from workbench.quantity import quantity
 from workbench.show.markup import plain
 
 

@@ -12,8 +12,9 @@ from workbench.durable import write_whole
 from workbench.foreign import printable, reading
 from workbench.model.rungs import Rung, rungs
 from workbench.problem import Problem
-from workbench.show import missing
-from workbench.show.describe import ceiling_text, quantity
+from workbench.quantity import quantity
+from workbench.show import hints
+from workbench.show.figures import columns_of, heading
 from workbench.show.markup import Html, element
 from workbench.show.pictures import ladder as ladder_figures
 from workbench.show.pictures import occupancy as occupancy_figures
@@ -23,26 +24,20 @@ from workbench.show.pictures import time as time_figures
 from workbench.show.pictures.style import Style, styles
 from workbench.show.report_html import Piece, Section, note, render
 from workbench.show.table_html import as_html
+from workbench.show.tables import ceiling_text
 from workbench.store.run_folder import RESTORE
 from workbench.views.best import best_settings
 from workbench.views.counters import kernels, launches_of, rules, stalls, with_counters
+from workbench.views.filter import Filter
 from workbench.views.ladder import ladder
 from workbench.views.occupancy import build_facts, built, by_kernel
 from workbench.views.parts import chain_shares
-from workbench.views.problems import problems, shape_text
+from workbench.views.problems import problems
 from workbench.views.query import read_records
 from workbench.views.roofline import points, roofs
 from workbench.views.runs import RunSummary
-from workbench.views.scaling import curves, others_of
-from workbench.views.selection import Selection
-
-LADDER = [
-    "variant", "status", "time.median_s", "time.low_s", "time.high_s", "speedup_over_baseline", "share_of_floor",
-    "floor_bound_by", "share_of_ceiling", "bandwidth_bytes_per_s", "bytes.declared", "bytes.counted",
-    "launches.declared", "registers", "occupancy_theoretical", "occupancy_achieved", "error.relative_l2", "settings",
-    "idea", "reason",
-]  # fmt: skip
-
+from workbench.views.scaling import curves, curves_along, others_of
+from workbench.views.shapes import shape_text
 
 MOST_PICTURED = 3
 """Shapes of an operation whose ladder is drawn; the others have their table: a file to send stays small."""
@@ -50,7 +45,7 @@ MOST_PICTURED = 3
 
 def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
     """Everything there is to show of a run. Problem where its records cannot be read."""
-    result = read_records([run], Selection(), samples=True)
+    result = read_records([run], Filter(), samples=True)
     if result.problems:
         raise Problem(result.problems[0])
     records = result.frame
@@ -81,7 +76,7 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
     elif run.counters:
         found.append(Section("Counters", _counters(run, records)))
     else:
-        found.append(Section("Counters", [note(missing.no_counters([run]))]))
+        found.append(Section("Counters", [note(hints.no_counters([run]))]))
     return found
 
 
@@ -95,14 +90,14 @@ def _operation(
         timed = rows[rows["time.median_s"].notna()]
         if len(timed) and place < MOST_PICTURED:
             pieces += [ladder_figures.times(timed, style), ladder_figures.moved(timed, style)]
-        pieces.append(as_html(rows, LADDER))
+        pieces.append(as_html(rows, columns_of("ladder", "untimed")))
     best = best_settings(records)
     above = points(best)
     if len(above):
         pieces += [element("h3", "Roofline"), roofline_figures.roofline(above, roofs([run], dtype), style)]
     else:
-        pieces.append(note(missing.no_times(records, str(records["operation"].iloc[0]))))
-    for axis in ("T", "H", "B"):
+        pieces.append(note(hints.no_times(records, str(records["operation"].iloc[0]))))
+    for axis in curves_along(records):
         for others in others_of(records, axis)[:1]:
             grown = curves(records, axis)
             grown = grown[grown["others"] == others]
@@ -142,7 +137,7 @@ def _facts(run: RunSummary) -> Html:
     for machine in measured:
         on = f", {machine.name}" if len(measured) > 1 else ""
         floor = machine.noise_floor
-        rows[f"noise floor (measured{on})"] = quantity(floor, "%") if floor is not None else "not recorded"
+        rows[heading("noise_floor") + on] = quantity(floor, "%") if floor is not None else "not recorded"
         rows |= {f"ceiling {name} (measured{on})": ceiling_text(name, v) for name, v in machine.ceilings.items()}
         rows |= {f"{name}{on}": without_folders(_short(value)) for name, value in machine.versions.items()}
     cells = [element("tr", element("th", name), element("td", value)) for name, value in rows.items()]

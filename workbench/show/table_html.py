@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from workbench.show.describe import SCIENTIFIC, table
 from workbench.show.markup import Html, element
+from workbench.show.tables import SCIENTIFIC, table
 
 LONG = 60
 """Characters over which a text is broken into lines instead of making the table wide."""

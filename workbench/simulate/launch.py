@@ -5,15 +5,17 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import IntFlag
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.problem import Problem
+from workbench.simulate.found import Finding, in_words, tool_of
 from workbench.simulate.library import machine_library
 from workbench.simulate.memory import Memory
-from workbench.simulate.program import SPECIAL, Program
+from workbench.simulate.program import SPECIAL, Program, Space
 
 COUNTERS = (
     "executed", "threads", "threads_on", "requests", "sectors", "sectors_ideal", "tags", "wavefronts",
@@ -25,8 +27,11 @@ COUNTERS = (
 class SimulationFault(Exception):
     """The kernel did what it must not; the text says what, and where."""
 
-    def __init__(self, kind: str, text: str, program: Program, place: Sequence[int]) -> None:
+    def __init__(
+        self, kind: str, text: str, program: Program, place: Sequence[int], findings: tuple[Finding, ...] = ()
+    ) -> None:
         self.kind = kind
+        self.findings = findings
         self.instruction, self.lane, self.warp = place[0], place[1], place[2]
         self.block = tuple(place[3:6])
         where = f"kernel {program.name}, block {self.block}, warp {self.warp}"
@@ -34,9 +39,23 @@ class SimulationFault(Exception):
         if 0 <= self.instruction < len(program.instructions):
             found = program.instructions[self.instruction]
             self.line = found.line
-            where += f", line {found.line}" if found.line else ""
+            file = program.files.get(found.file, "").rpartition("/")[2]
+            where += f", {file} line {found.line}".replace("  ", " ") if found.line else ""
             where += f": {found.text}" if found.text else ""
-        super().__init__(f"{kind}: {text} ({where})")
+        super().__init__(f"{tool_of(kind)}: {kind}: {text} ({where})")
+
+
+class Checks(IntFlag):
+    """What looks on while a kernel runs; memory bounds and alignment are always looked at."""
+
+    RACES = 1
+    VALUES = 2
+    """Uninitialised values that are stored, address memory or decide a branch."""
+    BARRIERS = 4
+    ALL = 7
+
+
+NO_CHECKS = Checks(0)
 
 
 @dataclass(frozen=True)
@@ -52,12 +71,41 @@ class Options:
     first_block: int = 0
     block_count: int = 2**63
     block_stride: int = 1
+    blocks: tuple[int, ...] = ()
+    """The blocks that are run, by their number in the grid; none named: those of the three fields above."""
     instruction_limit: int = 4_000_000_000
     multiprocessors: int = 1
     copies_at_once: bool = False
     first_cache_bytes: int = 0
     """L1 per multiprocessor, for the model of caches; 0: no model."""
     second_cache_bytes: int = 0
+    checks: Checks = NO_CHECKS
+    """What to look for while it runs."""
+    delays: bool = False
+    """Stores to global memory become visible, and loads from it take their values, as late and in as odd an order as
+    the memory model allows: a missing fence then gives wrong results."""
+    idle_limit: int = 100_000_000
+    """Warp instructions in which nothing changes that a thread could wait for, after which the launch has a fault."""
+    threads: int = 1
+    """Host threads over which blocks are spread, where nothing that one block does reaches another."""
+    sample: bool = False
+    """Blocks that are alike are counted by a few of them, where nothing that one block does reaches another: the
+    counters are whole, the results are not."""
+    trace: tuple[int, int] | None = None
+    """A block, by its number in the grid, and a warp of it: what that warp does is kept, instruction by instruction."""
+    trace_limit: int = 100_000
+
+
+@dataclass(frozen=True)
+class Traced:
+    """One instruction that the traced warp executed."""
+
+    instruction: int
+    """Its number in the program."""
+    lanes: int
+    """A mask: those whose guard held."""
+    changed: dict[int, int]
+    """Word of the warp's file → what it is afterwards, where that is new."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +117,11 @@ class Counts:
     """(instructions, COUNTERS)."""
     cache: dict[str, int] = field(default_factory=dict)
     """L2 reads and hits, sectors from and to memory, where the caches were modelled."""
+    findings: tuple[Finding, ...] = ()
+    """What the checkers found, the most frequent first."""
+    sampled: str = ""
+    """Which blocks were run, in words, where it was not all of them."""
+    trace: tuple[Traced, ...] = ()
 
     def __getitem__(self, counter: str) -> NDArray[np.int64]:
         """One counter, per instruction."""
@@ -88,6 +141,8 @@ class _Launch(ctypes.Structure):
         ("block_stride", ctypes.c_uint64), ("instruction_limit", ctypes.c_uint64),
         ("multiprocessors", ctypes.c_uint32), ("copies_at_once", ctypes.c_uint32),
         ("first_cache_bytes", ctypes.c_uint64), ("second_cache_bytes", ctypes.c_uint64),
+        ("checks", ctypes.c_uint32), ("delays", ctypes.c_uint32),
+        ("idle_limit", ctypes.c_uint64),
     )  # fmt: skip
 
 
@@ -109,25 +164,35 @@ def simulate(
     session = ctypes.c_void_p(library.simulate_new())
     try:
         _load(library, session, program, parameters)
-        own = [(at, name, np.frombuffer(bytearray(content), np.uint8), True) for at, name, content in program.globals]
-        for address, name, array, writable in sorted([*own, *memory.allocations()], key=lambda entry: entry[0]):
+        own = [(at, name, np.frombuffer(bytearray(data), np.uint8), True, None) for at, name, data in program.globals]
+        every = sorted([*own, *memory.allocations()], key=lambda entry: entry[0])
+        for address, name, array, writable, undefined in every:
             library.simulate_allocate(
                 session, ctypes.c_uint64(address), ctypes.c_uint64(array.nbytes), ctypes.c_void_p(array.ctypes.data),
-                name.encode(), int(writable),
+                name.encode(), int(writable), _pointer(undefined) if undefined is not None else None,
             )  # fmt: skip
         request = _Launch(
             (ctypes.c_uint32 * 3)(*grid), (ctypes.c_uint32 * 3)(*block), program.static_shared + dynamic_shared,
             options.resident, options.quantum, options.seed, options.first_block, options.block_count,
             options.block_stride, options.instruction_limit, options.multiprocessors, int(options.copies_at_once),
-            options.first_cache_bytes, options.second_cache_bytes,
+            options.first_cache_bytes, options.second_cache_bytes, int(options.checks), int(options.delays),
+            options.idle_limit,
         )  # fmt: skip
+        if options.blocks:
+            chosen = np.array(options.blocks, np.uint64)
+            library.simulate_choose(session, _pointer(chosen), ctypes.c_uint64(len(chosen)))
+        if options.trace is not None:
+            limit = ctypes.c_uint64(options.trace_limit)
+            library.simulate_trace(session, ctypes.c_uint64(options.trace[0]), options.trace[1], limit)
         message = library.simulate_run(session, ctypes.byref(request))
         if message is not None:
             place = (ctypes.c_int64 * 7)()
             library.simulate_fault(session, place)
             kind, _, text = message.decode(errors="replace").partition("\t")
-            raise SimulationFault(kind, text, program, list(place))
-        return _counts(library, session, program)
+            raise SimulationFault(kind, text, program, list(place), _findings(library, session, program, grid, block))
+        if not options.checks & Checks.VALUES:
+            memory.all_written()
+        return _counts(library, session, program, _findings(library, session, program, grid, block))
     finally:
         library.simulate_free(session)
 
@@ -141,8 +206,8 @@ def _load(library: ctypes.CDLL, session: Any, program: Program, parameters: byte
         session, _pointer(code), ctypes.c_uint64(len(code)),
         (ctypes.c_char_p * len(names))(*names), ctypes.c_uint64(len(names)),
         _pointer(constants), ctypes.c_uint64(len(constants)), _pointer(specials), ctypes.c_uint64(len(specials)),
-        program.file.words, program.local_bytes, program.reserved_shared,
-        int(program.merge_at_equal_pc), int(program.lowest_pc_first),
+        program.file.words, program.local_bytes, program.reserved_shared, int(program.merge_at_equal_pc),
+        int(program.lowest_pc_first),
         _pointer(bank), ctypes.c_uint64(len(bank)),
     )  # fmt: skip
     if message is not None:
@@ -153,10 +218,39 @@ def _pointer(array: Any) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)
 
 
-def _counts(library: ctypes.CDLL, session: Any, program: Program) -> Counts:
+def _counts(library: ctypes.CDLL, session: Any, program: Program, findings: tuple[Finding, ...]) -> Counts:
     values = np.zeros((len(program.instructions), len(COUNTERS)), np.int64)
     library.simulate_counts(session, _pointer(values))
     cache = (ctypes.c_uint64 * 4)()
     library.simulate_cache_totals(session, cache)
     names = ("l2_reads", "l2_hits", "memory_reads", "memory_writes")
-    return Counts(program, values, dict(zip(names, map(int, cache), strict=True)) if any(cache) else {})
+    modelled = dict(zip(names, map(int, cache), strict=True)) if any(cache) else {}
+    return Counts(
+        program, values, modelled, findings, trace=_trace(library, session)
+    )  # fmt: skip
+
+
+def _trace(library: ctypes.CDLL, session: Any) -> tuple[Traced, ...]:
+    count = ctypes.c_uint64()
+    start = library.simulate_trace_words(session, ctypes.byref(count))
+    words = np.ctypeslib.as_array(start, (count.value,)).tolist() if count.value else []
+    found, at = [], 0
+    while at < len(words):
+        number, lanes, changed = words[at : at + 3]
+        pairs = words[at + 3 : at + 3 + 2 * changed]
+        found.append(Traced(number, lanes, dict(zip(pairs[::2], pairs[1::2], strict=True))))
+        at += 3 + 2 * changed
+    return tuple(found)
+
+
+def _findings(
+    library: ctypes.CDLL, session: Any, program: Program, grid: Sequence[int], block: Sequence[int]
+) -> tuple[Finding, ...]:
+    found = []
+    for number in range(library.simulate_finding_count(session)):
+        out = (ctypes.c_int64 * 7)()
+        kind = library.simulate_finding(session, ctypes.c_uint64(number), out).decode()
+        first, second, space, address, one, other, times = out
+        text = in_words(program, kind, (first, second), Space(space), (one, other), times, grid, block)
+        found.append(Finding(kind, first, second, Space(space), address, (one, other), times, text))
+    return tuple(found)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import functools
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from workbench.build import cache
 from workbench.build.host import compiler_identity, host_compiler
@@ -25,11 +25,12 @@ FLAGS = (
 @functools.cache
 def machine_library() -> ctypes.CDLL:
     """The library. Raises Problem where there is no compiler, or it does not compile."""
-    library = ctypes.CDLL(str(_compiled()))
+    library = ctypes.CDLL(str(compiled()))
     library.simulate_new.restype = ctypes.c_void_p
-    for name in ("simulate_program", "simulate_run"):
+    for name in ("simulate_program", "simulate_run", "simulate_finding"):
         getattr(library, name).restype = ctypes.c_char_p
-    library.simulate_executed.restype = ctypes.c_uint64
+    library.simulate_trace_words.restype = ctypes.POINTER(ctypes.c_uint32)
+    library.simulate_executed.restype = library.simulate_finding_count.restype = ctypes.c_uint64
     return library
 
 
@@ -38,20 +39,33 @@ def lacks_form(name: str) -> bool:
     return not machine_library().simulate_has_form(name.encode())
 
 
-def _compiled() -> Path:
+def compiled() -> Path:
+    """The library's file, compiled where the cache lacks it: about a minute of processor time. Raises Problem."""
     compiler = host_compiler()
     sources = sorted(MACHINE.glob("*.cpp"))
     texts = [part for file in (*sources, *sorted(MACHINE.glob("*.h"))) for part in (file.name, file.read_bytes())]
     target = cache.entry(cache.digest(["simulate", compiler_identity(compiler, FLAGS), repr(FLAGS), *texts]), ".so")
     if cache.is_sound(target):
         return target
+    with ThreadPoolExecutor(2) as pool:
+        objects = list(pool.map(lambda source: _object(compiler, source), sources))
+    return _made(target, lambda scratch: [*compiler, "-shared", *map(str, objects), "-o", str(scratch)])
+
+
+def _object(compiler: tuple[str, ...], source: Path) -> Path:
+    """One file compiled, from the cache where neither it nor a header has changed."""
+    headers = [part for file in sorted(MACHINE.glob("*.h")) for part in (file.name, file.read_bytes())]
+    identity = ["simulate", compiler_identity(compiler, FLAGS), repr(FLAGS), source.read_bytes(), *headers]
+    target = cache.entry(cache.digest(identity), ".o")
+    return _made(target, lambda scratch: [*compiler, *FLAGS, "-c", str(source), "-o", str(scratch)])
+
+
+def _made(target: Path, command: Callable[[Path], list[str]]) -> Path:
+    if cache.is_sound(target):
+        return target
     scratch = cache.scratch_path(target)
     try:
-        with TemporaryDirectory(prefix="workbench-") as folder, ThreadPoolExecutor(2) as pool:
-            objects = [Path(folder) / f"{source.stem}.o" for source in sources]
-            list(pool.map(lambda pair: _run([*compiler, *FLAGS, "-c", str(pair[0]), "-o", str(pair[1])]),
-                          zip(sources, objects, strict=True)))  # fmt: skip
-            _run([*compiler, "-shared", *map(str, objects), "-o", str(scratch)])
+        _run(command(scratch))
         cache.publish(scratch, target)
     finally:
         scratch.unlink(missing_ok=True)

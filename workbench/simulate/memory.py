@@ -26,6 +26,8 @@ class Memory:
         self._arrays: dict[str, NDArray[Any] | None] = {}
         self._addresses: dict[str, int] = {}
         self._read_only: set[str] = set()
+        self._unwritten: dict[str, NDArray[np.uint8]] = {}
+        """By byte, 1: nobody has written it."""
         self._next = FIRST_ADDRESS
 
     def put(self, name: str, array: NDArray[Any] | None, writable: bool = False) -> None:
@@ -39,11 +41,13 @@ class Memory:
         array = np.empty(tensor.shape, numpy_dtype(tensor.dtype))
         array.view(np.uint8).fill(0xFF)
         self._place(tensor.name, array, True)
+        self._unwritten[tensor.name] = np.ones(max(1, array.nbytes), np.uint8)
 
     def _place(self, name: str, array: NDArray[Any], writable: bool) -> None:
         self._arrays[name] = array
         self._addresses[name] = self._next
         self._read_only.discard(name)
+        self._unwritten.pop(name, None)
         if not writable:
             self._read_only.add(name)
         self._next += -(-(array.nbytes + GUARD_BYTES) // ALIGNMENT) * ALIGNMENT
@@ -68,10 +72,24 @@ class Memory:
     def __contains__(self, name: str) -> bool:
         return name in self._arrays
 
-    def allocations(self) -> list[tuple[int, str, NDArray[Any], bool]]:
-        """Address, name, array, and whether a kernel may write it, in the order of addresses."""
+    def written(self, name: str) -> None:
+        """From now on the buffer counts as written: a clear or a library call has filled it."""
+        self._unwritten.pop(name, None)
+
+    def all_written(self) -> None:
+        """So does every buffer: a launch that nobody watched has filled what it fills."""
+        self._unwritten.clear()
+
+    def unwritten(self, name: str) -> int:
+        """Bytes of the buffer that nobody has written, as far as launches were watched."""
+        found = self._unwritten.get(name)
+        return 0 if found is None or self._arrays[name] is None else int(found[: self.array(name).nbytes].sum())
+
+    def allocations(self) -> list[tuple[int, str, NDArray[Any], bool, NDArray[np.uint8] | None]]:
+        """Address, name, array, whether a kernel may write it, which bytes nobody has written (None: not watched); in
+        the order of addresses."""
         found = [
-            (self._addresses[name], name, array, name not in self._read_only)
+            (self._addresses[name], name, array, name not in self._read_only, self._unwritten.get(name))
             for name, array in self._arrays.items()
             if array is not None
         ]

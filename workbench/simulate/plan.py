@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from workbench.arguments import c_argument
 from workbench.declare import Argument, Call, Clear, Host, Kernel, Plan
-from workbench.dtypes import torch_view
+from workbench.host_steps import HasPath, call, clear, host, path_of
 from workbench.problem import Problem
-from workbench.simulate.launch import Counts, Options, simulate
+from workbench.simulate.blocks import run_launch
+from workbench.simulate.launch import Counts, Options
 from workbench.simulate.memory import Memory
 from workbench.simulate.program import Program
 from workbench.simulate.ptx import Module, read_module
 from workbench.simulate.ptx.lower import PARAMETERS
 from workbench.simulate.sass.lower import load_kernel
-
-
-class HasPath(Protocol):
-    @property
-    def path(self) -> Path: ...
 
 
 def run_plan(
@@ -33,17 +28,17 @@ def run_plan(
     memory: Memory,
     binaries: Mapping[Any, HasPath | Path],
     arch: str,
-    options: Options | None = None,
+    options: Options | Callable[[Kernel], Options] | None = None,
 ) -> list[Counts | None]:
     """Does the plan's steps in order over `memory`, which holds the operation's tensors; missing scratch is added.
 
     `binaries` maps each step's build unit (workbench.build.unit_of with `arch`; "host" for host functions) to its PTX,
-    its cubin or its library. Returns what each step counted, None where it is no kernel. Raises SimulationFault for
-    what a kernel must not do, Problem for what is not simulated.
+    its cubin or its library; `options` are those of every launch, or give each launch its own. Returns what each step
+    counted, None where it is no kernel. Raises SimulationFault for what a kernel must not do, Problem for what is not
+    simulated.
     """
     from workbench.build import unit_of
 
-    options = options or Options()
     for tensor in plan.scratch:
         if tensor.name not in memory:
             memory.empty(tensor)
@@ -52,21 +47,24 @@ def run_plan(
     for number, step in enumerate(plan.steps):
         counts = None
         if isinstance(step, Clear):
-            memory.array(step.tensor).view(np.uint8).fill(0)
+            clear(step, memory)
+            memory.written(step.tensor)
         elif isinstance(step, Call):
             call(step, memory)
+            _called(step, memory)
         elif isinstance(step, Host):
-            host(_path(binaries[unit_of(step, dtype, "host")]), step, memory)
+            host(path_of(binaries[unit_of(step, dtype, "host")]), step, memory)
+            memory.all_written()
         else:
-            path = _path(binaries[unit_of(step, dtype, arch)])
+            path = path_of(binaries[unit_of(step, dtype, arch)])
+            own = options(step) if callable(options) else options or Options()
+            own = replace(own, seed=own.seed + number if own.seed else 0)
             if path.suffix == ".cubin":
-                own = replace(options, seed=options.seed and options.seed + number)
-                counted.append(launch_cubin(path, step, memory, own))
-                continue
-            if path not in loaded:
-                loaded[path] = Loaded(module_of(path), memory, f"{path.stem[:12]}.")
-            seed = options.seed + number if options.seed else 0
-            counts = loaded[path].launch(step, replace(options, seed=seed))
+                counts = launch_cubin(path, step, memory, own)
+            else:
+                if path not in loaded:
+                    loaded[path] = Loaded(module_of(path), memory, f"{path.stem[:12]}.")
+                counts = loaded[path].launch(step, own)
         counted.append(counts)
     return counted
 
@@ -80,7 +78,7 @@ def launch_cubin(path: Path, step: Kernel, memory: Memory, options: Options) -> 
         _kernels[path, step.function] = load_kernel(path, step.function).program
     program = _kernels[path, step.function]
     block = pack(program, step.arguments, memory)
-    return simulate(program, step.grid, step.block, block, memory, step.shared_bytes, options)
+    return run_launch(program, step.grid, step.block, block, memory, step.shared_bytes, options)
 
 
 _modules: dict[Path, Module] = {}
@@ -133,7 +131,7 @@ class Loaded:
                 addresses.append(self._address(name))
             block = block.ljust(-(-len(block) // 8) * 8, b"\0")
             block += b"".join(address.to_bytes(8, "little") for address in addresses)
-        return simulate(program, grid, threads, block, self._memory, shared_bytes, options)
+        return run_launch(program, grid, threads, block, self._memory, shared_bytes, options)
 
 
 def pack(program: Program, arguments: Sequence[Argument], memory: Memory) -> bytes:
@@ -154,34 +152,9 @@ def pack(program: Program, arguments: Sequence[Argument], memory: Memory) -> byt
     return bytes(block)
 
 
-def host(library: Path, step: Host, memory: Memory) -> None:
-    """Calls an `extern "C" void` function of a host library. A stray access there ends the process."""
-    function = getattr(ctypes.CDLL(str(library)), step.function)
-    function.restype = None
-
-    def address(name: str) -> int | None:
-        array = memory.get(name)
-        return None if array is None else int(array.ctypes.data)
-
-    function(*(c_argument(a, address, lambda name: memory.array(name).itemsize) for a in step.arguments))
-
-
-def call(step: Call, memory: Memory) -> None:
-    """Calls a Python function over torch tensors that share the buffers; what it returns is copied into the outputs."""
-    results = step.function(*(_tensor(name, memory) for name in step.inputs))
-    if results is None:
-        return
-    if len(step.outputs) == 1 and not isinstance(results, (tuple, list)):
-        results = (results,)
-    for name, result in zip(step.outputs, results, strict=True):
-        target = _tensor(name, memory)
-        target.copy_(result.reshape(target.shape))
-
-
-def _tensor(name: str, memory: Memory) -> Any:
-    array = memory.get(name)
-    return None if array is None else torch_view(array, array.dtype.name)
-
-
-def _path(binary: HasPath | Path) -> Path:
-    return binary if isinstance(binary, Path) else binary.path
+def _called(step: Call, memory: Memory) -> None:
+    """What a library call leaves counts as written: its outputs, or anything where it names none."""
+    for name in step.outputs:
+        memory.written(name)
+    if not step.outputs:
+        memory.all_written()

@@ -133,6 +133,11 @@ class Instruction:
     """The address row is shifted left by so many bits."""
     base: int = ABSENT
     """A row (two where addresses have 64 bits) that every lane adds to its address."""
+    reads: int = 0
+    """Bits of the operands that are registers and read; 0 where the front end does not say. So with `writes`."""
+    writes: int = 0
+    wide: int = 0
+    """Bits of the registers that take two rows."""
     line: int = 0
     file: int = 0
     """Which of the program's files the line is of."""
@@ -234,6 +239,9 @@ class Program:
     eight on."""
     notes: tuple[str, ...] = ()
     """What the simulation leaves out, in words."""
+    names: dict[int, str] = field(default_factory=dict)
+    """Row, or word of a predicate, → the register that it is, where a register keeps its row."""
+    _encoded: tuple[Any, list[bytes]] | None = field(default=None, repr=False, compare=False)
 
     def bank_at(self, parameters: bytes) -> bytes:
         """The constant bank of a launch."""
@@ -243,7 +251,12 @@ class Program:
         return bank[:at] + parameters + bank[at + len(parameters) :]
 
     def encoded(self) -> tuple[Any, list[bytes]]:
-        """The instructions as the machine takes them, and the names of their forms."""
+        """The instructions as the machine takes them, and the names of their forms: worked out once."""
+        if self._encoded is None:
+            self._encoded = self._encode()
+        return self._encoded
+
+    def _encode(self) -> tuple[Any, list[bytes]]:
         names: dict[str, int] = {}
         code = np.zeros(len(self.instructions), dtype=INSTRUCTION)
         code["operands"] = ABSENT
@@ -275,10 +288,12 @@ INSTRUCTION = np.dtype(
         ("address_rows", "u1"), ("sign_extend", "u1"), ("variant", "u1"), ("scale", "u1"),
         ("scope", "u1"),
         ("base", "i4"),
+        ("reads", "u4"), ("writes", "u4"), ("wide", "u4"),
     ],
     align=True,
 )  # fmt: skip
 _PLAIN = (
     "immediate", "guard", "target", "line", "address", "flow", "guard_negated", "leader", "uniform", "space", "order",
-    "bytes", "elements", "address_rows", "sign_extend", "variant", "scale", "scope", "base",
+    "bytes", "elements", "address_rows", "sign_extend", "variant", "scale", "scope", "base", "reads", "writes",
+    "wide",
 )  # fmt: skip

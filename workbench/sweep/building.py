@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from workbench.build import Binary, CompileFailure, Unit, build_units, facts_of, first_errors, unit_of
 from workbench.build.facts import NoSuchKernel
 from workbench.declare import Host, Kernel, Shape, Step, Variant
+from workbench.limits import limits_for
 from workbench.store.record import BuildFact, Status
 from workbench.sweep.watch import Watch
 
@@ -49,7 +50,7 @@ class Built:
         """Registers, shared memory, spills, occupancy and SASS mix of every kernel, for every architecture."""
         found = []
         for kernel in distinct_kernels(variant, shape):
-            for arch in archs:
+            for arch in archs_for(variant, shape, archs):
                 unit = unit_of(kernel, shape.dtype, arch)
                 binary = self.binaries.get(unit)
                 if isinstance(binary, Binary):
@@ -77,13 +78,18 @@ def distinct_kernels(variant: Variant, shape: Shape) -> list[Kernel]:
 def units_for(variant: Variant, shape: Shape, archs: Iterable[str], emulated: bool) -> list[Unit]:
     """Everything to compile for a variant: kernels for each architecture (and for emulation), host functions."""
     units: list[Unit] = []
-    targets = [*archs, *(["emulated"] if emulated else [])]
+    targets = [*archs_for(variant, shape, archs), *(["emulated"] if emulated else [])]
     for step in compiled_steps(variant, shape):
         if isinstance(step, Kernel):
             units += [unit_of(step, shape.dtype, arch) for arch in targets]
         else:
             units.append(unit_of(step, shape.dtype, "host"))
     return list(dict.fromkeys(units))
+
+
+def archs_for(variant: Variant, shape: Shape, archs: Iterable[str]) -> list[str]:
+    """Those of the architectures on which the variant can be done."""
+    return [arch for arch in archs if variant.supports(shape, limits_for(arch)) is None]
 
 
 def build_all(wanted: Iterable[Unit], watch: Watch) -> Built:

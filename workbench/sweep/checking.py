@@ -11,12 +11,13 @@ from workbench.build import Unit
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, checked_draws
 from workbench.check.compare_outputs import Comparison
-from workbench.declare import Variant
+from workbench.declare import Variant, variant_key
 from workbench.declared import DeclarationError
 from workbench.emulate import ORDERS
 from workbench.execute.here import backend_here, gpu_name, why_unsupported
+from workbench.execute.server_of_workers import start_server
 from workbench.execute.side_by_side import side_by_side
-from workbench.execute.worker import Worker, close_all, start_server
+from workbench.execute.worker import Worker, close_all
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
 from workbench.store.record import Record, Status
@@ -104,7 +105,7 @@ def check_jobs(jobs: list[CheckJob], kernels: Path, timeout_s: float, watch: Wat
     watch.stage("check", len(runnable))
 
     def keep(record: Record) -> None:
-        watch.step(f"{record.operation}/{record.variant}: {record.status.value}")
+        watch.step(f"{variant_key(record.operation, record.variant, record.pass_)}: {record.status.value}")
         records.append(record)
 
     run_checks(runnable, kernels, timeout_s, keep)

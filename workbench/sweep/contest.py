@@ -15,8 +15,9 @@ from typing import Any
 from workbench.check.case import Draw
 from workbench.check.case_memory import CaseMemory
 from workbench.declare import Device, Setting
+from workbench.execute.failures import FAILURES
 from workbench.execute.side_by_side import side_by_side
-from workbench.execute.worker import FAILURES, Worker
+from workbench.execute.worker import Worker
 from workbench.measure.interleave import Contender, interleave
 from workbench.measure.plausible import least_seconds
 from workbench.measure.station import Assignment, Facts
@@ -111,7 +112,7 @@ class Contest:
         right = []
         for competitor in left:
             assert competitor.worst is not None
-            if competitor.subject.is_right(competitor.worst):
+            if competitor.worst.right:
                 right.append(competitor)
             else:
                 records.append(competitor.subject.judged(competitor.worst))
@@ -159,7 +160,7 @@ class Contest:
                 if time.monotonic() > end:
                     break
                 bound = {**best, name: value}
-                if not competitor.subject.is_right(competitor.prepare(bound)):
+                if not competitor.prepare(bound).right:
                     continue
                 seconds = competitor.warm_up(warm_s)
                 if seconds < fastest:
@@ -190,7 +191,7 @@ class Contest:
         facts = competitor.facts()
         competitor.verify()
         assert competitor.worst is not None
-        if subject.is_right(competitor.worst):
+        if competitor.worst.right:
             least_s = least_seconds(subject.operation, subject.shape, self.device, self.ceilings)
             reason = competitor.implausible(statistics.median(contender.samples_s), least_s)
             if reason is not None:

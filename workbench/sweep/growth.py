@@ -47,14 +47,14 @@ def _record(selection: Selection, profiles: Path, name: str | None, watch: Watch
 
 
 def _jobs(selection: Selection, catalog: Catalog) -> list[CheckJob]:
-    chosen = catalog.select(selection.operations, selection.variants)
-    growing = [op for op in catalog.operations.values() if op.growth and any(v.operation == op.name for v in chosen)]
+    chosen = catalog.select(selection.operations, selection.variants, selection.passes)
+    growing = [op for op in catalog.each_operation() if op.growth and any(v.operation_key == op.key for v in chosen)]
     if not growing:
-        known = [op.name for op in catalog.operations.values() if op.growth]
+        known = [op.key for op in catalog.each_operation() if op.growth]
         raise Problem(f"--error-growth: no chosen operation declares sizes for it; those that do: {', '.join(known)}")
     jobs = []
     for operation in growing:
-        variants = [v for v in chosen if v.operation == operation.name]
+        variants = [v for v in chosen if v.operation_key == operation.key]
         families = variants if selection.variants else _one_of_each_family(operation, variants)
         for variant, shape in itertools.product(families, _shapes(operation)):
             backend, _ = backend_here(variant)

@@ -39,7 +39,7 @@ def require_fit(operation: Operation, shape: Shape) -> None:
     free = psutil.virtual_memory().available
     if needed > USABLE * free:
         raise Problem(
-            f"{operation.name} at {shape} needs {gigabytes(needed)} of memory and {gigabytes(int(USABLE * free))} "
+            f"{operation.key} at {shape} needs {gigabytes(needed)} of memory and {gigabytes(int(USABLE * free))} "
             f"may be used here ({gigabytes(free)} are free); take smaller sizes"
         )
 

@@ -11,16 +11,19 @@ from typing import Any
 from workbench.check.compare_outputs import Comparison
 from workbench.declare import Cost, Host, Kernel, Operation, Setting, Shape, Variant
 from workbench.declared import DeclarationError, fault_of, place_of
+from workbench.emulate import EmulationFault
 from workbench.execute.bound import Violation
-from workbench.execute.worker import WorkerTimeout
+from workbench.execute.failures import LacksModule, WorkerTimeout
 from workbench.problem import SourceError, installing
 from workbench.store.record import BuildFact, Record, Status, Work
 from workbench.sweep.selection import small_shape
 
-EMULATED_FAULT = "EmulationFault: "
-"""How a worker's answer begins where emulation saw the kernel do what it must not."""
-MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
-"""How it begins where a Python function of the plan imports what is not installed."""
+
+def record_key(variant: Variant, shape: Shape, regime: str, backend: str) -> str:
+    """Unique within a run, in [a-z0-9_.-]: `scan.serial.b4-t4096-h1024.float32.normal.forward.cuda`."""
+    axes = "-".join(f"{axis}{size}" for axis, size in shape.axes)
+    parts = (variant.operation, variant.name, axes, shape.dtype, regime, variant.pass_, backend)
+    return re.sub(r"[^a-z0-9_.-]", "_", ".".join(parts).lower())
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,7 @@ class Subject:
 
     @property
     def key(self) -> str:
-        """Unique within a run, in [a-z0-9_.-]: `scan.serial.b4-t4096-h1024.float32.normal.forward.cuda`."""
-        axes = "-".join(f"{axis}{size}" for axis, size in self.shape.axes)
-        regime = self.operation.regimes[0]
-        text = f"{self.variant.operation}.{self.variant.name}.{axes}.{self.shape.dtype}.{regime}.forward.{self.backend}"
-        return re.sub(r"[^a-z0-9_.-]", "_", text.lower())
-
-    @property
-    def bound(self) -> float:
-        """The relative L2 error that an output may have."""
-        return self.operation.tolerance[self.shape.dtype]
+        return record_key(self.variant, self.shape, self.operation.regimes[0], self.backend)
 
     def record(self, status: Status, settings: dict[str, Setting] | None = None, **fields: Any) -> Record:
         """A record with the declared cost filled in; `fields` are the rest."""
@@ -54,6 +48,7 @@ class Subject:
             key=self.key,
             operation=self.variant.operation,
             variant=self.variant.name,
+            pass_=self.variant.pass_,
             factors=dict(self.variant.factors),
             settings=dict(chosen),
             axes=self.shape.as_dict(),
@@ -81,13 +76,10 @@ class Subject:
         """What is wrong with the declarations, as far as they can be looked at without running anything."""
         return fault_of(self.variant, self.operation, self.shape)
 
-    def is_right(self, found: Comparison) -> bool:
-        return found.relative_l2 <= self.bound
-
     def judged(self, found: Comparison, settings: dict[str, Setting] | None = None, **fields: Any) -> Record:
         """`ok` with `fields` where the comparison is within the tolerance, else `incorrect` with its reason alone."""
-        error = found.measure(self.bound)
-        if self.is_right(found):
+        error = found.measure()
+        if found.right:
             return self.record(Status.OK, settings, error=error, **fields)
         return self.record(Status.INCORRECT, settings, error=error, reason=found.reason + self._sources())
 
@@ -102,24 +94,21 @@ class Subject:
 
     def implausible(self, found: Comparison, reason: str, settings: dict[str, Setting]) -> Record:
         """The record of a variant whose answers are right, and whose time cannot be."""
-        return self.record(Status.IMPLAUSIBLE, settings, error=found.measure(self.bound), reason=reason)
+        return self.record(Status.IMPLAUSIBLE, settings, error=found.measure(), reason=reason)
 
     def failed(self, failure: Exception, settings: dict[str, Setting] | None = None) -> Record:
         """The record of a variant whose worker said no, crashed, hung, or did what no right one does."""
         text = str(failure)
-        lacking = MISSING_MODULE.match(text)
         if isinstance(failure, WorkerTimeout):
             status = Status.TIMEOUT
-        elif isinstance(failure, Violation) or text.startswith(EMULATED_FAULT):
+        elif isinstance(failure, Violation | EmulationFault):
             status = Status.INCORRECT
-            # Where in the emulator it was raised tells a user nothing.
-            text = re.sub(r" \(\w+\.py:\d+\)$", "", text.removeprefix(EMULATED_FAULT))
-            if text.startswith("arguments"):
+            if isinstance(failure, EmulationFault) and failure.kind == "arguments":
                 text = f"{place_of(self.variant.plan) or self.variant.at}: plan(): {text}"
         elif isinstance(failure, SourceError):
             status = Status.COMPILE_ERROR
-        elif lacking is not None:
-            status, package = Status.UNSUPPORTED, lacking[1].partition(".")[0]
+        elif isinstance(failure, LacksModule):
+            status, package = Status.UNSUPPORTED, failure.module.partition(".")[0]
             text = f"needs {package}: {installing(f'pip install {package}')}"
         else:
             status = Status.CRASHED

@@ -19,6 +19,8 @@ class Selection:
     """A sweep as the user asked for it; plain data."""
 
     operations: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
+    """`forward`, `backward`…; empty: all that the operations have."""
     variants: tuple[str, ...] = ()
     axes: tuple[tuple[str, tuple[int, ...]], ...] = ()
     """Sizes by axis; axes that an operation lacks do not concern it."""
@@ -49,7 +51,8 @@ class Selection:
         try:
             plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
             plain["axes"] = tuple((str(name), tuple(map(int, sizes))) for name, sizes in data["axes"])
-            for name in ("operations", "variants", "dtypes", "devices", "archs"):
+            plain.setdefault("passes", ())
+            for name in ("operations", "passes", "variants", "dtypes", "devices", "archs"):
                 plain[name] = tuple(map(str, plain[name]))
             plain["timeout_s"], plain["seed"] = float(data["timeout_s"]), int(data["seed"])
             plain["preset"], plain["kernels"] = str(data["preset"]), str(data["kernels"])
@@ -62,7 +65,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Case:
-    """One operation at one shape, and the variants that compete there."""
+    """One operation in one pass at one shape, and the variants that compete there."""
 
     operation: Operation
     shape: Shape
@@ -70,11 +73,11 @@ class Case:
 
 
 def cases_of(selection: Selection, catalog: Catalog) -> list[Case]:
-    """Every case of the selection. Problem for an unknown operation, variant, axis, dtype or preset."""
+    """Every case of the selection. Problem for an unknown operation, variant, pass, axis, dtype or preset."""
     if selection.preset not in PRESETS:
         raise unknown("preset", selection.preset, PRESETS)
-    variants = catalog.select(selection.operations, selection.variants)
-    operations = [op for op in catalog.operations.values() if any(v.operation == op.name for v in variants)]
+    variants = catalog.select(selection.operations, selection.variants, selection.passes)
+    operations = [op for op in catalog.each_operation() if any(v.operation_key == op.key for v in variants)]
     known_axes = {axis for op in operations for axis in op.axes}
     for axis, _ in selection.axes:
         if axis not in known_axes:
@@ -85,7 +88,7 @@ def cases_of(selection: Selection, catalog: Catalog) -> list[Case]:
             raise unknown("dtype", dtype, known_dtypes)
     cases = []
     for operation in operations:
-        chosen = tuple(v for v in variants if v.operation == operation.name)
+        chosen = tuple(v for v in variants if v.operation_key == operation.key)
         cases += [Case(operation, shape, chosen) for shape in _shapes(selection, operation)]
     return cases
 
@@ -114,5 +117,5 @@ def small_shape(operation: Operation, dtype: str) -> Shape:
 
 
 def dtypes_of(cases: Sequence[Case], operation: str) -> list[str]:
-    """The dtypes in which an operation takes part in the cases."""
-    return list(dict.fromkeys(c.shape.dtype for c in cases if c.operation.name == operation))
+    """The dtypes in which an operation (its key) takes part in the cases."""
+    return list(dict.fromkeys(c.shape.dtype for c in cases if c.operation.key == operation))

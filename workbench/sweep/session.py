@@ -14,10 +14,12 @@ from typing import Any
 from workbench.build import check_arch
 from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import Draw
-from workbench.declare import Device, Shape, Variant
+from workbench.declare import Device, Shape, Variant, variant_key
 from workbench.declared import DeclarationError
+from workbench.execute.failures import FAILURES
 from workbench.execute.here import default_devices, device_name, gpu_arch, gpu_name, why_unsupported
-from workbench.execute.worker import FAILURES, Worker, start_server
+from workbench.execute.server_of_workers import start_server
+from workbench.execute.worker import Worker
 from workbench.foreign import reading
 from workbench.measure.noise import noise_floor
 from workbench.problem import Problem, unknown
@@ -194,14 +196,14 @@ class _Sweep:
             self._append(record)
         if spread is not None:
             machine = self._machine(device)
-            spreads = {**machine.spreads, f"{case.operation.name} {case.shape}": spread}
+            spreads = {**machine.spreads, f"{case.operation.key} {case.shape}": spread}
             found = {"spreads": spreads, "noise_floor": noise_floor(spreads.values())}
             self.folder.update_machine(machine.model_copy(update=found))
 
     # ---------------------------------------------------------------------------------------------------- parts
 
     def _subject(self, variant: Variant, shape: Shape, backend: str, facts: Iterable[BuildFact] = ()) -> Subject:
-        return Subject(variant, self.catalog.operation(variant.operation), shape, backend, tuple(facts))
+        return Subject(variant, self.catalog.operation_of(variant), shape, backend, tuple(facts))
 
     def _facts(self, built: Built, variant: Variant, shape: Shape) -> list[BuildFact]:
         """None where the variant cannot be built: its record says why."""
@@ -216,8 +218,8 @@ class _Sweep:
         """Every CUDA variant at its operation's small shape, in each dtype asked for."""
         found = []
         for variant in {v.key: v for case in self.cases for v in case.variants}.values():
-            operation = self.catalog.operation(variant.operation)
-            for dtype in dtypes_of(self.cases, operation.name):
+            operation = self.catalog.operation_of(variant)
+            for dtype in dtypes_of(self.cases, operation.key):
                 shape = small_shape(operation, dtype)
                 if "cuda" in variant.devices and why_unsupported(variant, shape) is None:
                     found.append((variant, shape))
@@ -248,7 +250,7 @@ class _Sweep:
         return found
 
     def _emulated(self, record: Record) -> None:
-        self.watch.step(f"{record.operation}/{record.variant}: {record.status.value}")
+        self.watch.step(f"{variant_key(record.operation, record.variant, record.pass_)}: {record.status.value}")
         self._append(record)
 
     def _append(self, record: Record) -> None:

@@ -12,8 +12,9 @@ import psutil
 from workbench.check.case import swapped_draws, timed_draws
 from workbench.check.case_memory import CaseMemory
 from workbench.declare import Device
+from workbench.execute.failures import FAILURES
 from workbench.execute.here import why_unsupported
-from workbench.execute.worker import FAILURES, Worker
+from workbench.execute.worker import Worker
 from workbench.problem import Problem
 from workbench.store.record import BuildFact, Record, Status
 from workbench.sweep.contest import Contest
@@ -106,14 +107,14 @@ def write_case(memory: CaseMemory, kernels: Path, timeout_s: float) -> None:
     """Makes the inputs and references of a case in a process of its own: the coordinator stays small, and no variant
     has ever run where they are made. Problem where the reference cannot be made."""
     operation = memory.operation
-    case = kernels, operation.name, memory.shape, memory.draws
+    case = kernels, operation.key, memory.shape, memory.draws
     files = (memory.inputs_block.descriptor, memory.references_block.descriptor)
     maker = Worker("workbench.measure.station:CaseMaker", *case, files=files)
     try:
         # A reference in float64 takes longer than any variant.
         maker.call("write", timeout_s=10 * timeout_s, returns=None)
     except FAILURES as failure:
-        raise Problem(f"{operation.name} at {memory.shape}: its reference could not be made: {failure}") from None
+        raise Problem(f"{operation.key} at {memory.shape}: its reference could not be made: {failure}") from None
     finally:
         maker.close()
     memory.seal()

@@ -21,7 +21,7 @@ def advice(
     launches: Mapping[tuple[str, str], Sequence[Launch]],
     catalog: Catalog,
 ) -> pd.DataFrame:
-    """A row a sentence: run, variant, sentence. Rules that need counters keep silent about records without them."""
+    """A row per sentence: run, variant, sentence. Rules that need counters keep silent about records without them."""
     by_name = {run.name: run for run in runs}
     found = []
     for name, rows in records.groupby("run", sort=False):

@@ -1,4 +1,4 @@
-"""The best setting of each variant: a ladder has one rung a variant, however many tunables were tried."""
+"""The best setting of each variant: a ladder has one rung per variant, however many tunables were tried."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SEVERITY = ("ok", "incorrect", "implausible", "crashed", "timeout", "compile_err
 
 
 def best_settings(records: pd.DataFrame, within: tuple[str, ...] = PROBLEM) -> pd.DataFrame:
-    """One row a variant, problem and run: its fastest correct setting, or, where none is, the gravest failure.
+    """One row per variant, problem and run: its fastest correct setting, or, where none is, the gravest failure.
 
     Adds `settings_tried`, the number of settings it was chosen from.
     """

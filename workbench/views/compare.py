@@ -1,4 +1,4 @@
-"""Two runs, or two variants, set side by side: paired by problem, a verdict a pair."""
+"""Two runs, or two variants, laid side by side: paired by problem, a verdict per pair."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMER = ("time.timer", "time.cache")
 
 @dataclass(frozen=True)
 class Pair:
-    """One problem that both sides solve, and the verdict on B against A."""
+    """One problem that A and B both solve, and the verdict on B against A."""
 
     operation: str
     variant_a: str
@@ -86,7 +86,7 @@ def compare(
     fail_over: float | None = None,
 ) -> Comparison:
     """Pairs the records of two frames (with samples and a column `run`) by operation, pass, shape and backend, and
-    by variant too where `same_variant`; the fastest setting of each side stands for it.
+    by variant too where `same_variant`; the fastest setting of each stands for it.
 
     A pair is held against the larger of its machines' noise floors. Records on different devices, or timed by
     different timers, are not compared unless asked for.
@@ -110,8 +110,8 @@ def _dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def _timed(row: dict[str, Any], side: str) -> bool:
-    return bool(pd.notna(row[f"time.median_s_{side}"]))
+def _timed(row: dict[str, Any], which: str) -> bool:
+    return bool(pd.notna(row[f"time.median_s_{which}"]))
 
 
 def _timers_differ(row: dict[str, Any]) -> bool:
@@ -141,7 +141,9 @@ def _pair(row: dict[str, Any], same_variant: bool) -> Pair:
         verdict=verdict.word,
         noise_floor=verdict.noise_floor,
         reason=verdict.reason,
-        **{f"{name}_{side}": row[f"{name}_{side}"] for name in ("key", "run", "device", "settings") for side in "ab"},
+        **{
+            f"{name}_{which}": row[f"{name}_{which}"] for name in ("key", "run", "device", "settings") for which in "ab"
+        },
     )
 
 
@@ -156,14 +158,14 @@ def _noise(row: dict[str, Any]) -> float | None:
 
 def _notes(left: pd.DataFrame, right: pd.DataFrame, joined: pd.DataFrame, refused: dict[str, int]) -> tuple[str, ...]:
     notes = []
-    for name, side in (("A", left), ("B", right)):
-        if not len(side) or side["time.median_s"].isna().all():
+    for name, own in (("A", left), ("B", right)):
+        if not len(own) or own["time.median_s"].isna().all():
             notes.append(f"{name} holds no times: only records with status ok on a real device are timed")
     if len(left) and len(right) and joined.empty:
-        notes.append("no operation, shape, dtype and pass is in both: sweep the same shapes on both sides")
+        notes.append("no operation, shape, dtype and pass is in both: sweep the same shapes in both")
     if len(joined):
-        for name, side, column in (("A", left, "key_a"), ("B", right, "key_b")):
-            alone = int((side["time.median_s"].notna() & ~side["key"].isin(joined[column])).sum())
+        for name, own, column in (("A", left, "key_a"), ("B", right, "key_b")):
+            alone = int((own["time.median_s"].notna() & ~own["key"].isin(joined[column])).sum())
             if alone:
                 notes.append(f"{alone} timed records are in {name} only")
     if refused["devices"]:

@@ -47,7 +47,7 @@ def _launches(frame: pd.DataFrame) -> dict[tuple[str, str], list[Launch]]:
 
 
 def with_counters(records: pd.DataFrame, launches: Mapping[tuple[str, str], Sequence[Launch]]) -> pd.DataFrame:
-    """The records with `occupancy_achieved`, `occupancy_by_ncu`, `limiter_by_ncu`, `instructions`, `under_ncu_s`,
+    """The records with `occupancy_achieved`, `occupancy_by_ncu`, `limiter_by_ncu`, `instructions`, `duration_s`,
     `top_stall`, `top_stall_share`, and `bytes.counted` and `launches.counted` where the counters have them. What was
     not counted is missing."""
     rows = []
@@ -61,22 +61,22 @@ def with_counters(records: pd.DataFrame, launches: Mapping[tuple[str, str], Sequ
                 "occupancy_by_ncu": figures.get("occupancy_theoretical"),
                 "limiter_by_ncu": occupancy_limiter(figures),
                 "instructions": figures.get("instructions"),
-                "under_ncu_s": figures.get("duration_s"),
+                "duration_s": figures.get("duration_s"),
                 "top_stall": stalls[0][0] if stalls else None,
                 "top_stall_share": stalls[0][1] if stalls else None,
                 "_bytes": dram_bytes(figures),
                 "_launches": len(seen) or None,
             }
         )
-    extra = pd.DataFrame(rows, index=records.index, columns=COUNTED).convert_dtypes()
-    joined = records.drop(columns=[c for c in COUNTED if c in records]).join(extra)
+    extra = pd.DataFrame(rows, index=records.index, columns=FROM_COUNTERS).convert_dtypes()
+    joined = records.drop(columns=[c for c in FROM_COUNTERS if c in records]).join(extra)
     joined["bytes.counted"] = joined["bytes.counted"].astype("Float64").fillna(extra["_bytes"].astype("Float64"))
     joined["launches.counted"] = joined["launches.counted"].astype("Int64").fillna(extra["_launches"].astype("Int64"))
     return joined.drop(columns=["_bytes", "_launches"])
 
 
-COUNTED = [
-    "occupancy_achieved", "occupancy_by_ncu", "limiter_by_ncu", "instructions", "under_ncu_s", "top_stall",
+FROM_COUNTERS = [
+    "occupancy_achieved", "occupancy_by_ncu", "limiter_by_ncu", "instructions", "duration_s", "top_stall",
     "top_stall_share", "_bytes", "_launches",
 ]  # fmt: skip
 
@@ -113,7 +113,7 @@ def kernels(records: pd.DataFrame, launches: Mapping[tuple[str, str], Sequence[L
 
 
 def rules(runs: Sequence[RunSummary], records: pd.DataFrame) -> pd.DataFrame:
-    """NVIDIA's own advice on these records, the largest estimated speed-up first, each sentence once a kernel."""
+    """What NVIDIA's rules found in these records, the largest estimated speed-up first, each once per kernel."""
     columns = ["variant", "kernel", "title", "message", "estimated_speedup_percent", "speedup_type", "section"]
     found = read_beside(runs, RULES, list(records["key"]))
     if found.empty:

@@ -1,4 +1,4 @@
-"""Why one side is slower: what differs between two records, and how much of the difference in time it accounts for.
+"""Why B is slower than A: what differs between two records, and how much of the difference in time it accounts for.
 
 A difference in bytes takes its bytes over the run's bandwidth, one in launches its launches times the time of one,
 one in products its FLOPs over the matrix rate. These are modelled, at the ceilings; they overlap in time, so their
@@ -20,7 +20,7 @@ COLUMNS = ["what", "origin", "a", "b", "unit", "seconds", "share"]
 
 
 def explain(a: dict[str, Any], b: dict[str, Any], ceilings: dict[str, float]) -> pd.DataFrame:
-    """Two rows of records (with the columns of `counted.with_counters` where there are counters) of one problem.
+    """Two rows of records (with the columns of `counters.with_counters` where there are counters) of one problem.
 
     Columns: what, origin (measured, derived, modelled), a, b, unit, seconds (that the difference takes at the
     ceilings; missing where no ceiling tells) and share (of the difference in time).
@@ -53,10 +53,10 @@ def explain(a: dict[str, Any], b: dict[str, Any], ceilings: dict[str, float]) ->
     add("FLOPs declared", "modelled", "flops", "FLOP", flop_s)
     add("special functions declared", "modelled", "special", "")
     add("instructions", "measured", "instructions", "")
-    for side in (a, b):
-        side |= dict(zip(BUILD_COLUMNS, build_summary(side.get("build")), strict=True))
+    for row in (a, b):
+        row |= dict(zip(BUILD_COLUMNS, build_summary(row.get("build")), strict=True))
     add("registers", "measured", "registers", "")
-    add("shared memory a block", "measured", "shared_bytes", "B")
+    add("shared memory per block", "measured", "shared_bytes", "B")
     add("occupancy, theoretical", "modelled", "occupancy_theoretical", "%")
     add("occupancy, achieved", "measured", "occupancy_achieved", "%")
     add("dominant stall", "measured", "top_stall", "text")
@@ -69,7 +69,7 @@ def _number(value: Any, default: float) -> float:
     return default if value is None or pd.isna(value) else float(value)
 
 
-def side_rows(records: pd.DataFrame, keys: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+def rows_of(records: pd.DataFrame, keys: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
     """The records of (run, key), in that order, as dictionaries."""
     indexed = records.set_index(["run", "key"], drop=False)
     return [{str(k): v for k, v in indexed.loc[[key]].iloc[0].items()} for key in keys]

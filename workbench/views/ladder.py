@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.declare import FORWARD, variant_key
 from workbench.model.figures import with_speedups
 from workbench.model.rungs import LAST, Rung
 from workbench.views.best import PROBLEM, best_settings
@@ -21,28 +22,27 @@ COMPARABLE = (*PROBLEM, "time.timer", "time.cache")
 
 
 def ladder(records: pd.DataFrame, known: Mapping[str, Rung]) -> pd.DataFrame:
-    """One row a variant (its best setting), operation by operation, shape by shape, in rung order.
+    """One row per variant (its best setting), operation by operation, shape by shape, in rung order.
 
-    `rung`, `idea` and `baseline` are the run's own, or today's catalogue's (`known`) where it has none. Adds
-    `time_a_launch_s` (declared launches), the build's facts of the kernel that limits it, and the speed-up over the
-    baseline with its 95 % interval, which is missing where the baseline has no time by the same timer on the same
-    device.
+    `rung`, `idea` and `baseline` are the run's own, or today's catalogue's (`known`) where it has none. Adds the
+    build's facts of the kernel that limits it, and the speed-up over the baseline with its 95 % interval, which is
+    missing where the baseline has no time by the same timer on the same device.
     """
     rows = best_settings(with_columns(records)).copy()
-    names = rows["operation"] + "/" + rows["variant"]
+    names = map(variant_key, rows["operation"], rows["variant"], rows["pass"])
     today = [known.get(name, Rung(LAST, "", False)) for name in names]
     for name in ("rung", "idea", "baseline"):
         pairs = zip(rows[name], today, strict=True)
         rows[name] = [getattr(place, name) if pd.isna(own) else own for own, place in pairs]
     rows = with_speedups(rows, (*COMPARABLE, *(["run"] if "run" in rows else [])))
-    launches = pd.to_numeric(rows["launches.declared"], errors="coerce").astype("Float64")
-    rows["time_a_launch_s"] = rows["time.median_s"].astype("Float64") / launches.where(launches > 0)
     facts = pd.DataFrame([build_summary(text) for text in rows["build"]], index=rows.index, columns=BUILD_COLUMNS)
     rows = pd.concat([rows, facts], axis=1)
     order = {name: place for place, name in enumerate(dict.fromkeys(key.partition("/")[0] for key in known))}
     rows["_operation"] = rows["operation"].map(order).fillna(len(order))
-    rows = rows.sort_values(["_operation", "operation", "pass", "shape", "device", "rung", "variant"], kind="stable")
-    return rows.drop(columns="_operation").reset_index(drop=True)
+    rows["_later"] = rows["pass"] != FORWARD
+    order_by = ["_operation", "operation", "_later", "pass", "shape", "device", "rung", "variant"]
+    rows = rows.sort_values(order_by, kind="stable")
+    return rows.drop(columns=["_operation", "_later"]).reset_index(drop=True)
 
 
 BUILD_COLUMNS = ("arch", "registers", "shared_bytes", "spill_bytes", "occupancy_theoretical", "occupancy_limiter")

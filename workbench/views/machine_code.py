@@ -1,4 +1,4 @@
-"""A variant's source beside what the compiler made of it: instructions a source line, and their mix by architecture."""
+"""A variant's source beside what the compiler made of it: instructions per source line, their mix by architecture."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def mix(rows: Iterable[BuildRow]) -> pd.DataFrame:
 
 
 def resources(rows: Iterable[BuildRow]) -> pd.DataFrame:
-    """Registers, shared memory, spills, occupancy: a row a kernel and architecture."""
+    """Registers, shared memory, spills, occupancy: a row per kernel and architecture."""
     facts = [row.fact.model_dump(exclude={"sass_mix", "source"}) for row in rows if row.fact is not None]
     return pd.DataFrame(facts)
 
@@ -117,7 +117,7 @@ def files(rows: Iterable[BuildRow]) -> list[Path]:
 def calls(catalog: Catalog, key: str, dtype: str) -> list[tuple[str, str]]:
     """The library calls of a variant, as (name, Python source), each once; empty where it has none."""
     variant = catalog.variant(key)
-    operation = catalog.operations[variant.operation]
+    operation = catalog.operation_of(variant)
     shape = survey_shape(operation, variant, dtype)
     if variant.supports(shape) is not None:
         return []

@@ -21,7 +21,7 @@ FACTS = (
 
 
 def build_facts(records: pd.DataFrame) -> pd.DataFrame:
-    """What each kernel of these records compiled to: a row a record's kernel and architecture.
+    """What each kernel of these records compiled to: a row per kernel and architecture of a record.
 
     Columns: run, key, operation, variant, shape, settings and FACTS, with the mix of its instructions as `sass_mix`.
     """
@@ -60,7 +60,7 @@ def known_archs() -> list[str]:
 
 
 def limits(arch: str) -> dict[str, int]:
-    """How far the sliders of a what-if go: block threads, registers a thread, shared bytes a block, warps an SM."""
+    """How far a what-if goes: block threads, registers per thread, shared bytes per block, warps per SM."""
     known = arch_limits(arch)
     return {
         "block_threads": known.max_threads_per_block,

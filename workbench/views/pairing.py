@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from workbench.views.filter import Filter
 from workbench.views.query import read_records
 from workbench.views.runs import RunSummary
-from workbench.views.selection import Selection
 
 FAR_ENOUGH = 20
 """Runs looked through before giving up: a page that opens is worth more than a run of last year."""
@@ -21,6 +21,6 @@ def earlier_run(run: RunSummary, runs: Sequence[RunSummary]) -> RunSummary | Non
 
 def _timed(run: RunSummary) -> frozenset[tuple[str, ...]]:
     """Operation, variant and shape of every record with a time."""
-    records = read_records([run], Selection()).frame
+    records = read_records([run], Filter()).frame
     timed = records[records["time.median_s"].notna()]
     return frozenset(zip(timed["operation"], timed["variant"], timed["shape"].astype(str), strict=True))

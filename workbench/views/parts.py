@@ -7,7 +7,6 @@ of a chain when the chain's plan holds all its steps.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +17,8 @@ from workbench.build.catalogue import survey_shape
 from workbench.catalog import Catalog
 from workbench.declare import At, Call, Clear, Host, Kernel, Step, Variant
 from workbench.views.best import best_settings
-from workbench.views.problems import shape_text
 from workbench.views.query import kept
+from workbench.views.shapes import shape_text, sizes_of
 
 OWN = "own steps and gaps"
 Signature = tuple[Any, ...]
@@ -40,7 +39,7 @@ def parts_of(catalog: Catalog, variant: Variant, dtype: str) -> tuple[Part, ...]
     whole, graph = _signatures(catalog, variant, dtype)
     candidates: list[tuple[frozenset[Signature], Variant]] = []
     for other in catalog:
-        if other.operation != variant.operation:
+        if other.operation != variant.operation and other.pass_ == variant.pass_:
             own, own_graph = _signatures(catalog, other, dtype)
             if own and own <= whole and own_graph == graph:
                 candidates.append((own, other))
@@ -66,7 +65,7 @@ def own_steps(catalog: Catalog, variant: Variant, dtype: str) -> tuple[str, ...]
 
 def chains(catalog: Catalog) -> tuple[str, ...]:
     """The operations of which some variant is made of others' variants."""
-    made = {v.operation for v in catalog for d in catalog.operations[v.operation].dtypes if parts_of(catalog, v, d)}
+    made = {v.operation for v in catalog for d in catalog.operation_of(v).dtypes if parts_of(catalog, v, d)}
     return tuple(name for name in catalog.operations if name in made)
 
 
@@ -76,7 +75,7 @@ def _signatures(catalog: Catalog, variant: Variant, dtype: str) -> tuple[frozens
 
 
 def _steps(catalog: Catalog, variant: Variant, dtype: str) -> tuple[frozenset[Signature], bool]:
-    shape = survey_shape(catalog.operations[variant.operation], variant, dtype)
+    shape = survey_shape(catalog.operation_of(variant), variant, dtype)
     if variant.supports(shape) is not None:
         return frozenset(), False
     plan = variant.plan(shape, variant.default_settings())
@@ -149,7 +148,7 @@ def chain_shares(records: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
     found = found.assign(
         chain=[f"{o}, {shape_text(s)}" for o, s in zip(found["operation"], found["shape"], strict=True)],
         _order=found["operation"].map(order),
-        _size=[math.prod(v for v in json.loads(s).values() if isinstance(v, int)) for s in found["shape"]],
+        _size=[math.prod(sizes_of(shape).values()) for shape in found["shape"]],
     )
     return found.sort_values(["_order", "_size"], kind="stable").drop(columns=["_order", "_size"])
 
@@ -160,7 +159,7 @@ def _dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _variant(catalog: Catalog, row: dict[str, Any]) -> Variant | None:
     ladder = catalog.variants.get(row["operation"], [])
-    return next((variant for variant in ladder if variant.name == row["variant"]), None)
+    return next((v for v in ladder if (v.name, v.pass_) == (row["variant"], row["pass"])), None)
 
 
 def _alone(timed: pd.DataFrame, chain: dict[str, Any], part: Part) -> dict[str, Any] | None:
@@ -173,9 +172,9 @@ def _alone(timed: pd.DataFrame, chain: dict[str, Any], part: Part) -> dict[str, 
         & (timed["pass"] == chain["pass"])
         & (timed["shape.dtype"] == chain["shape.dtype"])
     ]
-    for column in (c for c in timed.columns if c.startswith("shape.") and c not in ("shape.dtype", "shape.regime")):
-        if pd.notna(chain.get(column)):
-            same = same[same[column].isna() | (same[column] == chain[column])]
+    for axis, size in sizes_of(chain["shape"]).items():
+        if f"shape.{axis}" in same:
+            same = same[same[f"shape.{axis}"].isna() | (same[f"shape.{axis}"] == size)]
     if same.empty:
         return None
     return _dicts(same.sort_values("time.median_s").head(1))[0]

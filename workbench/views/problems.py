@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import pandas as pd
+
+from workbench.views.shapes import sizes_of
 
 
 def problems(records: pd.DataFrame) -> list[str]:
@@ -16,15 +17,6 @@ def problems(records: pd.DataFrame) -> list[str]:
     counts = timed.groupby("shape")["variant"].nunique()
 
     def rank(shape: str) -> tuple[int, float]:
-        sizes = [value for value in json.loads(shape).values() if isinstance(value, int)]
-        return (-int(counts.get(shape, 0)), -math.prod(sizes))
+        return (-int(counts.get(shape, 0)), -math.prod(sizes_of(shape).values()))
 
     return sorted(dict.fromkeys(records["shape"]), key=rank)
-
-
-def shape_text(shape: str) -> str:
-    """`{"B": 4, "T": 64, …}` → `B4 T64 float32`."""
-    sizes = json.loads(shape)
-    axes = " ".join(f"{name}{sizes[name]}" for name in "BTDHO" if name in sizes)
-    others = [f"{name}={size}" for name, size in sizes.items() if name not in (*"BTDHO", "dtype", "regime")]
-    return " ".join(filter(None, (axes, *others, str(sizes.get("dtype", "")))))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -23,9 +22,10 @@ from workbench.foreign import reading
 from workbench.model.figures import with_figures
 from workbench.problem import Problem
 from workbench.store.run_folder import RESTORE, open_run
+from workbench.views.filter import Choices, Filter
 from workbench.views.flat import Cursor, columns, flatten, register
 from workbench.views.runs import RunSummary
-from workbench.views.selection import AXES, Choices, Selection
+from workbench.views.shapes import merged, sizes_of
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Result:
     problems: tuple[str, ...] = ()
 
 
-def read_records(runs: Sequence[RunSummary], selection: Selection, samples: bool = False) -> Result:
+def read_records(runs: Sequence[RunSummary], selection: Filter, samples: bool = False) -> Result:
     """The records of `runs` that `selection` admits, a row each, with a column `run`.
 
     Columns are those of flat.py and the derived figures, all of them, whatever the files hold; axes as they occur.
@@ -79,7 +79,7 @@ def read_beside(
 # -------------------------------------------------------------------------------------------------------- reading
 
 
-def _read_records(runs: tuple[RunSummary, ...], selection: Selection, samples: bool) -> Result:
+def _read_records(runs: tuple[RunSummary, ...], selection: Filter, samples: bool) -> Result:
     frames, problems = _each(runs, lambda cursor: _select(cursor, selection, samples))
     wanted = ["run", *(name for name in columns() if samples or name != "samples_s")]
     # A frame with no rows has columns of no type, which would spoil the types of those it is joined to.
@@ -149,7 +149,7 @@ def _present(cursor: Cursor) -> set[str]:
     return {str(row[0]) for row in cursor.execute("DESCRIBE records").fetchall()}
 
 
-def _select(cursor: Cursor, selection: Selection, samples: bool) -> pd.DataFrame:
+def _select(cursor: Cursor, selection: Filter, samples: bool) -> pd.DataFrame:
     present = _present(cursor)
     where, parameters = selection.where(present)
     without = " EXCLUDE (samples_s)" if not samples and "samples_s" in present else ""
@@ -160,27 +160,35 @@ def _select(cursor: Cursor, selection: Selection, samples: bool) -> pd.DataFrame
 def _choices(runs: tuple[RunSummary, ...]) -> Choices:
     """Of each column its distinct values: one pass, over narrow columns only."""
     found: dict[str, set[Any]] = {}
+    kinds: dict[tuple[str, str, str], None] = {}
     answers, _ = _each(runs, _distinct)
-    for answer in answers:
-        for column, values in answer.items():
-            found.setdefault(column, set()).update(v for v in values if isinstance(v, str | int | float))
+    for values, own in answers:
+        kinds |= dict.fromkeys(kind for kind in own if all(isinstance(word, str) for word in kind))
+        for column, distinct in values.items():
+            found.setdefault(column, set()).update(v for v in distinct if isinstance(v, str))
 
     def texts(column: str) -> tuple[str, ...]:
-        return tuple(sorted(str(value) for value in found.get(column, ())))
+        return tuple(sorted(found.get(column, ())))
 
-    def sizes(axis: str) -> tuple[int, ...]:
-        return tuple(
-            sorted(int(v) for v in found.get(f"shape.{axis}", ()) if isinstance(v, int | float) and math.isfinite(v))
-        )
-
+    variants: dict[str, set[str]] = {}
+    shapes: dict[str, dict[tuple[str, ...], None]] = {}
+    sizes: dict[str, set[int]] = {}
+    for operation, variant, shape in kinds:
+        own_sizes = sizes_of(_object(shape))
+        variants.setdefault(operation, set()).add(variant)
+        shapes.setdefault(operation, {})[tuple(own_sizes)] = None
+        for axis, size in own_sizes.items():
+            sizes.setdefault(axis, set()).add(size)
+    axes = {name: merged(shapes[name]) for name in sorted(shapes, key=lambda name: (-len(variants[name]), name))}
     factors = {f"{name}={value}" for text in texts("factors") for name, value in _object(text).items()}
     return Choices(
-        operations=texts("operation"),
-        variants=texts("variant"),
+        operations=tuple(sorted(variants)),
+        variants=tuple(sorted(set().union(*variants.values()))),
         dtypes=texts("shape.dtype"),
         passes=texts("pass"),
         backends=texts("backend"),
-        sizes={axis: sizes(axis) for axis in AXES if sizes(axis)},
+        sizes={axis: tuple(sorted(sizes[axis])) for axis in merged(axes.values())},
+        axes=axes,
         factors=tuple(sorted(factors)),
     )
 
@@ -194,13 +202,14 @@ def _object(text: str) -> dict[str, Any]:
     return {}
 
 
-def _distinct(cursor: Cursor) -> dict[str, list[Any]]:
+def _distinct(cursor: Cursor) -> tuple[dict[str, list[Any]], list[tuple[str, str, str]]]:
+    """The distinct values of some columns, and the distinct (operation, variant, shape)."""
     present = _present(cursor)
-    wanted = ["operation", "variant", "shape.dtype", "pass", "backend", "factors", *(f"shape.{axis}" for axis in AXES)]
-    wanted = [column for column in wanted if column in present]
+    wanted = [column for column in ("shape.dtype", "pass", "backend", "factors") if column in present]
     lists = ", ".join(f'list(DISTINCT "{column}")' for column in wanted)
     row = cursor.execute(f"SELECT {lists} FROM records").fetchone()
-    return {column: values or [] for column, values in zip(wanted, row or (), strict=True)}
+    kinds = cursor.execute("SELECT DISTINCT operation, variant, shape FROM records").fetchall()
+    return {column: values or [] for column, values in zip(wanted, row or (), strict=True)}, kinds
 
 
 def _read_beside(paths: tuple[Path, ...], wanted: Mapping[str, Sequence[str]]) -> pd.DataFrame:

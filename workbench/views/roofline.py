@@ -1,4 +1,4 @@
-"""The roofline: a point a record, the ceilings that its machine gave, and the datasheet's."""
+"""The roofline: a point per record, the ceilings that its machine gave, and the datasheet's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Roof:
 
 
 def points(records: pd.DataFrame) -> pd.DataFrame:
-    """Timed records with `intensity` (FLOPs a byte) and `bytes_from`: counted bytes where the counters have them,
+    """Timed records with `intensity` (FLOPs per byte) and `bytes_from`: counted bytes where the counters have them,
     else declared ones."""
     timed = records[records["time.median_s"].notna() & records["flops"].notna()]
     counted = timed["bytes.counted"].astype("Float64")

@@ -11,7 +11,7 @@ from workbench.foreign import reading
 from workbench.problem import Problem
 from workbench.store.counters import COUNTER_COLUMNS, COUNTERS, RULE_COLUMNS, RULES, column_type
 from workbench.store.record import SCHEMA, Machine, Run
-from workbench.store.run_folder import RESTORE, open_run, run_files
+from workbench.store.run_folder import RESTORE, find_run, open_run, run_files
 
 COLUMNS_BESIDE = {COUNTERS: COUNTER_COLUMNS, RULES: RULE_COLUMNS}
 
@@ -70,6 +70,17 @@ def list_summaries(profiles: Path) -> tuple[RunSummary, ...]:
     ]
     found.sort(key=lambda run: (run.state != "corrupt", run.created, run.name), reverse=True)
     return tuple(found)
+
+
+def run_summary(text: str, profiles: Path) -> RunSummary:
+    """A run by its name in profiles, or its folder. Problem where it is missing or corrupt."""
+    folder = find_run(profiles, text)
+    for run in list_summaries(folder.path.parent):
+        if run.path.resolve() == folder.path.resolve():
+            if run.state == "corrupt":
+                raise Problem(run.problem, exit_status=2)
+            return run
+    raise Problem(f"{folder.path}: no run there", exit_status=2)
 
 
 def _stamp(file: Path) -> tuple[int, int]:

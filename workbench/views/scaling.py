@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from workbench.views.best import best_settings
+from workbench.views.shapes import axes_of, sizes_of, sizes_text
 
-AXES = ("B", "T", "D", "H", "O")
 CURVE = ("operation", "variant", "pass", "device", "backend", "shape.dtype")
 
 
@@ -22,9 +23,8 @@ def curves(records: pd.DataFrame, axis: str) -> pd.DataFrame:
     if records.empty or column not in records:
         return records.head(0).assign(curve="", size=0, others="")
     timed = best_settings(records[records["time.median_s"].notna() & records[column].notna()])
-    fixed = [name for name in AXES if name != axis and f"shape.{name}" in timed]
-    others = [" ".join(f"{a}{int(v)}" for a, v in zip(fixed, values, strict=True) if pd.notna(v))
-              for values in timed[[f"shape.{name}" for name in fixed]].itertuples(index=False)]  # fmt: skip
+    # Whatever an operation calls its axes: points of one curve differ in this axis and in no other.
+    others = timed["shape"].map({shape: sizes_text(shape, without=axis) for shape in timed["shape"].unique()})
     timed = timed.assign(size=timed[column].astype("int64"), others=others)
     parts = zip(*(timed[name].astype(str) for name in (*CURVE, "others")), strict=True)
     timed = timed.assign(curve=["|".join(part) for part in parts])
@@ -33,8 +33,18 @@ def curves(records: pd.DataFrame, axis: str) -> pd.DataFrame:
     return timed[timed.groupby("curve")["size"].transform("size") > 1].sort_values(["curve", "size"])
 
 
+def curves_along(records: pd.DataFrame) -> tuple[str, ...]:
+    """The axes along which there is a curve, in the order of the operation's declaration."""
+    return tuple(axis for axis in axes_of(records) if len(curves(records, axis)))
+
+
+def longest(records: pd.DataFrame, axes: Sequence[str]) -> str | None:
+    """The axis of most sizes, the first of several; None where there is none."""
+    return max(axes, key=lambda axis: records[f"shape.{axis}"].nunique(), default=None)
+
+
 def others_of(records: pd.DataFrame, axis: str) -> list[str]:
-    """The settings of the other axes at which a curve along `axis` exists, the one with most points first."""
+    """The sizes of the other axes at which a curve along `axis` exists, the one with most points first."""
     found = curves(records, axis)
     return list(found.groupby("others").size().sort_values(ascending=False, kind="stable").index)
 
@@ -95,27 +105,40 @@ def crossings(found: pd.DataFrame) -> pd.DataFrame:
 TIE = "tie"
 
 
-def fastest_map(records: pd.DataFrame, across: str = "T", down: str = "H") -> pd.DataFrame:
-    """The fastest variant at each (across, down), or "tie" where the next one's 95 % interval overlaps its own.
+def two_axes(records: pd.DataFrame) -> tuple[str | None, str | None]:
+    """The two axes that a map of the timed records shows best: those of most sizes, then of the largest, in the order
+    of the operation's declaration; None for what there is not."""
+    timed = records[records["time.median_s"].notna()]
+    axes = axes_of(timed)
+    most = sorted(axes, key=lambda axis: (-timed[f"shape.{axis}"].nunique(), -timed[f"shape.{axis}"].max()))[:2]
+    first, second, *_ = (*(axis for axis in axes if axis in most), None, None)
+    return first, second
 
-    Columns: across, down, variant (or tie), tied (all within the tie), seconds. Of one operation, dtype and device;
-    where other axes vary, their largest value is looked at.
+
+def fastest_map(records: pd.DataFrame, across: str, down: str | None) -> pd.DataFrame:
+    """The fastest variant at each (across, down), or "tie" where the next one's 95 % interval overlaps its own; a map
+    of one row where `down` is None.
+
+    Columns: across, down (1 where it is None), winner (or tie), tied (all within the tie), seconds, others (the sizes
+    of the other axes). Of one operation, dtype, pass and device; where other axes vary within a cell, their largest
+    value is looked at.
     """
-    columns = ["across", "down", "winner", "tied", "seconds"]
-    if records.empty or not {f"shape.{across}", f"shape.{down}"} <= set(records.columns):
+    columns = ["across", "down", "winner", "tied", "seconds", "others"]
+    chosen = [f"shape.{axis}" for axis in (across, down) if axis is not None]
+    timed = best_settings(records[records["time.median_s"].notna()]) if len(records) else records
+    if timed.empty or not set(chosen) <= set(timed.columns):
         return pd.DataFrame(columns=columns)
-    timed = best_settings(records[records["time.median_s"].notna()])
-    for name in AXES:
-        if name not in (across, down) and f"shape.{name}" in timed and timed[f"shape.{name}"].notna().any():
-            follows = (timed[f"shape.{name}"] == timed[f"shape.{down}"]).all()
-            if not follows:
-                timed = timed[timed[f"shape.{name}"] == timed[f"shape.{name}"].max()]
+    for axis in axes_of(timed):
+        name = f"shape.{axis}"
+        if name not in chosen and timed.groupby(chosen)[name].nunique().max() > 1:
+            timed = timed[timed[name].isna() | (timed[name] == timed[name].max())]
     rows = []
-    for _, cell in timed.groupby([f"shape.{across}", f"shape.{down}"]):
+    for _, cell in timed.groupby(chosen):
         ordered = cell.sort_values("time.median_s")
         best = ordered.iloc[0]
         tied = list(dict.fromkeys(ordered.loc[ordered["time.low_s"] <= best["time.high_s"], "variant"]))
         winner = best["variant"] if len(tied) == 1 else TIE
-        x, y = int(best[f"shape.{across}"]), int(best[f"shape.{down}"])
-        rows.append((x, y, winner, ", ".join(tied), float(best["time.median_s"])))
+        x, y = int(best[chosen[0]]), int(best[chosen[1]]) if down is not None else 1
+        others = " ".join(f"{a}={n}" for a, n in sizes_of(best["shape"]).items() if a not in (across, down))
+        rows.append((x, y, winner, ", ".join(tied), float(best["time.median_s"]), others))
     return pd.DataFrame(rows, columns=columns)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.show.describe import quantity
-from workbench.show.pictures.style import MUTED, PALETTE, axis, finish, rows_height
-from workbench.views.problems import shape_text
+from workbench.quantity import quantity
+from workbench.show.pictures.style import MUTED, PALETTE, axis, laid_out, rows_height
+from workbench.views.shapes import shape_text
 
 COLOURS = {"slower": PALETTE[3], "faster": PALETTE[2], "same": MUTED, "undecided": PALETTE[1]}
 SYMBOLS = {"slower": "triangle-right", "faster": "triangle-left", "same": "circle", "undecided": "circle-open"}
@@ -21,7 +21,7 @@ def ratios(pairs: pd.DataFrame) -> go.Figure:
     names = [
         (f"{row['operation']}/" if several else "")
         + (row["variant_a"] if row["variant_a"] == row["variant_b"] else f"{row['variant_a']} → {row['variant_b']}")
-        + f" · {shape_text(row['shape'])}"
+        + f"<br>{shape_text(row['shape'])}"
         for _, row in shown.iterrows()
     ]
     picture = go.Figure()
@@ -44,10 +44,10 @@ def ratios(pairs: pd.DataFrame) -> go.Figure:
     if pd.notna(noise):
         picture.add_vrect(x0=1 / (1 + noise), x1=1 + noise, fillcolor=MUTED, opacity=0.25, line_width=0)
         picture.add_scatter(
-            x=[None], y=[None], mode="markers", name=f"noise floor ±{quantity(noise, '%')} (measured)",
+            x=[None], y=[None], mode="markers", name=f"noise (A/A) ±{quantity(noise, '%')} (measured)",
             marker={"symbol": "square", "size": 14, "color": MUTED, "opacity": 0.4},
         )  # fmt: skip
     picture.add_vline(x=1, line_color=MUTED, line_width=1)
-    picture.update_xaxes(**axis("ratio", label="B / A, over 1 is slower"))
+    picture.update_xaxes(**axis("ratio", label="B ÷ A"))
     picture.update_yaxes(autorange="reversed", automargin=True, categoryorder="array", categoryarray=names)
-    return finish(picture, rows_height(len(names), row=26))
+    return laid_out(picture, rows_height(len(names), row=38))

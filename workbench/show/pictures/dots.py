@@ -1,4 +1,4 @@
-"""Dot plots as plain HTML: a row a variant, panels side by side, a mark at each value, a line where a limit lies.
+"""Dot plots as plain HTML: a row per variant, panels side by side, a mark at each value, a line where a limit lies.
 
 The first page is made of these. A browser draws them at once, while plotly's script alone (4.7 MB) takes it a second
 to read; they need no script, keep their text size at any width, and show a mark's details in its title.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.show.pictures.style import MUTED, PALETTE, finish, rows_height
+from workbench.show.pictures.style import MUTED, PALETTE, laid_out, rows_height
 
 MOST = 12
 
 
 def mix(found: pd.DataFrame) -> go.Figure:
-    """Rows of `machine_code.mix` of one kernel: a group of bars a class, a bar an architecture; `other` last."""
+    """Rows of `machine_code.mix` of one kernel: a group of bars per class, a bar per architecture; `other` last."""
     totals = found.groupby("kind")["count"].max().sort_values(ascending=False)
     kinds = [kind for kind in totals.index if kind != "other"][:MOST] + (["other"] if "other" in totals else [])
     picture = go.Figure()
@@ -24,6 +24,6 @@ def mix(found: pd.DataFrame) -> go.Figure:
             hovertemplate=f"{arch}: %{{x}} %{{y}} instructions<extra></extra>",
         )  # fmt: skip
     picture.update_layout(barmode="group")
-    picture.update_xaxes(title={"text": "instructions in the code (measured, from nvdisasm)"})
+    picture.update_xaxes(title={"text": "instructions (measured)"})
     picture.update_yaxes(autorange="reversed", automargin=True)
-    return finish(picture, rows_height(len(kinds) * max(1, found["arch"].nunique()), row=14))
+    return laid_out(picture, rows_height(len(kinds) * max(1, found["arch"].nunique()), row=14))

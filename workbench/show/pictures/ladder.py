@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from workbench.show.describe import figure, quantity
+from workbench.quantity import quantity
+from workbench.show.figures import figure, sentence, settings_text, value_text
 from workbench.show.markup import Html
 from workbench.show.pictures.dots import Mark, Panel, draw
 from workbench.show.pictures.style import MUTED, Style, log_ticks, style_of
 
 
 def times(rows: pd.DataFrame, known: Mapping[str, Style]) -> Html:
-    """Ladder rows of one problem → a row a variant, the naive one on top: median with its 95 % interval, its floor
+    """Ladder rows of one problem → a row per variant, the naive one on top: median with its 95 % interval, its floor
     as a tick, and the limit of any algorithm as a line. HTML."""
     timed = rows[rows["time.median_s"].notna()]
     names = labels(timed)
@@ -54,13 +55,16 @@ def _time_tip(name: str, row: pd.Series) -> str:
         [
             f"{name}: {row['idea']}",
             f"{quantity(row['time.median_s'], 's')} measured, 95 %: {low} to {high}",
-            f"{quantity(row['share_of_floor'], '%')} of its floor ({row['floor_bound_by']}), derived",
-            f"{quantity(row['share_of_ceiling'], '%')} of the ceiling, derived",
-            f"{quantity(row['bandwidth_bytes_per_s'], 'B/s')} of declared bytes, derived",
-            f"speed-up {quantity(row['speedup_over_baseline'], 'x')}, derived",
-            str(row["settings"]),
+            *(sentence(name, row[name]) for name in TIPS),
+            settings_text(row["settings"]),
         ]
     )
+
+
+TIPS = (
+    "share_of_floor", "floor_bound_by", "share_of_ceiling", "share_of_limit", "bandwidth_bytes_per_s",
+    "speedup_over_baseline",
+)  # fmt: skip
 
 
 def labels(rows: pd.DataFrame) -> list[str]:
@@ -85,7 +89,7 @@ PANELS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 
 
 def moved(rows: pd.DataFrame, known: Mapping[str, Style]) -> Html:
-    """What each rung moved: share of floor and ceiling, bytes, launches, occupancy, side by side, a row a variant.
+    """What each rung moved: share of floor and ceiling, bytes, launches, occupancy, side by side, a row per variant.
     HTML."""
     panels = []
     for title, columns in PANELS:
@@ -102,25 +106,20 @@ def _panel(title: str, columns: Sequence[tuple[str, str]], rows: pd.DataFrame, k
     for column, symbol in columns:
         for own, colour, value in zip(marks, colours, rows[column], strict=True):
             if pd.notna(value) and (share or value > 0):  # no launch at all has no place on a logarithmic scale
-                own.append(Mark(float(value), colour, symbol, f"{figure(column).label}: {_text(column, value)}"))
+                own.append(Mark(float(value), colour, symbol, f"{figure(column).title}: {value_text(column, value)}"))
     legend = [(symbol, MUTED, _short(column, title)) for column, symbol in columns]
     if share:
-        return Panel(title, False, [(0, "0 %"), (0.5, "50 %"), (1, "100 %")], marks, (), legend, (0.0, 1.0))
+        return Panel(title, False, [(0, "0 %"), (1, "100 %")], marks, (), legend, (0.0, 1.0))
     # A narrow panel has room for two labels: its least and its largest value.
     values = sorted({mark.value for own in marks for mark in own if mark.value > 0})
     ends = [values[0], values[-1]] if values and values[-1] > 1.5 * values[0] else values[:1]
-    return Panel(title, True, [(end, _text(columns[0][0], end)) for end in ends], marks, (), legend)
-
-
-def _text(column: str, value: float) -> str:
-    entry = figure(column)
-    return f"{quantity(value, entry.unit) if entry.unit else f'{value:,.0f}'}"
+    return Panel(title, True, [(end, value_text(columns[0][0], end)) for end in ends], marks, (), legend)
 
 
 def _short(column: str, title: str) -> str:
     """What a symbol stands for in a panel whose title says the rest: `declared (modelled)`."""
     entry = figure(column)
-    return f"{entry.label.removeprefix(title).strip() or 'theoretical'} ({entry.kind})"
+    return f"{entry.title.removeprefix(title).strip()} ({entry.origin})"
 
 
 def modelled(rows: pd.DataFrame, known: Mapping[str, Style]) -> Html:

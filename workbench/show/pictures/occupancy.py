@@ -8,8 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from workbench.show.describe import quantity
-from workbench.show.pictures.style import MUTED, PALETTE, Style, finish, hover, rows_height, style_of
+from workbench.quantity import quantity
+from workbench.show.figures import sentence
+from workbench.show.pictures.style import MUTED, PALETTE, Style, axis, hover, laid_out, rows_height, style_of
 
 LIMITER_COLOURS = {
     "registers": PALETTE[1],
@@ -22,7 +23,7 @@ UNKNOWN = "unknown"
 
 
 def by_kernel(facts: pd.DataFrame) -> go.Figure:
-    """Rows of `occupancy.by_kernel` of one architecture: a bar a kernel, coloured by what limits it; achieved as x."""
+    """Rows of `occupancy.by_kernel` of one architecture: a bar per kernel, coloured by its limiter; achieved as x."""
     names = [_name(row) for _, row in facts.iterrows()]
     picture = go.Figure()
     limiters = facts["occupancy_limiter"].fillna(UNKNOWN)
@@ -35,7 +36,7 @@ def by_kernel(facts: pd.DataFrame) -> go.Figure:
             picture.add_bar(
                 x=rows["occupancy_theoretical"], y=[n for n, keep in zip(names, chosen, strict=True) if keep],
                 orientation="h", marker={"color": first, "pattern": stripes},
-                name=f"theoretical (modelled), limited by {limiter}",
+                name=f"theoretical, limited by {limiter}",
                 text=[f"{100 * value:.0f} %" for value in rows["occupancy_theoretical"]], textposition="inside",
                 insidetextanchor="start",
                 hovertext=[_tip(row) for _, row in rows.iterrows()], hoverinfo="text",
@@ -44,15 +45,13 @@ def by_kernel(facts: pd.DataFrame) -> go.Figure:
     if any(seen):
         picture.add_scatter(
             x=facts.loc[seen, "occupancy_achieved"], y=[n for n, keep in zip(names, seen, strict=True) if keep],
-            mode="markers", name="achieved (measured)",
+            mode="markers", name="achieved",
             marker={"symbol": "diamond", "size": 11, "color": MUTED, "line": {"width": 1, "color": "white"}},
             hovertemplate="achieved %{x:.1%} (measured)<extra></extra>",
         )  # fmt: skip
-    picture.update_xaxes(
-        tickformat=".0%", range=[0, 1.05], title={"text": "occupancy: warps over the most an SM holds"}
-    )
+    picture.update_xaxes(tickformat=".0%", range=[0, 1.05], title={"text": "occupancy"})
     picture.update_yaxes(autorange="reversed", automargin=True, categoryorder="array", categoryarray=names)
-    return finish(picture, rows_height(len(set(names)), frame=170))
+    return laid_out(picture, rows_height(len(set(names)), frame=170))
 
 
 def limiter_colours(limiter: str) -> tuple[str, str | None]:
@@ -77,16 +76,16 @@ def _tip(row: pd.Series) -> str:
     lines = (
         f"<b>{_name(row)}</b> on {row['arch']}",
         f"{quantity(row['occupancy_theoretical'], '%')} theoretical (modelled), limited by {row['occupancy_limiter']}",
-        f"{row['registers']} registers a thread, {quantity(row['shared_bytes'], 'B')} shared a block",
-        f"{row['block_threads']} threads a block",
+        f"{row['registers']} registers per thread, {quantity(row['shared_bytes'], 'B')} shared memory per block",
+        f"{row['block_threads']} threads per block",
     )
     return hover(lines)
 
 
 AXES = (
-    ("block_threads", "threads a block"),
-    ("registers", "registers a thread"),
-    ("shared_bytes", "shared bytes a block"),
+    ("block_threads", "threads per block"),
+    ("registers", "registers per thread"),
+    ("shared_bytes", "shared bytes per block"),
 )
 
 
@@ -94,33 +93,33 @@ def what_if(curves: pd.DataFrame, here: Mapping[str, float], occupancy: float) -
     """The three curves of `occupancy.what_if`, stacked, each coloured by what limits it there, and the point itself."""
     picture = make_subplots(rows=len(AXES), cols=1, vertical_spacing=0.13)
     shown: set[str] = set()
-    for place, (axis, title) in enumerate(AXES, start=1):
-        points = curves[curves["axis"] == axis]
+    for place, (name, title) in enumerate(AXES, start=1):
+        points = curves[curves["axis"] == name]
         picture.add_scatter(
             x=points["value"], y=points["occupancy"], mode="lines", line={"color": MUTED, "width": 1, "shape": "hv"},
             showlegend=False, hoverinfo="skip", row=place, col=1,
         )  # fmt: skip
         for limiter, part in points.groupby("limiter"):
-            name = str(limiter)
-            first, second = limiter_colours(name)
+            words = str(limiter)
+            first, second = limiter_colours(words)
             picture.add_scatter(
-                x=part["value"], y=part["occupancy"], mode="markers", name=f"limited by {name}", legendgroup=name,
-                showlegend=name not in shown,
+                x=part["value"], y=part["occupancy"], mode="markers", name=f"limited by {words}", legendgroup=words,
+                showlegend=words not in shown,
                 marker={"color": first, "size": 6, "line": {"color": second or first, "width": 2 if second else 0}},
                 customdata=part[["warps", "blocks"]],
                 hovertemplate="%{x}: %{y:.0%}, %{customdata[0]} warps in %{customdata[1]} blocks<extra></extra>",
                 row=place, col=1,
             )  # fmt: skip
-            shown.add(name)
+            shown.add(words)
         picture.add_scatter(
-            x=[here[axis]], y=[occupancy], mode="markers", name="as set", showlegend=place == 1, legendgroup="here",
+            x=[here[name]], y=[occupancy], mode="markers", name="as set", showlegend=place == 1, legendgroup="here",
             marker={"symbol": "circle-open", "size": 16, "color": PALETTE[3], "line": {"width": 3}},
             hovertemplate="as set: %{y:.0%}<extra></extra>", row=place, col=1,
         )  # fmt: skip
         picture.update_xaxes(title={"text": title}, row=place, col=1)
     picture.update_yaxes(tickformat=".0%", range=[0, 1.08], dtick=0.25)
     picture.update_yaxes(title={"text": "occupancy (modelled)"}, row=2, col=1)
-    return finish(picture, 680)
+    return laid_out(picture, 680)
 
 
 def against_speed(rows: pd.DataFrame, known: Mapping[str, Style]) -> go.Figure:
@@ -136,10 +135,10 @@ def against_speed(rows: pd.DataFrame, known: Mapping[str, Style]) -> go.Figure:
             marker={"color": style.colour, "symbol": style.symbol if measured else f"{style.symbol}-open", "size": 12},
             hovertemplate=f"<b>{row['variant']}</b><br>occupancy {quantity(x, '%')} "
             f"({'achieved, measured' if measured else 'theoretical, modelled'})<br>"
-            f"{quantity(row['share_of_floor'], '%')} of its floor (derived)<extra></extra>",
+            f"{sentence('share_of_floor', row['share_of_floor'])}<extra></extra>",
         )  # fmt: skip
     picture.update_xaxes(
         title={"text": "occupancy (filled: achieved, open: theoretical)"}, tickformat=".0%", range=[0, 1.1]
     )
-    picture.update_yaxes(title={"text": "of floor (derived)"}, tickformat=".0%", rangemode="tozero")
-    return finish(picture, 440)
+    picture.update_yaxes(**axis("share_of_floor"), rangemode="tozero")
+    return laid_out(picture, 440)

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.show.describe import Figure, quantity
+from workbench.quantity import quantity
+from workbench.show.figures import Figure, figure, sentence, settings_text
 from workbench.show.pictures.ladder import labels
-from workbench.show.pictures.style import MUTED, PALETTE, Style, axis, finish, hover, rows_height, style_of
-from workbench.views.problems import shape_text
+from workbench.show.pictures.style import MUTED, PALETTE, Style, axis, hover, laid_out, rows_height, style_of
 from workbench.views.roofline import Roof
+from workbench.views.shapes import shape_text
 
 
 def roofline(found: pd.DataFrame, roofs: Sequence[Roof], known: Mapping[str, Style]) -> go.Figure:
@@ -43,13 +44,19 @@ def roofline(found: pd.DataFrame, roofs: Sequence[Roof], known: Mapping[str, Sty
             marker={"color": style.colour, "symbol": style.symbol, "size": 9},
             text=[_tip(row) for _, row in group.iterrows()], hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
-    picture.update_xaxes(type="log", dtick=1, title={"text": "intensity (derived), FLOPs a byte"}, automargin=True)
+    picture.update_xaxes(type="log", dtick=1, title={"text": "intensity (derived), FLOPs per byte"}, automargin=True)
     picture.update_yaxes(
         **axis(
             "flops_per_s", log=True, values=[*found["flops_per_s"], *(r.flops_per_s for r in roofs if r.flops_per_s)]
         )
     )
-    return finish(picture, 560)
+    return laid_out(picture, 560)
+
+
+TIPS = (
+    "flops_per_s", "bandwidth_bytes_per_s", "share_of_floor", "floor_bound_by", "share_of_ceiling", "share_of_limit",
+    "error.relative_l2",
+)  # fmt: skip
 
 
 def _tip(row: pd.Series) -> str:
@@ -58,20 +65,17 @@ def _tip(row: pd.Series) -> str:
             f"<b>{row['operation']}/{row['variant']}</b>",
             f"{shape_text(row['shape'])} on {row['device']}",
             f"{quantity(row['time.median_s'], 's')} measured",
-            f"{quantity(row['flops_per_s'], 'FLOP/s')}, {quantity(row['bandwidth_bytes_per_s'], 'B/s')} derived",
-            f"intensity {row['intensity']:.3g} from {row['bytes_from']} bytes",
-            f"{quantity(row['share_of_floor'], '%')} of its floor ({row['floor_bound_by']})",
-            f"{quantity(row['share_of_ceiling'], '%')} of the ceiling",
-            f"error {row['error.relative_l2']:.1e}" if pd.notna(row["error.relative_l2"]) else "",
-            str(row["settings"]),
+            f"{sentence('intensity', row['intensity'])} from {row['bytes_from']} bytes",
+            *(sentence(name, row[name]) for name in TIPS),
+            settings_text(row["settings"]),
         ]
     )
 
 
 ORIGINS = (
-    ("bytes.least", "least (modelled)", "line-ns", MUTED),
-    ("bytes.declared", "declared (modelled)", "circle-open", PALETTE[0]),
-    ("bytes.counted", "counted (measured)", "x", PALETTE[3]),
+    ("bytes.least", "line-ns", MUTED),
+    ("bytes.declared", "circle-open", PALETTE[0]),
+    ("bytes.counted", "x", PALETTE[3]),
 )
 
 
@@ -79,7 +83,8 @@ def bytes_by_origin(rows: pd.DataFrame) -> go.Figure:
     """Ladder rows of one problem → the bytes that had to move, that the variant says it moves, and that moved."""
     picture = go.Figure()
     names = labels(rows)
-    for column, name, symbol, colour in ORIGINS:
+    for column, symbol, colour in ORIGINS:
+        name = f"{figure(column).title} ({figure(column).origin})"
         present = rows[column].notna().to_list()
         picture.add_scatter(
             x=rows.loc[present, column], y=[n for n, keep in zip(names, present, strict=True) if keep], name=name,
@@ -89,9 +94,9 @@ def bytes_by_origin(rows: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y}, %{text}<extra></extra>",
         )  # fmt: skip
     spanned = [value for column, *_ in ORIGINS for value in rows[column].dropna()]
-    picture.update_xaxes(**axis(Figure("bytes over memory", "", "B"), log=True, values=spanned))
+    picture.update_xaxes(**axis(Figure("moved", "bytes over memory", unit="B"), log=True, values=spanned))
     picture.update_yaxes(autorange="reversed", automargin=True, categoryorder="array", categoryarray=names)
-    return finish(picture, rows_height(len(rows)))
+    return laid_out(picture, rows_height(len(rows)))
 
 
 def bandwidth(found: pd.DataFrame, size: str, roofs: Sequence[Roof], known: Mapping[str, Style]) -> go.Figure:
@@ -118,4 +123,4 @@ def bandwidth(found: pd.DataFrame, size: str, roofs: Sequence[Roof], known: Mapp
     sizes = sorted(set(found["size"]))
     picture.update_xaxes(type="log", title={"text": size}, tickvals=sizes, ticktext=[f"{s}" for s in sizes])
     picture.update_yaxes(**axis("bandwidth_bytes_per_s"), rangemode="tozero")
-    return finish(picture, 480)
+    return laid_out(picture, 480)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.show.describe import quantity
-from workbench.show.pictures.style import MUTED, Style, axis, finish, hover, style_of
+from workbench.quantity import quantity
+from workbench.show.figures import sentence, settings_text
+from workbench.show.pictures.style import MUTED, Style, axis, hover, laid_out, style_of
 from workbench.views.scaling import TIE
 
 
@@ -29,8 +30,8 @@ def growth(found: pd.DataFrame, size: str, known: Mapping[str, Style]) -> go.Fig
                      "arrayminus": points["time.median_s"] - points["time.low_s"], "thickness": 1},
             text=[hover([f"<b>{name}</b>", f"{size} = {row['size']:,}",
                          f"{quantity(row['time.median_s'], 's')} measured",
-                         f"{quantity(row['share_of_floor'], '%')} of its floor ({row['floor_bound_by']})",
-                         str(row["settings"])]) for _, row in points.iterrows()],
+                         sentence("share_of_floor", row["share_of_floor"]), f"bound by {row['floor_bound_by']}",
+                         settings_text(row["settings"])]) for _, row in points.iterrows()],
             hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
         if points["floor_s"].notna().sum() > 1:
@@ -47,7 +48,7 @@ def growth(found: pd.DataFrame, size: str, known: Mapping[str, Style]) -> go.Fig
     picture.update_xaxes(type="log", tickvals=_thinned(sizes), automargin=True)
     picture.update_xaxes(title={"text": size}, ticktext=[_short(v) for v in _thinned(sizes)])
     picture.update_yaxes(**axis("time.median_s", log=True, values=found["time.median_s"]))
-    return finish(picture, 560)
+    return laid_out(picture, 560)
 
 
 def _thinned(sizes: list[int], most: int = 10) -> list[int]:
@@ -63,8 +64,10 @@ def _short(size: int) -> str:
     return f"{size}"
 
 
-def fastest(cells: pd.DataFrame, across: str, down: str, operation: str, known: Mapping[str, Style]) -> go.Figure:
-    """Cells of `scaling.fastest_map`: a colour a winner, grey where intervals overlap."""
+def fastest(
+    cells: pd.DataFrame, across: str, down: str | None, operation: str, known: Mapping[str, Style]
+) -> go.Figure:
+    """Cells of `scaling.fastest_map`: a colour per winner, grey where intervals overlap."""
     winners = [w for w in dict.fromkeys(cells["winner"]) if w != TIE] + ([TIE] if TIE in set(cells["winner"]) else [])
     colour = {w: MUTED if w == TIE else style_of(known, f"{operation}/{w}").colour for w in winners}
     xs, ys = sorted(set(cells["across"])), sorted(set(cells["down"]))
@@ -72,7 +75,7 @@ def fastest(cells: pd.DataFrame, across: str, down: str, operation: str, known: 
     steps = len(winners)
     scale = [
         [edge, colour[w]] for i, w in enumerate(winners) for edge in (i / steps, (i + 1) / steps)
-    ]  # a flat colour a winner
+    ]  # a flat colour per winner
     grid = [[winners.index(place[x, y].winner) if (x, y) in place else None for x in xs] for y in ys]
     text = [[_cell(place.get((x, y))) for x in xs] for y in ys]
     tips = [[_tip(place.get((x, y)), across, down) for x in xs] for y in ys]
@@ -92,20 +95,21 @@ def fastest(cells: pd.DataFrame, across: str, down: str, operation: str, known: 
             marker={"color": colour[winner], "symbol": "square", "size": 12},
         )
     picture.update_xaxes(title={"text": across}, type="category")
-    picture.update_yaxes(title={"text": down}, type="category")
-    return finish(picture, max(260, 150 + 48 * len(ys)))
+    picture.update_yaxes(title={"text": down}, type="category", showticklabels=down is not None)
+    return laid_out(picture, max(260, 150 + 48 * len(ys)))
 
 
 def _cell(row: object) -> str:
     return "" if row is None else f"{row.winner}"  # type: ignore[attr-defined]
 
 
-def _tip(row: object, across: str, down: str) -> str:
+def _tip(row: object, across: str, down: str | None) -> str:
     if row is None:
         return "not measured"
     return hover(
         [
-            f"{across} = {row.across:,}, {down} = {row.down:,}",  # type: ignore[attr-defined]
+            f"{across} = {row.across:,}" + (f", {down} = {row.down:,}" if down else ""),  # type: ignore[attr-defined]
+            f"{row.others}",  # type: ignore[attr-defined]
             f"fastest: {row.tied} (95 % intervals overlap)" if row.winner == TIE else f"fastest: {row.winner}",  # type: ignore[attr-defined]
             f"{quantity(row.seconds, 's')} measured",  # type: ignore[attr-defined]
         ]

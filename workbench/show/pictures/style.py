@@ -1,4 +1,4 @@
-"""How every picture looks: a colour and a symbol a variant, the same on every page; axes with units and origins.
+"""How every picture looks: a colour and a symbol per variant, the same on every page; axes with units and origins.
 
 The eight colours stay apart in normal vision and under protanopia, deuteranopia and tritanopia (OKLab distance of
 at least 0.095 in each, Machado et al. 2009), and stand out from white and from the dark theme's background; a test
@@ -15,7 +15,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from workbench.show.describe import Figure, figure, quantity
+from workbench.quantity import quantity
+from workbench.show.figures import Figure, figure
 
 PALETTE = ("#2f6691", "#e99a03", "#059d70", "#d45f07", "#7d63cf", "#10b4fb", "#c181b9", "#84573f")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "hexagon", "cross")
@@ -74,8 +75,8 @@ def axis(
     A logarithmic one is given the `values` on it, so that its few ticks are whole and carry their unit.
     """
     entry = column if isinstance(column, Figure) else figure(column)
-    name = label or entry.label
-    title = f"{name} ({entry.kind})" if entry.kind else name
+    name = label or entry.title
+    title = f"{name} ({entry.origin})" if entry.origin else name
     ticks: dict[str, Any] = dict(TICKS.get(entry.unit, {}))
     if log:
         marks = log_ticks([float(value) for value in values if value and value > 0])
@@ -104,7 +105,7 @@ def log_ticks(values: list[float]) -> list[float]:
 
 
 def _tick(value: float, unit: str) -> str:
-    return quantity(value, unit) if unit else f"{value:g}"
+    return quantity(value, unit)
 
 
 GRID = {"gridcolor": "rgba(138,143,152,0.25)", "zerolinecolor": "rgba(138,143,152,0.5)"}
@@ -132,7 +133,7 @@ def row_axis(names: list[str]) -> dict[str, Any]:
     return {"autorange": "reversed", "automargin": True, "categoryorder": "array", "categoryarray": names}
 
 
-def finish(picture: go.Figure, height: int, legend: bool = True) -> go.Figure:
+def laid_out(picture: go.Figure, height: int, legend: bool = True) -> go.Figure:
     """A picture that was put together trace by trace, with the layout that all have."""
     picture.update_layout(layout(height, legend))
     picture.update_xaxes(GRID)
@@ -141,7 +142,7 @@ def finish(picture: go.Figure, height: int, legend: bool = True) -> go.Figure:
 
 
 def rows_height(count: int, row: int = 30, least: int = 220, frame: int = 130) -> int:
-    """Height of a picture with one row a variant, in pixels."""
+    """Height of a picture with one row per variant, in pixels."""
     return max(least, frame + row * count)
 
 

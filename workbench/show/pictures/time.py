@@ -7,13 +7,13 @@ from collections.abc import Iterable
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.show.describe import quantity
-from workbench.show.pictures.style import MUTED, PALETTE, finish, rows_height
+from workbench.quantity import quantity
+from workbench.show.pictures.style import MUTED, PALETTE, laid_out, rows_height
 from workbench.views.parts import OWN
 
 
 def parts(found: pd.DataFrame) -> go.Figure:
-    """Rows of `parts.shares`: a bar a chain, stacked by part, in per cent of the chain's time."""
+    """Rows of `parts.shares`: a bar per chain, stacked by part, in per cent of the chain's time."""
     several = found[["run", "device"]].drop_duplicates().shape[0] > 1
     picture = go.Figure()
     for part, color in _colors(found).items():
@@ -25,13 +25,13 @@ def parts(found: pd.DataFrame) -> go.Figure:
             insidetextanchor="middle", hovertext=_hover(rows), hoverinfo="text",
         )  # fmt: skip
     picture.update_layout(barmode="relative")
-    picture.update_xaxes(tickformat=".0%", title={"text": "of the chain's time (derived: each part timed alone)"})
+    picture.update_xaxes(tickformat=".0%", title={"text": "% of the chain's time (derived)"})
     picture.update_yaxes(autorange="reversed", automargin=True)
-    return finish(picture, rows_height(found["variant"].nunique(), row=40))
+    return laid_out(picture, rows_height(found["variant"].nunique(), row=40))
 
 
 def parts_along(found: pd.DataFrame, axis: str) -> go.Figure:
-    """Rows of `parts.shares_along` of one chain: a bar a size, stacked by part."""
+    """Rows of `parts.shares_along` of one chain: a bar per size, stacked by part."""
     picture = go.Figure()
     for part, color in _colors(found).items():
         rows = found[found["part"] == part]
@@ -42,8 +42,8 @@ def parts_along(found: pd.DataFrame, axis: str) -> go.Figure:
         )  # fmt: skip
     picture.update_layout(barmode="relative")
     picture.update_xaxes(type="category", title={"text": axis})
-    picture.update_yaxes(tickformat=".0%", title={"text": "of the chain's time (derived)"})
-    return finish(picture, 380)
+    picture.update_yaxes(tickformat=".0%", title={"text": "% of the chain's time (derived)"})
+    return laid_out(picture, 380)
 
 
 def _labels(shares: Iterable[float]) -> list[str]:
@@ -52,7 +52,7 @@ def _labels(shares: Iterable[float]) -> list[str]:
 
 
 def _colors(found: pd.DataFrame) -> dict[str, str]:
-    """A colour a part, in their order; what is no part comes last."""
+    """A colour per part, in their order; what is no part comes last."""
     names = [name for name in dict.fromkeys(found["part"]) if name != OWN]
     colors = {str(name): PALETTE[place % len(PALETTE)] for place, name in enumerate(names)}
     return {**colors, OWN: MUTED}
@@ -68,7 +68,7 @@ def _hover(rows: pd.DataFrame) -> list[str]:
 
 
 def stacked(found: pd.DataFrame, group: str, title: str, most: int = 7) -> go.Figure:
-    """Shares of one, a bar a variant, by `group` (stall reason, kernel): the `most` largest, the rest as one."""
+    """Shares of one, a bar per variant, by `group` (stall reason, kernel): the `most` largest, the rest as one."""
     largest = list(found.groupby(group)["share"].sum().sort_values(ascending=False).index[:most])
     picture = go.Figure()
     for place, name in enumerate([*largest, "others"]):
@@ -85,4 +85,4 @@ def stacked(found: pd.DataFrame, group: str, title: str, most: int = 7) -> go.Fi
     picture.update_layout(barmode="stack")
     picture.update_xaxes(tickformat=".0%", range=[0, 1.0], title={"text": title})
     picture.update_yaxes(autorange="reversed", automargin=True)
-    return finish(picture, rows_height(found["variant"].nunique(), row=34, frame=170))
+    return laid_out(picture, rows_height(found["variant"].nunique(), row=34, frame=170))

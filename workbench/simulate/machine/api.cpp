@@ -4,6 +4,9 @@
 
 #include "cache.h"
 #include "machine.h"
+#include "initcheck.h"
+#include "racecheck.h"
+#include "synccheck.h"
 
 using namespace simulate;
 
@@ -21,6 +24,7 @@ struct Encoded {
     u8 address_rows, sign_extend, variant, scale;
     u8 scope;
     i32 base;
+    u32 reads, writes, wide;
 };
 
 struct EncodedLaunch {
@@ -30,14 +34,38 @@ struct EncodedLaunch {
     u64 seed, first_block, block_count, block_stride, instruction_limit;
     u32 multiprocessors, copies_at_once;
     u64 first_cache_bytes, second_cache_bytes;  ///< 0: no model of caches
+    u32 checks;        ///< bits: 1 races, 2 what has no value, 4 barriers and masks
+    u32 delays;
+    u64 idle_limit;
 };
 
 struct Session {
     Machine machine;
     std::unique_ptr<Caches> caches;
+    Findings found;
+    Racecheck racecheck{found};
+    Initcheck initcheck{found};
+    Synccheck synccheck{found};
+    std::vector<Finding> findings;
     std::string message;
     Fault fault;
 };
+
+/// How values follow, by the form's name.
+Values values_of(const std::string &form) {
+    const auto begins = [&](const char *with) { return form.rfind(with, 0) == 0; };
+    if (form == "load") return Values::load;
+    if (form == "store") return Values::store;
+    if (begins("atomic.")) return Values::atomic;
+    if (begins("selp.")) return Values::select;
+    if (begins("shfl.")) return Values::shuffle;
+    if (begins("vote.") || begins("match.") || begins("redux.")) return Values::collective;
+    if (begins("mma.") || begins("ldmatrix") || begins("stmatrix") || begins("mbarrier.") || begins("cp.async") ||
+        begins("bar.red")) {
+        return Values::always;
+    }
+    return Values::plain;
+}
 
 }  // namespace
 
@@ -90,6 +118,10 @@ const char *simulate_program(void *handle, const Encoded *code, u64 count, const
         i.variant = e.variant;
         i.scale = e.scale;
         i.base = e.base;
+        i.reads = e.reads;
+        i.writes = e.writes;
+        i.wide = e.wide;
+        if (e.form >= 0) i.values = values_of(names[e.form]);
         i.index = static_cast<i32>(k);
         i.line = e.line;
         i.address = e.address;
@@ -108,9 +140,10 @@ const char *simulate_program(void *handle, const Encoded *code, u64 count, const
 void simulate_forget_memory(void *handle) { static_cast<Session *>(handle)->machine.allocations.clear(); }
 
 /// Allocations come in the order of their addresses.
-void simulate_allocate(void *handle, u64 address, u64 bytes, void *host, const char *name, u32 writable) {
+void simulate_allocate(void *handle, u64 address, u64 bytes, void *host, const char *name, u32 writable,
+                       u8 *undefined) {
     static_cast<Session *>(handle)->machine.allocations.push_back(
-        {address, address + bytes, static_cast<u8 *>(host), name, writable != 0});
+        {address, address + bytes, static_cast<u8 *>(host), name, writable != 0, undefined});
 }
 
 /// Runs; nullptr, or the fault as `kind\ttext`, whose place is in simulate_fault.
@@ -130,15 +163,25 @@ const char *simulate_run(void *handle, const EncodedLaunch *e) {
     l.instruction_limit = e->instruction_limit;
     l.multiprocessors = e->multiprocessors;
     l.copies_at_once = e->copies_at_once != 0;
+    l.delays = e->delays != 0;
+    l.idle_limit = e->idle_limit;
     s.caches.reset();
     if (e->first_cache_bytes != 0) {
         s.caches = std::make_unique<Caches>(l.multiprocessors, e->first_cache_bytes, e->second_cache_bytes);
     }
     s.machine.caches = s.caches.get();
+    s.machine.observers.clear();
+    s.findings.clear();
+    s.found.clear();
+    s.machine.values = e->checks & 2 ? &s.initcheck : nullptr;
+    if (e->checks & 1) s.machine.observers.push_back(&s.racecheck);
+    if (e->checks & 2) s.machine.observers.push_back(&s.initcheck);
+    if (e->checks & 4) s.machine.observers.push_back(&s.synccheck);
     try {
         s.machine.run();
     } catch (const Fault &fault) {
         s.fault = fault;
+        s.findings = s.found.all();
         s.message = fault.kind + "\t" + fault.text;
         return s.message.c_str();
     } catch (const std::exception &error) {
@@ -146,7 +189,21 @@ const char *simulate_run(void *handle, const EncodedLaunch *e) {
         s.message = std::string("machine\t") + error.what();
         return s.message.c_str();
     }
+    s.findings = s.found.all();
     return nullptr;
+}
+
+/// What the last run's checkers found: how many, then one by one.
+u64 simulate_finding_count(void *handle) { return static_cast<Session *>(handle)->findings.size(); }
+
+/// The kind; into `out`: first and second instruction, space, address, first and second thread, times.
+const char *simulate_finding(void *handle, u64 number, i64 *out) {
+    const Finding &f = static_cast<Session *>(handle)->findings.at(number);
+    const i64 values[] = {f.first, f.second, static_cast<i64>(f.space), static_cast<i64>(f.address),
+                          static_cast<i64>(f.first_thread), static_cast<i64>(f.second_thread),
+                          static_cast<i64>(f.times)};
+    std::memcpy(out, values, sizeof values);
+    return f.kind;
 }
 
 /// instruction, lane, warp, block x y z, address.
@@ -180,6 +237,23 @@ void simulate_cache_totals(void *handle, u64 *out) {
     if (s.caches == nullptr) return;
     out[0] = s.caches->second_reads, out[1] = s.caches->second_hits;
     out[2] = s.caches->memory_reads, out[3] = s.caches->memory_writes;
+}
+
+/// Which blocks the runs to come run.
+void simulate_choose(void *handle, const u64 *blocks, u64 count) {
+    static_cast<Session *>(handle)->machine.chosen.assign(blocks, blocks + count);
+}
+
+/// Keeps what one warp of one block does in the runs to come, at most so many instructions of it.
+void simulate_trace(void *handle, u64 block, u32 warp, u64 limit) {
+    static_cast<Session *>(handle)->machine.trace.begin(block, warp, limit);
+}
+
+/// What was kept (see Trace), so many words.
+const u32 *simulate_trace_words(void *handle, u64 *count) {
+    const Trace &trace = static_cast<Session *>(handle)->machine.trace;
+    *count = trace.words.size();
+    return trace.words.data();
 }
 
 u64 simulate_executed(void *handle) { return static_cast<Session *>(handle)->machine.executed; }

@@ -87,6 +87,7 @@ void initialise(Warp &w, const Instruction &i, u32 mask) {
         }
         object_at(w, addresses[lane]).initialise(count[lane]);
     });
+    w.machine().progress = w.machine().executed;
     for (Observer *o : w.machine().observers) o->access(w, i, mask, addresses, 8, Space::shared, true);
 }
 
@@ -126,6 +127,7 @@ void arrive(Warp &w, const Instruction &i, u32 mask) {
         if (i.variant == 1) object.expect_fewer(count);
         object.arrive(count);
     });
+    w.machine().progress = w.machine().executed;
     if (i.o[1] >= 0) write_pair(w.row(i.o[1]), mask, [&](int lane) { return before[lane]; });
 }
 
@@ -158,7 +160,11 @@ void test(Warp &w, const Instruction &i, u32 mask) {
     };
     look();
     if (over != mask) {
-        each_lane(mask & ~over, [&](int lane) { land_arrivals(*w.block, static_cast<u32>(addresses[lane])); });
+        u64 looked_at = ~0ull;
+        each_lane(mask & ~over, [&](int lane) {
+            if (addresses[lane] != looked_at) land_arrivals(*w.block, static_cast<u32>(addresses[lane]));
+            looked_at = addresses[lane];
+        });
         look();
     }
     for (Observer *o : w.machine().observers) {
@@ -215,6 +221,7 @@ void copy(Warp &w, const Instruction &i, u32 mask) {
                             machine.index_of(i)};
         for (u32 k = 0; k < bytes; k += 4) ++w.block->in_flight[(flight.to + k) / 4];
         ++w.block->flights;
+        for (Observer *o : machine.observers) o->flight_starts(w, flight);
         if (machine.launch.copies_at_once) {
             land_one(w, flight);
         } else {

@@ -43,14 +43,18 @@ void atomic(Warp &w, const Instruction &i, u32 mask) {
     }
     for (Observer *o : machine.observers) o->atomic(w, i, mask, addresses, bytes, space);
     const u32 *b = w.row(i.o[2]), *c = w.row(i.o[3] < 0 ? i.o[2] : i.o[3]);
+    if (i.order >= Order::release && i.order != Order::is_volatile) settle(w, mask, i.scope);
     T before[LANES] = {};
+    bool changes = false;
     for (u32 rest = mask; rest != 0; rest &= rest - 1) {
         const int lane = std::countr_zero(rest);
         u8 *at = host_address(w, space, addresses[lane], bytes, true);
         std::memcpy(&before[lane], at, bytes);
         const T after = Operation::of(before[lane], get<T>(b, lane), get<T>(c, lane), space);
+        changes |= std::memcmp(at, &after, bytes) != 0;
         std::memcpy(at, &after, bytes);
     }
+    if (changes) machine.progress = machine.executed;
     if (i.o[1] >= 0) put<T>(w.row(i.o[1]), mask, [&](int lane) { return before[lane]; });
 }
 
@@ -143,9 +147,9 @@ RegisterForm atomic_forms[] = {
     {"atomic.cas.b64", atomic<u64, CompareAndSwap<u64>>},
 };
 
-/// A fence: nothing happens where all memory is seen in order, but observers order by it. `variant` is its scope,
-/// `order` its strength.
+/// A fence: stores that waited are seen in its scope from now on.
 void fence(Warp &w, const Instruction &i, u32 mask) {
+    settle(w, mask, i.scope);
     for (Observer *o : w.machine().observers) o->fence(w, i, mask);
 }
 

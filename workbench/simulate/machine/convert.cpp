@@ -111,21 +111,24 @@ inline f64 widened(Bf16 value) { return from_bf16(value.bits); }
 inline f64 widened(f32 value) { return value; }
 inline f64 widened(f64 value) { return value; }
 
-template <Round ROUND, class T>
-T to_integral(T value) {
-    if constexpr (ROUND == Round::nearest) return std::nearbyint(value);
-    else if constexpr (ROUND == Round::zero) return std::trunc(value);
-    else if constexpr (ROUND == Round::down) return std::floor(value);
-    else return std::ceil(value);
+/// A rounding to an integer, as `variant` gives it.
+inline f64 to_integral(f64 value, u8 round) {
+    switch (static_cast<Round>(round)) {
+        case Round::nearest: return std::nearbyint(value);
+        case Round::zero: return std::trunc(value);
+        case Round::down: return std::floor(value);
+        default: return std::ceil(value);
+    }
 }
 
 inline f32 flush(f32 x) { return std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
 
-template <class D, class S, Round ROUND, bool FLUSH>
+template <class D, class S, bool FLUSH>
 void to_integer(Warp &w, const Instruction &i, u32 mask) {
-    convert<D, S>(w, i, mask, [](S source) -> D {
+    const u8 round = i.variant;
+    convert<D, S>(w, i, mask, [=](S source) -> D {
         if constexpr (FLUSH) source = flush(source);
-        const f64 value = to_integral<ROUND>(widened(source));
+        const f64 value = to_integral(widened(source), round);
         // NaN: 0, but the highest bit alone where either side has 64 bits.
         constexpr bool wide = sizeof(D) == 8 || sizeof(S) == 8;
         constexpr D nan = wide ? static_cast<D>(u64{1} << (8 * sizeof(D) - 1)) : D{0};
@@ -146,11 +149,12 @@ void truncate(Warp &w, const Instruction &i, u32 mask) {
     });
 }
 
-template <class T, Round ROUND, bool FLUSH, bool SATURATE>
+template <class T, bool FLUSH, bool SATURATE>
 void integral(Warp &w, const Instruction &i, u32 mask) {
-    convert<T, T>(w, i, mask, [](T value) -> T {
+    const u8 round = i.variant;
+    convert<T, T>(w, i, mask, [=](T value) -> T {
         if constexpr (FLUSH) value = flush(value);
-        const f64 made = to_integral<ROUND>(widened(value));
+        const f64 made = to_integral(widened(value), round);
         const f64 kept = !SATURATE ? made : made > 0 ? std::min(made, 1.0) : 0.0;
         if constexpr (std::is_same_v<T, F16> || std::is_same_v<T, Bf16>) return narrowed<T>(kept, Round::nearest);
         else if constexpr (std::is_same_v<T, f32>) return made == made || SATURATE ? static_cast<f32>(kept) : as_float(0x7fffffff);
@@ -215,25 +219,14 @@ void to_tf32(Warp &w, const Instruction &i, u32 mask) {
     });
 }
 
-template <class D, class S, Round... ROUNDS>
-void register_to_integers() {
-    constexpr const char *names[] = {"rni", "rzi", "rmi", "rpi"};
-    const std::string types = "." + name_of<D>() + "." + name_of<S>();
-    (RegisterForm(std::string("cvt.") + names[static_cast<int>(ROUNDS)] + types, to_integer<D, S, ROUNDS, false>), ...);
-    if constexpr (std::is_same_v<S, f32>) {
-        (RegisterForm(std::string("cvt.") + names[static_cast<int>(ROUNDS)] + ".ftz" + types, to_integer<D, S, ROUNDS, true>),
-         ...);
-    }
-}
-
-template <class T, Round ROUND>
-void register_integral(const char *name) {
-    const std::string types = "." + name_of<T>() + "." + name_of<T>(), cvt = std::string("cvt.") + name;
-    RegisterForm(cvt + types, integral<T, ROUND, false, false>);
-    RegisterForm(cvt + ".sat" + types, integral<T, ROUND, false, true>);
+template <class T>
+void register_integral() {
+    const std::string types = "." + name_of<T>() + "." + name_of<T>();
+    RegisterForm("cvt.integral" + types, integral<T, false, false>);
+    RegisterForm("cvt.integral.sat" + types, integral<T, false, true>);
     if constexpr (std::is_same_v<T, f32>) {
-        RegisterForm(cvt + ".ftz" + types, integral<T, ROUND, true, false>);
-        RegisterForm(cvt + ".ftz.sat" + types, integral<T, ROUND, true, true>);
+        RegisterForm("cvt.integral.ftz" + types, integral<T, true, false>);
+        RegisterForm("cvt.integral.ftz.sat" + types, integral<T, true, true>);
     }
 }
 
@@ -263,18 +256,16 @@ const bool registered = [] {
             RegisterForm("cvt.sat." + name_of<D>() + "." + name_of<S>(), resize_saturated<D, S>);
         });
         for_types<f32, f64, F16, Bf16>([]<class S>() {
-            register_to_integers<D, S, Round::nearest, Round::zero, Round::down, Round::up>();
+            RegisterForm("cvt.integer." + name_of<D>() + "." + name_of<S>(), to_integer<D, S, false>);
+            if constexpr (std::is_same_v<S, f32>) {
+                RegisterForm("cvt.integer.ftz." + name_of<D>() + "." + name_of<S>(), to_integer<D, S, true>);
+            }
         });
         register_roundings<to_float<f32, D>>("cvt", ".f32." + name_of<D>());
         register_roundings<to_float<f64, D>>("cvt", ".f64." + name_of<D>());
     });
     RegisterForm("cvt.rzi.s32.f32", truncate);
-    for_types<f32, f64, F16, Bf16>([]<class T>() {
-        register_integral<T, Round::nearest>("rni");
-        register_integral<T, Round::zero>("rzi");
-        register_integral<T, Round::down>("rmi");
-        register_integral<T, Round::up>("rpi");
-    });
+    for_types<f32, f64, F16, Bf16>([]<class T>() { register_integral<T>(); });
     for_types<F16, Bf16>([]<class H>() {
         register_to_half<H, Round::nearest>("rn");
         register_to_half<H, Round::zero>("rz");

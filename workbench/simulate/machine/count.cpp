@@ -28,6 +28,11 @@ int lines_among(const u64 *sectors, int count) {
 
 /// Most distinct words in one bank, among the lanes of the mask.
 int fullest_bank(u32 mask, const u64 *addresses, u32 words) {
+    if (words == 1) {  // nearly always a bank for each lane
+        u32 banks = 0;
+        each_lane(mask, [&](int lane) { banks |= 1u << (addresses[lane] >> 2 & 31); });
+        if (std::popcount(banks) == std::popcount(mask)) return 1;
+    }
     u32 seen[32][32];
     int filled[32] = {};
     int most = 0;

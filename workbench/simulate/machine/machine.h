@@ -67,6 +67,21 @@ struct Flight {
     int instruction;
 };
 
+/// A store to global memory that only its own lane sees yet, or (in Block) its own block.
+struct PendingStore {
+    int lane;
+    u32 bytes;
+    u64 address;
+    u8 data[16];
+};
+
+/// A load from global memory that is not carried out before somebody needs its value.
+struct LateLoad {
+    int instruction;
+    u32 mask;
+    u64 addresses[LANES];
+};
+
 struct Warp {
     u32 *file = nullptr;
     Block *block = nullptr;
@@ -75,10 +90,16 @@ struct Warp {
     u32 alive = 0;
     std::vector<Split> splits;
     std::vector<Flight> flights;
+    std::vector<PendingStore> pending;  ///< in the order of the program; see Launch::delays
+    std::vector<LateLoad> late;         ///< loads whose values nobody has asked for yet
+    u32 *undefined = nullptr;           ///< lanes without a value, by the offset of a row or predicate; see initcheck
     u32 group[LANES] = {};  ///< how many groups of copies each lane has committed
     std::vector<u8> local;  ///< word w of lane l at (w * 32 + l) * 4, as the hardware interleaves it
     u32 choice = 0;         ///< counts the choices among splits, for fairness
+    u32 pauses = 0;         ///< of splits that were not alone
+    u32 next_in_turn = 0;   ///< the split that was given its turn last
     u32 active = 0;         ///< lanes of the split that is running
+    bool spun = false;      ///< the split that ran last used its whole turn up: another has the next
     bool waits_for_others = false;  ///< it asked for what only others can bring about: give them a turn
 
     u32 *row(i32 offset) { return file + offset; }
@@ -95,6 +116,7 @@ struct Block {
     std::vector<u8> shared;
     std::vector<u8> in_flight;  ///< per word of shared memory: copies that will still write it
     u64 flights = 0;            ///< copies that are on their way
+    std::vector<PendingStore> pending;  ///< stores that the block sees, and no other
     std::vector<Warp> warps;
     u32 alive = 0;              ///< threads
     u32 arrived[BARRIERS] = {}, expected[BARRIERS] = {};
@@ -110,9 +132,11 @@ struct Allocation {
     u8 *host;
     std::string name;
     bool writable = true;
+    u8 *undefined = nullptr;  ///< by byte, 1: nobody has written it; nullptr: it is not watched
 };
 
-/// Who watches a run: the checkers. Every call comes after bounds and alignment were found to be right.
+/// Who watches a run: the checkers. Every call comes after bounds and alignment were found to be right, and before the
+/// bytes move.
 struct Observer {
     virtual ~Observer() = default;
     virtual void start(Machine &) {}
@@ -122,10 +146,17 @@ struct Observer {
                         Space, bool /*store*/) {}
     virtual void atomic(Warp &, const Instruction &, u32 /*mask*/, const u64 * /*addresses*/, u32 /*bytes*/, Space) {}
     virtual void fence(Warp &, const Instruction &, u32 /*mask*/) {}
+    /// Before an instruction runs for the lanes `on` of a split; see Machine::values.
+    virtual void values(Warp &, const Instruction &, u32 /*on*/, u32 /*split*/) {}
+    /// A shuffle has given each lane the value of lane from[lane].
+    virtual void shuffled(Warp &, const Instruction &, u32 /*mask*/, const u32 * /*from*/) {}
+    /// These lanes run an instruction whose member mask does not name them.
+    virtual void outside_of_mask(Warp &, const Instruction &, u32 /*lanes*/) {}
+    virtual void flight_starts(Warp &, const Flight &) {}
     /// A shuffle took the value of a lane that takes no part in it, for these lanes.
     virtual void undefined_shuffle(Warp &, const Instruction &, u32 /*lanes*/) {}
     virtual void warp_synced(Warp &, const Instruction &, u32 /*mask*/) {}
-    virtual void barrier_arrives(Warp &, u32 /*mask*/, int /*barrier*/) {}
+    virtual void barrier_arrives(Warp &, const Instruction &, u32 /*mask*/, int /*barrier*/) {}
     virtual void barrier_opens(Block &, int /*barrier*/) {}
     virtual void barrier_leaves(Warp &, u32 /*mask*/, int /*barrier*/) {}
     virtual void object_arrives(Warp &, const Instruction &, u32 /*lanes*/, u32 /*address*/) {}   ///< an mbarrier
@@ -147,6 +178,31 @@ struct Launch {
     u64 instruction_limit = 4'000'000'000ull;
     u32 multiprocessors = 1;
     bool copies_at_once = false;  ///< asynchronous copies land when they are issued
+    /// Warp instructions without any store, atomic change, end of a lane or open barrier, after which all that run are
+    /// taken to wait for what never comes.
+    u64 idle_limit = 100'000'000ull;
+    /// Stores to global memory stay in their lane or block until a fence, a release or chance lets them out, and loads
+    /// from it wait until somebody needs the value, in any order but that of one address: what the memory model allows,
+    /// and a missing fence then shows.
+    bool delays = false;
+};
+
+/// What one warp executed, instruction by instruction, and which words of its file each changed.
+struct Trace {
+    u64 block = ~0ull;
+    u32 warp = 0;
+    u64 limit = 0;           ///< instructions that are kept
+    std::vector<u32> words;  ///< per instruction: its index, its lanes, how many words changed; then offset and value of each
+
+    void begin(u64 of_block, u32 of_warp, u64 most);
+    /// An instruction is about to run for these lanes: what has changed since the last one began was that one's doing.
+    void step(const Warp &warp, u32 pc, u32 on);
+    void close(const Warp &warp);
+
+  private:
+    std::vector<u32> before_;
+    std::size_t open_ = 0;   ///< where the count of the instruction that runs stands, 0: none does
+    u64 kept_ = 0;
 };
 
 struct Machine {
@@ -154,9 +210,13 @@ struct Machine {
     std::vector<Count> counts;      ///< one per instruction and one behind the last
     std::vector<Allocation> allocations;
     Launch launch;
+    std::vector<u64> chosen;        ///< the blocks that are run, in place of those that the launch names; empty: none
     std::vector<Observer *> observers;
     Caches *caches = nullptr;
+    Trace trace;
     u64 executed = 0;               ///< warp instructions so far
+    u64 progress = 0;               ///< of them, when something last changed that others could wait for
+    Observer *values = nullptr;     ///< whose values() is called: it slows every instruction
     std::mt19937_64 random;
 
     /// Runs the launch. Throws Fault.
@@ -204,6 +264,17 @@ Space addresses_of(Warp &, const Instruction &, u32 mask, u32 bytes, bool store,
 
 /// One lane's bytes behind an address that addresses_of has let pass.
 u8 *host_address(Warp &, Space, u64 address, u32 bytes, bool store);
+
+/// Lets the pending stores of these lanes out as far as a scope: to the block, or to all memory. What the block has seen
+/// goes before.
+void settle(Warp &, u32 mask, Scope);
+void settle_block(Block &);
+/// Lets out what overlaps one lane's access, and now and then something else.
+void settle_overlapping(Warp &, int lane, u64 address, u32 bytes);
+void settle_by_chance(Warp &, u32 one_in);
+/// Carries out late loads: all, those whose registers an instruction uses, those that overlap an access.
+void finish_late(Warp &);
+void finish_late_for(Warp &, const Instruction &);
 
 /// Asynchronous copies of a warp that may no longer wait: all that `lands` accepts are carried out.
 template <class F>

@@ -49,6 +49,10 @@ Space space_of(const Instruction &i, u64 address) {
 
 }  // namespace
 
+namespace {
+void finish_late_at(Warp &w, u32 mask, const u64 *addresses, u32 bytes);
+}
+
 Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool store, i32 row, i64 immediate, u64 *out) {
     const bool wide = i.space == Space::global || i.space == Space::generic || i.space == Space::constant;
     if (i.base >= 0) immediate += static_cast<i64>(wide ? pair_of(w.row(i.base), 0) : w.row(i.base)[0]);
@@ -98,6 +102,11 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
             }
         });
     }
+    if (w.machine().launch.delays && space == Space::global) {
+        finish_late_at(w, mask, out, bytes);
+        each_lane(mask, [&](int lane) { settle_overlapping(w, lane, out[lane], bytes); });
+        settle_by_chance(w, 8);
+    }
     const u64 limit = space == Space::shared ? w.block->shared.size() : w.machine().program.local_bytes;
     if (space == Space::global || space == Space::constant) {
         if (w.machine().resolve(low, high + bytes - low, store) == nullptr) {
@@ -121,6 +130,75 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
         });
     }
     return space;
+}
+
+// ---------------------------------------------------------------------------------------- stores that wait
+
+namespace {
+
+void let_out(Machine &machine, const PendingStore &store) {
+    std::memcpy(machine.resolve(store.address, store.bytes, true), store.data, store.bytes);
+}
+
+bool overlap(const PendingStore &store, u64 address, u32 bytes) {
+    return store.address < address + bytes && address < store.address + store.bytes;
+}
+
+}  // namespace
+
+void settle_block(Block &block) {
+    if (block.pending.empty()) return;
+    for (const PendingStore &store : block.pending) let_out(*block.machine, store);
+    block.pending.clear();
+}
+
+void settle(Warp &w, u32 mask, Scope scope) {
+    finish_late(w);
+    if (scope > Scope::block) settle_block(*w.block);
+    std::erase_if(w.pending, [&](const PendingStore &store) {
+        if (!(mask >> store.lane & 1)) return false;
+        if (scope > Scope::block) {
+            let_out(w.machine(), store);
+        } else {
+            w.block->pending.push_back(store);
+        }
+        return true;
+    });
+}
+
+namespace {
+
+void settle_block_overlapping(Block &block, u64 address, u32 bytes) {
+    std::erase_if(block.pending, [&](const PendingStore &store) {
+        if (!overlap(store, address, bytes)) return false;
+        let_out(*block.machine, store);
+        return true;
+    });
+}
+
+}  // namespace
+
+void settle_overlapping(Warp &w, int lane, u64 address, u32 bytes) {
+    if (!w.block->pending.empty()) settle_block_overlapping(*w.block, address, bytes);
+    std::erase_if(w.pending, [&](const PendingStore &store) {
+        if (store.lane != lane || !overlap(store, address, bytes)) return false;
+        let_out(w.machine(), store);
+        return true;
+    });
+}
+
+void settle_by_chance(Warp &w, u32 one_in) {
+    std::mt19937_64 &random = w.machine().random;
+    std::vector<PendingStore> &of_block = w.block->pending;
+    if (!of_block.empty() && random() % one_in == 0) {
+        const PendingStore chosen = of_block[random() % of_block.size()];
+        settle_block_overlapping(*w.block, chosen.address, chosen.bytes);
+    }
+    if (!w.pending.empty() && random() % one_in == 0) {
+        const PendingStore chosen = w.pending[random() % w.pending.size()];
+        // Older ones of the same lane to the same place go first: a location has one order of stores.
+        settle_overlapping(w, chosen.lane, chosen.address, chosen.bytes);
+    }
 }
 
 u8 *host_address(Warp &w, Space space, u64 address, u32 bytes, bool store) {
@@ -198,8 +276,133 @@ void transfer_local(Warp &w, const Instruction &i, u32 mask, const u64 *addresse
     });
 }
 
+/// Lanes' elements that lie one behind the other from `host` on, or (line false) all at it.
+template <bool STORE>
+void transfer_line(Warp &w, const Instruction &i, u8 *host, bool line) {
+    const u32 stride = static_cast<u32>(i.bytes) * i.elements;
+    for (int e = 0; e < i.elements; ++e) {
+        u32 *row = w.row(i.o[1 + e]);
+        u8 *at = host + 4 * e;
+        if (i.bytes == 2) {
+            for (int lane = 0; lane < LANES; ++lane) {
+                u16 half = static_cast<u16>(row[lane]);
+                STORE ? std::memcpy(host + 2 * lane, &half, 2) : std::memcpy(&half, host + 2 * lane, 2);
+                if (!STORE) row[lane] = half;
+            }
+        } else if (!line) {
+            u32 value;
+            std::memcpy(&value, at, 4);
+            for (int lane = 0; lane < LANES; ++lane) row[lane] = value;
+        } else if (i.elements == 1) {
+            STORE ? std::memcpy(host, row, 4 * LANES) : std::memcpy(row, host, 4 * LANES);
+        } else {
+            for (int lane = 0; lane < LANES; ++lane, at += stride) {
+                STORE ? std::memcpy(at, &row[lane], 4) : std::memcpy(&row[lane], at, 4);
+            }
+        }
+    }
+}
+
+/// The access of a whole warp whose lanes lie one behind the other, or load from one place: most are of that kind, and
+/// nothing needs each lane's address. False: it is none, or something is wrong with it, which the general way finds.
+template <bool STORE>
+bool access_line(Warp &w, const Instruction &i) {
+    Machine &machine = w.machine();
+    const bool shared = i.space == Space::shared;
+    if ((!shared && (i.space != Space::global || i.address_rows != 2)) || i.o[0] < 0 || i.base >= 0 || i.scale != 0 ||
+        !machine.observers.empty() || machine.caches != nullptr || machine.launch.delays || (shared && w.block->flights != 0) ||
+        !(i.bytes == 4 || (i.bytes == 2 && i.elements == 1 && !i.sign_extend))) {
+        return false;
+    }
+    const u32 stride = static_cast<u32>(i.bytes) * i.elements;
+    const u32 *low = w.row(i.o[0]), *high = low + LANES;
+    const u32 start = low[0];
+    u32 off_line = 0, off_place = 0, off_high = 0;
+    for (int lane = 0; lane < LANES; ++lane) {
+        off_line |= low[lane] ^ (start + static_cast<u32>(lane) * stride);
+        off_place |= low[lane] ^ start;
+    }
+    const bool line = off_line == 0;
+    if (!line && (off_place != 0 || STORE || i.bytes != 4 || (shared && i.elements != 1))) return false;
+    u64 address = start;
+    if (i.address_rows == 2) {
+        for (int lane = 0; lane < LANES; ++lane) off_high |= high[lane] ^ high[0];
+        if (off_high != 0 || start > FULL - LANES * stride) return false;
+        address |= static_cast<u64>(high[0]) << 32;
+    }
+    address += static_cast<u64>(i.immediate);
+    if (i.address_rows == 1) address = static_cast<u32>(address);
+    const u32 extent = line ? LANES * stride : stride;
+    if ((address & (stride - 1)) != 0) return false;
+    u8 *host;
+    Count &count = machine.count_of(i);
+    if (shared) {
+        if (address + extent > w.block->shared.size()) return false;
+        host = w.block->shared.data() + address;
+        const u32 words = std::max(1u, stride / 4);
+        count.wavefronts += words, count.wavefronts_ideal += words;
+    } else {
+        host = machine.resolve(address, extent, STORE);
+        if (host == nullptr) return false;
+        const u64 last = address + extent - 1;
+        count.sectors += (last >> 5) - (address >> 5) + 1;
+        count.tags += (last >> 7) - (address >> 7) + 1;
+        count.sectors_ideal += line ? stride : 1;
+    }
+    ++count.requests;
+    count.bytes += static_cast<u64>(LANES) * stride;
+    if (STORE) machine.progress = machine.executed;
+    transfer_line<STORE>(w, i, host, line);
+    return true;
+}
+
+/// Whether chance lets a load wait for who needs it. One that acquires does not, nor one whose registers are not told.
+bool may_wait(Machine &machine, const Instruction &i) {
+    const bool free = i.order == Order::weak || i.order == Order::relaxed || i.order == Order::is_volatile;
+    return free && i.writes != 0 && machine.random() % 2 == 0;
+}
+
+void carry_out(Warp &w, const LateLoad &late) {
+    const Instruction &i = w.machine().program.code[static_cast<u32>(late.instruction)];
+    const u32 bytes = static_cast<u32>(i.bytes) * i.elements;
+    each_lane(late.mask, [&](int lane) {
+        settle_overlapping(w, lane, late.addresses[lane], bytes);
+        const u8 *host = w.machine().resolve(late.addresses[lane], bytes, false);
+        for (int e = 0; e < i.elements; ++e, host += i.bytes) load_element(w.row(i.o[1 + e]), lane, host, i);
+    });
+}
+
+/// Carries out, in their order, the late loads that `due` accepts.
+template <class F>
+void finish_where(Warp &w, F &&due) {
+    std::vector<LateLoad> all;
+    all.swap(w.late);
+    for (const LateLoad &late : all) {
+        if (due(late)) {
+            carry_out(w, late);
+        } else {
+            w.late.push_back(late);
+        }
+    }
+}
+
+/// A place's loads stay in the order of the program, and before its later stores.
+void finish_late_at(Warp &w, u32 mask, const u64 *addresses, u32 bytes) {
+    if (w.late.empty()) return;
+    finish_where(w, [&](const LateLoad &late) {
+        const Instruction &i = w.machine().program.code[static_cast<u32>(late.instruction)];
+        const u32 size = static_cast<u32>(i.bytes) * i.elements;
+        bool meets = false;
+        each_lane(mask & late.mask, [&](int lane) {
+            meets |= late.addresses[lane] < addresses[lane] + bytes && addresses[lane] < late.addresses[lane] + size;
+        });
+        return meets;
+    });
+}
+
 template <bool STORE>
 void access(Warp &w, const Instruction &i, u32 mask) {
+    if (mask == FULL && access_line<STORE>(w, i)) return;
     alignas(64) u64 addresses[LANES];
     const u32 bytes = static_cast<u32>(i.bytes) * i.elements;
     const Space space = addresses_of(w, i, mask, bytes, STORE, i.o[0], i.immediate, addresses);
@@ -213,32 +416,29 @@ void access(Warp &w, const Instruction &i, u32 mask) {
     } else if (space != Space::constant) {
         count_sectors(machine, w, i, space, mask, addresses, bytes, STORE);
     }
-    if (STORE && i.order >= Order::release) {
-        // What is released is what was stored before: observers hear of the release first.
-        for (Observer *o : machine.observers) o->access(w, i, mask, addresses, bytes, space, STORE);
-    }
+    // Before the bytes move: an observer may compare what is stored with what is there.
+    for (Observer *o : machine.observers) o->access(w, i, mask, addresses, bytes, space, STORE);
+    if (STORE && i.order >= Order::release && i.order != Order::is_volatile) settle(w, mask, i.scope);
+    if (STORE && space != Space::local) machine.progress = machine.executed;
+    const bool delays = machine.launch.delays && space == Space::global;
     if (space == Space::local) {
         transfer_local(w, i, mask, addresses, STORE);
+    } else if (!STORE && delays && may_wait(machine, i)) {
+        LateLoad late{machine.index_of(i), mask, {}};
+        std::copy_n(addresses, LANES, late.addresses);
+        w.late.push_back(late);
+    } else if (STORE && delays) {
+        each_lane(mask, [&](int lane) {
+            PendingStore pending{lane, bytes, addresses[lane], {}};
+            for (int e = 0; e < i.elements; ++e) store_element(w.row(i.o[1 + e]), lane, pending.data + e * i.bytes, i);
+            w.pending.push_back(pending);
+        });
     } else if (const Pattern pattern = pattern_of(mask, addresses, bytes);
                i.bytes == 4 && (pattern == Pattern::contiguous || (!STORE && pattern == Pattern::broadcast))) {
         // One allocation holds them all: two neighbours are never without a guard between them.
         u8 *host = host_address(w, space, addresses[0], pattern == Pattern::contiguous ? bytes * LANES : bytes, STORE);
         if (host == nullptr) machine.fault(w, i, "stray_read", "an access across two buffers", 0, addresses[0]);
-        for (int e = 0; e < i.elements; ++e) {
-            u32 *row = w.row(i.o[1 + e]);
-            if (pattern == Pattern::broadcast) {
-                u32 value;
-                std::memcpy(&value, host + 4 * e, 4);
-                for (int lane = 0; lane < LANES; ++lane) row[lane] = value;
-            } else if (i.elements == 1) {
-                STORE ? std::memcpy(host, row, 4 * LANES) : std::memcpy(row, host, 4 * LANES);
-            } else {
-                u8 *at = host + 4 * e;
-                for (int lane = 0; lane < LANES; ++lane, at += bytes) {
-                    STORE ? std::memcpy(at, &row[lane], 4) : std::memcpy(&row[lane], at, 4);
-                }
-            }
-        }
+        transfer_line<STORE>(w, i, host, pattern == Pattern::contiguous);
     } else {
         each_lane(mask, [&](int lane) {
             u8 *host = host_address(w, space, addresses[lane], bytes, STORE);
@@ -247,15 +447,28 @@ void access(Warp &w, const Instruction &i, u32 mask) {
             }
         });
     }
-    if (!(STORE && i.order >= Order::release)) {
-        for (Observer *o : machine.observers) o->access(w, i, mask, addresses, bytes, space, STORE);
-    }
 }
 
 RegisterForm load_form("load", load);
 RegisterForm store_form("store", store);
 
 }  // namespace
+
+void finish_late(Warp &w) {
+    if (!w.late.empty()) finish_where(w, [](const LateLoad &) { return true; });
+}
+
+void finish_late_for(Warp &w, const Instruction &i) {
+    finish_where(w, [&](const LateLoad &late) {
+        const Instruction &load = w.machine().program.code[static_cast<u32>(late.instruction)];
+        for (int e = 1; e <= load.elements; ++e) {
+            for (u32 used = i.reads | i.writes; used != 0; used &= used - 1) {
+                if (i.o[std::countr_zero(used)] == load.o[e]) return true;
+            }
+        }
+        return false;
+    });
+}
 
 void load(Warp &w, const Instruction &i, u32 mask) { access<false>(w, i, mask); }
 void store(Warp &w, const Instruction &i, u32 mask) { access<true>(w, i, mask); }

@@ -53,6 +53,18 @@ enum class Scope : u8 { thread, block, cluster, device, system };
 
 constexpr int OPERANDS = 20;
 
+/// How what an instruction writes follows from what it reads, for who asks whether it has a value at all.
+enum class Values : u8 {
+    plain,       ///< each lane's results from the lane's sources
+    select,      ///< o[1] where predicate o[3] holds, else o[2]
+    collective,  ///< from the sources of all lanes
+    shuffle,     ///< from another lane: see Observer::shuffled
+    load,        ///< from memory at o[0]
+    store,       ///< nothing is written but memory at o[0]
+    atomic,      ///< from memory at o[0], which is written too
+    always,      ///< always a value
+};
+
 struct Instruction {
     Form run = nullptr;
     i32 o[OPERANDS];         ///< offsets into the warp's file, in 32-bit words; -1 where absent
@@ -74,6 +86,9 @@ struct Instruction {
     bool sign_extend = false;
     u8 variant = 0;          ///< whatever a form wants to know: a mode, a comparison, a lookup table
     u8 scale = 0;            ///< the address row is shifted left by so many bits
+    u32 reads = 0, writes = 0;  ///< bits of the operands that are registers; 0 where the front end does not say
+    u32 wide = 0;               ///< bits of those that take two rows
+    Values values = Values::plain;
     i32 base = -1;           ///< a row that every lane adds to its address (two rows where addresses have 64 bits)
     i32 index = 0;           ///< within its program
     i32 line = 0;            ///< of the source, 0: unknown

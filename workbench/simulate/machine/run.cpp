@@ -67,6 +67,9 @@ struct File {
     ~File() { std::free(words); }
 };
 
+/// How often the lanes of a warp pause (YIELD, NANOSLEEP) before those go on that wait for them to converge.
+constexpr u32 PATIENCE = 64;
+
 class Runner {
   public:
     explicit Runner(Machine &machine) : m_(machine) {}
@@ -87,11 +90,15 @@ class Runner {
     int choose(Warp &w);
     bool release_waiting(Warp &w);
     void merge(Warp &w);
+    void sync_groups(Warp &w, const Instruction &i, u32 mask, u32 on);
+    void part(Warp &w);
     static u32 asked(Warp &w, const Instruction &i, u32 mask);
     bool run_split(Warp &w, std::size_t place, i64 &quantum);
     void open_barriers(Block &block);
     void open_if_complete(Block &block, int barrier);
     [[noreturn]] void stuck();
+    [[noreturn]] void waits_forever();
+    bool gather(Warp &w, std::size_t place, const Instruction &i, bool passes);
     bool random_order() const { return m_.launch.seed != 0; }
     u64 below(u64 bound) { return m_.random() % bound; }
 };
@@ -135,14 +142,19 @@ void Runner::begin_block() {
     }
     for (Observer *o : m_.observers) o->block_starts(*block);
     resident_.push_back(std::move(block));
+    m_.progress = m_.executed;
 }
 
 void Runner::end_block(std::size_t place) {
     Block &block = *resident_[place];
     for (Warp &w : block.warps) {
+        if (m_.trace.block == block.index && m_.trace.warp == w.index) m_.trace.close(w);
         land(w, [](const Flight &) { return true; });
+        settle(w, FULL, Scope::device);
         free_files_.push_back(w.file);
     }
+    settle_block(block);
+    m_.progress = m_.executed;
     for (Observer *o : m_.observers) o->block_ends(block);
     resident_.erase(resident_.begin() + static_cast<std::ptrdiff_t>(place));
 }
@@ -151,7 +163,12 @@ void Runner::run() {
     const Launch &l = m_.launch;
     for (u32 k = 0; k < m_.program.code.size(); ++k) index_of_address_.emplace(m_.program.code[k].address, k);
     const u64 blocks = static_cast<u64>(l.grid[0]) * l.grid[1] * l.grid[2];
-    for (u64 k = 0, at = l.first_block; k < l.block_count && at < blocks; ++k, at += l.block_stride) waiting_.push_back(at);
+    waiting_ = m_.chosen;
+    if (waiting_.empty()) {
+        for (u64 k = 0, at = l.first_block; k < l.block_count && at < blocks; ++k, at += l.block_stride) {
+            waiting_.push_back(at);
+        }
+    }
     std::reverse(waiting_.begin(), waiting_.end());
     if (random_order()) std::shuffle(waiting_.begin(), waiting_.end(), m_.random);
     for (Observer *o : m_.observers) o->start(m_);
@@ -164,23 +181,47 @@ void Runner::run() {
             const std::size_t first = random_order() ? below(warps) : 0;
             for (std::size_t k = 0; k < warps; ++k) {
                 Warp &w = block.warps[(first + k) % warps];
+                if (m_.launch.delays) settle_by_chance(w, 4);
                 if (w.alive == 0) continue;
+                if (m_.launch.delays && below(4) != 0) {
+                    moved = true;  // others do more than a little between two of its steps
+                    continue;
+                }
                 const i64 quantum = random_order() ? 1 + static_cast<i64>(below(static_cast<u64>(l.quantum))) : l.quantum;
                 moved |= turn(w, quantum);
             }
-            if (block.done()) {
+            if (block.done() && !block.pending.empty()) {
+                moved = true;  // its stores may reach the others as late as any
+            } else if (block.done()) {
                 end_block(place--);
                 moved = true;
             }
         }
         if (!moved) stuck();
-        if (m_.executed > l.instruction_limit) {
-            const Block &block = *resident_.front();
-            m_.fault(block.warps.front(), m_.program.code.front(), "waits_forever",
-                     std::to_string(m_.executed) + " instructions and no end: does a thread wait for what never comes?" +
-                         (waiting_.empty() ? "" : " " + std::to_string(waiting_.size()) + " blocks have not begun"));
+        if (m_.executed > l.instruction_limit || m_.executed - m_.progress > l.idle_limit) waits_forever();
+    }
+}
+
+void Runner::waits_forever() {
+    std::string text = std::to_string(m_.executed) + " instructions and no end: does a thread wait for what never comes?";
+    if (!waiting_.empty()) {
+        text += " " + std::to_string(waiting_.size()) + " blocks have not begun: nothing promises that they begin before " +
+                "others end, or in which order";
+    }
+    // Whoever is not waiting for company is going round: the lowest place is likelier to be in the loop.
+    const Warp *who = nullptr;
+    u32 pc = 0;
+    int lane = -1;
+    for (const auto &block : resident_) {
+        for (const Warp &w : block->warps) {
+            for (const Split &s : w.splits) {
+                if (s.state != Split::ready || (who != nullptr && s.pc >= pc)) continue;
+                who = &w, pc = s.pc, lane = std::countr_zero(s.mask);
+            }
         }
     }
+    if (who == nullptr) stuck();
+    m_.fault(*who, m_.program.code[pc], "waits_forever", text, lane);
 }
 
 void Runner::stuck() {
@@ -225,7 +266,8 @@ void Runner::merge(Warp &w) {
     for (std::size_t a = 0; a < w.splits.size(); ++a) {
         for (std::size_t b = w.splits.size() - 1; b > a; --b) {
             Split &one = w.splits[a], &other = w.splits[b];
-            if (one.pc == other.pc && one.state == other.state && one.barrier == other.barrier) {
+            if (one.pc == other.pc && one.state == other.state && one.barrier == other.barrier &&
+                one.passes == other.passes && one.need == other.need) {
                 one.mask |= other.mask;
                 w.splits.erase(w.splits.begin() + static_cast<std::ptrdiff_t>(b));
             }
@@ -237,8 +279,20 @@ void Runner::merge(Warp &w) {
 int Runner::choose(Warp &w) {
     if (w.splits.size() == 1) return w.splits[0].state == Split::ready ? 0 : -1;
     if (m_.program.merge_at_equal_pc) merge(w);
-    // Always the lowest would starve whoever another split waits for; now and then the highest has its turn.
-    const bool highest = (++w.choice & 15) == 0;
+    // A company that is complete is as ready as any other split.
+    while (release_waiting(w)) {
+    }
+    // Always the same one would starve whoever it waits for: now and then, and behind one that used its whole turn up
+    // (does it spin?), each has its turn.
+    const bool in_turn = (++w.choice & 15) == 0 || w.spun;
+    if (in_turn && !random_order()) {
+        w.spun = false;
+        for (std::size_t k = 0; k < w.splits.size(); ++k) {
+            w.next_in_turn = (w.next_in_turn + 1) % static_cast<u32>(w.splits.size());
+            if (w.splits[w.next_in_turn].state == Split::ready) return static_cast<int>(w.next_in_turn);
+        }
+        return -1;
+    }
     int chosen = -1;
     u32 ready = 0;
     for (std::size_t k = 0; k < w.splits.size(); ++k) {
@@ -248,9 +302,8 @@ int Runner::choose(Warp &w) {
         if (random_order()) {
             if (below(ready) == 0) chosen = static_cast<int>(k);
         } else if (!m_.program.lowest_pc_first) {
-            chosen = static_cast<int>(highest && chosen >= 0 ? chosen : static_cast<int>(k));
-        } else if (chosen < 0 || (highest ? s.pc > w.splits[static_cast<u32>(chosen)].pc
-                                          : s.pc < w.splits[static_cast<u32>(chosen)].pc)) {
+            chosen = static_cast<int>(k);
+        } else if (chosen < 0 || s.pc < w.splits[static_cast<u32>(chosen)].pc) {
             chosen = static_cast<int>(k);
         }
     }
@@ -282,6 +335,19 @@ bool Runner::release_waiting(Warp &w) {
     return false;
 }
 
+/// Lanes that wait at a convergence barrier go on without those that only pause: what these wait for may be theirs to do
+/// (a lock taken by one lane of a warp). Threads progress independently of each other since sm_70.
+void Runner::part(Warp &w) {
+    for (Split &s : w.splits) {
+        if (s.state != Split::at_converge) continue;
+        u32 *members = w.row(m_.program.code[s.pc].o[0]);
+        for (int lane = 0; lane < LANES; ++lane) {
+            if (s.mask >> lane & 1) members[lane] = s.mask; else members[lane] &= ~s.mask;
+        }
+        s.state = Split::ready;
+    }
+}
+
 bool Runner::turn(Warp &w, i64 quantum) {
     bool moved = false;
     w.waits_for_others = false;
@@ -294,6 +360,7 @@ bool Runner::turn(Warp &w, i64 quantum) {
         moved = true;
         if (!run_split(w, static_cast<std::size_t>(chosen), quantum)) break;
     }
+    w.spun = quantum <= 0 && w.splits.size() > 1;
     return moved;
 }
 
@@ -305,8 +372,11 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
     u32 pc = w.splits[place].pc;
     const u32 mask = w.splits[place].mask;
     const bool passes = w.splits[place].passes;
+    Observer *const values = m_.values;
+    const bool delays = m_.launch.delays;
     w.splits[place].passes = false;
     w.active = mask;
+    const bool traced = m_.trace.block == w.block->index && m_.trace.warp == w.index;
     const bool alone = w.splits.size() == 1 || !m_.program.merge_at_equal_pc;
     const i64 lanes = std::popcount(mask);
     u32 begin = pc;
@@ -331,10 +401,18 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
             on &= i.guard_negated ? ~p : p;
             counts[pc].off += static_cast<u64>(lanes - std::popcount(on));
         }
+        if (traced) m_.trace.step(w, pc, on);
+        if (!w.late.empty()) finish_late_for(w, i);
+        if (values != nullptr) values->values(w, i, on, mask);
         switch (i.flow) {
             case Flow::next:
                 if (on != 0) i.run(w, i, i.uniform ? FULL : on);
                 ++pc;
+                // What is delayed is seen by others only if they have their turn between two accesses.
+                if (delays && quantum <= static_cast<i64>(pc - begin)) {
+                    close(pc), leave(pc);
+                    return true;
+                }
                 break;
             case Flow::branch: {
                 close(pc + 1);
@@ -389,7 +467,9 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                     ++pc;
                     break;
                 }
+                settle(w, on, Scope::block);
                 for (Observer *o : m_.observers) o->lanes_exit(w, on);
+                m_.progress = m_.executed;
                 w.alive &= ~on;
                 w.block->alive -= static_cast<u32>(std::popcount(on));
                 if (on == mask) {
@@ -403,19 +483,11 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
             }
             case Flow::warp_sync:
             case Flow::converge: {
-                const u32 *row = w.row(i.o[i.flow == Flow::warp_sync ? 4 : 0]);
-                const u32 need = row[std::countr_zero(mask)] & w.alive;
-                if (!(passes && first) && (mask & need) != need) {
+                if (!gather(w, place, i, passes && first)) {
                     close(pc), leave(pc);
-                    w.splits[place].state = i.flow == Flow::warp_sync ? Split::at_warp_sync : Split::at_converge;
-                    w.splits[place].need = need;
                     return true;
                 }
-                if (i.flow == Flow::warp_sync) {
-                    const u32 members = i.guard >= 0 ? on : mask & row[std::countr_zero(mask)];
-                    for (Observer *o : m_.observers) o->warp_synced(w, i, members);
-                    if (i.run != nullptr && members != 0) i.run(w, i, members);
-                }
+                if (i.flow == Flow::warp_sync) sync_groups(w, i, mask, on);
                 ++pc;
                 break;
             }
@@ -428,7 +500,8 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 const int id = i.o[0] < 0 ? 0 : static_cast<int>(w.file[i.o[0] + std::countr_zero(on)]) & 15;
                 Block &block = *w.block;
                 block.expected[id] = i.o[1] < 0 ? 0 : w.file[i.o[1] + std::countr_zero(on)] >> i.scale;
-                for (Observer *o : m_.observers) o->barrier_arrives(w, on, id);
+                settle(w, on, Scope::block);
+                for (Observer *o : m_.observers) o->barrier_arrives(w, i, on, id);
                 block.arrived[id] += static_cast<u32>(std::popcount(on));
                 if (i.variant != 0) {
                     const u32 votes = (w.file[i.o[2]] & i.keep[0]) ^ i.flip[0];
@@ -451,9 +524,55 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
             case Flow::pause:
                 if (i.run != nullptr && on != 0) i.run(w, i, on);
                 close(pc + 1), leave(pc + 1);
+                if (w.splits.size() > 1 && ++w.pauses % PATIENCE == 0) part(w);
                 return false;
         }
     }
+}
+
+/// The lanes of a split that name the same members, one group after the other.
+template <class F>
+void each_group(const u32 *row, u32 mask, F &&f) {
+    for (u32 rest = mask; rest != 0;) {
+        const u32 members = row[std::countr_zero(rest)];
+        const u32 group = rest & lanes_where([=](int lane) { return row[lane] == members; });
+        rest &= ~group;
+        f(group, members);
+    }
+}
+
+/// Whether all that the split's lanes wait for are here. Where not, those wait, and the others (if any) stand here alone.
+bool Runner::gather(Warp &w, std::size_t place, const Instruction &i, bool passes) {
+    if (passes) return true;
+    const u32 mask = w.splits[place].mask;
+    const auto state = i.flow == Flow::warp_sync ? Split::at_warp_sync : Split::at_converge;
+    u32 missing = 0, need = 0;
+    each_group(w.row(i.o[i.flow == Flow::warp_sync ? 4 : 0]), mask, [&](u32 group, u32 members) {
+        if ((members & w.alive & ~mask) == 0 || missing != 0) return;
+        missing = group, need = members & w.alive;
+    });
+    if (missing == 0) return true;
+    if (missing != mask) {
+        w.splits[place].mask = mask & ~missing;
+        w.splits.push_back({w.splits[place].pc, missing});
+        place = w.splits.size() - 1;
+    }
+    w.splits[place].pc = static_cast<u32>(i.index);
+    w.splits[place].state = state;
+    w.splits[place].need = need;
+    return false;
+}
+
+void Runner::sync_groups(Warp &w, const Instruction &i, u32 mask, u32 on) {
+    each_group(w.row(i.o[4]), mask, [&](u32 group, u32 members) {
+        const u32 lanes = i.guard >= 0 ? group & on : group & members;
+        if (i.run == nullptr) settle(w, lanes, Scope::block);
+        for (Observer *o : m_.observers) {
+            if (i.guard < 0 && (group & ~members) != 0) o->outside_of_mask(w, i, group & ~members);
+            o->warp_synced(w, i, lanes);
+        }
+        if (i.run != nullptr && lanes != 0) i.run(w, i, lanes);
+    });
 }
 
 void Runner::open_barriers(Block &block) {
@@ -473,6 +592,7 @@ void Runner::open_if_complete(Block &block, int id) {
         block.reduction[id] = Reduction::none;
     }
     block.arrived[id] = block.voted[id] = 0;
+    m_.progress = m_.executed;
     for (Observer *o : m_.observers) o->barrier_opens(block, id);
     for (Warp &w : block.warps) {
         for (Split &s : w.splits) {
@@ -499,7 +619,7 @@ RegisterForm::RegisterForm(const std::string &name, Form form) { forms()[name] =
 void Machine::run() {
     random.seed(launch.seed);
     counts.assign(program.code.size() + 1, {});
-    executed = 0;
+    executed = progress = 0;
     Runner(*this).run();
 }
 

@@ -43,6 +43,7 @@ void shuffle(Warp &w, const Instruction &i, u32 mask) {
     if ((undefined & mask) != 0) {
         for (Observer *o : w.machine().observers) o->undefined_shuffle(w, i, undefined & mask);
     }
+    if (w.machine().values != nullptr) w.machine().values->shuffled(w, i, mask, from);
     if (i.o[0] >= 0) write_row(w.row(i.o[0]), mask, [&](int lane) { return value[lane]; });
     if (i.o[5] >= 0) write_mask(w.predicate(i.o[5]), mask, in_range);
 }

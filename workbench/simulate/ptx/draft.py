@@ -50,6 +50,16 @@ class Draft:
     file: int = 0
     address: int = 0
 
+    def bits(self, written: bool) -> int:
+        """A bit per operand that is a register, and written or read."""
+        return sum(
+            1 << k for k, o in enumerate(self.operands) if isinstance(o, Virtual) and (k in self.written) == written
+        )
+
+    def wide_bits(self) -> int:
+        """A bit per operand that is a register of two rows."""
+        return sum(1 << k for k, o in enumerate(self.operands) if isinstance(o, Virtual) and o.rows == 2)
+
     def ends_block(self) -> bool:
         """Whether control need not go on to the next instruction, or comes here from elsewhere afterwards."""
         return self.flow in (Flow.BRANCH, Flow.EXIT)
@@ -71,6 +81,7 @@ def assemble(drafts: list[Draft], file: File) -> list[Instruction]:
             ABSENT if d.target is None else d.target.index, k in leaders, immediate=d.immediate, space=d.space,
             order=d.order, scope=d.scope, bytes=d.bytes, elements=d.elements, address_rows=d.address_rows,
             sign_extend=d.sign_extend, variant=d.variant, line=d.line, file=d.file, address=d.address,
+            reads=d.bits(written=False), writes=d.bits(written=True), wide=d.wide_bits(),
         )
         for k, d in enumerate(drafts)
     ]  # fmt: skip

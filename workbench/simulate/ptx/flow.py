@@ -131,7 +131,7 @@ def barrier(low: Lowering, statement: Statement) -> None:
         if words != ["warp", "sync"]:
             raise low.unknown()
         need(low, statement, 1)
-        low.emit("nothing", *[ABSENT] * 4, low.source(operands[0], "b32"), flow=Flow.WARP_SYNC)
+        low.emit(None, *[ABSENT] * 4, low.source(operands[0], "b32"), flow=Flow.WARP_SYNC)
         return
     target: list[Operand] = []
     source: Operand = ABSENT
@@ -387,6 +387,6 @@ LOWERINGS: dict[str, Callable[[Lowering, Statement], None]] = {
     "fence": fence, "membar": fence, "cp": copy, "mbarrier": mbarrier, "ldmatrix": matrices, "stmatrix": matrices,
     "mma": product, "ld": memory.load, "ldu": memory.load, "st": memory.store, "atom": memory.atomic,
     "red": memory.atomic, "cvta": memory.convert_address, "isspacep": memory.is_in_space,
-    "mov": memory.move_or_special,
+    "mov": memory.move,
 }  # fmt: skip
 """How each opcode that is not in the table of forms is lowered, by its first word."""

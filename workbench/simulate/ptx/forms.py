@@ -33,6 +33,8 @@ FORMS: dict[str, Form] = {}
 INTEGERS = ("u16", "s16", "u32", "s32", "u64", "s64")
 WIDER = {"u16": "u32", "s16": "s32", "u32": "u64", "s32": "s64"}
 ROUNDINGS = ("", ".rn", ".rz", ".rm", ".rp")
+WHOLE = {".rni": 0, ".rzi": 1, ".rmi": 2, ".rpi": 3}
+"""Roundings to an integer, by the machine's number."""
 FTZ = ("", ".ftz")
 SAT = ("", ".sat")
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
@@ -224,7 +226,9 @@ def _conversions() -> None:
         define(f"cvt.sat.{d}.{s}", f">{d} <{s}")
     for d, s in product(whole, ("f16", "bf16", "f32", "f64")):
         for r, ftz, sat in product((".rni", ".rzi", ".rmi", ".rpi"), FTZ, SAT):
-            define(f"cvt{r}{ftz}{sat}.{d}.{s}", f">{d} <{s}", f"cvt{r}{ftz if s == 'f32' else ''}.{d}.{s}")
+            form = f"cvt.integer{ftz if s == 'f32' else ''}.{d}.{s}"
+            fast = (d, s, r, ftz) == ("s32", "f32", ".rzi", "")
+            define(f"cvt{r}{ftz}{sat}.{d}.{s}", f">{d} <{s}", "cvt.rzi.s32.f32" if fast else form, variant=WHOLE[r])
     for d, s, r in product(("f32", "f64"), whole, (".rn", ".rz", ".rm", ".rp")):
         define(f"cvt{r}.{d}.{s}", f">{d} <{s}", f"cvt{_exact(r)}.{d}.{s}")
     for d, s, r in product(("f16", "bf16"), (*whole, "f64", "f32"), (".rn", ".rz", ".rm", ".rp")):
@@ -236,7 +240,7 @@ def _conversions() -> None:
         define(f"cvt{r}.{d}x2.f32", f">{d}x2 <f32 <f32")
     for t in ("f16", "bf16", "f32", "f64"):
         for r, ftz, sat in product((".rni", ".rzi", ".rmi", ".rpi"), FTZ if t == "f32" else ("",), SAT):
-            define(f"cvt{r}{ftz}{sat}.{t}.{t}", f">{t} <{t}")
+            define(f"cvt{r}{ftz}{sat}.{t}.{t}", f">{t} <{t}", f"cvt.integral{ftz}{sat}.{t}.{t}", variant=WHOLE[r])
     for d, s in (("f32", "f64"), ("f64", "f32"), ("f32", "f32"), ("f64", "f64")):
         for r, ftz, sat in product(ROUNDINGS, FTZ, SAT):
             define(f"cvt{r}{ftz}{sat}.{d}.{s}", f">{d} <{s}", f"cvt{_exact(r)}{ftz}{sat}.{d}.{s}")

@@ -29,6 +29,7 @@ CONSTANT_REGISTERS = {
     **{f"%{name}.{axis}": value for name, value in (("cluster_ctaid", 0), ("cluster_nctaid", 1)) for axis in "xyz"},
 }  # fmt: skip
 """A launch without clusters is one of clusters of one block."""
+CLOCKS = ("%clock", "%clock64", "%globaltimer", "%globaltimer_lo")
 LONGEST = 2_000_000
 """Instructions of a kernel with all that it calls."""
 
@@ -134,7 +135,10 @@ class Lowering:
                 lower = lowerings.get(item.opcode.split(".")[0])
                 if lower is None:
                     raise self.unknown()
-                lower(self, item)
+                try:
+                    lower(self, item)
+                except (IndexError, KeyError, ValueError) as error:  # an opcode without its modifiers
+                    raise self.unknown() from error
         frame.end.index = len(self.drafts)
         self.frame = outer
 
@@ -261,6 +265,10 @@ class Lowering:
             wide = Virtual(2)
             self.emit("widen.u32", wide, special, written=(0,))
             return wide
+        if text in CLOCKS:
+            now = Virtual(rows)
+            self.emit(f"clock.b{32 * rows}", now, written=(0,))
+            return now
         if text in CONSTANT_REGISTERS:
             return self.file.constant(CONSTANT_REGISTERS[text], rows)
         if text[:1].isdigit() or text[:1] == "-":

@@ -88,7 +88,8 @@ def load(low: Lowering, statement: Statement) -> None:
     registers = [_element(low, name, kind, load=True) for name in names]
     low.emit(
         "load", address.row, *registers, written=tuple(range(1, len(registers) + 1)), order=order, scope=scope,
-        bytes=SIZES[kind], elements=elements, sign_extend=kind[0] == "s", **fields_of(low, space, address),
+        bytes=SIZES[kind], elements=elements, sign_extend=kind[0] == "s", variant=int("nc" in words),
+        **fields_of(low, space, address),
     )  # fmt: skip
 
 
@@ -119,6 +120,10 @@ def _element(low: Lowering, name: str, kind: str, load: bool = False) -> Operand
         if load:
             raise low.refuse(f"{name} is no register")
         return low.source(name, kind if SIZES[kind] >= 4 else "b32")
+    if not load and found[0].rows == 2 and SIZES[kind] <= 4:
+        low_word = Virtual(1)  # a wider register is stored by its low bytes
+        low.emit("split.b64", low_word, Virtual(1), found[0], written=(0, 1))
+        return low_word
     if found[0].rows != (2 if SIZES[kind] == 8 else 1) or SIZES.get(found[1], 0) < SIZES[kind]:
         raise low.refuse(f"{name} is a register of type .{found[1]} where .{kind} is wanted")
     return found[0]
@@ -322,14 +327,3 @@ def move(low: Lowering, statement: Statement) -> None:
         for k, word in enumerate(words):
             low.emit("pack.b32", word, *sources[2 * k : 2 * k + 2], written=(0,))
         low.emit("join.b64", whole, *words, written=(0,))
-
-
-def move_or_special(low: Lowering, statement: Statement) -> None:
-    """mov of what is not a plain register: clocks, addresses, parts."""
-    if len(statement.operands) == 2 and statement.operands[1] in ("%clock", "%clock64", "%clock_hi", "%globaltimer"):
-        kind = statement.opcode.split(".")[-1]
-        if statement.operands[1] == "%clock_hi":
-            raise low.unknown()
-        low.emit(f"clock.b{width(kind)}", low.destination(statement.operands[0], kind), written=(0,))
-        return
-    move(low, statement)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.simulate.library import lacks_form
-from workbench.simulate.sass.cubin import kernels_of
+from workbench.simulate.sass.cubin import KernelFacts, kernels_of
 from workbench.simulate.sass.lower import kernel_state, lower_line, section_of
 from workbench.simulate.sass.refusal import Refusal
-from workbench.simulate.sass.text import disassembled, sections_of
+from workbench.simulate.sass.text import Section, disassembled, sections_of
 
 
 @dataclass
@@ -33,21 +33,28 @@ class Coverage:
 
 def coverage(cubin: Path) -> Coverage:
     """Every instruction of every kernel. Raises Problem for what is no cubin, or what nvdisasm cannot read."""
-    found = Coverage()
+    return sum(coverages(cubin).values(), Coverage())
+
+
+def coverages(cubin: Path) -> dict[str, Coverage]:
+    """The same, kernel by kernel."""
     facts = kernels_of(cubin)
-    sections = sections_of(disassembled(cubin, lines=False), str(cubin))
-    for name, fact in facts.items():
-        kernel = kernel_state(fact, section_of(sections, fact, cubin))
-        found.kernels[name] = True
-        for line in kernel.lines:
-            try:
-                made = lower_line(line, kernel)
-                if made.form is not None and lacks_form(made.form):
-                    raise Refusal(f"the machine has no form {made.form}")
-            except Refusal as why:
-                found.unknown[line.opcode] += 1
-                found.reasons.setdefault(line.opcode, f"{line.text}: {why}")
-                found.kernels[name] = False
-            else:
-                found.known[line.opcode] += 1
+    sections = sections_of(disassembled(cubin), str(cubin))
+    return {name: _of_kernel(name, fact, section_of(sections, fact, cubin)) for name, fact in facts.items()}
+
+
+def _of_kernel(name: str, facts: KernelFacts, section: Section) -> Coverage:
+    found = Coverage()
+    kernel = kernel_state(facts, section)
+    for line in kernel.lines:
+        try:
+            made = lower_line(line, kernel)
+            if made.form is not None and lacks_form(made.form):
+                raise Refusal(f"the machine has no form {made.form}")
+        except Refusal as why:
+            found.unknown[line.opcode] += 1
+            found.reasons.setdefault(line.opcode, f"{line.text}: {why}")
+        else:
+            found.known[line.opcode] += 1
+    found.kernels[name] = not found.unknown
     return found

@@ -61,7 +61,7 @@ def lower(facts: KernelFacts, section: Section) -> Lowered:
         facts.name, instructions, kernel.registers.file, facts.parameters, facts.parameter_bytes, facts.static_shared,
         local_bytes=facts.local_bytes, reserved_shared=facts.reserved_shared, constant_bank=kernel.bank(),
         bank_parameters=kernel.bank_parameters, files=dict(enumerate(kernel.files)),
-        globals=tuple((g.address, g.name, g.content) for g in facts.globals),
+        globals=tuple((g.address, g.name, g.content) for g in facts.globals), names=kernel.registers.names(),
     )  # fmt: skip
     return Lowered(program, kernel.lines, facts)
 
@@ -114,8 +114,9 @@ def lower_line(line: Line, kernel: Kernel) -> Instruction:
         raise Refusal(f"opcode {line.base} is not known")
     guard, negated = _guard(line.guard, kernel)
     return replace(
-        made, text=line.text, address=line.address, line=line.source_line, guard=guard, guard_negated=negated
-    )
+        made, text=line.text, address=line.address, line=line.source_line, file=kernel.file_numbers[line.source_file],
+        guard=guard, guard_negated=negated,
+    )  # fmt: skip
 
 
 def _guard(guard: Operand | None, kernel: Kernel) -> tuple[int, bool]:

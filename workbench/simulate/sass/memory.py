@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workbench.simulate.program import ABSENT, LANES, Instruction, Order, Space
+from workbench.simulate.program import ABSENT, LANES, Instruction, Order, Scope, Space
 from workbench.simulate.sass.arithmetic import word
 from workbench.simulate.sass.operands import ZERO, Address, Kind, Operand
 from workbench.simulate.sass.refusal import Refusal
@@ -172,7 +172,9 @@ def _address_of_atomic(operand: Operand, line: Line, kernel: Kernel, space: Spac
 def _fence(line: Line, kernel: Kernel) -> Instruction:
     scopes = {"CTA": 0, "SM": 0, "GPU": 1, "VC": 1, "SYS": 2}
     scope = next((scopes[m] for m in line.modifiers if m in scopes), 1)
-    return Instruction("fence", variant=scope, order=Order.ACQUIRE_RELEASE)
+    return Instruction(
+        "fence", variant=scope, order=Order.ACQUIRE_RELEASE, scope=Scope.DEVICE if scope else Scope.BLOCK
+    )
 
 
 # ---- Asynchronous copies

@@ -38,6 +38,15 @@ class Registers:
             0x28: local, 0x118: 0, 0x11C: 0, 0x208: 0, 0x20C: 0,
         }  # fmt: skip
 
+    def names(self) -> dict[int, str]:
+        """Row, or word of a predicate, → the register's name."""
+        found = {self._registers + LANES * k: f"R{k}" for k in range(self._count)}
+        if self._uniforms != ABSENT:
+            found |= {self._uniforms + LANES * k: f"UR{k}" for k in range(UNIFORMS)}
+        for letters, first in (("P", self.predicates), ("UP", self.uniform_predicates)):
+            found |= {first + k: f"{letters}{k}" for k in range(PREDICATES)}
+        return found
+
     def register(self, number: int, rows: int = 1) -> int:
         """A source: `rows` neighbouring rows from a register on; zeros for RZ."""
         if number == ZERO:

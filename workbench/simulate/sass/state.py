@@ -31,6 +31,10 @@ class Kernel:
         return tuple(dict.fromkeys(line.source_file for line in self.lines))
 
     @cached_property
+    def file_numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.files)}
+
+    @cached_property
     def polls_mbarriers(self) -> bool:
         """Before sm_90, waits for an mbarrier are ordinary loads in a loop."""
         arrives = any(line.base == "ARRIVES" or "ARRIVE" in line.modifiers for line in self.lines)

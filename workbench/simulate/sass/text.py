@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workbench.build.toolkit import run_tool
+from workbench.build import cache
+from workbench.build.toolkit import run_tool, wheel_version
 from workbench.problem import Problem
 from workbench.simulate.sass.operands import Operand, UnknownOperand, parse_operand
 
@@ -83,9 +84,17 @@ _DIRECTIVE = re.compile(r"\.[a-z]\w*\s|\.[a-z]\w*$")
 _TARGETS = re.compile(r'\(\*"(?:BRANCH_TARGETS|CALL_TARGETS)[^"]*"\*\)')
 
 
-def disassembled(cubin: Path, lines: bool = True) -> str:
-    """What nvdisasm prints of a cubin. Raises Problem."""
-    return run_tool("nvdisasm", "-c", "-hex", *(["-g"] if lines else []), str(cubin))
+def disassembled(cubin: Path) -> str:
+    """What nvdisasm prints of a cubin: asked once (its start costs half a second), then out of the build cache. Raises
+    Problem."""
+    options = ("-c", "-hex", "-g")
+    key = cache.digest(["nvdisasm", wheel_version("nvidia-cuda-nvdisasm"), repr(options), cubin.read_bytes()])
+    stored = cache.entry(key, ".nvdisasm.txt")
+    printed = cache.read_text(stored)
+    if printed is None:
+        printed = run_tool("nvdisasm", *options, str(cubin))
+        cache.write_text(stored, printed)
+    return printed
 
 
 def sections_of(printed: str, name: str) -> dict[str, Section]:

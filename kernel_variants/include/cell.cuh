@@ -1,0 +1,34 @@
+// What a scan kernel computes: the cell that it was compiled for (-DCELL_...; none: the plain scan).
+//
+// Every scan kernel is written once, over a cell. A cell is one header and says:
+//
+//   CELL_INPUTS, CELL_OUTPUTS   the streams that it reads and writes (streams.cuh)
+//   Cell::Step                  what a thread keeps of a step: Affine, or a struct that derives from it and holds what
+//                               `emit` needs besides
+//   Cell::step(values)          the values of the input streams at (b, t, channel) -> the step
+//   Cell::emit(step, before, after)   the step, the state before and after it -> the values of the output streams
+//   Cell::EMITS_STATE           whether `emit` looks at `after` alone
+//
+// A backward pass is a cell too, read from the last step to the first (-DREVERSED): where the adjoint is
+// mu_t = a_t (gh_t + mu_{t+1}), `step` is (a, a gh), and `emit` turns the mu before and after a step to gradients.
+#pragma once
+
+#if defined(CELL_MINGRU)
+#include "cell_mingru.cuh"
+#elif defined(CELL_MINLSTM)
+#include "cell_minlstm.cuh"
+#elif defined(CELL_SCAN_BACKWARD)
+#include "cell_scan_backward.cuh"
+#else
+#include "cell_scan.cuh"
+#endif
+
+typedef Cell::Step Step;
+
+// The step that raw values stand for.
+__device__ __forceinline__ Step step_of(const Raw &raw) { return Cell::step(widened(raw)); }
+
+// In place of a step that is not there: the state stays as it is.
+__device__ __forceinline__ Step no_step() {
+    return Step{1.0f, 0.0f};
+}

@@ -1,0 +1,192 @@
+// The streams that a cell reads and writes. A cell lists them, STREAM(type, name, rows, more) each:
+//
+//   type   what crosses memory: io_t or float
+//   rows   rows of H channels from one step to the next: 1 for (B, T, H), 3 for a part of (B, T, 3, H), 0 for what is
+//          the same at every step, (B, H) or (H)
+//   more   rows of a sequence beside those of its steps: 1 for (B, T + 1, H), and for (B, H) with rows = 0
+//
+// From the lists come the parameters of a kernel and the structs below, one member per stream, under its name. What a
+// list makes of a stream is a macro, because names and types must come out of it; all of them stand in this file.
+#pragma once
+
+#include "affine.cuh"
+#include "io.cuh"
+#include "vector.cuh"
+
+// Time runs forward or, REVERSED, from the last step to the first: step 0 of a kernel is then t = T - 1.
+#if defined(REVERSED)
+constexpr bool FROM_THE_END = true;
+#else
+constexpr bool FROM_THE_END = false;
+#endif
+
+#define WITHOUT_FIRST(...) WITHOUT_FIRST_OF(__VA_ARGS__)
+#define WITHOUT_FIRST_OF(first, ...) __VA_ARGS__
+
+// In a kernel's signature: const type *in_NAME, … and type *out_NAME, …; the same without types, to hand them on.
+#define INPUTS WITHOUT_FIRST(0 CELL_INPUTS(STREAM_IN_PARAMETER))
+#define OUTPUTS WITHOUT_FIRST(0 CELL_OUTPUTS(STREAM_OUT_PARAMETER))
+#define GIVEN_INPUTS WITHOUT_FIRST(0 CELL_INPUTS(STREAM_GIVEN_IN))
+#define GIVEN_OUTPUTS WITHOUT_FIRST(0 CELL_OUTPUTS(STREAM_GIVEN_OUT))
+#define INPUT_POINTERS WITHOUT_FIRST(0 CELL_INPUTS(STREAM_IN_POINTER))
+#define OUTPUT_POINTERS WITHOUT_FIRST(0 CELL_OUTPUTS(STREAM_OUT_POINTER))
+#define STREAM_IN_POINTER(type, name, rows, more) , const type *in_##name
+#define STREAM_OUT_POINTER(type, name, rows, more) , type *out_##name
+#define STREAM_IN_PARAMETER(type, name, rows, more) , const type *__restrict__ in_##name
+#define STREAM_OUT_PARAMETER(type, name, rows, more) , type *__restrict__ out_##name
+#define STREAM_GIVEN_IN(type, name, rows, more) , in_##name
+#define STREAM_GIVEN_OUT(type, name, rows, more) , out_##name
+
+// What stands in memory at one (b, t, channel); the same as float32; a step's values to be stored.
+#define STREAM_RAW(type, name, rows, more) type name;
+#define STREAM_FLOAT(type, name, rows, more) float name;
+struct Raw {
+    CELL_INPUTS(STREAM_RAW)
+};
+struct Values {
+    CELL_INPUTS(STREAM_FLOAT)
+};
+struct Emitted {
+    CELL_OUTPUTS(STREAM_FLOAT)
+};
+
+__device__ __forceinline__ Values widened(const Raw &raw) {
+#define STREAM_WIDENED(type, name, rows, more) widen(raw.name),
+    return Values{CELL_INPUTS(STREAM_WIDENED)};
+}
+
+// The same of N neighbouring channels.
+#define STREAM_PACK(type, name, rows, more) Pack<type, N> name;
+template <int N> struct RawPack {
+    CELL_INPUTS(STREAM_PACK)
+
+    __device__ __forceinline__ Raw at(int i) const {
+#define STREAM_OF_PACK(type, name, rows, more) name.at[i],
+        return Raw{CELL_INPUTS(STREAM_OF_PACK)};
+    }
+};
+// The same of N steps. Each stream's values stand together: a ring of registers that a loop turns then compiles as one
+// ring per stream.
+#define STREAM_ARRAY(type, name, rows, more) type name[N];
+template <int N> struct RawSteps {
+    CELL_INPUTS(STREAM_ARRAY)
+
+    __device__ __forceinline__ Raw at(int i) const {
+#define STREAM_OF_ARRAY(type, name, rows, more) this->name[i],
+        return Raw{CELL_INPUTS(STREAM_OF_ARRAY)};
+    }
+    __device__ __forceinline__ void set(int i, const Raw &raw) {
+#define STREAM_TO_ARRAY(type, name, rows, more) this->name[i] = raw.name;
+        CELL_INPUTS(STREAM_TO_ARRAY)
+    }
+};
+template <int N> struct EmittedPack {
+    CELL_OUTPUTS(STREAM_PACK)
+
+    __device__ __forceinline__ void set(int i, const Emitted &values) {
+#define STREAM_TO_PACK(type, name, rows, more) narrow(name.at[i], values.name);
+        CELL_OUTPUTS(STREAM_TO_PACK)
+    }
+};
+
+// Where a stream's value of a step and channel lies, `row` elements from that of the next step.
+template <typename V> struct Stream {
+    V *at;
+    index_t row;
+
+    __device__ __forceinline__ void move(index_t more, index_t sequence, index_t step, index_t channel, index_t T,
+                                         index_t H) {
+        const index_t t = FROM_THE_END ? T - 1 - step : step, forward = FROM_THE_END ? -row : row;
+        at += (sequence * T + t) * forward + sequence * (more * H) + channel;
+    }
+};
+
+template <typename V> __device__ __forceinline__ Stream<V> stream(V *first, index_t rows, index_t H) {
+    return Stream<V>{first, FROM_THE_END ? -(rows * H) : rows * H};
+}
+
+struct Inputs {
+#define STREAM_IN(type, name, rows, more) Stream<const type> name;
+    CELL_INPUTS(STREAM_IN)
+
+    // From the place of (0, 0, 0) to that of a step of a sequence.
+    __device__ __forceinline__ Inputs at(index_t sequence, index_t step, index_t channel, index_t T, index_t H) const {
+        Inputs there = *this;
+#define STREAM_MOVE(type, name, rows, more) there.name.move(more, sequence, step, channel, T, H);
+        CELL_INPUTS(STREAM_MOVE)
+        return there;
+    }
+    __device__ __forceinline__ void advance(index_t steps = 1) {
+#define STREAM_ADVANCE(type, name, rows, more) this->name.at += steps * this->name.row;
+        CELL_INPUTS(STREAM_ADVANCE)
+    }
+    // The same place `steps` later.
+    __device__ __forceinline__ Inputs later(index_t steps) const {
+        Inputs there = *this;
+        there.advance(steps);
+        return there;
+    }
+    // Of the step `steps` later, channel `v` from here.
+    __device__ __forceinline__ Raw read(index_t steps = 0, int v = 0) const {
+#define STREAM_READ(type, name, rows, more) this->name.at[steps * this->name.row + v],
+        return Raw{CELL_INPUTS(STREAM_READ)};
+    }
+    template <int N> __device__ __forceinline__ RawPack<N> read_pack(index_t steps = 0) const {
+#define STREAM_READ_PACK(type, name, rows, more) load_pack<N>(this->name.at + steps * this->name.row),
+        return RawPack<N>{CELL_INPUTS(STREAM_READ_PACK)};
+    }
+    // The first `count` of N channels.
+    template <int N> __device__ __forceinline__ void read_some(RawPack<N> &to, int count, index_t steps = 0) const {
+#define STREAM_READ_SOME(type, name, rows, more) load_some(to.name, this->name.at + steps * this->name.row, count);
+        CELL_INPUTS(STREAM_READ_SOME)
+    }
+    template <int N> __device__ __forceinline__ bool packs_fit(index_t H) const {
+#define STREAM_IN_FITS(type, name, rows, more) &&::packs_fit<N>(this->name.at, H)
+        return true CELL_INPUTS(STREAM_IN_FITS);
+    }
+};
+
+struct Outputs {
+#define STREAM_OUT(type, name, rows, more) Stream<type> name;
+    CELL_OUTPUTS(STREAM_OUT)
+
+    __device__ __forceinline__ Outputs at(index_t sequence, index_t step, index_t channel, index_t T, index_t H) const {
+        Outputs there = *this;
+        CELL_OUTPUTS(STREAM_MOVE)
+        return there;
+    }
+    __device__ __forceinline__ void advance(index_t steps = 1) { CELL_OUTPUTS(STREAM_ADVANCE) }
+    // The same place `steps` later.
+    __device__ __forceinline__ Outputs later(index_t steps) const {
+        Outputs there = *this;
+        there.advance(steps);
+        return there;
+    }
+    __device__ __forceinline__ void store(const Emitted &values, index_t steps = 0) const {
+#define STREAM_STORE(type, name, rows, more) narrow(this->name.at[steps * this->name.row], values.name);
+        CELL_OUTPUTS(STREAM_STORE)
+    }
+    template <int N> __device__ __forceinline__ void store_pack(const EmittedPack<N> &values, index_t steps = 0) const {
+#define STREAM_STORE_PACK(type, name, rows, more) ::store_pack<N>(this->name.at + steps * this->name.row, values.name);
+        CELL_OUTPUTS(STREAM_STORE_PACK)
+    }
+    template <int N>
+    __device__ __forceinline__ void store_some(const EmittedPack<N> &values, int count, index_t steps = 0) const {
+#define STREAM_STORE_SOME(type, name, rows, more) ::store_some(this->name.at + steps * this->name.row, values.name, count);
+        CELL_OUTPUTS(STREAM_STORE_SOME)
+    }
+    template <int N> __device__ __forceinline__ bool packs_fit(index_t H) const {
+#define STREAM_OUT_FITS(type, name, rows, more) &&::packs_fit<N>(this->name.at, H)
+        return true CELL_OUTPUTS(STREAM_OUT_FITS);
+    }
+};
+
+// A kernel's parameters as streams, at (0, 0, 0).
+__device__ __forceinline__ Inputs inputs(INPUT_POINTERS, index_t H) {
+#define STREAM_FIRST_IN(type, name, rows, more) stream(in_##name, rows, H),
+    return Inputs{CELL_INPUTS(STREAM_FIRST_IN)};
+}
+__device__ __forceinline__ Outputs outputs(OUTPUT_POINTERS, index_t H) {
+#define STREAM_FIRST_OUT(type, name, rows, more) stream(out_##name, rows, H),
+    return Outputs{CELL_OUTPUTS(STREAM_FIRST_OUT)};
+}

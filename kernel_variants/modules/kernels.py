@@ -1,0 +1,222 @@
+"""What runs a pass: the catalogue's variant that was measured fastest, the walk made for layers, or plain torch.
+
+On a CPU `walk.cpp` and `walk_backward.cpp` beside the catalogue's forward sources do everything that a layer needs;
+where a run has measured a catalogue's variant near the shape, and the pass is one that it can do, that one is taken.
+On a GPU the catalogue's kernels are all there is: what they cannot do is composed of them in torch.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kernel_variants.modules import composed
+from kernel_variants.modules.composed import Tensor
+from workbench.declare import Shape
+from workbench.dispatch import Choice, choose, host_function, prepare
+from workbench.problem import Problem
+
+FOLDER = Path(__file__).resolve().parent.parent
+DTYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+PAST_CACHES_FROM = 8 << 20
+"""Bytes of an output above which it is stored past the caches: nobody will find it there."""
+SMALL = 1 << 14
+"""Elements below which the walk is called without asking the table: the asking would cost more than the pass."""
+SERIAL = {"scan": ("serial", ()), "gated_scan": ("serial_gated", ())}
+"""The catalogue's variants that do every shape on a GPU: the fallback there."""
+SIGNATURES = {
+    "scan_walk": "pppppp" + "i" * 6,
+    "scan_walk_backward": "p" * 9 + "i" * 6,
+    "gated_scan_walk": "p" * 6 + "i" * 7,
+    "gated_scan_walk_backward": "p" * 10 + "i" * 7,
+}
+
+
+@functools.cache
+def walk(operation: str, backward: bool, dtype: str) -> Any:
+    """The host function of a pass; None, with a warning, where this machine cannot compile it."""
+    name = "walk_backward" if backward else "walk"
+    function = f"{operation}_{name}"
+    try:
+        return host_function(FOLDER / operation / f"{name}.cpp", function, dtype, (), SIGNATURES[function])
+    except Problem as problem:
+        warnings.warn(f"{operation} runs as a loop in torch, which is slow: {problem}", stacklevel=2)
+        return None
+
+
+def chosen(operation: str, device: str, dtype: Any, B: int, T: int, H: int, plain: bool) -> tuple[Choice, Choice]:
+    """What forward and backward run for a shape, and why. `plain`: candidates log-safe, forwards in time, no marks."""
+    name = DTYPES.get(dtype)
+    if name is None or (device == "cpu" and walk(operation, False, name) is None):
+        return tuple(  # type: ignore[return-value]
+            Choice(operation, pass_, "torch", {}, reason="no kernel for it here") for pass_ in ("forward", "backward")
+        )
+    measured = _measured(operation, device, name, B, T, H) if plain else None
+    if device == "cpu":
+        reason = "no measured run near this shape" if plain else "the catalogue's variants do not do this cell"
+        forward = measured or Choice(operation, "forward", "walk", {}, reason=reason)
+        backward = Choice(operation, "backward", "walk_backward", {}, reason="no measured run of this pass")
+    else:
+        serial, _ = SERIAL[operation if plain else "scan"]
+        forward = measured or Choice(operation, "forward", serial, {}, reason="no measured run near this shape")
+        backward = Choice(operation, "backward", "composed of scan/serial", {}, reason="no measured run of this pass")
+    return forward, backward
+
+
+def _measured(operation: str, device: str, dtype: str, B: int, T: int, H: int) -> Choice | None:
+    if device == "cpu" and B * T * H < SMALL:
+        return None
+    found = choose(operation, "forward", device, dtype, {"B": B, "T": T, "H": H})
+    if found is not None and device == "cpu":
+        try:
+            prepare(operation, found.variant, tuple(found.settings.items()), Shape.of(dtype, B=B, T=T, H=H), device)
+        except Problem:  # made of library calls, or not in this catalogue: the walk does it
+            return None
+    return found
+
+
+def scan(a: Tensor, b: Tensor, h0: Tensor | None, marks: Tensor | None, reverse: bool) -> tuple[Tensor, Tensor]:
+    B, T, H = b.shape
+    if b.is_cuda and b.dtype == torch.float32:
+        return composed.scan_forward(_on_gpu, a, b, h0, marks, reverse)
+    function = walk("scan", False, "float32") if b.dtype == torch.float32 and b.device.type == "cpu" else None
+    if function is None:
+        return composed.scan_forward(composed.loop, a, b, h0, marks, reverse)
+    a, b, h0, marks = _ready(a), _ready(b), _state(h0), _ready(marks)
+    h, h_last = torch.empty_like(b), b.new_empty(B, H)
+    if marks is None and not reverse and (choice := _measured("scan", "cpu", "float32", B, T, H)):
+        _catalogue(choice, b, {"a": a, "b": b, "h0": h0, "h": h, "h_last": h_last})
+        return h, h_last
+    function(_at(a), _at(b), _at(h0), _at(marks), _at(h), _at(h_last), B, T, H, reverse, _large(h), _threads())
+    return h, h_last
+
+
+def scan_backward(
+    a: Tensor, h: Tensor, h0: Tensor | None, marks: Tensor | None, gh: Tensor, gh_last: Tensor, reverse: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    B, T, H = h.shape
+    if h.is_cuda and h.dtype == torch.float32:
+        return composed.scan_backward(_on_gpu, a, h, h0, marks, gh, gh_last, reverse)
+    function = walk("scan", True, "float32") if h.dtype == torch.float32 and h.device.type == "cpu" else None
+    if function is None:
+        return composed.scan_backward(composed.loop, a, h, h0, marks, gh, gh_last, reverse)
+    a, h, h0, marks = _ready(a), _ready(h), _state(h0), _ready(marks)
+    gh, gh_last = _ready(gh), _state(gh_last)
+    da, db, dh0 = torch.empty_like(a), torch.empty_like(a), h.new_empty(B, H)
+    function(
+        _at(a), _at(h), _at(h0), _at(marks), _at(gh), _at(gh_last), _at(da), _at(db), _at(dh0), B, T, H, reverse,
+        _large(da), _threads(),
+    )  # fmt: skip
+    return da, db, dh0
+
+
+def gated_scan(
+    kv: Tensor, h0: Tensor | None, w: Tensor | None, marks: Tensor | None, reverse: bool, linear: bool
+) -> tuple[Tensor, Tensor]:
+    B, T, _, H = kv.shape
+    dtype = DTYPES.get(kv.dtype)
+    plain = w is None and marks is None and not reverse and not linear
+    if kv.is_cuda and dtype:
+        if plain:
+            kv, h0 = _ready(kv), _state(h0)
+            h, h_last = kv.new_empty(B, T, H), torch.empty(B, H, dtype=torch.float32, device=kv.device)
+            taken = _measured("gated_scan", "cuda", dtype, B, T, H) or _fallback("gated_scan")
+            _catalogue(taken, h, {"kv": kv, "h0": h0, "h": h, "h_last": h_last})
+            return h, h_last
+        return composed.gated_forward(_on_gpu, kv, h0, w, marks, reverse, linear)
+    function = walk("gated_scan", False, dtype) if dtype and kv.device.type == "cpu" else None
+    if function is None:
+        return composed.gated_forward(composed.loop, kv, h0, w, marks, reverse, linear)
+    kv, h0, w, marks = _ready(kv), _state(h0), _state(w), _ready(marks)
+    h, h_last = kv.new_empty(B, T, H), torch.empty(B, H, dtype=torch.float32)
+    if plain and (choice := _measured("gated_scan", "cpu", dtype or "", B, T, H)):
+        _catalogue(choice, h, {"kv": kv, "h0": h0, "h": h, "h_last": h_last})
+        return h, h_last
+    function(
+        _at(kv), _at(h0), _at(w), _at(marks), _at(h), _at(h_last), B, T, H, reverse, linear, _large(h), _threads()
+    )  # fmt: skip
+    return h, h_last
+
+
+def gated_scan_backward(
+    kv: Tensor,
+    h: Tensor,
+    h0: Tensor | None,
+    w: Tensor | None,
+    marks: Tensor | None,
+    gh: Tensor,
+    gh_last: Tensor,
+    reverse: bool,
+    linear: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    B, T, _, H = kv.shape
+    dtype = DTYPES.get(kv.dtype)
+    if kv.is_cuda and dtype:
+        return composed.gated_backward(_on_gpu, kv, h, h0, w, marks, gh, gh_last, reverse, linear)
+    function = walk("gated_scan", True, dtype) if dtype and kv.device.type == "cpu" else None
+    if function is None:
+        return composed.gated_backward(composed.loop, kv, h, h0, w, marks, gh, gh_last, reverse, linear)
+    kv, h, h0, w, marks = _ready(kv), _ready(h), _state(h0), _state(w), _ready(marks)
+    gh, gh_last = _ready(gh), _state(gh_last)
+    dkv, dh0 = torch.empty_like(kv), torch.empty(B, H, dtype=torch.float32)
+    dw = torch.empty((B, H) if w is not None else 0, dtype=torch.float32)
+    function(
+        _at(kv), _at(h), _at(h0), _at(w), _at(marks), _at(gh), _at(gh_last), _at(dkv), _at(dh0), _at(dw), B, T, H,
+        reverse, linear, _large(dkv), _threads(),
+    )  # fmt: skip
+    return dkv, dh0, dw
+
+
+def _on_gpu(a: Tensor, b: Tensor, h0: Tensor) -> tuple[Tensor, Tensor]:
+    B, T, H = b.shape
+    h, h_last = torch.empty_like(b), torch.empty_like(h0)
+    choice = _measured("scan", "cuda", "float32", B, T, H) or _fallback("scan")
+    tensors = {"a": a.contiguous(), "b": b.contiguous(), "h0": h0.contiguous(), "h": h, "h_last": h_last}
+    _catalogue(choice, h, tensors)
+    return h, h_last
+
+
+def _fallback(operation: str) -> Choice:
+    return Choice(operation, "forward", SERIAL[operation][0], {})
+
+
+def _catalogue(choice: Choice, h: Tensor, tensors: dict[str, Tensor]) -> None:
+    """Runs a variant of the catalogue on tensors that it reads and writes."""
+    B, T, H = h.shape
+    shape = Shape.of(DTYPES[h.dtype], B=B, T=T, H=H)
+    device = str(h.device)
+    with torch.cuda.device(h.device) if h.is_cuda else _nothing:
+        prepare(choice.operation, choice.variant, tuple(choice.settings.items()), shape, device)(tensors)
+
+
+class _Nothing:
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+_nothing = _Nothing()
+
+
+def _ready(x: Tensor) -> Tensor:
+    return x if x is None or x.is_contiguous() else x.contiguous()
+
+
+def _state(x: Tensor) -> Tensor:
+    """float32 and contiguous: what states and their gradients are in every kernel."""
+    return None if x is None else _ready(x.float() if x.dtype != torch.float32 else x)
+
+
+def _at(x: Tensor) -> int | None:
+    return None if x is None else x.data_ptr()
+
+
+def _large(x: Tensor) -> bool:
+    return bool(x.numel() * x.element_size() >= PAST_CACHES_FROM)
+
+
+def _threads() -> int:
+    return int(torch.get_num_threads())

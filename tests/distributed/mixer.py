@@ -1,0 +1,91 @@
+"""A small model of two layers that mix over time, its data, and its training on one process."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from workbench.distributed.affine import doubling
+
+B, T, D, H = 4, 24, 6, 8
+
+
+def local_scan(a: Tensor, b: Tensor, h0: Tensor) -> tuple[Tensor, Tensor]:
+    h = doubling(a, b, h0)
+    return h, h[:, -1]
+
+
+class Mixer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.value, self.out = nn.Linear(D, H), nn.Linear(D, H), nn.Linear(H, D)
+        self.scan: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] = local_scan
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = torch.sigmoid(self.gate(x) + 4.0)  # slow: the state crosses every block of time
+        b = (1 - a) * self.value(x)
+        h, _ = self.scan(a, b, torch.zeros_like(b[:, 0]))
+        return x + self.out(h)
+
+
+class Stack(nn.Module):
+    def __init__(self, layers: int = 2) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Mixer() for _ in range(layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def stages(self, count: int) -> list[nn.Module]:
+        each = -(-len(self.layers) // count)
+        return [nn.Sequential(*self.layers[i * each : (i + 1) * each]) for i in range(count)]
+
+    def tensor_plan(self) -> dict[str, str]:
+        styles = {"gate": "columns", "value": "columns", "out": "rows"}
+        return {f"layers.{i}.{name}": style for i in range(len(self.layers)) for name, style in styles.items()}
+
+
+class Shifted:
+    """Repeat what came three steps ago."""
+
+    def model(self) -> nn.Module:
+        torch.manual_seed(0)
+        return Stack().double()
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        time.sleep(float(os.environ.get("STEP_PAUSE_S", "0")))
+        if os.environ.get("FAIL_AT") == f"{os.environ.get('RANK')}:{step}":
+            raise RuntimeError(f"planted at step {step}")
+        x = torch.randn(B, T, D, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
+        return x, x.roll(3, 1)
+
+    def optimizer(self, weights: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(weights, lr=0.1, momentum=0.9)
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return (output - target).square().mean()
+
+
+def make() -> Shifted:
+    return Shifted()
+
+
+STEPS = 20
+
+
+def trained_alone() -> dict[str, Tensor]:
+    task = Shifted()
+    model = task.model()
+    optimizer = task.optimizer(model.parameters())
+    for step in range(STEPS):
+        inputs, targets = task.batch(step)
+        optimizer.zero_grad()
+        task.loss(model(inputs), targets).backward()
+        optimizer.step()
+    return {name: value.detach() for name, value in model.state_dict().items()}

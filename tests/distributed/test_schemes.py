@@ -1,0 +1,82 @@
+"""Every scheme trains to the weights of one process: 20 steps, in float64, with states that cross all ranks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+
+from tests.distributed.mixer import STEPS, Shifted, trained_alone
+from tests.distributed.ranks import on_ranks
+from workbench.distributed.mesh import Sizes
+from workbench.distributed.schemes import lay_out, own_part, whole_weights
+from workbench.problem import Problem
+
+SCHEMES: dict[int, list[tuple[str, Sizes, dict[str, Any]]]] = {
+    2: [
+        ("data", Sizes(data=2), {}),
+        ("data, sharded", Sizes(data=2), {"weights": "sharded"}),
+        ("tensor", Sizes(tensor=2), {}),
+        ("sequence", Sizes(sequence=2), {}),
+        ("sequence by a chain", Sizes(sequence=2), {"carry": "chain"}),
+    ],
+    4: [
+        ("data × sequence", Sizes(data=2, sequence=2), {}),
+        ("data × tensor", Sizes(data=2, tensor=2), {}),
+        ("sequence × tensor", Sizes(sequence=2, tensor=2), {}),
+    ],
+}
+
+
+def trained(sizes: Sizes, options: dict[str, Any]) -> dict[str, Tensor]:
+    task = Shifted()
+    shape = (sizes.data, sizes.sequence, sizes.tensor)
+    mesh = init_device_mesh("cpu", shape, mesh_dim_names=("data", "sequence", "tensor"))
+    model = lay_out(task.model(), mesh, **options)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    for step in range(STEPS):
+        inputs, targets = (own_part(x, mesh) for x in task.batch(step))
+        optimizer.zero_grad()
+        task.loss(model(inputs), targets).backward()
+        optimizer.step()
+    weights = whole_weights(model)
+    dist.barrier()
+    return weights
+
+
+def every_scheme(rank: int, size: int) -> list[dict[str, Tensor]]:
+    return [trained(sizes, options) for _, sizes, options in SCHEMES[size]]
+
+
+@pytest.mark.parametrize("size", sorted(SCHEMES))
+def test_every_scheme_trains_as_one_process_does(size: int, tmp_path: Path) -> None:
+    alone = trained_alone()
+    start = Shifted().model().state_dict()
+    assert min(float((alone[n] - start[n]).norm() / start[n].norm()) for n in alone) > 1e-3, "20 steps change weights"
+    ranks = on_ranks(size, every_scheme, folder=tmp_path)
+    for number, (name, _, _) in enumerate(SCHEMES[size]):
+        for rank in ranks:
+            found = {key.removeprefix("module."): value for key, value in rank[number].items()}
+            off = {key: float((found[key] - value).norm() / value.norm()) for key, value in alone.items()}
+            assert max(off.values()) < 1e-12, (name, off)
+
+
+def test_a_mesh_that_does_not_fit_is_refused_in_one_line() -> None:
+    with pytest.raises(Problem, match=r"data 2 × sequence 1 × tensor 1 is 2 ranks, and there are 3"):
+        Sizes(data=2).fit(3, 4, 24)
+    with pytest.raises(Problem, match="25 time steps are not divided by 2 ranks"):
+        Sizes(sequence=2).fit(2, 4, 25)
+
+
+def test_a_model_that_lacks_what_a_scheme_needs_is_refused() -> None:
+    from workbench.distributed.schemes import split_channels, split_time
+
+    with pytest.raises(Problem, match=r"Linear has no tensor_plan\(\)"):
+        split_channels(nn.Linear(2, 2), None)  # type: ignore[arg-type]
+    with pytest.raises(Problem, match="no module of Linear has a scan"):
+        split_time(nn.Linear(2, 2), None, "gather")  # type: ignore[arg-type]

@@ -1,0 +1,146 @@
+"""`workbench simulate` as a user runs it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Run, workbench  # noqa: F401 - a fixture
+from tests.kernels.emulated_case import catalog
+from tests.simulate.one_opcode import HEAD
+from workbench.catalog import BUILTIN
+from workbench.check.simulated import Request, SimulatedStation
+from workbench.declare import Cost, Shape
+
+B, T, H = 2, 24, 64
+AXES = ("--B", str(B), "--T", str(T), "--H", str(H))
+ELEMENTS, STATES = B * T * H, B * H
+
+
+def totals(run: dict[str, Any]) -> dict[str, float]:
+    return {figure["name"]: figure["value"] for kernel in run["kernels"] for figure in kernel["figures"]}
+
+
+def test_both_front_ends_agree_and_count_what_the_kernel_must_move(workbench: Run) -> None:  # noqa: F811
+    done = workbench("simulate", "scan/serial", *AXES, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["origin"] == "simulated" and found["bit_equal"] is True and not found["findings"]
+    sass, ptx = found["runs"]
+    assert [sass["through"], sass["status"], ptx["status"]] == ["sass", "ok", "ok"]
+    machine, virtual = totals(sass), totals(ptx)
+    for name, floats in (("ld", 2 * ELEMENTS + STATES), ("st", ELEMENTS + STATES)):
+        counter = f"l1tex__t_sectors_pipe_lsu_mem_global_op_{name}.sum"
+        assert machine[counter] == virtual[counter] == floats * 4 // 32
+    assert machine["dram__bytes_read.sum"] == (2 * ELEMENTS + STATES) * 4
+    assert (
+        machine["dram__bytes_write.sum"] == (ELEMENTS + STATES) * 4 and sass["memory_bytes"] == found["declared_bytes"]
+    )
+    assert "smsp__inst_executed.sum" in machine and "smsp__inst_executed.sum" not in virtual
+    (kernel,) = sass["kernels"]
+    assert kernel["grid"] == [1, B, 1] and kernel["occupancy"] == 1 and kernel["registers"] > 0
+    assert sum(kernel["opcodes"].values()) == machine["smsp__inst_executed.sum"]
+    assert sum(line["executed"] for line in kernel["lines"]) == machine["smsp__inst_executed.sum"]
+    threads = [line["threads"] for line in kernel["lines"]]
+    assert threads == sorted(threads, reverse=True)
+    assert any("state" in line["text"] and line["file"].endswith("serial.cu") for line in kernel["lines"])
+
+
+def test_the_table_fits_80_columns_and_says_that_it_is_simulated(workbench: Run) -> None:  # noqa: F811
+    done = workbench("simulate", "scan/blelloch", "--through", "sass", "--lines", COLUMNS="80")
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    for words in ("simulated, no time", "exact, confirmed by reports", "source lines, hottest first", "executed SASS"):
+        assert words in done.stdout
+
+
+def test_a_trace_names_instruction_registers_and_line(workbench: Run) -> None:  # noqa: F811
+    done = workbench("simulate", "scan/serial", *AXES, "--through", "sass", "--trace", "1,0", "--json")
+    (kernel,) = json.loads(done.stdout)["runs"][0]["kernels"]
+    trace = kernel["trace"]
+    assert trace[0]["address"] == 0 and trace[-1]["text"] == "EXIT"
+    loaded = next(one for one in trace if one["text"].startswith("LDG"))
+    assert loaded["lanes"] == 0xFFFFFFFF and loaded["line"] > 0
+    register = loaded["text"].split()[1].rstrip(",")
+    assert set(loaded["registers"]) == {register} and len(loaded["registers"][register]) == 32
+
+
+def test_coverage_runs_nothing_and_names_what_is_known(workbench: Run) -> None:  # noqa: F811
+    done = workbench("simulate", "scan/serial", "--coverage", "--json")
+    assert done.returncode == 0
+    assert [(k["through"], k["unknown"]) for k in json.loads(done.stdout)["kernels"]] == [("sass", 0), ("ptx", 0)]
+
+
+ENDLESS = HEAD + ".visible .entry scan_serial({}) {{ .reg .b32 %r; AGAIN: add.u32 %r, %r, 1; bra AGAIN; }}\n"
+PARAMETERS = ", ".join(f".param .u64 p{k}" for k in range(7))
+
+
+def test_whatever_is_wrong_is_one_line(workbench: Run, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "endless.ptx").write_text(ENDLESS.format(PARAMETERS))
+    (tmp_path / "few.ptx").write_text(ENDLESS.format(".param .u64 p0"))
+    (tmp_path / "broken.cubin").write_bytes(b"\x7fELF\x02" + bytes(200))
+    (tmp_path / "broken.ptx").write_bytes(b"\xff.version\0 8.5 {{{")
+    for arguments, words in (
+        ((), "takes one variant"),
+        (("scan/seriel",), "did you mean scan/serial"),
+        (("eager", "--T", "8"), "write the operation too"),
+        (("scan/serial", "--T", "8,16"), "one shape"),
+        (("scan/serial", "--Q", "8"), "unknown axis --Q"),
+        (("scan/serial", "--arch", "sm_12"), "sm_12"),
+        (("scan/serial", "--through", "hip"), "unknown front end hip"),
+        (("scan/serial", "--trace", "0"), "takes a block's number and a warp's"),
+        (("scan/serial", "--trace", "99,0", "--through", "ptx"), "2 blocks of 4 warps"),
+        (("scan/eager",), "nothing to simulate"),
+        (("scan/serial", "--ptx", "few.ptx"), "has 1 parameters and is given 7"),
+        (("scan/serial", "--ptx", "broken.ptx"), "PTX line 1"),
+        (("scan/serial", "--cubin", "broken.cubin"), "no ELF file of a CUDA device"),
+        (("scan/serial", "--ptx", "endless.ptx", "--timeout", "8"), "did not end within 8 s"),
+        (("--report", "nowhere.ncu-rep"), "nowhere.ncu-rep"),
+    ):
+        done = workbench("simulate", *arguments)
+        assert done.returncode != 0 and words in done.stderr, (arguments, done.stderr)
+        assert len(done.stderr.splitlines()) == 1 and "Traceback" not in done.stderr, done.stderr
+
+
+def request(levels: tuple[str, ...] = ("sass",), **more: Any) -> Request:
+    return Request(Shape.of("float32", B=B, T=T, H=H), {"block": 128}, "sm_90", "h200", levels, **more)
+
+
+@pytest.fixture
+def station(monkeypatch: pytest.MonkeyPatch) -> SimulatedStation:
+    """In this process, which keeps its memory."""
+    monkeypatch.setattr("resource.setrlimit", lambda *_: None)
+    return SimulatedStation(BUILTIN, "scan/serial", 0)
+
+
+@pytest.mark.parametrize(("factor", "words"), [(0.5, "declares .* and touches"), (2, "declares .* and asks for")])
+def test_declared_bytes_that_contradict_what_is_moved_are_a_finding(
+    station: SimulatedStation, factor: float, words: str
+) -> None:
+    variant = catalog().variant("scan/serial")
+    station._variant = dataclasses.replace(
+        variant, cost=lambda shape, settings: Cost(int(factor * variant.cost(shape, settings).bytes))
+    )
+    found = station.run(request())
+    assert len(found["findings"]) == 1
+    with pytest.raises(AssertionError, match=words):
+        raise AssertionError(found["findings"][0])
+
+
+def test_front_ends_that_are_not_one_program_are_a_finding(station: SimulatedStation, tmp_path: Path) -> None:
+    """The machine code is the kernel's; the PTX is its own, with one store of h more."""
+    from tests.simulate.simulated_case import Case, binaries
+
+    plan = Case("scan/serial", Shape.of("float32", B=B, T=T, H=H)).plan()
+    (path,) = [made.path for unit, made in binaries(plan, "float32").items() if unit.source.name == "serial.cu"]
+    lines = path.read_text().splitlines()
+    last = max(k for k, line in enumerate(lines) if "st.global" in line)
+    changed = tmp_path / "changed.ptx"
+    changed.write_text("\n".join([*lines[: last + 1], lines[last], *lines[last + 1 :]]))
+    found = station.run(request(("sass", "ptx"), files=(("ptx", str(changed)),)))
+    assert [run["status"] for run in found["runs"]] == ["ok", "ok"]
+    assert len(found["findings"]) == 1 and "global sectors" in found["findings"][0]

@@ -1,0 +1,63 @@
+"""`workbench simulate --report`: the machine code in a real report, run again with guessed arguments."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Run, workbench  # noqa: F401 - a fixture
+from tests.simulate.test_sass_reports import REPORTS, needs_reports
+from workbench.problem import Problem
+from workbench.profile.rerun import BY_INSTRUCTION, rerun
+
+NAIVE, VECTORIZE = REPORTS / "rtx4060_128_01_naive.ncu-rep", REPORTS / "rtx4060_128_07_vectorize.ncu-rep"
+
+
+def by_name(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {counter["name"]: counter for counter in found["counters"]}
+
+
+@needs_reports
+def test_arguments_are_guessed_and_every_exact_counter_agrees(workbench: Run) -> None:  # noqa: F811
+    done = workbench("simulate", "--report", str(NAIVE), "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["guessed"] and found["arguments"][3:] == ["128", "1.0", "1.0"] and not found["differences"]
+    counters = by_name(found)
+    assert {f"{name}, by instruction" for name in BY_INSTRUCTION} - set(counters) <= {
+        "memory_l1_wavefronts_shared, by instruction", "memory_l1_wavefronts_shared_ideal, by instruction"
+    }  # fmt: skip
+    assert counters["l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum"]["simulated"] == 2_179_072
+    assert counters["lts__t_sectors_srcunit_tex_op_read.sum"]["simulated"] == 18_432
+
+
+@needs_reports
+def test_given_arguments_are_used_and_the_limit_of_the_caches_is_seen() -> None:
+    buffers = [f"buffer:{128 * 128 * 4}"] * 3
+    counters = by_name(rerun(VECTORIZE, 0, [*buffers, "128", "1.0", "0.5"]))
+    assert counters["l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum"]["simulated"] == 8192
+    reads = counters["lts__t_sectors_srcunit_tex_op_read.sum"]
+    assert reads["simulated"] == 6144 and reads["measured"] == 6932 and not reads["agrees"]
+
+
+@needs_reports
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["128"], "takes 6 arguments, of 8, 8, 8, 4, 4, 4 bytes"),
+        (["buffer:4"] * 3 + ["128", "1.0", "1.0"], "with these arguments the kernel fails: stray_read"),
+        (["buffer:65536"] * 3 + ["many", "1.0", "1.0"], "does not fit parameter 4"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_one_line(arguments: list[str], words: str) -> None:
+    with pytest.raises(Problem, match=words) as refused:
+        rerun(NAIVE, 0, arguments)
+    assert "\n" not in str(refused.value)
+
+
+@needs_reports
+def test_wrong_arguments_make_counters_differ() -> None:
+    found = rerun(NAIVE, 0, [f"buffer:{1 << 16}"] * 3 + ["64", "1.0", "1.0"])
+    assert "inst_executed, by instruction" in found["differences"]

@@ -1,0 +1,2 @@
+// Device code includes <stdio.h> out of habit: the compiler knows printf by itself.
+#pragma once

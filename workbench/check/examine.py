@@ -1,0 +1,190 @@
+"""CUDA kernels executed as compiled, under every checker and several schedules: right or wrong, never timed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.build import Binary, CompileFailure, build_units, first_errors, unit_of
+from workbench.build.ptx import ptx_of_units
+from workbench.catalog import load_catalog
+from workbench.check.case import Draw, make_draw
+from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
+from workbench.declare import Host, Kernel, Operation, Plan, Shape
+from workbench.problem import SourceError
+from workbench.simulate.found import BY_THE_LETTER
+from workbench.simulate.launch import Checks, Options, SimulationFault
+from workbench.simulate.memory import Memory
+from workbench.simulate.plan import run_plan
+
+ARCH = "sm_90"
+IDLE_LIMIT = 3_000_000
+INSTRUCTION_LIMIT = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One order in which blocks, warps, copies and stores have their turns."""
+
+    name: str
+    options: Options
+
+
+SCHEDULES = (
+    Schedule("in order", Options(checks=Checks.ALL)),
+    Schedule("seed 1, copies at once", Options(checks=Checks.ALL, seed=1, quantum=60, copies_at_once=True)),
+    Schedule("seed 2, accesses delayed", Options(seed=2, quantum=60, delays=True)),
+    Schedule("seed 3, accesses delayed", Options(seed=3, quantum=20, resident=16, delays=True)),
+)
+"""What a right kernel comes through with one answer. A race needs no luck to be found by the first two; a missing fence
+shows in the last two as a wrong result."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What all schedules made of one variant."""
+
+    comparison: Comparison
+    """The worst of all."""
+    findings: tuple[str, ...]
+    """A line per fault, as the checkers name them; none where nothing is wrong but perhaps the result."""
+    notes: tuple[str, ...] = ()
+    """What is no fault and worth saying: stores of one value that race, results that depend on the schedule."""
+
+    @property
+    def right(self) -> bool:
+        return not self.findings and self.comparison.right
+
+    @property
+    def reason(self) -> str:
+        """Why it is not right, in one line; empty where it is."""
+        if self.findings:
+            more = len(self.findings) - 1
+            return self.findings[0] + (f"; and {more} more" if more else "")
+        return "" if self.right else self.comparison.reason
+
+
+def examine(
+    plan: Plan,
+    operation: Operation,
+    shape: Shape,
+    draws: Sequence[Draw],
+    binaries: Mapping[Any, Any],
+    arch: str = ARCH,
+    schedules: Sequence[Schedule] = SCHEDULES,
+) -> Verdict:
+    """Runs the plan under every schedule on the first draw, under the first schedule on the others.
+
+    `binaries` as for run_plan. Raises Problem for what is not simulated. A schedule that ends in a fault is not
+    compared; the faults of all are in the verdict.
+    """
+    findings: dict[str, None] = {}
+    notes: dict[str, None] = {}
+    worst = Comparison(0.0, "")
+    wrong: list[str] = []
+    answers: dict[str, dict[str, Any]] = {}
+    runs = [(draws[0], schedule) for schedule in schedules] + [(draw, schedules[0]) for draw in draws[1:]]
+    for draw, schedule in runs:
+        made = _run(plan, operation, shape, draw, binaries, arch, schedule)
+        findings.update(dict.fromkeys(made.findings))
+        notes.update(dict.fromkeys(made.notes))
+        if made.comparison is None:
+            if made.hangs:
+                break  # it would in the others, at length
+            continue
+        worst = max(worst, made.comparison, key=lambda c: c.excess)
+        if draw == draws[0]:
+            answers[schedule.name] = made.outputs
+            if not made.comparison.right:
+                wrong.append(schedule.name)
+    right = next((name for name in answers if name not in wrong), None)
+    if wrong and right is not None:
+        told = f"the result depends on the schedule: right with {right}, wrong with {wrong[0]}"
+        notes[f"{told}: is an order or a fence missing?"] = None
+    elif not wrong:
+        notes.update(dict.fromkeys(_differences(answers)))
+    return Verdict(worst, tuple(findings), tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Run:
+    findings: tuple[str, ...]
+    notes: tuple[str, ...]
+    outputs: dict[str, Any]
+    comparison: Comparison | None = None
+    hangs: bool = False
+
+
+def _run(
+    plan: Plan, operation: Operation, shape: Shape, draw: Draw, binaries: Mapping[Any, Any], arch: str,
+    schedule: Schedule,
+) -> _Run:  # fmt: skip
+    inputs, want = make_draw(operation, shape, draw)
+    memory = Memory()
+    tensors = operation.tensors(shape)
+    for tensor in tensors:
+        if tensor.given:
+            memory.put(tensor.name, inputs.get(tensor.name))
+        else:
+            memory.empty(tensor)
+    options = replace(schedule.options, idle_limit=IDLE_LIMIT, instruction_limit=INSTRUCTION_LIMIT)
+    try:
+        counted = run_plan(plan, shape.dtype, memory, binaries, arch, options)
+    except SimulationFault as fault:
+        told = [f for f in fault.findings if f.fault]
+        notes = tuple(f.text for f in fault.findings if not f.fault)
+        # What was found on the way is likelier to be the cause than where it ended.
+        return _Run((*(f.text for f in told), str(fault)), notes, {}, hangs=fault.kind == "waits_forever")
+    found = [finding for counts in counted if counts is not None for finding in counts.findings]
+    findings = [f.text for f in found if f.fault]
+    outputs = {t.name: memory.array(t.name) for t in tensors if t.compared}
+    for name, array in outputs.items():
+        if lost := memory.unwritten(name):
+            findings.append(f"initcheck: unwritten_output: {lost} of {array.nbytes} bytes of {name} were never written")
+    comparison = compare_outputs(outputs, want, tolerances(operation, shape))
+    notes = tuple(f.text for f in found if f.kind in BY_THE_LETTER)
+    return _Run(tuple(findings), notes, outputs, comparison.at(f"{draw.label}, {schedule.name}"))
+
+
+def _differences(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Outputs that are right and not the same in every schedule, as sums in another order are."""
+    told = []
+    names = list(answers)
+    for name in answers[names[0]] if names else ():
+        first = answers[names[0]][name].reshape(-1).view(np.uint8)
+        other = next((n for n in names[1:] if (answers[n][name].reshape(-1).view(np.uint8) != first).any()), None)
+        if other is not None:
+            told.append(
+                f"{name} is right and differs between the schedules {names[0]} and {other}: it depends on their order"
+            )
+    return told
+
+
+class SimulatedStation:
+    """Lives in a worker process, whose time and memory are limited there: examines one variant."""
+
+    def __init__(self, kernels: Path, variant: str) -> None:
+        catalog = load_catalog(kernels)
+        self._variant = catalog.variant(variant)
+        self._operation = catalog.operation(self._variant.operation)
+
+    def check(self, shape: Shape, settings: dict[str, Any], draws: tuple[Draw, ...]) -> Verdict:
+        """The verdict of all draws and schedules. Raises Problem for what is not simulated."""
+        plan = self._variant.plan(shape, settings)
+        return examine(plan, self._operation, shape, draws, simulated_binaries(plan, shape.dtype))
+
+
+def simulated_binaries(plan: Plan, dtype: str, arch: str = ARCH) -> dict[Any, Binary]:
+    """The plan's kernels as PTX and its host functions as libraries. Raises SourceError where one does not compile."""
+    kernels = {unit_of(step, dtype, arch) for step in plan.steps if isinstance(step, Kernel)}
+    hosts = {unit_of(step, dtype, "host") for step in plan.steps if isinstance(step, Host)}
+    made: dict[Any, Binary] = {}
+    for unit, outcome in {**ptx_of_units(kernels), **build_units(hosts, jobs=1)}.items():
+        if isinstance(outcome, CompileFailure):
+            raise SourceError(f"does not compile: {first_errors(outcome)}")
+        made[unit] = outcome
+    return made

@@ -1,0 +1,269 @@
+"""What the compiler made, executed on the host: right or wrong, and counted; never timed."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from workbench.build import Binary, CompileFailure, Unit, build_units, first_errors, kernels_of, occupancy, unit_of
+from workbench.build.ptx import ptx_of_units
+from workbench.catalog import load_catalog
+from workbench.check.case import Draw, make_draw
+from workbench.check.compare_outputs import compare_outputs, tolerances
+from workbench.declare import Call, Clear, Host, Kernel, Plan, Shape, Tolerance
+from workbench.devices import arch_limits, device
+from workbench.host_steps import path_of
+from workbench.problem import Problem, SourceError
+from workbench.simulate.counters import SECTOR_BYTES, Level, global_sectors, merged
+from workbench.simulate.coverage import coverage_of_cubin, coverage_of_ptx
+from workbench.simulate.launch import Counts, Options, SimulationFault
+from workbench.simulate.memory import Memory
+from workbench.simulate.plan import run_plan
+from workbench.simulate.sass.cubin import kernel_of
+from workbench.simulate.summary import summary
+
+L1_BESIDE_SHARED = 28 << 10
+"""An SM's first-level cache and shared memory are one: so much more than shared memory alone may have, on every
+architecture from sm_80 to sm_120."""
+IN_LOCK_STEP = 40
+"""Instructions per turn where caches are modelled: warps advance side by side."""
+TOLERANCE = 0.05
+"""Of declared bytes: sectors at the edges of tensors are touched whole."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One simulation."""
+
+    shape: Shape
+    settings: dict[str, Any]
+    arch: str
+    gpu: str
+    """A device of the data file: how many multiprocessors there are, and what its caches hold."""
+    levels: tuple[str, ...] = ("sass", "ptx")
+    files: tuple[tuple[str, str], ...] = ()
+    """Level → a file that takes the place of what would be compiled."""
+    sample: bool = False
+    threads: int = 1
+    seed: int = 0
+    trace: tuple[int, int] | None = None
+    trace_kernel: str = ""
+
+
+class SimulatedStation:
+    """Lives in a worker process: simulates one variant's plan."""
+
+    def __init__(self, kernels: Path, variant: str, memory_bytes: int) -> None:
+        """`memory_bytes`: how much more than it has the process may take."""
+        limit = psutil.Process().memory_info().vms + memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        catalog = load_catalog(kernels)
+        self._variant = catalog.variant(variant)
+        self._operation = catalog.operation(self._variant.operation)
+
+    def run(self, request: Request) -> dict[str, Any]:
+        """Runs at every level, and what follows from all of them. Problem where nothing can be simulated."""
+        shape, variant, operation = request.shape, self._variant, self._operation
+        plan = variant.plan(shape, request.settings)
+        if not any(isinstance(step, Kernel) for step in plan.steps):
+            raise Problem(f"{variant.key}: has no CUDA kernel of its own for {shape.dtype}: nothing to simulate")
+        inputs, want = make_draw(operation, shape, Draw(operation.regimes[0], 0))
+        allowed = tolerances(operation, shape)
+        bound = max(tolerance.relative for tolerance in allowed.values())
+        runs, outputs, sectors = [], {}, {}
+        for name in request.levels:
+            level = Level(name)
+            run: dict[str, Any] = {"through": name, "status": "ok", "reason": "", "relative_l2": None, "bound": bound}
+            runs.append(run)
+            try:
+                got, found = self._simulated(plan, request, level, inputs, run)
+            except SimulationFault as fault:
+                run |= {"status": "fault", "reason": str(fault)}
+                continue
+            except SourceError:
+                raise
+            except Problem as problem:
+                run |= {"status": "refused", "reason": str(problem)}
+                continue
+            sectors[name] = {kernel: global_sectors(counts) for kernel, counts in found.items()}
+            if any(counts.sampled for counts in found.values()):
+                run |= {"status": "sampled", "reason": "a part of the blocks ran: the result is not compared"}
+                continue
+            outputs[name] = got
+            comparison = compare_outputs(got, want, allowed)
+            run["bound"] = comparison.bound
+            run["relative_l2"] = comparison.relative_l2 if np.isfinite(comparison.relative_l2) else None
+            if not comparison.right:
+                run |= {"status": "incorrect", "reason": comparison.reason}
+        declared = variant.cost(shape, request.settings).bytes
+        return {
+            "variant": variant.key, "shape": shape.as_dict() | {"dtype": shape.dtype}, "settings": request.settings,
+            "arch": request.arch, "gpu": request.gpu, "origin": "simulated", "runs": runs,
+            "findings": [*_disagreements(outputs, sectors, allowed), *_against_declared(runs, plan, declared)],
+            "declared_bytes": declared, "bit_equal": _bit_equal(outputs), "known_loss": variant.known_loss,
+        }  # fmt: skip
+
+    def coverage(self, request: Request) -> dict[str, Any]:
+        """How many instructions of each kernel are known at each level, and the first that is not."""
+        plan = self._variant.plan(request.shape, request.settings)
+        found, refused = [], []
+        for name in request.levels:
+            binaries = self._binaries(plan, request, Level(name))
+            for path in dict.fromkeys(path_of(binaries[unit_of(s, request.shape.dtype, request.arch)])
+                                      for s in plan.kernels()):  # fmt: skip
+                of_kernel = coverage_of_cubin(path) if name == "sass" else coverage_of_ptx(path)
+                for kernel, (known, unknown, reason) in of_kernel.items():
+                    found.append(
+                        {"through": name, "kernel": kernel, "known": known, "unknown": unknown, "reason": reason}
+                    )
+                    refused += [reason] if reason else []
+        return {"variant": self._variant.key, "arch": request.arch, "kernels": found, "refused": refused}
+
+    def _simulated(
+        self, plan: Plan, request: Request, level: Level, inputs: dict[str, Any], run: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Counts]]:
+        """Outputs, and each kernel's counts over all its launches."""
+        binaries = self._binaries(plan, request, level)
+        tensors = self._operation.tensors(request.shape)
+        memory = Memory()
+        for tensor in (*tensors, *plan.scratch):
+            if tensor.given:
+                memory.put(tensor.name, inputs.get(tensor.name))
+            else:
+                memory.empty(tensor)
+        launches = {}
+        if level is Level.SASS:
+            launches = {step: _occupied(step, binaries, request) for step in dict.fromkeys(plan.kernels())}
+        options = _options(request, level, launches)
+        counted = run_plan(plan, request.shape.dtype, memory, binaries, request.arch, options)
+        steps: dict[str, list[tuple[Kernel, Counts]]] = {}
+        for step, counts in zip(plan.steps, counted, strict=True):
+            if isinstance(step, Kernel) and counts is not None:
+                steps.setdefault(step.function, []).append((step, counts))
+        found = {kernel: merged([counts for _, counts in pairs]) for kernel, pairs in steps.items()}
+        run["kernels"] = [
+            {"launches": len(pairs), "grid": pairs[0][0].grid, "block": pairs[0][0].block,
+             **launches.get(pairs[0][0], {}), **summary(found[kernel], level)}
+            for kernel, pairs in steps.items()
+        ]  # fmt: skip
+        return {t.name: memory.array(t.name) for t in tensors if t.compared}, found
+
+    def _binaries(self, plan: Plan, request: Request, level: Level) -> dict[Unit, Binary | Path]:
+        dtype, given = request.shape.dtype, dict(request.files).get(level.value)
+        kernels = {unit_of(step, dtype, request.arch) for step in plan.kernels()}
+        hosts = {unit_of(step, dtype, "host") for step in plan.steps if isinstance(step, Host)}
+        found: dict[Unit, Binary | Path] = {}
+        if given is not None:
+            found = dict.fromkeys(kernels, Path(given))
+            kernels = set()
+        outcomes = dict(ptx_of_units(kernels)) if level is Level.PTX else dict(build_units(kernels, jobs=1))
+        for unit, outcome in {**outcomes, **build_units(hosts, jobs=1)}.items():
+            if isinstance(outcome, CompileFailure):
+                raise SourceError(f"{self._variant.key} does not compile for {request.arch}: {first_errors(outcome)}")
+            found[unit] = outcome
+        return found
+
+
+def _occupied(step: Kernel, binaries: dict[Unit, Binary | Path], request: Request) -> dict[str, Any]:
+    """Registers, shared memory, occupancy and waves of a launch."""
+    binary = binaries[unit_of(step, request.shape.dtype, request.arch)]
+    if isinstance(binary, Path):
+        facts = kernel_of(binary, step.function)
+        registers, barriers = facts.registers, 1
+        shared = facts.static_shared - facts.reserved_shared + step.shared_bytes
+    else:
+        known = kernels_of(binary)
+        if step.function not in known:
+            raise SourceError(f"{step.source}: no kernel {step.function}; it holds {', '.join(sorted(known))}")
+        own = known[step.function].resources
+        registers, barriers, shared = own.registers, own.barriers, own.shared_bytes + step.shared_bytes
+    threads = int(np.prod(step.block))
+    state = occupancy(request.arch, threads, registers, shared, barriers)
+    places = state.blocks_per_sm * device(request.gpu).sms
+    return {
+        "registers": registers, "shared_bytes": shared, "block_threads": threads, "occupancy": state.fraction,
+        "limiter": state.limiter, "blocks_per_sm": state.blocks_per_sm,
+        "waves": float(np.prod(step.grid, dtype=np.float64)) / places if places else None,
+    }  # fmt: skip
+
+
+def _options(request: Request, level: Level, launches: dict[Kernel, dict[str, Any]]) -> Callable[[Kernel], Options]:
+    """Each launch's options: machine code runs with a model of caches where all of it runs, and the first launch that
+    is asked for is traced."""
+    gpu, limits = device(request.gpu), arch_limits(request.arch)
+    waiting = [request.trace] if request.trace is not None else []
+
+    def options(step: Kernel) -> Options:
+        own = Options(seed=request.seed, sample=request.sample, threads=request.threads)
+        if waiting and request.trace_kernel in ("", step.function):
+            blocks = int(np.prod(step.grid, dtype=np.int64))
+            block, warp = request.trace or (0, 0)
+            warps = -(-int(np.prod(step.block)) // 32)
+            if block >= blocks or warp >= warps:
+                raise Problem(f"--trace {block},{warp}: {step.function} has {blocks} blocks of {warps} warps", 2)
+            own = Options(seed=request.seed, trace=waiting.pop())
+        elif launches and not request.sample and gpu.l2_bytes is not None:
+            per_sm = max(1, launches[step]["blocks_per_sm"])
+            beside = per_sm * (launches[step]["shared_bytes"] + limits.shared_bytes_reserved)
+            first = max(L1_BESIDE_SHARED, limits.shared_bytes_per_sm + L1_BESIDE_SHARED - beside)
+            own = Options(
+                seed=request.seed, resident=gpu.sms * per_sm, multiprocessors=gpu.sms, quantum=IN_LOCK_STEP,
+                first_cache_bytes=first, second_cache_bytes=gpu.l2_bytes,
+            )  # fmt: skip
+        return own
+
+    return options
+
+
+def _bit_equal(outputs: dict[str, dict[str, Any]]) -> bool | None:
+    """Whether all levels computed the same bits; None where there is only one."""
+    if len(outputs) < 2:
+        return None
+    one, other = outputs.values()
+    return all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
+def _disagreements(
+    outputs: dict[str, dict[str, Any]], sectors: dict[str, dict[str, int]], allowed: dict[str, Tolerance]
+) -> list[str]:
+    """Where PTX and machine code are not the same program."""
+    found = []
+    if len(outputs) == 2:
+        sass, ptx = outputs["sass"], outputs["ptx"]
+        want = {name: array.astype(np.float64) for name, array in sass.items()}
+        if not (apart := compare_outputs(ptx, want, allowed)).right:
+            found.append(f"PTX and SASS compute different results: {apart.reason}")
+    if len(sectors) == 2:
+        for kernel, count in sectors["sass"].items():
+            if sectors["ptx"].get(kernel) != count:
+                other = sectors["ptx"].get(kernel, 0)
+                found.append(f"{kernel}: PTX touches {other:,} global sectors, SASS {count:,} (simulated)")
+    return found
+
+
+def _against_declared(runs: list[dict[str, Any]], plan: Plan, declared: int) -> list[str]:
+    """Where declared bytes and what the machine code moved contradict each other."""
+    run = next((r for r in runs if r["through"] == "sass" and r["status"] in ("ok", "incorrect")), None)
+    if run is None or any(isinstance(step, Call | Host) for step in plan.steps):
+        return []  # what a library moves is not counted
+    figures: dict[str, float] = {}
+    for kernel in run["kernels"]:
+        for figure in kernel["figures"]:
+            figures[figure["name"]] = figures.get(figure["name"], 0) + figure["value"]
+    if "dram__bytes_read.sum" not in figures:
+        return []
+    cleared = sum(t.nbytes for t in plan.scratch for step in plan.steps if step == Clear(t.name))
+    moved = figures["dram__bytes_read.sum"] + figures["dram__bytes_write.sum"] + cleared
+    run["memory_bytes"] = moved
+    asked = figures["memory_l2_theoretical_sectors_global"] * SECTOR_BYTES + cleared
+    if moved > declared * (1 + TOLERANCE) + 64 * SECTOR_BYTES:
+        return [f"declares {declared:,} bytes of traffic and touches {moved:,.0f} at least (simulated)"]
+    if asked < declared * (1 - TOLERANCE) and not figures.get("smsp__inst_executed_op_ldgsts.sum"):
+        return [f"declares {declared:,} bytes of traffic and asks for {asked:,.0f} in all (simulated)"]
+    return []

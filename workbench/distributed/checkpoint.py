@@ -1,0 +1,62 @@
+"""Checkpoints of a training, by torch's distributed checkpoint: every rank writes its part, any number of ranks reads.
+
+A checkpoint gets its name, `step-00000020`, once all ranks have written: what has no such name is no checkpoint.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+from torch import nn
+from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+
+from workbench.durable import sync
+from workbench.foreign import reading
+
+NAME = "step-"
+KEPT = 2
+"""How many stay: the newest, and the one before in case its disk is lost half way."""
+
+
+def save(folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Writes what a training needs to go on after `step` steps; a collective of all ranks."""
+    target = folder / f"{NAME}{step:08d}"
+    part = folder / f".part-{step:08d}"
+    if dist.get_rank() == 0:
+        shutil.rmtree(part, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+    dist.barrier()
+    weights, state = get_state_dict(model, optimizer)
+    dcp.save({"weights": weights, "optimizer": state}, checkpoint_id=part)
+    if dist.get_rank() == 0:
+        for file in part.iterdir():
+            sync(file)
+        sync(part)
+        if target.exists():  # written before a restart went back behind it: the same, as training is
+            shutil.rmtree(target)
+        part.rename(target)
+        sync(folder)
+        for old in sorted(folder.glob(f"{NAME}*"))[:-KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+    dist.barrier()
+
+
+def newest(folder: Path) -> int | None:
+    """The step of the newest whole checkpoint."""
+    steps = [int(path.name.removeprefix(NAME)) for path in folder.glob(f"{NAME}[0-9]*") if path.is_dir()]
+    return max(steps, default=None)
+
+
+def load(folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Puts a checkpoint back, whatever number of ranks wrote it. Raises Problem where it cannot be read."""
+    path = folder / f"{NAME}{step:08d}"
+    weights, state = get_state_dict(model, optimizer)
+    held: dict[str, Any] = {"weights": weights, "optimizer": state}
+    with reading(path, "corrupt", "remove it: the one before it is taken then"):
+        dcp.load(held, checkpoint_id=path)
+    set_state_dict(model, optimizer, model_state_dict=held["weights"], optim_state_dict=held["optimizer"])

@@ -1,0 +1,78 @@
+"""How a model is laid over a mesh: data parallel, sharded, tensor parallel, sequence parallel, and all of them at once.
+
+What torch has does the work (DistributedDataParallel, fully_shard, parallelize_module); our own part is the scan over
+blocks of time (sequence.py). The order matters: channels are split first, then time, and what is left whole is averaged
+over the ranks that hold other data or other times.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
+from torch.distributed.tensor.parallel.style import ParallelStyle
+from torch.nn.parallel import DistributedDataParallel
+
+from workbench.distributed.sequence import Carry, sequence_scan
+from workbench.problem import Problem
+
+Weights = Literal["replicated", "sharded"]
+STYLES: dict[str, type[ParallelStyle]] = {"columns": ColwiseParallel, "rows": RowwiseParallel}
+
+
+def lay_out(model: nn.Module, mesh: DeviceMesh, weights: Weights = "replicated", carry: Carry = "gather") -> nn.Module:
+    """The model over the mesh's dimensions data, sequence and tensor; returns what is called in its stead.
+
+    Weights are held whole by each rank (`replicated`) or in parts over data and sequence (`sharded`). Raises Problem
+    where the model lacks what a dimension of more than one rank needs.
+    """
+    if mesh["tensor"].size() > 1:
+        split_channels(model, mesh["tensor"])
+        weights = "sharded"  # DistributedDataParallel takes no weights that are split already
+    if mesh["sequence"].size() > 1:
+        split_time(model, mesh["sequence"], carry)
+    if mesh["data"].size() * mesh["sequence"].size() == 1:
+        return model
+    over = cast(DeviceMesh, mesh["data", "sequence"]._flatten("data_sequence"))
+    if weights == "replicated":
+        return DistributedDataParallel(model, process_group=over.get_group())
+    return cast(nn.Module, fully_shard(model, mesh=over))
+
+
+def split_channels(model: nn.Module, mesh: DeviceMesh) -> None:
+    """Tensor parallel: columns, the scan on this rank's channels alone, rows and one sum over ranks per layer."""
+    plan = getattr(model, "tensor_plan", None)
+    if not callable(plan):
+        raise Problem(f"{type(model).__name__} has no tensor_plan(): which layers are split by columns and by rows")
+    unknown = sorted({style for style in plan().values() if style not in STYLES})
+    if unknown:
+        raise Problem(f"tensor_plan() of {type(model).__name__}: {unknown[0]!r} is neither 'columns' nor 'rows'")
+    parallelize_module(model, mesh, {name: STYLES[style]() for name, style in plan().items()})
+
+
+def split_time(model: nn.Module, mesh: DeviceMesh, carry: Carry) -> None:
+    """Sequence parallel: every scan of the model becomes one over all ranks' blocks of time."""
+    scans = [module for module in model.modules() if callable(getattr(module, "scan", None))]
+    if not scans:
+        raise Problem(f"no module of {type(model).__name__} has a scan: nothing carries a state from block to block")
+    for module in scans:
+        module.scan = partial(sequence_scan, group=mesh.get_group(), carry=carry)
+
+
+def own_part(whole: Tensor, mesh: DeviceMesh) -> Tensor:
+    """This rank's sequences and time steps of (B, T, …); ranks along `tensor` hold the same."""
+    for dimension, name in ((0, "data"), (1, "sequence")):
+        whole = whole.chunk(mesh[name].size(), dimension)[mesh[name].get_local_rank()]
+    return whole.contiguous()
+
+
+def whole_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Every weight, put together from all ranks (a collective), by the names of the model that was laid out."""
+    found = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True))
+    return {name: value.detach().cpu() for name, value in found.items() if isinstance(value, torch.Tensor)}

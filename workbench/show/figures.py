@@ -1,0 +1,256 @@
+"""The registry of figures: what each is called, where it comes from, its unit and meaning, and the tables it stands in.
+
+Command line, pages, report and docs read it, so that a figure has one name everywhere and a new one is one entry: it
+appears, in the order of this file, in every table that it names and whose frame has its column, or what `of` makes it
+from. Figures of Nsight Compute are those of profile/metrics.json, taken in below.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from workbench.profile.metrics import figures as counter_figures
+from workbench.quantity import MISSING, quantity
+from workbench.views.shapes import shape_text
+
+Origin = Literal["measured", "simulated", "derived", "modelled", ""]
+"""measured: by a clock, a counter or the compiler. simulated: counted where the compiled kernel was executed on the
+host. derived: from measured ones. modelled: from what is declared. Empty: no figure but a name or a word."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure, or one name or word that tables show."""
+
+    name: str
+    """Its column in frames, records and JSON."""
+    title: str
+    origin: Origin = ""
+    unit: str = ""
+    """`s`, `B`, `B/s`, `FLOP/s`, `FLOP` (shown with a prefix), `%` (a share of 1, shown in percent), `x`, another word
+    or none."""
+    meaning: str = ""
+    tables: tuple[str, ...] = ()
+    """Tables it stands in: keys of TABLES."""
+    of: Callable[[pd.DataFrame], pd.Series[Any]] | None = None
+    """Makes it from other columns of a frame that lacks it."""
+    text: Callable[[Any], str] | None = None
+    """How a value is written where it is neither a number nor a word."""
+
+
+TABLES = {
+    "ladder": "the ladder, of variants with a time",
+    "untimed": "the ladder, of variants without one",
+    "terminal": "the ladder that `workbench sweep` prints",
+    "modelled": "the ladder of a device that was not measured",
+    "bandwidth": "the page Bandwidth",
+    "occupancy": "the page Occupancy",
+    "kernel": "the page Kernel",
+    "launches": "the page Time",
+    "exponents": "the page Scaling",
+    "pairs": "the page Compare",
+}
+
+
+def settings_text(settings: str | dict[str, object]) -> str:
+    """`{"block": 128}`, or its JSON → `block=128`."""
+    plain = json.loads(settings) if isinstance(settings, str) else settings
+    return " ".join(f"{name}={value}" for name, value in plain.items())
+
+
+def _interval(rows: pd.DataFrame) -> pd.Series[Any]:
+    both = zip(rows["time.low_s"], rows["time.high_s"], strict=True)
+    texts = [f"{quantity(low, 's')} – {quantity(high, 's')}" if low == low else None for low, high in both]
+    return pd.Series(texts, index=rows.index, dtype="object")
+
+
+def _rate(rows: pd.DataFrame) -> pd.Series[Any]:
+    arithmetic = rows["floor_bound_by"].isin(("matrix", "flops"))
+    each = zip(arithmetic, rows["flops_per_s"], rows["bandwidth_bytes_per_s"], strict=True)
+    texts = [quantity(flops, "FLOP/s") if own else quantity(moved, "B/s") for own, flops, moved in each]
+    return pd.Series([None if text == MISSING else text for text in texts], index=rows.index, dtype="object")
+
+
+def _time_per_launch(rows: pd.DataFrame) -> pd.Series[Any]:
+    launches = pd.to_numeric(rows["launches.declared"], errors="coerce").astype("Float64")
+    return rows["time.median_s"].astype("Float64") / launches.where(launches > 0)
+
+
+ENTRIES = (
+    # What a row is about.
+    Figure("verdict", "verdict", meaning="slower, faster or the same beyond doubt, else undecided", tables=("pairs",)),
+    Figure("operation", "operation", meaning="what is computed"),
+    Figure("variant", "variant", meaning="one way to compute it",
+           tables=("ladder", "untimed", "terminal", "modelled", "bandwidth", "occupancy", "launches", "exponents")),
+    Figure("variant_a", "A", tables=("pairs",)),
+    Figure("variant_b", "B", tables=("pairs",)),
+    Figure("kernel", "kernel", tables=("occupancy", "kernel")),
+    Figure("shape", "shape", meaning="size of every axis, and dtype", text=shape_text,
+           tables=("untimed", "bandwidth", "pairs")),
+    Figure("run", "run", tables=("ladder", "untimed", "bandwidth", "launches")),
+    Figure("device", "device", tables=("ladder", "bandwidth", "exponents")),
+    Figure("backend", "backend", tables=("untimed",),
+           meaning="cuda: a GPU; cpu: timed here; emulated: executed for correctness, never timed"),
+    Figure("arch", "architecture", tables=("untimed", "occupancy", "kernel")),
+    Figure("rung", "rung", meaning="position on the ladder, naive to best"),
+    Figure("status", "status", meaning="only ok has times", tables=("ladder", "untimed", "terminal")),
+    # Times.
+    Figure("time.median_s", "time", "measured", "s", "median of the samples",
+           ("ladder", "terminal", "bandwidth", "launches")),
+    Figure("time.low_s", "low", "measured", "s", "lower end of the median's 95 % interval", ("ladder",)),
+    Figure("time.high_s", "high", "measured", "s", "upper end of the median's 95 % interval", ("ladder",)),
+    Figure("time.interval", "95 % interval", "measured", meaning="of the median", tables=("terminal",), of=_interval),
+    Figure("duration_s", "time under ncu", "measured", "s",
+           "under the profiler, which flushes caches: compare launches of one report, never with a sweep",
+           ("launches",)),
+    Figure("median_a_s", "time A", "measured", "s", "median of the samples", ("pairs",)),
+    Figure("median_b_s", "time B", "measured", "s", "median of the samples", ("pairs",)),
+    Figure("ratio", "B ÷ A", "derived", "x", "ratio of the medians: over 1 where B is slower", ("pairs",)),
+    Figure("low", "low", "derived", "x", "of the ratio's 95 % interval", ("pairs",)),
+    Figure("high", "high", "derived", "x", "of the ratio's 95 % interval", ("pairs",)),
+    Figure("speedup_over_baseline", "speed-up", "derived", "x", "the baseline's time over this one's",
+           ("ladder", "terminal")),
+    Figure("speedup.low", "speed-up low", "derived", "x", "of its 95 % interval"),
+    Figure("speedup.high", "speed-up high", "derived", "x", "of its 95 % interval"),
+    Figure("noise_floor", "noise (A/A)", "measured", "%",
+           "what 95 % of the comparisons of the baseline with itself stay within"),
+    # How far from what could be.
+    Figure("rate", "rate", "derived", meaning="bytes per second, or FLOPs per second where arithmetic sets the floor",
+           tables=("terminal",), of=_rate),
+    Figure("share_of_ceiling", "% of peak rate", "derived", "%",
+           "rate of the busiest resource over what this run measured that resource to give",
+           ("ladder", "terminal", "bandwidth")),
+    Figure("share_of_floor", "% of its own model", "derived", "%",
+           "the floor, the least time for what the variant declares, over its time",
+           ("ladder", "terminal", "bandwidth")),
+    Figure("modelled_s", "floor", "modelled", "s", "least time for what the variant declares, on that device",
+           ("modelled",)),
+    Figure("floor_s", "floor", "modelled", "s", "least time for what the variant declares, at this run's ceilings"),
+    Figure("floor_bound_by", "bound by", "modelled", "", "the resource that sets the floor",
+           ("ladder", "terminal", "modelled", "bandwidth")),
+    Figure("share_of_limit", "% of the best possible", "derived", "%",
+           "the limit, the least time for any algorithm, over this time", ("ladder", "terminal", "bandwidth")),
+    Figure("modelled_share_of_limit", "% of the best possible", "modelled", "%", "the limit over the floor",
+           ("modelled",)),
+    Figure("limit_s", "limit", "modelled", "s", "least time for any algorithm, at this run's ceilings"),
+    Figure("bandwidth_bytes_per_s", "bandwidth", "derived", "B/s", "declared bytes over the time",
+           ("ladder", "bandwidth")),
+    Figure("flops_per_s", "arithmetic rate", "derived", "FLOP/s", "declared FLOPs over the time",
+           ("ladder", "bandwidth")),
+    Figure("intensity", "intensity", "derived", "FLOP/B", "FLOPs per byte", ("bandwidth",)),
+    # What moves.
+    Figure("bytes", "bytes declared", "modelled", "B", "what the variant says it moves", ("modelled",)),
+    Figure("bytes.least", "bytes least", "modelled", "B", "what any algorithm must move", ("bandwidth",)),
+    Figure("bytes.declared", "bytes declared", "modelled", "B", "what the variant says it moves",
+           ("ladder", "untimed", "bandwidth")),
+    Figure("bytes.counted", "bytes counted", "measured", "B", "DRAM bytes that the counters saw",
+           ("ladder", "bandwidth")),
+    Figure("launches", "launches declared", "modelled", tables=("modelled",)),
+    Figure("launches.declared", "launches declared", "modelled", tables=("ladder", "untimed", "launches")),
+    Figure("launches.counted", "launches counted", "measured", meaning="kernels that the profiler saw",
+           tables=("ladder", "launches")),
+    Figure("time_per_launch_s", "time per launch", "derived", "s", "time over declared launches", ("launches",),
+           _time_per_launch),
+    Figure("serial_steps", "serial steps", "modelled", meaning="longest chain of dependent steps",
+           tables=("modelled",)),
+    # What was compiled, and what an SM holds of it.
+    Figure("registers", "registers", "measured", meaning="per thread, from the compiler",
+           tables=("untimed", "occupancy", "kernel")),
+    Figure("shared_bytes", "shared memory", "measured", "B", "static and dynamic, per block",
+           ("untimed", "occupancy", "kernel")),
+    Figure("spill_bytes", "spills", "measured", "B", "from the compiler", ("untimed", "occupancy", "kernel")),
+    Figure("stack_bytes", "stack", "measured", "B", "from the compiler", ("occupancy", "kernel")),
+    Figure("code_bytes", "code", "measured", "B", "from the compiler", ("occupancy", "kernel")),
+    Figure("block_threads", "block", meaning="threads per block", tables=("occupancy", "kernel")),
+    Figure("occupancy_theoretical", "occupancy theoretical", "modelled", "%",
+           "resident warps over the most an SM holds", ("ladder", "untimed", "occupancy", "kernel")),
+    Figure("occupancy_limiter", "limited by", "modelled", meaning="what keeps more warps from being resident",
+           tables=("untimed", "occupancy", "kernel")),
+    Figure("occupancy_achieved", "occupancy achieved", "measured", "%",
+           "warps active on average over the most an SM holds", ("ladder", "occupancy")),
+    Figure("limiter_by_ncu", "limited by (ncu)", "measured", tables=("occupancy",)),
+    Figure("top_stall", "dominant stall", "measured", meaning="what warps waited for most", tables=("launches",)),
+    Figure("top_stall_share", "% of the stalls", "measured", "%", "share of the dominant one", ("launches",)),
+    Figure("estimated_speedup_percent", "estimated gain %", "modelled", meaning="NVIDIA's estimate"),
+    # How it was measured.
+    Figure("error.relative_l2", "error", "measured", meaning="worst relative L2 error against float64",
+           tables=("ladder", "untimed")),
+    Figure("exponent", "exponent", "derived", meaning="of the fitted power law: 1 is linear", tables=("exponents",)),
+    Figure("exponent_last", "exponent at the end", "derived", meaning="between the two largest sizes alone",
+           tables=("exponents",)),
+    Figure("sizes", "sizes", meaning="points that the fit stands on", tables=("exponents",)),
+    Figure("settings", "settings", meaning="the tunables that were fastest", text=settings_text,
+           tables=("ladder", "untimed", "terminal", "bandwidth")),
+    Figure("settings_a", "settings of A", text=settings_text, tables=("pairs",)),
+    Figure("settings_b", "settings of B", text=settings_text, tables=("pairs",)),
+    Figure("time.timer", "timer", "measured", meaning="two timers are never compared", tables=("ladder",)),
+    Figure("timer", "timer", meaning="two timers are never compared", tables=("pairs",)),
+    Figure("time.cache", "cache", "measured", meaning="rotated inputs, cold (L2 flushed) or hot", tables=("ladder",)),
+    Figure("time.count", "samples", "measured", tables=("ladder",)),
+    Figure("idea", "idea", tables=("ladder", "untimed", "modelled")),
+    Figure("reason", "reason", meaning="why there is no time, or no verdict",
+           tables=("ladder", "untimed", "modelled", "pairs")),
+)  # fmt: skip
+
+FIGURES: dict[str, Figure] = {entry.name: entry for entry in ENTRIES}
+"""Every figure by name, in the order in which tables show them."""
+for _one in counter_figures().values():
+    FIGURES.setdefault(_one.name, Figure(_one.name, _one.title, "measured", _one.unit, _one.meaning))
+
+
+def figure(name: str) -> Figure:
+    """A figure by its name; a column without an entry by its own name."""
+    return FIGURES.get(name) or Figure(name, name.replace("_", " "))
+
+
+def columns_of(*tables: str) -> list[str]:
+    """The figures of a table, or of several as one."""
+    return [entry.name for entry in FIGURES.values() if any(table in entry.tables for table in tables)]
+
+
+def with_derived(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """The frame with those of the named figures that it lacks and that can be made from its columns."""
+    made = {}
+    for name in names:
+        make = figure(name).of
+        if make is not None and name not in frame:
+            try:
+                made[name] = make(frame)
+            except KeyError:  # a column that it is made from is not there: the figure is missing
+                continue
+    return frame.assign(**made) if made else frame
+
+
+def heading(name: str, prefix: str = "") -> str:
+    """`time µs · measured`: title, unit and origin, as a table has it."""
+    entry = figure(name)
+    unit = "" if entry.unit == "%" and "%" in entry.title else f"{prefix}{entry.unit}"
+    return " · ".join(filter(None, (f"{entry.title} {unit}".strip(), entry.origin)))
+
+
+def value_text(name: str, value: Any) -> str:
+    """One value of a figure for a person; `–` where it is missing."""
+    entry = figure(name)
+    if entry.text is not None and isinstance(value, str | dict):
+        return entry.text(value)
+    if isinstance(value, str):
+        return value
+    return quantity(None if pd.isna(value) else float(value), entry.unit)
+
+
+def sentence(name: str, value: Any) -> str:
+    """A value with its name and origin: `69 % of its own model (derived)`, `bandwidth 1.2 TB/s (derived)`."""
+    entry = figure(name)
+    text = value_text(name, value)
+    words = f"{text} {entry.title.removeprefix('% ')}" if entry.title.startswith("% ") else f"{entry.title} {text}"
+    return f"{words} ({entry.origin})" if entry.origin else words
+
+
+def explained(names: Iterable[str]) -> str:
+    """What figures mean, as the line below a table says it."""
+    return " · ".join(f"{figure(name).title}: {figure(name).meaning}" for name in names)

@@ -1,0 +1,202 @@
+#include "initcheck.h"
+
+#include <bit>
+
+namespace simulate {
+
+namespace {
+
+template <class F>
+void each_offset(const Instruction &i, u32 operands, F &&f) {
+    for (; operands != 0; operands &= operands - 1) {
+        const int k = std::countr_zero(operands);
+        f(i.o[k]);
+        if (i.wide >> k & 1) f(i.o[k] + LANES);
+    }
+}
+
+}  // namespace
+
+void Initcheck::start(Machine &machine) {
+    machine_ = &machine;
+    blocks_.clear();
+    free_.clear();
+    at_start_.assign(static_cast<std::size_t>(machine.program.file_words), 0);
+    for (const Instruction &i : machine.program.code) {
+        each_offset(i, i.writes, [&](i32 offset) { at_start_[static_cast<std::size_t>(offset)] = FULL; });
+    }
+}
+
+void Initcheck::block_starts(Block &block) {
+    BlockState &state = blocks_[block.index];
+    if (!free_.empty()) {
+        state.warps = std::move(free_.back());
+        free_.pop_back();
+    }
+    state.warps.resize(block.warps.size());
+    state.shared.assign(block.shared.size(), 1);
+    for (Warp &w : block.warps) {
+        WarpState &own = state.warps[w.index];
+        own.undefined = at_start_;
+        own.origin.assign(at_start_.size(), -1);
+        own.local.assign(static_cast<std::size_t>(machine_->program.local_bytes) * LANES, 1);
+        w.undefined = own.undefined.data();
+    }
+}
+
+void Initcheck::block_ends(Block &block) {
+    free_.push_back(std::move(blocks_[block.index].warps));
+    blocks_.erase(block.index);
+}
+
+u32 Initcheck::undefined_in(const Warp &w, const Instruction &i, u32 operands) const {
+    u32 found = 0;
+    each_offset(i, operands, [&](i32 offset) { found |= w.undefined[offset]; });
+    return found;
+}
+
+i32 Initcheck::origin_of(Warp &w, const Instruction &i, u32 operands, u32 lanes) {
+    i32 origin = -1;
+    const WarpState &state = state_of(w);
+    each_offset(i, operands, [&](i32 offset) {
+        if (w.undefined[offset] & lanes) origin = state.origin[static_cast<std::size_t>(offset)];
+    });
+    return origin;
+}
+
+void Initcheck::set(Warp &w, const Instruction &i, u32 mask, u32 undefined, i32 origin) {
+    undefined &= mask;
+    each_offset(i, i.writes, [&](i32 offset) { w.undefined[offset] = (w.undefined[offset] & ~mask) | undefined; });
+    if (undefined == 0) return;
+    WarpState &state = state_of(w);
+    each_offset(i, i.writes, [&](i32 offset) { state.origin[static_cast<std::size_t>(offset)] = origin; });
+}
+
+/// Says so once: what follows from the value afterwards is the same fault.
+void Initcheck::report(Warp &w, const Instruction &i, const char *kind, u32 operands, u32 lanes, Space space,
+                       u64 address) {
+    const u64 thread = thread_of(w, std::countr_zero(lanes));
+    findings_.add({kind, origin_of(w, i, operands, lanes), i.index, space, address, thread, thread, 0});
+    each_offset(i, operands, [&](i32 offset) { w.undefined[offset] &= ~lanes; });
+}
+
+void Initcheck::values(Warp &w, const Instruction &i, u32 on, u32 split) {
+    if (i.guard >= 0 && (w.undefined[i.guard] & split) != 0) {
+        const u32 lanes = w.undefined[i.guard] & split;
+        const u64 thread = thread_of(w, std::countr_zero(lanes));
+        findings_.add({"uninitialised_branch", state_of(w).origin[static_cast<std::size_t>(i.guard)], i.index,
+                       Space::generic, 0, thread, thread, 0});
+        w.undefined[i.guard] &= ~lanes;
+    }
+    if (on == 0 || (i.reads | i.writes) == 0) return;
+    const bool memory = i.values == Values::load || i.values == Values::store || i.values == Values::atomic;
+    if (memory) {
+        if (i.reads & 1) {
+            const u32 lost = undefined_in(w, i, 1) & on;
+            if (lost != 0) report(w, i, "uninitialised_address", 1, lost, i.space, 0);
+        }
+        if (i.values != Values::store) set(w, i, on, 0, -1);
+        return;
+    }
+    if (i.values == Values::always || i.values == Values::shuffle) return set(w, i, on, 0, -1);
+    u32 undefined = undefined_in(w, i, i.reads);
+    if (undefined == 0) return set(w, i, on, 0, -1);
+    const i32 origin = origin_of(w, i, i.reads, on);
+    if (i.values == Values::select) {
+        const u32 first = undefined_in(w, i, i.reads & 2), second = undefined_in(w, i, i.reads & 4);
+        const u32 chosen = w.predicate(i.o[3]);
+        undefined = (first & chosen) | (second & ~chosen) | undefined_in(w, i, i.reads & 8);
+    } else if (i.values == Values::collective) {
+        undefined = undefined & on ? FULL : 0;
+    }
+    set(w, i, on, undefined, origin);
+}
+
+void Initcheck::shuffled(Warp &w, const Instruction &i, u32 mask, const u32 *from) {
+    const u32 source = i.reads & 2 ? w.undefined[i.o[1]] : 0;
+    u32 undefined = 0;
+    each_lane(mask, [&](int lane) {
+        undefined |= static_cast<u32>(!(mask >> from[lane] & 1) || (source >> from[lane] & 1)) << lane;
+    });
+    if (!(i.writes & 1)) return;
+    const bool inherited = (undefined & source) != 0;
+    w.undefined[i.o[0]] = (w.undefined[i.o[0]] & ~mask) | undefined;
+    if (undefined != 0) {
+        auto &origins = state_of(w).origin;
+        const i32 before = i.reads & 2 ? origins[static_cast<std::size_t>(i.o[1])] : -1;
+        origins[static_cast<std::size_t>(i.o[0])] = inherited && before >= 0 ? before : i.index;
+    }
+}
+
+u8 *Initcheck::bytes_at(Warp &w, Space space, int lane, u64 address) {
+    BlockState &state = blocks_[w.block->index];
+    if (space == Space::shared) return state.shared.data() + address;
+    if (space == Space::local) {
+        return state.warps[w.index].local.data() + static_cast<u64>(lane) * machine_->program.local_bytes + address;
+    }
+    const auto &all = machine_->allocations;
+    const auto after = std::upper_bound(all.begin(), all.end(), address,
+                                        [](u64 value, const Allocation &a) { return value < a.first; });
+    if (after == all.begin()) return nullptr;
+    const Allocation &found = *(after - 1);
+    return found.undefined == nullptr ? nullptr : found.undefined + (address - found.first);
+}
+
+void Initcheck::access(Warp &w, const Instruction &i, u32 mask, const u64 *addresses, u32 bytes, Space space, bool store) {
+    const u32 each = i.values == Values::load || i.values == Values::store ? i.bytes : bytes;
+    if (store) {
+        const u32 told = i.values == Values::store ? i.reads & ~1u : 0;
+        if (const u32 lost = told == 0 ? 0 : undefined_in(w, i, told) & mask; lost != 0 && space == Space::global) {
+            report(w, i, "uninitialised_store", told, lost, space, addresses[std::countr_zero(lost)]);
+        }
+        each_lane(mask, [&](int lane) {
+            u8 *at = bytes_at(w, space, lane, addresses[lane]);
+            if (at == nullptr) return;
+            for (u32 e = 0; e * each < bytes; ++e) {
+                const u32 lost = told >> (e + 1) & 1 ? undefined_in(w, i, 1u << (e + 1)) >> lane & 1 : 0;
+                std::memset(at + e * each, static_cast<int>(lost), each);
+            }
+        });
+        return;
+    }
+    if (i.values != Values::load) return;
+    for (u32 e = 0; e * each < bytes; ++e) {
+        u32 lost = 0;
+        each_lane(mask, [&](int lane) {
+            const u8 *at = bytes_at(w, space, lane, addresses[lane]);
+            if (at != nullptr && std::memchr(at + e * each, 1, each) != nullptr) lost |= 1u << lane;
+        });
+        const u32 operand = 1u << (e + 1);
+        if (lost == 0 || !(i.writes & operand)) continue;
+        WarpState &state = state_of(w);
+        each_offset(i, operand, [&](i32 offset) {
+            w.undefined[offset] |= lost;
+            state.origin[static_cast<std::size_t>(offset)] = i.index;
+        });
+    }
+}
+
+void Initcheck::atomic(Warp &w, const Instruction &i, u32 mask, const u64 *addresses, u32 bytes, Space space) {
+    if (const u32 told = i.reads & ~1u; told != 0) {
+        if (const u32 lost = undefined_in(w, i, told) & mask; lost != 0) {
+            report(w, i, "uninitialised_store", told, lost, space, addresses[std::countr_zero(lost)]);
+        }
+    }
+    each_lane(mask, [&](int lane) {
+        u8 *at = bytes_at(w, space, lane, addresses[lane]);
+        if (at == nullptr || std::memchr(at, 1, bytes) == nullptr) return;
+        const u64 thread = thread_of(w, lane);
+        findings_.add({"uninitialised_atomic", -1, i.index, space, addresses[lane], thread, thread, 0});
+        std::memset(at, 0, bytes);
+    });
+}
+
+void Initcheck::flight_lands(Warp &w, const Flight &flight) {
+    if (flight.bytes == 0) return;
+    u8 *to = bytes_at(w, Space::shared, 0, flight.to);
+    std::memset(to, 0, flight.bytes);
+    const u8 *from = flight.filled == 0 ? nullptr : bytes_at(w, Space::global, 0, flight.from);
+    if (from != nullptr) std::memcpy(to, from, flight.filled);
+}
+
+}  // namespace simulate

@@ -1,0 +1,54 @@
+// Follows what has no value: bytes that nobody wrote, registers without a definition, lanes that a shuffle cannot read.
+//
+// Reading it is allowed: compilers and kernels do. It is found where it decides something: where it is stored to global
+// memory, is part of an address, or guards an instruction. Registers are followed by lane, memory by byte; arithmetic
+// makes a result undefined where any source is, except selections, which take the chosen source's part. Front ends that
+// do not name their registers (Instruction::reads) are not followed.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "findings.h"
+
+namespace simulate {
+
+class Initcheck : public Observer {
+  public:
+    explicit Initcheck(Findings &findings) : findings_(findings) {}
+
+    void start(Machine &) override;
+    void block_starts(Block &) override;
+    void block_ends(Block &) override;
+    void values(Warp &, const Instruction &, u32 on, u32 split) override;
+    void shuffled(Warp &, const Instruction &, u32 mask, const u32 *from) override;
+    void access(Warp &, const Instruction &, u32, const u64 *, u32, Space, bool) override;
+    void atomic(Warp &, const Instruction &, u32, const u64 *, u32, Space) override;
+    void flight_lands(Warp &, const Flight &) override;
+
+  private:
+    struct WarpState {
+        std::vector<u32> undefined;  ///< lanes, by offset of a row or a predicate
+        std::vector<i32> origin;     ///< instruction that brought it, where undefined is not 0
+        std::vector<u8> local;       ///< by lane and byte: 1 where nobody wrote
+    };
+    struct BlockState {
+        std::vector<WarpState> warps;
+        std::vector<u8> shared;
+    };
+
+    Findings &findings_;
+    Machine *machine_ = nullptr;
+    std::vector<u32> at_start_;
+    std::unordered_map<u64, BlockState> blocks_;
+    std::vector<std::vector<WarpState>> free_;
+
+    WarpState &state_of(Warp &w) { return blocks_[w.block->index].warps[w.index]; }
+    u8 *bytes_at(Warp &, Space, int lane, u64 address);
+    u32 undefined_in(const Warp &, const Instruction &, u32 operands) const;
+    void set(Warp &, const Instruction &, u32 mask, u32 undefined, i32 origin);
+    i32 origin_of(Warp &, const Instruction &, u32 operands, u32 lanes);
+    void report(Warp &, const Instruction &, const char *kind, u32 operands, u32 lanes, Space, u64 address);
+};
+
+}  // namespace simulate

@@ -1,0 +1,106 @@
+// Finds accesses to shared and global memory that nothing orders.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "clocks.h"
+#include "findings.h"
+
+namespace simulate {
+
+class Racecheck : public Observer {
+  public:
+    explicit Racecheck(Findings &findings) : findings_(findings) {}
+
+    void start(Machine &) override;
+    void block_starts(Block &) override;
+    void block_ends(Block &) override;
+    void access(Warp &, const Instruction &, u32, const u64 *, u32, Space, bool) override;
+    void atomic(Warp &, const Instruction &, u32, const u64 *, u32, Space) override;
+    void fence(Warp &, const Instruction &, u32) override;
+    void warp_synced(Warp &, const Instruction &, u32) override;
+    void barrier_arrives(Warp &, const Instruction &, u32, int) override;
+    void barrier_opens(Block &, int) override;
+    void barrier_leaves(Warp &, u32, int) override;
+    void object_arrives(Warp &, const Instruction &, u32, u32) override;
+    void object_passed(Warp &, const Instruction &, u32, u32) override;
+    void flight_starts(Warp &, const Flight &) override;
+    void flight_lands(Warp &, const Flight &) override;
+
+  private:
+    /// Accesses to a word by lanes of one warp at one count of its steps.
+    struct Stamp {
+        u32 warp = NOBODY;
+        u32 lanes = 0;
+        u32 count = 0;
+        u32 instruction : 24 = 0;
+        u32 bytes : 4 = 0;   ///< which of the four
+        u32 reach : 4 = 0;   ///< of a strong operation: 0 weak, 1 its block, 2 the device
+        static constexpr u32 NOBODY = ~0u;
+        bool empty() const { return warp == NOBODY; }
+    };
+    /// Two writes, as two half-words have two writers; two reads, and more beside the table where nothing orders them.
+    struct Word {
+        Stamp writes[2], reads[2];
+        u32 more = 0;  ///< in more_reads_, 0: none
+    };
+    struct Lanes {
+        ClockRef clock[LANES];
+        ClockRef released_by_fence[LANES][2];  ///< what a relaxed store publishes, to its block and to the device
+        ClockRef seen_relaxed[LANES];          ///< what a fence acquires
+        u32 count = 1;
+        u32 arrived = 0;                       ///< at the barrier that the warp waits at
+    };
+    struct Region {
+        u64 first, end;
+        std::vector<Word> words;  ///< none for inputs: nothing races on what nobody may write
+    };
+    struct BlockState {
+        std::vector<Lanes> warps;
+        std::vector<Word> shared;
+        ClockRef gathering[BARRIERS], open[BARRIERS];
+        std::unordered_map<u64, ClockRef> objects;  ///< by address: what was released to the block alone
+    };
+    /// What one lane's access is compared with and leaves behind.
+    struct Access {
+        Warp &w;
+        const Instruction &i;
+        Lanes &lanes;
+        int lane;
+        Space space;
+        bool store;
+        u32 reach;
+    };
+
+    Findings &findings_;
+    Machine *machine_ = nullptr;
+    std::vector<Region> regions_;
+    std::size_t recent_ = 0;
+    std::unordered_map<u64, BlockState> blocks_;
+    std::unordered_map<u64, ClockRef> released_;  ///< by address in global memory
+    std::vector<std::vector<Stamp>> more_reads_;
+    std::vector<u32> free_reads_;
+    u64 last_block_ = ~0ull;
+    BlockState *last_state_ = nullptr;
+    // The last answer of `known`: neighbouring lanes ask the same.
+    const Clock *asked_ = nullptr;
+    u32 asked_warp_ = 0, answer_ = 0;
+
+    BlockState &state_of(const Block &);
+    Lanes &lanes_of(const Warp &w) { return state_of(*w.block).warps[w.index]; }
+    Word *word_at(Warp &, Space, u64 address);
+    void touch(const Access &, u64 address, u32 bytes);
+    void touch_word(const Access &, Word &, u32 bytes, u64 address);
+    void remember_read(const Access &, Word &, const Stamp &mine);
+    void forget_reads(Word &);
+    bool ordered(const Stamp &, const Access &);
+    u32 known(const Clock &, u32 warp);
+    bool same_value(const Access &, const Stamp &, u64 address) const;
+    void report(const char *kind, const Stamp &first, const Access &, u64 address);
+    void acquire(Warp &, int lane, const ClockRef &);
+    ClockRef snapshot(Warp &, int lane);
+    void synchronise(Warp &, const Instruction &, int lane, u64 address, Space, bool reads, bool writes);
+};
+
+}  // namespace simulate

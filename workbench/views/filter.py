@@ -1,0 +1,65 @@
+"""What is looked at: the filter that every page, figure and query shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Values that a record must have to be looked at; an empty tuple admits all."""
+
+    runs: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
+    sizes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """(axis, the sizes admitted), for axes of which not all are."""
+    factors: tuple[str, ...] = ()
+    """`name=value`; of one name any of the values admits, of several names all must."""
+
+    def factor_values(self) -> dict[str, tuple[str, ...]]:
+        """Factor name → the values admitted."""
+        values: dict[str, tuple[str, ...]] = {}
+        for factor in self.factors:
+            name, _, value = factor.partition("=")
+            values[name] = (*values.get(name, ()), value)
+        return values
+
+    def where(self, columns: set[str]) -> tuple[str, list[object]]:
+        """The SQL condition and its parameters, over the columns that there are. A size asked for on an axis
+        that a table lacks admits nothing of it."""
+        wanted: list[tuple[str, tuple[object, ...]]] = [
+            ("operation", self.operations),
+            ("variant", self.variants),
+            ('"shape.dtype"', self.dtypes),
+            ('"pass"', self.passes),
+            ("backend", self.backends),
+        ]
+        for axis, sizes in self.sizes:
+            name = f"shape.{axis}".replace('"', '""')
+            wanted.append((f'"{name}"' if f"shape.{axis}" in columns else "NULL", sizes))
+        for name, values in self.factor_values().items():
+            quoted = name.replace("'", "''")
+            wanted.append((f"json_extract_string(factors, '$.\"{quoted}\"')", values))
+        conditions = [f"{column} IN ({', '.join('?' * len(values))})" for column, values in wanted if values]
+        parameters = [value for _, values in wanted for value in values]
+        return " AND ".join(conditions) or "TRUE", parameters
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The values that occur in some runs: what a filter can offer."""
+
+    operations: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
+    sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """By axis, in the order in which operations declare them."""
+    axes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Those of each operation, the operation with most variants first."""
+    factors: tuple[str, ...] = ()

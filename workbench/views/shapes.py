@@ -1,0 +1,57 @@
+"""Shapes of records: their axes, whatever they are called, in the order in which operations declare them; as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+NO_AXES = ("dtype", "regime")
+"""What a record's shape holds besides sizes."""
+USUAL_REGIMES = ("normal", "unknown")
+"""What needs no word: the inputs that every record has, and those of an imported report."""
+
+Shape = str | Mapping[str, object]
+"""A shape as records carry it: a dictionary, or its JSON."""
+
+
+def _plain(shape: Shape) -> Mapping[str, object]:
+    plain: Mapping[str, object] = json.loads(shape) if isinstance(shape, str) else shape
+    return plain
+
+
+def sizes_of(shape: Shape) -> dict[str, int]:
+    """Axis → size, in the order of the operation's declaration."""
+    return {name: size for name, size in _plain(shape).items() if name not in NO_AXES and isinstance(size, int)}
+
+
+def merged(lists: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """Axes of several operations in one order: each stands behind the one that it follows where it is declared."""
+    found: list[str] = []
+    for axes in lists:
+        place = 0
+        for axis in axes:
+            if axis not in found:
+                found.insert(place, axis)
+            place = found.index(axis) + 1
+    return tuple(found)
+
+
+def axes_of(records: pd.DataFrame) -> tuple[str, ...]:
+    """The axes that the records' shapes have."""
+    shapes = dict.fromkeys(records["shape"]) if len(records) else {}
+    return merged(dict.fromkeys(tuple(sizes_of(shape)) for shape in shapes))
+
+
+def sizes_text(shape: Shape, without: str = "") -> str:
+    """`{"B": 4, "T": 64, …}` → `B=4 T=64`, one axis left out where it is named."""
+    return " ".join(f"{axis}={size}" for axis, size in sizes_of(shape).items() if axis != without)
+
+
+def shape_text(shape: Shape) -> str:
+    """`{"B": 4, "T": 64, …}` → `B=4 T=64 float32`; the regime of the inputs where it is not the usual one."""
+    plain = _plain(shape)
+    regime = str(plain.get("regime", ""))
+    words = (sizes_text(plain), str(plain.get("dtype", "")), "" if regime in USUAL_REGIMES else regime)
+    return " ".join(filter(None, words))

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from tests.bench.figure import Figure, quantity
 
-BENCHMARKS = ("cpu_scan", "command_line", "ranges", "harness", "import_reports", "dashboard", "simulate")
+BENCHMARKS = (
+    "cpu_scan", "layers", "command_line", "ranges", "harness", "import_reports", "dashboard", "simulate",
+)  # fmt: skip
 """Add yours here."""
 
 ROOT = Path(__file__).resolve().parents[2]

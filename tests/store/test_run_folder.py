@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from workbench.problem import Problem
+from workbench.show.hints import unreadable
 from workbench.store.record import BuildFact, ErrorMeasure, Machine, Record, Run, Status, Time, Work
-from workbench.store.run_folder import create_run, find_run, list_runs, open_run
+from workbench.store.run_folder import command_on, create_run, find_run, list_runs, open_run
+from workbench.views.runs import RunSummary
 
 TIME = Time(
     median_s=1e-3, low_s=0.9e-3, high_s=1.1e-3, minimum_s=0.8e-3, count=3, timer="cpu_wall", cache="rotated",
@@ -136,3 +138,10 @@ def test_a_wrong_kernel_has_no_time() -> None:
         record(status=Status.INCORRECT)
     with pytest.raises(ValidationError, match="never timed"):
         record(backend="emulated")
+
+
+def test_commands_name_the_folder_of_runs_where_it_is_another() -> None:
+    assert command_on(Path("profiles/r"), "finish") == "workbench finish r"
+    assert command_on(Path("else where/r"), "sweep --resume") == "workbench sweep --resume r --profiles 'else where'"
+    run = RunSummary("r", Path("/elsewhere/r"), "unfinished")
+    assert "workbench sweep --resume r --profiles /elsewhere" in unreadable([run], [run], [])[0]

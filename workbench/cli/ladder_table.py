@@ -58,6 +58,7 @@ def print_modelled(frame: pd.DataFrame, device: str, as_json: bool) -> None:
         print()
 
 
+STALE = "measured from other sources than are there now"
 NOTED = ("idea", "reason")
 """What a terminal has no column for: sentences, which stand below the table where they are needed."""
 
@@ -104,7 +105,8 @@ def _figures(rows: pd.DataFrame) -> dict[str, dict[str, object]]:
 def _timed_table(name: str, shape: str, device: str, group: pd.DataFrame) -> None:
     names = [name for name in columns_of("terminal") if name not in NOTED]
     untimed = group["time.median_s"].isna()
-    notes = [str(reason or "") if without else "" for reason, without in zip(group["reason"], untimed, strict=True)]
+    rows = zip(group["reason"], untimed, group["stale"], strict=True)
+    notes = [str(reason or "") if without else STALE if old else "" for reason, without, old in rows]
     figures = [name for name in names if name not in ("variant", "status")]
     group = with_derived(group, names)
     group[figures] = group[figures].astype("object").mask(untimed)  # without a time there is nothing to say of it

@@ -16,8 +16,8 @@ rates. Records of older workbenches carry their bounds, as their facts are not e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,9 @@ from numpy.typing import NDArray
 
 from workbench.model.floor import RESOURCES, Limits, limits_of
 from workbench.statistics.intervals import ratio_interval
-from workbench.store.record import Run
+from workbench.store.record import Machine, Run
+
+T = TypeVar("T")
 
 FIGURES = (
     "device", "noise_floor", "rung", "idea", "baseline", "bandwidth_bytes_per_s", "flops_per_s", "share_of_ceiling",
@@ -39,10 +41,11 @@ Column = NDArray[np.float64]
 def with_figures(records: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame:
     """Flat rows of records (views/flat.py) with FIGURES. `runs`: by the value of the column `run`; of a run that is
     not there, machines are known by their ids, and what needs ceilings is missing."""
-    places = [runs[run].machine(id_) if run in runs else None
-              for run, id_ in zip(records["run"], records["machine"], strict=True)]  # fmt: skip
-    limits = _limits(records, runs)
-    work, least = (_times(records, part, limits) for part in ("declared", "least"))
+    place, machines = _each(records, ("run", "machine"), lambda run, id_: _machine(runs, run, id_))
+    limits_at, limits = _each(
+        records, ("run", "machine", "shape.dtype"), lambda run, id_, dtype: _limits(runs, run, id_, dtype)
+    )
+    work, least = (_times(records, part, limits_at, limits) for part in ("declared", "least"))
     rates = [place for place, kind in enumerate(RESOURCES) if kind.is_rate]
     floor, bound_by = _greatest(work)
     limit, _ = _greatest(least)
@@ -51,18 +54,18 @@ def with_figures(records: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame
     floor, limit = (np.where(np.isnan(old), new, old) for old, new in zip(recorded, (floor, limit), strict=True))
     busiest_before = _numbers(records, "bounds.busiest_s")
     busiest = np.where(np.isnan(busiest_before), busiest, busiest_before)
-    bound_by = [old if isinstance(old, str) else new
-                for old, new in zip(records["bounds.floor_bound_by"], bound_by, strict=True)]  # fmt: skip
+    before = records["bounds.floor_bound_by"].to_numpy(dtype=object)
+    bound_by = np.where(pd.isna(before), bound_by, before)
     median = _numbers(records, "time.median_s")
     figures: dict[str, Any] = {
-        "device": [id_ if of is None else of.name for of, id_ in zip(places, records["machine"], strict=True)],
-        "noise_floor": np.array([np.nan if p is None or p.noise_floor is None else p.noise_floor for p in places]),
+        "device": np.array([machine.name for machine in machines], dtype=object)[place],
+        "noise_floor": np.array([_number(machine.noise_floor) for machine in machines])[place],
         **_catalogue(records, runs),
         "bandwidth_bytes_per_s": _over(_numbers(records, "bytes.declared"), median),
         "flops_per_s": _over(_numbers(records, "flops"), median),
         "share_of_ceiling": _over(busiest, median),
         "floor_s": floor,
-        "floor_bound_by": np.array(bound_by, dtype=object),
+        "floor_bound_by": bound_by,
         "share_of_floor": _over(floor, median),
         "limit_s": limit,
         "share_of_limit": _over(limit, median),
@@ -70,49 +73,62 @@ def with_figures(records: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame
     return records.assign(**figures)
 
 
-def _limits(records: pd.DataFrame, runs: Mapping[str, Run]) -> list[Limits]:
-    """The limits that hold for each record: those of its machine, in its dtype."""
-    found: dict[tuple[str, str, str], Limits] = {}
-    places = list(zip(records["run"], records["machine"], records["shape.dtype"], strict=True))
-    for place in dict.fromkeys(places):
-        run, machine, dtype = place
-        found[place] = limits_of(runs[run].machine(machine).ceilings, dtype) if run in runs else Limits()
-    return [found[place] for place in places]
+def _each(records: pd.DataFrame, names: tuple[str, ...], of: Callable[..., T]) -> tuple[NDArray[np.intp], list[T]]:
+    """What `of` makes of each different combination of these columns, and which of them each record has."""
+    places, different = pd.MultiIndex.from_frame(records[list(names)]).factorize()
+    return places, [of(*values) for values in different]
 
 
-def _times(records: pd.DataFrame, part: str, limits: Sequence[Limits]) -> NDArray[np.float64]:
+def _machine(runs: Mapping[str, Run], run: str, id_: str) -> Machine:
+    return runs[run].machine(id_) if run in runs else Machine(id=str(id_), name=str(id_))
+
+
+def _limits(runs: Mapping[str, Run], run: str, id_: str, dtype: str) -> Limits:
+    """The limits that hold for a record: those of its machine, in its dtype."""
+    return limits_of(_machine(runs, run, id_).ceilings, dtype)
+
+
+def _times(records: pd.DataFrame, part: str, place: NDArray[np.intp], limits: Sequence[Limits]) -> NDArray[np.float64]:
     """Seconds that each resource needs at least for the declared or the least work: a row per resource. NaN where it
     has nothing to do or its limit is not known."""
     times = []
     for kind in RESOURCES:
         work = _numbers(records, f"{part}.{kind.work}")
-        rate = np.array([getattr(one, kind.limit) or np.nan for one in limits], dtype=float)
+        rate = np.array([_number(getattr(one, kind.limit) or None) for one in limits])[place]
         times.append(np.where(work > 0, work / rate if kind.is_rate else work * rate, np.nan))
     return np.array(times)
 
 
-def _greatest(times: NDArray[np.float64]) -> tuple[Column, list[str | None]]:
-    """The greatest of each column, and the resource it belongs to."""
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def _greatest(times: NDArray[np.float64]) -> tuple[Column, NDArray[np.object_]]:
+    """The greatest of each column, and the name of the resource it belongs to; None where there is none."""
     filled = np.where(np.isnan(times), -1.0, times)
-    place, value = filled.argmax(axis=0), filled.max(axis=0, initial=-1.0)
-    names: list[str | None] = [RESOURCES[p].name if v >= 0 else None for p, v in zip(place, value, strict=True)]
-    return np.where(value < 0, np.nan, value), names
+    value = filled.max(axis=0, initial=-1.0)
+    names = np.array([*(kind.name for kind in RESOURCES), None], dtype=object)
+    return np.where(value < 0, np.nan, value), names[np.where(value < 0, len(RESOURCES), filled.argmax(axis=0))]
 
 
 def _catalogue(records: pd.DataFrame, runs: Mapping[str, Run]) -> dict[str, Any]:
     known = {
-        (name, operation.name, variant.name): (variant.rung, variant.idea, operation.baseline == variant.name)
+        (name, operation.name, operation.pass_, variant.name): (
+            variant.rung,
+            variant.idea,
+            operation.baseline == variant.name,
+        )
         for name, run in runs.items()
         for operation in run.catalogue
         for variant in operation.variants
     }
-    places = zip(records["run"], records["operation"], records["variant"], strict=True)
-    found = [known.get(place, (None, None, None)) for place in places]
+    names = ("run", "operation", "pass", "variant")
+    place, found = _each(records, names, lambda *key: known.get(key, (None, None, None)))
     rung, idea, baseline = zip(*found, strict=True) if found else ((), (), ())
     return {
-        "rung": pd.array(rung, dtype="Int64"),
-        "idea": pd.array(idea, dtype="str"),
-        "baseline": pd.array(baseline, dtype="boolean"),
+        "rung": pd.array(rung, dtype="Int64")[place],
+        "idea": pd.array(idea, dtype="str")[place],
+        "baseline": pd.array(baseline, dtype="boolean")[place],
     }
 
 

@@ -212,15 +212,18 @@ class VariantFacts(Frozen):
 
 
 class OperationFacts(Frozen):
-    """An operation as the catalogue had it when the run was made, with those of its variants that took part."""
+    """An operation in one pass as the catalogue had it when the run was made, with its variants that took part."""
 
     name: str
+    pass_: Annotated[str, Field(alias="pass")] = "forward"
     title: str = ""
     equation: str = ""
     axes: dict[str, Int64] = Field(default_factory=dict)
     """Every axis with its usual size."""
     baseline: str = ""
     variants: list[VariantFacts] = Field(default_factory=list)
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class Run(Frozen):
@@ -244,7 +247,8 @@ class Run(Frozen):
 
     def machine(self, id_: str) -> Machine:
         """The machine of a record. One that the table lacks is known by its id alone."""
-        return next((machine for machine in self.machines if machine.id == id_), Machine(id=id_, name=id_))
+        known = next((machine for machine in self.machines if machine.id == id_), None)
+        return Machine(id=id_, name=id_) if known is None else known
 
     @property
     def device(self) -> str:

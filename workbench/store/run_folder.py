@@ -46,6 +46,12 @@ NEW = ".new-"
 RESTORE = "restore the file or delete the run"
 
 
+def command_on(run: Path, words: str) -> str:
+    """`workbench WORDS RUN`, as one types it where `profiles` is the folder of runs."""
+    elsewhere = "" if run.parent == Path("profiles") else f" --profiles {shlex.quote(str(run.parent))}"
+    return f"workbench {words} {shlex.quote(run.name)}{elsewhere}"
+
+
 class RunFolder:
     """One run, open for reading, and for appending until it is finished."""
 
@@ -59,8 +65,11 @@ class RunFolder:
     @property
     def resume_command(self) -> str:
         """The command that goes on with the run."""
-        elsewhere = "" if self.path.parent == Path("profiles") else f" --profiles {shlex.quote(str(self.path.parent))}"
-        return f"workbench sweep --resume {shlex.quote(self.path.name)}{elsewhere}"
+        return self.command("sweep --resume")
+
+    def command(self, words: str) -> str:
+        """`workbench WORDS RUN`, with the folder of runs where that is not the usual one."""
+        return command_on(self.path, words)
 
     # ------------------------------------------------------------------------------------------------ writing
 
@@ -127,7 +136,7 @@ class RunFolder:
                     write_table(self.records(), temporary)
                     publish(temporary, self.path / TABLE)
                 except ImportError:
-                    fix = f"where it is, workbench finish {self.path.name}"
+                    fix = f"where it is, {self.command('finish')}"
                     raise Problem(f"{self.path}: cannot be finished, pyarrow is missing here; {fix}") from None
                 finally:
                     temporary.unlink(missing_ok=True)

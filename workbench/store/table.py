@@ -7,9 +7,10 @@ is a struct of both, of which one is filled.
 
 from __future__ import annotations
 
+import itertools
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Union
@@ -114,5 +115,37 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     """The rows of a table as plain dictionaries, whoever wrote it."""
     import pyarrow.parquet as pq
 
-    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist(maps_as_pydicts="strict")
-    return rows
+    table = pq.read_table(path)
+    columns = [_values(table.column(name).combine_chunks()) for name in table.column_names]
+    return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _values(array: Any) -> list[Any]:
+    """The values of a column, a whole column at a time: several times as fast as value by value."""
+    import pyarrow as pa
+
+    kind, found = array.type, list[Any]()
+    if isinstance(array, pa.ChunkedArray):  # of no chunk
+        return []
+    if pa.types.is_struct(kind):
+        names = [field.name for field in kind]
+        members = [_values(array.field(place)) for place in range(len(names))]
+        found = [dict(zip(names, row, strict=True)) for row in zip(*members, strict=True)]
+    elif pa.types.is_map(kind):
+        pairs = list(zip(_values(array.keys), _values(array.items), strict=True))
+        found = [dict(pairs[first:last]) for first, last in _slices(array)]
+    elif pa.types.is_list(kind):
+        values = _values(array.values)
+        found = [values[first:last] for first, last in _slices(array)]
+    elif pa.types.is_floating(kind) and not array.null_count:
+        return list(array.to_numpy().tolist())
+    else:
+        return list(array.to_pylist())
+    if not array.null_count:
+        return found
+    return [one if there else None for one, there in zip(found, array.is_valid().to_pylist(), strict=True)]
+
+
+def _slices(array: Any) -> Iterator[tuple[int, int]]:
+    offsets = array.offsets.to_pylist()
+    return itertools.pairwise(offsets)

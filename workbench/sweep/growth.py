@@ -15,6 +15,7 @@ from workbench.problem import Problem
 from workbench.stdout import kept_clean
 from workbench.store.record import Run
 from workbench.store.run_folder import RunFolder, whole_run
+from workbench.sweep.catalogue import slice_of, sources_in
 from workbench.sweep.checking import CheckJob, check_jobs
 from workbench.sweep.environment import environment, machine_of
 from workbench.sweep.records import Subject
@@ -39,10 +40,11 @@ def _record(selection: Selection, profiles: Path, name: str | None, watch: Watch
         command=["workbench", *sys.argv[1:]],
         machines=[machine_of(backend) for backend in dict.fromkeys(job.subject.backend for job in jobs)],
         environment=environment(),
+        catalogue=(catalogue := slice_of((job.subject.operation, job.subject.variant) for job in jobs)),
     )
     with whole_run(profiles, run) as folder:
         for record in check_jobs(jobs, selection.folder, selection.timeout_s, watch):
-            folder.append(record)
+            folder.append(record.model_copy(update={"sources": sources_in(catalogue, record)}))
     return folder
 
 

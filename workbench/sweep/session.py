@@ -27,6 +27,7 @@ from workbench.stdout import kept_clean
 from workbench.store.record import BuildFact, Machine, Record, Run, Status
 from workbench.store.run_folder import RUN, RunFolder, check_name, create_run
 from workbench.sweep.building import Built, build_all, units_for
+from workbench.sweep.catalogue import slice_of, sources_in
 from workbench.sweep.checking import CheckJob, has_kernels, run_checks
 from workbench.sweep.environment import environment, machine_of
 from workbench.sweep.memory import require_fit
@@ -69,16 +70,18 @@ def _validate(selection: Selection) -> None:
             raise Problem("--device cuda: this machine has no NVIDIA GPU or no driver; workbench doctor says which")
 
 
-def continue_run(folder: RunFolder, watch: Watch) -> RunFolder:
-    """Does what is still missing of a run: all of a new one, nothing of a finished one."""
+def continue_run(folder: RunFolder, watch: Watch) -> Catalog | None:
+    """Does what is still missing of a run: all of a new one. Returns the catalogue that it was done with; None where
+    the run is finished and there is nothing to do."""
     clear_once()
     with folder.writing():
         if folder.run.finished:
             watch.note(f"{folder.path.name} is finished; nothing to do")
-            return folder
+            return None
         with kept_clean():
-            _Sweep(folder, watch).run()
-    return folder
+            sweep = _Sweep(folder, watch)
+            sweep.run()
+    return sweep.catalog
 
 
 class _Sweep:
@@ -96,16 +99,18 @@ class _Sweep:
             watch.note(f"left out: {problem}")
         self.devices: tuple[str, ...] = self.selection.devices or default_devices()
         self.done = {record.key: record for record in folder.records()}
+        self.slice = slice_of((case.operation, variant) for case in self.cases for variant in case.variants)
 
     def run(self) -> None:
         start_server()
+        self.folder.update(catalogue=self.slice)
         built = self._build()
         self._measure_ceilings()
         self._emulate(built)
         self._time(built)
         if importlib.util.find_spec("pyarrow") is None:
-            name = self.folder.path.name
-            self.watch.note(f"{name} is complete, as JSON lines; where pyarrow is, finish it: workbench finish {name}")
+            name, finish = self.folder.path.name, self.folder.command("finish")
+            self.watch.note(f"{name} is complete, as JSON lines; where pyarrow is, finish it: {finish}")
         else:
             self.folder.finish()
 
@@ -254,6 +259,7 @@ class _Sweep:
         self._append(record)
 
     def _append(self, record: Record) -> None:
+        record = record.model_copy(update={"sources": sources_in(self.slice, record)})
         self.folder.append(record)
         self.done[record.key] = record
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from workbench.declare import FORWARD, variant_key
 from workbench.model.figures import with_speedups
-from workbench.model.rungs import LAST, Rung
+from workbench.model.rungs import LAST, Rung, stale
 from workbench.views.best import PROBLEM, best_settings
 from workbench.views.flat import with_columns
 
@@ -24,9 +24,10 @@ COMPARABLE = (*PROBLEM, "time.timer", "time.cache")
 def ladder(records: pd.DataFrame, known: Mapping[str, Rung]) -> pd.DataFrame:
     """One row per variant (its best setting), operation by operation, shape by shape, in rung order.
 
-    `rung`, `idea` and `baseline` are the run's own, or today's catalogue's (`known`) where it has none. Adds the
-    build's facts of the kernel that limits it, and the speed-up over the baseline with its 95 % interval, which is
-    missing where the baseline has no time by the same timer on the same device.
+    `rung`, `idea` and `baseline` are the run's own, or today's catalogue's (`known`) where it has none. Adds `stale`
+    (whether the variant is made from something else today), the build's facts of the kernel that limits it, and the
+    speed-up over the baseline with its 95 % interval, which is missing where the baseline has no time by the same
+    timer on the same device.
     """
     rows = best_settings(with_columns(records)).copy()
     names = map(variant_key, rows["operation"], rows["variant"], rows["pass"])
@@ -34,6 +35,7 @@ def ladder(records: pd.DataFrame, known: Mapping[str, Rung]) -> pd.DataFrame:
     for name in ("rung", "idea", "baseline"):
         pairs = zip(rows[name], today, strict=True)
         rows[name] = [getattr(place, name) if pd.isna(own) else own for own, place in pairs]
+    rows["stale"] = stale(rows, known)
     rows = with_speedups(rows, (*COMPARABLE, *(["run"] if "run" in rows else [])))
     facts = pd.DataFrame([build_summary(text) for text in rows["build"]], index=rows.index, columns=BUILD_COLUMNS)
     rows = pd.concat([rows, facts], axis=1)

@@ -14,6 +14,9 @@ settings.load_profile("untimed")
 # Tables are as wide as in a pipe, whatever terminal the tests were started from; a test may set the width itself.
 os.environ.pop("COLUMNS", None)
 
-# What a shell starts in the background ignores interruptions, and so would every command that a test interrupts.
+# What a shell starts in the background ignores interruptions, and what nohup starts hangups; so would every command
+# that a test ends by them.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)

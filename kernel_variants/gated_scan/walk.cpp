@@ -2,7 +2,7 @@
 // state, either direction of time, sequences that start anew or end early.
 //
 // Idea: what distinguishes a step (start anew, padding) is asked once a row, so that channels pay nothing for it.
-// Moves: k, v once in, h once out, 3E an element; where h is small enough to be read from a cache by whoever comes next
+// Traffic: k, v once in, h once out, 3E an element; where h is small enough to be read from a cache by whoever comes next
 // it is stored there (`past_caches` = 0).
 #include "gated_walk.hpp"
 

@@ -4,8 +4,8 @@
 // decay times it: a linear scan over flipped time whose carry needs no neighbour's decay. The gates are computed again
 // from k and v, so that a and b are neither kept nor read, and h_{t-1} is a row of what forward wrote.
 //
-// Moves: k, v, h, gh once in, dk, dv once out: 6E an element, the least of any that keeps h. What must move against
-// gates and scan apart: the bytes, from 11E. Behind the bandwidth come the two exponentials an element, as forward.
+// Traffic: k, v, h, gh once in, dk, dv once out: 6E per element, the least of any that keeps h.
+// Improves (over gates and scan apart): the bytes, from 11E. Behind the bandwidth come the two exponentials an element, as forward.
 #include "gated_walk.hpp"
 
 namespace {

@@ -1,7 +1,7 @@
 // The scan as a layer needs it: streaming.cpp's walk in either direction of time, over sequences that start anew or end
 // early. A step's mark is asked for once a row, so that channels pay nothing for it.
 //
-// Moves: a, b once in, h once out.
+// Traffic: a, b once in, h once out.
 #include "scan_line.hpp"
 #include "time_walk.hpp"
 

@@ -102,7 +102,7 @@ def test_a_variant_is_added_to_a_builtin_operation_from_elsewhere(tmp_path: Path
     (place / "variants.py").write_text(
         "from dataclasses import replace\n"
         "from kernel_variants.scan.cells import SCAN\n"
-        "from kernel_variants.scan.walks import serial\n"
+        "from kernel_variants.scan.serial_in_time import serial\n"
         'VARIANTS = (replace(serial(SCAN), name="again"),)\n'
     )
     listed = workbench("list", "--kernels", str(tmp_path / "kernels"))

@@ -67,7 +67,7 @@ COSTS_ITSELF = [
     ('"kernel", (ceil', '"kernal", (ceil', "kernel.cu: no kernel kernal; it holds kernel"),
     ("int n) {", "bool n) {", "is i32, the kernel in kernel.cu takes u8"),
     ("y[i] = x[i] + 1.0f;", "y[/* row */ i] = x[i] + oops;", 'kernel.cu(3): error: identifier "oops" is undefined'),
-    ('extern "C" ', "#include <cstdio>\nint main() {}\n", 'cannot open source file "cstdio"'),
+    ('extern "C" ', "#include <iostream>\nint main() {}\n", 'cannot open source file "iostream"'),
     ('extern "C" ', "", 'no kernel kernel; it holds _Z6kernelPKfPfi (is the function extern "C" __global__?)'),
 ]  # fmt: skip
 
@@ -89,7 +89,7 @@ def test_it_costs_its_own_record_with_the_word_to_change(tmp_path: Path, old: st
          "operation.py:9: operation probe: make_inputs() gives no x: return it too (it returned z)"),
         ('i["x"] + 1', 'i["x"][:, None] + 1', "reference() gives y of shape (300, 1), tensors() declares (300,)"),
         ('i["x"] + 1', 'i["x"] * np.nan', "reference() gives y with NaN or infinity"),
-        ('"float32", "output"', '"float32", "out"', "gives y the role 'out': a role is input, output, scratch"),
+        ('"float32", "output"', '"float32", "out"', "gives y the role 'out': a role is input, parameter, saved, in_place, output, scratch"),
         ('Tensor("y", (s["N"],)', 'Tensor("y", (s["N"] / 1,)', "gives y the shape (300.0,): write a tuple of whole numbers"),
         ('random.standard_normal(s["N"], dtype', 'random.standard_normal(s["N"] + 1, dtype',
          "operation.py:9: operation probe: make_inputs() gives x of shape (301,), tensors() declares (300,)"),

@@ -36,7 +36,7 @@ def command(
     folder = find_run(profiles, run) if run else None
     printed = []
     failed = False
-    for file in files:
+    for file in dict.fromkeys(files):
         try:
             imported = import_into_run(file, folder) if folder else import_as_run(file, profiles)
         except Problem as problem:

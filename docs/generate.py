@@ -18,7 +18,8 @@ from workbench.model.rungs import rungs
 from workbench.quantity import quantity
 from workbench.show.figures import FIGURES, explained, figure, sentence, value_text, with_derived
 from workbench.store.run_folder import RunFolder, open_run
-from workbench.views.ladder import frame_of, ladder
+from workbench.views.flat import frame_of
+from workbench.views.ladder import ladder
 from workbench.views.shapes import sizes_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +38,7 @@ SHOWN = ("time.median_s", "time.interval", "speedup_over_baseline", "share_of_li
 
 def rows_of(folder: RunFolder) -> list[dict[str, Any]]:
     """The timed rungs of the run, operation by operation, naive to best."""
-    frame = ladder(frame_of(folder.records()), rungs(load_catalog()))
+    frame = ladder(frame_of(folder.records(), folder.run), rungs(load_catalog()))
     return [
         row for row in with_derived(frame, SHOWN).to_dict("records") if row["time.median_s"] == row["time.median_s"]
     ]
@@ -45,9 +46,10 @@ def rows_of(folder: RunFolder) -> list[dict[str, Any]]:
 
 def table(folder: RunFolder) -> str:
     """A Markdown table of every rung, under a line that says where and when."""
+    machine = folder.run.machines[0]
     lines = [
         f"Run `{folder.run.name}`: {folder.run.device}, {folder.run.created[:10]}, "
-        f"torch {folder.run.environment['packages']['torch']}, {sentence('noise_floor', folder.run.noise_floor)}. "
+        f"torch {machine.versions['torch']}, {sentence('noise_floor', machine.noise_floor)}. "
         f"{explained(['share_of_limit'])}. The ceilings are those of memory and cores in the same run, not of caches.",
         "",
         f"| operation | shape | variant | {' | '.join(figure(name).title for name in SHOWN)} |",

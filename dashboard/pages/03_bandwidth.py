@@ -41,7 +41,7 @@ def page(context: Context) -> None:
             "Solid roofs: ceilings that this run measured. Dashed: the datasheet. A point per record; its bytes are "
             "counted ones where a profiler counted them, else declared.",
         )
-    if not any(run.ceilings for run in context.chosen):
+    if not any(run.has_ceilings for run in context.chosen):
         nothing([hints.no_ceilings(context.chosen)])
     st.markdown("##### Bytes: least, declared, counted")
     shape = choose(st.selectbox, "Shape", problems(records), "shape", format_func=shape_text)

@@ -47,7 +47,6 @@ def page(context: Context) -> None:
     result = compare(
         records(context, run_a, variant_a),
         records(context, run_b, variant_b),
-        {run.name: run.noise_floor for run in (run_a, run_b)},
         same_variant=variant_a is None,
         across_devices=across_devices,
         across_timers=across_timers,
@@ -122,6 +121,6 @@ def verdicts(result: Comparison, context: Context, runs: dict[str, RunSummary]) 
         with_counters(everything, launches_of(list(runs.values()), everything)),
         [(pair.run_a, pair.key_a), (pair.run_b, pair.key_b)],
     )
-    found = explain(a, b, runs[pair.run_b].ceilings)
+    found = explain(a, b, runs[pair.run_b].ceilings_of(b["machine"]))
     st.markdown(in_words(found, missing_counters="top_stall" not in a or a["top_stall"] is None))
     frame(shown(found), ["what", "origin", "A", "B", "accounts for", "share of difference"], "why")

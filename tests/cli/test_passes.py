@@ -48,7 +48,7 @@ def test_sweep_records_both_with_keys_of_their_own_and_a_ladder_each(workbench: 
     assert all(f".{r['pass']}." in r["key"] and r["status"] == "ok" for r in records)
     timed = [r for r in records if r["backend"] == "cpu"]
     assert [r["speedup_over_baseline"] for r in timed] == [1.0, 1.0]  # each against its own pass's baseline
-    assert [r["bytes"]["least"] for r in timed] == [8 * 4096, 12 * 4096]
+    assert [r["least"]["bytes"] for r in timed] == [8 * 4096, 12 * 4096]
     (run,) = (tmp_path / "profiles").iterdir()
     table = workbench("sweep", "--resume", run.name).stdout
     assert "silu  N=4096" in table and "silu/backward  N=4096" in table

@@ -6,7 +6,20 @@ from pathlib import Path
 
 from workbench.store.counters import CounterTable
 from workbench.store.launch import Launch, Rule
-from workbench.store.record import BuildFact, Bytes, ErrorMeasure, Launches, Record, Run, Status, Time
+from workbench.store.record import (
+    Bounds,
+    BuildFact,
+    Counted,
+    ErrorMeasure,
+    Machine,
+    OperationFacts,
+    Record,
+    Run,
+    Status,
+    Time,
+    VariantFacts,
+    Work,
+)  # fmt: skip
 from workbench.store.run_folder import RunFolder, create_run
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -19,9 +32,12 @@ def hostile_run(profiles: Path) -> RunFolder:
     folder = create_run(
         profiles,
         Run(
-            name="hostile", created="2026-01-01T00:00:00Z", command=[WORD], device=WORD,
-            environment={WORD: WORD, "packages": {WORD: WORD}}, ceilings={"copy_bytes_per_s": 1e10, WORD: 1.0},
-            noise_floor=0.1,
+            name="hostile", created="2026-01-01T00:00:00Z", command=[WORD],
+            environment={WORD: WORD, "packages": {WORD: WORD}},
+            machines=[Machine(id=WORD, name=WORD, host=WORD, versions={WORD: WORD}, noise_floor=0.1,
+                              ceilings={"copy_bytes_per_s": 1e10, WORD: 1.0})],
+            catalogue=[OperationFacts(name="scan", title=WORD, baseline=WORD, axes={WORD: 1},
+                                      variants=[VariantFacts(name="eager", rung=1, idea=WORD)])],
         ),
     )  # fmt: skip
     table = CounterTable()
@@ -47,12 +63,12 @@ def _record(key: str, operation: str, variant: str, backend: str, size: int = 1)
     return Record.model_validate(
         {
             "key": key, "operation": operation, "variant": variant, "factors": {WORD: WORD}, "settings": {WORD: WORD},
-            "shape": {"B": 1, "T": 8, "H": 4, WORD: size, "dtype": "float32", "regime": WORD},
-            "device": WORD, "backend": backend,
+            "axes": {"B": 1, "T": 8, "H": 4, WORD: size}, "dtype": "float32", "regime": WORD, "machine": WORD,
+            "backend": backend,
             "status": Status.OK, "reason": WORD, "error": ErrorMeasure(relative_l2=1e-8, bound=1e-6, where=WORD),
             "time": time if timed else None, "samples_s": [1e-3, 9e-4, 1.1e-3] if timed else [],
-            "bytes": Bytes(declared=100, least=50), "launches": Launches(declared=1, counted=1),
-            "floor_s": 1e-4, "floor_bound_by": WORD, "limit_s": 1e-4,
+            "declared": Work(bytes=100, launches=1), "least": Work(bytes=50), "counted": Counted(launches=1),
+            "bounds": Bounds(floor_s=1e-4, floor_bound_by=WORD, limit_s=1e-4), "sources": WORD,
             "build": [BuildFact(arch=WORD, kernel=WORD, source=WORD, registers=32, occupancy_theoretical=0.5,
                                 occupancy_limiter=WORD, block_threads=128, sass_mix={WORD: 3})],
         }

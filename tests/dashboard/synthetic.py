@@ -15,15 +15,20 @@ from typing import Any
 import numpy as np
 
 from workbench.store.counters import CounterTable
-from workbench.store.frame import record_to_row
 from workbench.store.launch import Launch, Rule
-from workbench.store.record import BuildFact, Bytes, ErrorMeasure, Launches, Record, Run, Status, Time
+from workbench.store.record import BuildFact, ErrorMeasure, Machine, Record, Run, Status, Time, Work
 from workbench.store.run_folder import RunFolder, create_run
 
 GPU = "synthetic H200"
 CPU = "synthetic CPU"
-GPU_CEILINGS = {"copy_bytes_per_s": 4.3e12, "matmul_flops_per_s": 5e13, "matmul_flops_per_s_bfloat16": 7.9e14}
-CPU_CEILINGS = {"copy_bytes_per_s": 21e9, "triad_nt_bytes_per_s": 47e9, "matmul_flops_per_s": 1e11, "exp_per_s": 3e9}
+GPU_CEILINGS = {
+    "copy_bytes_per_s": 4.3e12, "matmul_flops_per_s": 5e13, "matmul_flops_per_s_bfloat16": 7.9e14, "launch_s": 3e-6,
+    "step_latency_s": 4e-9,
+}  # fmt: skip
+CPU_CEILINGS = {
+    "copy_bytes_per_s": 21e9, "triad_nt_bytes_per_s": 47e9, "matmul_flops_per_s": 1e11, "exp_per_s": 3e9,
+    "launch_s": 1e-6, "step_latency_s": 4e-9,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -129,14 +134,18 @@ def _record(
     product = "O" in shape or "D" in shape
     flops = 2 * elements * (shape["H"] if product else 1)
     label = "-".join(f"{axis}{size}" for axis, size in shape.items() if axis != "dtype").lower()
-    sizes = {**shape, "regime": "normal"}
+    axes = {axis: size for axis, size in shape.items() if axis != "dtype"}
+    least = 3 * elements * element_bytes
     fields: dict[str, Any] = {
         "key": f"{operation}.{made.name}.{label}.{shape['dtype']}.normal.forward.{backend}",
-        "operation": operation, "variant": made.name, "shape": sizes, "device": device, "backend": backend,
+        "operation": operation, "variant": made.name, "axes": axes, "dtype": shape["dtype"], "regime": "normal",
+        "machine": "cuda" if on_gpu else "cpu", "backend": backend,
         "factors": {"algorithm": made.algorithm}, "settings": {"block": 128}, "status": Status.OK,
         "error": ErrorMeasure(relative_l2=8e-8, bound=1e-6, where="h, slow"),
-        "bytes": Bytes(declared=moved, least=3 * elements * element_bytes), "flops": flops,
-        "launches": Launches(declared=made.launches(T)), "build": _build(operation, made, backend),
+        "declared": Work(bytes=moved, launches=made.launches(T), serial_steps=T * made.serial, special=0,
+                         flops=0 if product else flops, matrix_flops=flops if product else 0),
+        "least": Work(bytes=least, flops=0, matrix_flops=0, special=0, launches=0, serial_steps=0),
+        "build": _build(operation, made, backend),
     }  # fmt: skip
     if on_gpu and backend != "cuda":
         return Record(**{**fields, "status": Status.UNSUPPORTED, "reason": "runs on a CPU only", "error": None})
@@ -145,22 +154,20 @@ def _record(
     ceilings = GPU_CEILINGS if on_gpu else CPU_CEILINGS
     bandwidth = max(v for k, v in ceilings.items() if "bytes" in k)
     rate = ceilings["matmul_flops_per_s"] * (16 if on_gpu and shape["dtype"] == "bfloat16" else 1)
-    floors = {"bandwidth": moved / bandwidth, "launches": made.launches(T) * (3e-6 if on_gpu else 1e-6)}
-    floors["matrix" if product else "latency"] = flops / rate if product else T * 4e-9 * made.serial
+    floors = {"bandwidth": moved / bandwidth, "launches": made.launches(T) * ceilings["launch_s"]}
+    floors["matrix" if product else "latency"] = (
+        flops / rate if product else T * ceilings["step_latency_s"] * made.serial
+    )
     bound = max(floors, key=lambda name: floors[name])
     median = floors[bound] / made.share + (3e-6 if on_gpu else 1e-6)
     times = median * (1 + 0.01 * random.standard_normal(samples))
-    middle, limit = float(np.median(times)), 3 * elements * element_bytes / bandwidth
+    middle = float(np.median(times))
     low, high = np.quantile(times, (0.35, 0.65))
     time = Time(
         median_s=middle, low_s=float(low), high_s=float(high), minimum_s=float(times.min()), count=samples,
         timer="cuda_event" if on_gpu else "cpu_wall", cache="cold" if on_gpu else "rotated", stopped_by="spread",
     )  # fmt: skip
-    return Record(
-        **fields, time=time, samples_s=times.tolist(), bandwidth_bytes_per_s=moved / middle, flops_per_s=flops / middle,
-        share_of_ceiling=floors["bandwidth"] / middle, floor_s=floors[bound], floor_bound_by=bound,
-        share_of_floor=floors[bound] / middle, limit_s=limit, share_of_limit=limit / middle,
-    )  # fmt: skip
+    return Record(**fields, time=time, samples_s=times.tolist())
 
 
 def _build(operation: str, made: Made, backend: str) -> list[BuildFact]:
@@ -177,6 +184,14 @@ def _build(operation: str, made: Made, backend: str) -> list[BuildFact]:
     ]  # fmt: skip
 
 
+def machine(device: str, noise_floor: float | None = 0.01) -> Machine:
+    on_gpu = device == GPU
+    return Machine(
+        id="cuda" if on_gpu else "cpu", name=device, backend="cuda" if on_gpu else "cpu", noise_floor=noise_floor,
+        ceilings=GPU_CEILINGS if on_gpu else CPU_CEILINGS,
+    )  # fmt: skip
+
+
 def synthetic_run(
     profiles: Path,
     name: str = "synthetic-gpu",
@@ -191,15 +206,14 @@ def synthetic_run(
 ) -> RunFolder:
     """A run folder of made-up records, written by the store as a sweep would. `slowdown` stretches every time."""
     run = Run(
-        name=name, created=created, command=["synthetic"], device=device, noise_floor=noise_floor,
+        name=name, created=created, command=["synthetic"], machines=[machine(device, noise_floor)],
         environment={"python": "3.12", "note": "synthetic: nothing was measured"},
-        ceilings=GPU_CEILINGS if device == GPU else CPU_CEILINGS,
     )  # fmt: skip
     folder = create_run(profiles, run)
     records = [stretched(record, slowdown) for record in synthetic_records(device, **sizes)]
     for record in records:
         with (folder.path / "records.jsonl").open("a") as file:  # not append(): a sync a record takes minutes here
-            file.write(record.model_dump_json(by_alias=True, exclude={"counters"}) + "\n")
+            file.write(record.model_dump_json(by_alias=True) + "\n")
     if counters:
         add_counters(folder.path, records)
     if finished:
@@ -225,29 +239,30 @@ def add_counters(run: Path, records: list[Record]) -> None:
     table = CounterTable()
     random = np.random.default_rng(1)
     for record in records:
-        if record.time is None or record.shape["T"] != max(int(r.shape["T"]) for r in records):
+        if record.time is None or record.axes["T"] != max(r.axes["T"] for r in records):
             continue
-        for launch in range(min(record.launches.declared or 1, 3)):
+        for launch in range(min(record.declared.launches or 1, 3)):
             table.append(record.key, _launch(record, launch, random))
     table.write(run)
 
 
 def _launch(record: Record, number: int, random: np.random.Generator) -> Launch:
     assert record.time is not None
-    launches = min(record.launches.declared or 1, 3)
+    launches = min(record.declared.launches or 1, 3)
     theoretical = 100 * (record.build[0].occupancy_theoretical or 1.0) if record.build else 100.0
-    moved = float(record.bytes.declared or 0) / launches
+    flops = float((record.declared.flops or 0) + (record.declared.matrix_flops or 0) or 1)
+    moved = float(record.declared.bytes or 0) / launches
     metrics: dict[str, float | str] = {
         "gpu__time_duration.sum": record.time.median_s / launches * 0.97,
         "sm__warps_active.avg.pct_of_peak_sustained_active": theoretical * 0.9,
         "sm__maximum_warps_per_active_cycle_pct": theoretical,
         "dram__bytes_read.sum": moved * 0.68, "dram__bytes_write.sum": moved * 0.34,
-        "gpu__dram_throughput.avg.pct_of_peak_sustained_elapsed": 90.0 * (record.share_of_ceiling or 0.5),
+        "gpu__dram_throughput.avg.pct_of_peak_sustained_elapsed": 70.0,
         "launch__registers_per_thread": float(record.build[0].registers or 32) if record.build else 32.0,
         "launch__block_size": 128.0, "launch__grid_size": 64.0, "launch__waves_per_multiprocessor": 0.5,
         "launch__occupancy_limit_registers": 16.0, "launch__occupancy_limit_shared_mem": 8.0,
         "launch__occupancy_limit_warps": 16.0, "launch__occupancy_limit_blocks": 32.0,
-        "smsp__inst_executed.sum": 1e6 * float(record.flops or 1) / 1e8, "launch__func_cache_config": "none",
+        "smsp__inst_executed.sum": 1e-2 * flops, "launch__func_cache_config": "none",
         "lts__t_sector_hit_rate.pct": 40.0, "l1tex__t_sector_hit_rate.pct": 5.0,
     }  # fmt: skip
     for stall, mean in zip(STALLS, (9.0, 1.0, 0.5, 2.0, 0.8, 0.1, 1.0), strict=True):
@@ -266,20 +281,22 @@ def many_runs(profiles: Path, runs: int = 200, records: int = 500, samples: int 
 
     One set of rows is made and its copies differ in key, T and times: a million of them through the validation of
     records would take minutes and show nothing more."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from workbench.store.frame import _arrow_type
+    from workbench.store.table import table_of
 
-    base = [record_to_row(r) for r in synthetic_records(GPU, samples=samples) if r.time is not None]
-    rows = [{**base[i % len(base)], "key": f"{base[i % len(base)]['key']}.{i // len(base)}"} for i in range(records)]
-    for i, row in enumerate(rows):
-        row["shape.T"] = 2 ** (6 + i // len(base) % 12)
-        row["settings"] = f'{{"block": {32 * (1 + i // len(base) % 8)}}}'
-    table = pa.table({name: pa.array([row.get(name) for row in rows], type=_arrow_type(name)) for name in rows[0]})
-    run = Run(
-        name="", created="", command=["synthetic"], device=GPU, noise_floor=0.01, ceilings=GPU_CEILINGS, finished=True
-    )
+    base = [r for r in synthetic_records(GPU, samples=samples) if r.time is not None]
+    copies = []
+    for i in range(records):
+        one, turn = base[i % len(base)], i // len(base)
+        varied = {
+            "key": f"{one.key}.{turn}",
+            "axes": {**one.axes, "T": 2 ** (6 + turn % 12)},
+            "settings": {"block": 32 * (1 + turn % 8)},
+        }
+        copies.append(one.model_copy(update=varied))
+    table = table_of(copies)
+    run = Run(name="", created="", command=["synthetic"], machines=[machine(GPU)], finished=True)
     for number in range(runs):
         name = f"synthetic-{number:04}"
         path = profiles / name

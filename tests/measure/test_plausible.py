@@ -41,7 +41,9 @@ def test_the_bound_is_under_the_limit_of_any_memory(operation: str) -> None:
 def test_a_gpu_without_ceilings_has_no_bound() -> None:
     scan = CATALOG.operation("scan")
     assert least_seconds(scan, SHAPE, "cuda", {}) is None
-    known = least_seconds(scan, SHAPE, "cuda", {"copy_bytes_per_s": 3e12, "matmul_flops_per_s": 1e18})
+    known = least_seconds(
+        scan, SHAPE, "cuda", {"copy_bytes_per_s": 3e12, "l2_bytes_per_s": 9e13, "matmul_flops_per_s": 1e18}
+    )
     assert known == pytest.approx(0.8 * scan.least(SHAPE).bytes / 8 / 3e12)
 
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.views.build_records import failed, timed
 from workbench.declare import Cost
-from workbench.model.derive import derive
-from workbench.model.floor import Limits, floor, limits_of_run
-from workbench.store.record import Status
+from workbench.model.floor import Limits, floor, limits_of
 
 ALL = Limits(
     bytes_per_s=1e12, flops_per_s=1e12, matrix_flops_per_s=1e12, special_per_s=1e12, step_latency_s=1e-9, launch_s=1e-6
@@ -41,48 +38,22 @@ def test_unknown_limits_do_not_bind() -> None:
     assert floor(Cost(bytes=0), ALL) is None, "nothing to do takes no time that could be told"
 
 
-def test_limits_of_run_takes_the_best_bandwidth_and_the_rate_of_the_dtype() -> None:
+def test_limits_of_takes_the_best_bandwidth_and_the_rate_of_the_dtype() -> None:
     ceilings = {
         "copy_bytes_per_s": 21e9, "copy_nt_bytes_per_s": 45e9, "triad_bytes_per_s": 20e9, "triad_nt_bytes_per_s": 47e9,
         "exp_per_s": 3e9, "matmul_flops_per_s": 100e9,
     }  # fmt: skip
-    limits = limits_of_run(ceilings, "float32")
+    limits = limits_of(ceilings, "float32")
     assert limits.bytes_per_s == 47e9
     assert limits.special_per_s == 3e9
     assert limits.matrix_flops_per_s == 100e9
     assert limits.step_latency_s is None
-    assert limits_of_run(ceilings, "bfloat16").matrix_flops_per_s is None, "a float32 rate says nothing of bfloat16"
-    assert limits_of_run({**ceilings, "matmul_flops_per_s_bfloat16": 7e9}, "bfloat16").matrix_flops_per_s == 7e9
-    assert limits_of_run({}, "float32") == Limits()
-
-
-def test_derive_fills_rates_floor_and_shares() -> None:
-    record = timed("serial", 4e-6, noise=0.0)
-    cost = Cost(bytes=2_000_000, flops=1_000_000, serial_steps=3_000)
-    found = derive(record, cost, Cost(bytes=1_000_000), ALL)
-    assert found.bandwidth_bytes_per_s == pytest.approx(0.5e12)
-    assert found.flops_per_s == pytest.approx(0.25e12)
-    assert found.floor_bound_by == "latency"
-    assert found.floor_s == pytest.approx(3e-6)
-    assert found.share_of_floor == pytest.approx(0.75)
-    assert found.share_of_ceiling == pytest.approx(0.5), "bandwidth is the busiest rate, though latency binds"
-    assert found.limit_s == pytest.approx(1e-6)
-    assert found.share_of_limit == pytest.approx(0.25)
-
-
-def test_derive_gives_no_rates_without_a_time() -> None:
-    found = derive(failed("serial", Status.INCORRECT, "off"), Cost(bytes=2_000_000), Cost(bytes=1_000_000), ALL)
-    assert found.floor_s == pytest.approx(2e-6)
-    assert found.bandwidth_bytes_per_s is found.share_of_floor is found.share_of_ceiling is None
-
-
-def test_derive_without_limits_keeps_what_needs_none() -> None:
-    found = derive(timed("serial", 4e-6, noise=0.0), Cost(bytes=2_000_000), Cost(bytes=1), Limits())
-    assert found.bandwidth_bytes_per_s == pytest.approx(0.5e12)
-    assert found.floor_s is found.limit_s is found.share_of_floor is found.share_of_ceiling is None
+    assert limits_of(ceilings, "bfloat16").matrix_flops_per_s is None, "a float32 rate says nothing of bfloat16"
+    assert limits_of({**ceilings, "matmul_flops_per_s_bfloat16": 7e9}, "bfloat16").matrix_flops_per_s == 7e9
+    assert limits_of({}, "float32") == Limits()
 
 
 def test_only_ceilings_of_memory_are_its_bandwidth() -> None:
-    found = limits_of_run({"copy_bytes_per_s": 1e10, "l2_bytes_per_s": 9e10, "nvlink_bytes_per_s": 8e10}, "float32")
+    found = limits_of({"copy_bytes_per_s": 1e10, "l2_bytes_per_s": 9e10, "nvlink_bytes_per_s": 8e10}, "float32")
     assert found.bytes_per_s == 1e10
-    assert limits_of_run({"l2_bytes_per_s": 9e10}, "float32").bytes_per_s is None
+    assert limits_of({"l2_bytes_per_s": 9e10}, "float32").bytes_per_s is None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from workbench.store.record import Record, Run, Status
+from workbench.store.record import Machine, Record, Run, Status
 from workbench.store.run_folder import RunFolder, create_run
+
+MACHINE = Machine(id="cuda", name="NVIDIA H200", backend="cuda")
 
 
 def make_record(
@@ -22,19 +24,21 @@ def make_record(
         "operation": "scan",
         "variant": variant,
         "settings": {"block": 128},
-        "shape": {"B": 4, "T": T, "H": 1024, "dtype": "float32", "regime": "normal"},
-        "device": "NVIDIA H200",
+        "axes": {"B": 4, "T": T, "H": 1024},
+        "dtype": "float32",
+        "regime": "normal",
+        "machine": "cuda",
         "backend": "cuda",
         "status": Status.OK,
         "time": time,
-        "bytes": {"declared": 4 * T * 1024 * 12, "least": 4 * T * 1024 * 12},
-        "launches": {"declared": declared_launches},
+        "declared": {"bytes": 4 * T * 1024 * 12, "launches": declared_launches},
+        "least": {"bytes": 4 * T * 1024 * 12},
     }
     return Record.model_validate({**data, **fields})
 
 
 def make_run(profiles: Path, *records: Record, name: str = "a-run", finished: bool = True, **fields: Any) -> RunFolder:
-    run = Run(name=name, created="2026-01-01T00:00:00+00:00", command=["workbench"], device="NVIDIA H200", **fields)
+    run = Run(name=name, created="2026-01-01T00:00:00+00:00", command=["workbench"], machines=[MACHINE], **fields)
     folder = create_run(profiles, run)
     for record in records:
         folder.append(record)

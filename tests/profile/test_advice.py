@@ -59,8 +59,8 @@ def test_a_launch_a_step(catalog: Catalog) -> None:
 def test_a_second_read_of_x(catalog: Catalog) -> None:
     record = record_of(catalog, "gate/unfused", B=4, T=1024, D=1024, H=1024)
     x_bytes = 4 * 1024 * 1024 * 4
-    assert record.bytes.least is not None
-    least_read = record.bytes.least - 2 * 4 * 4 * 1024 * 1024
+    assert record.least.bytes is not None
+    least_read = record.least.bytes - 2 * 4 * 4 * 1024 * 1024
     (text,) = advise(record, [launch(read=least_read + x_bytes, written=1)] * 1, {}, catalog)
     assert "(counted)" in text and "x, 16.8 MB, is read more than once: avoided by gate/fused" in text
     assert advise(record, [launch(read=least_read + 0.2 * x_bytes, written=1)], {}, catalog) == [], "L2 took it"
@@ -92,7 +92,7 @@ def test_every_rung_that_is_named_exists(catalog: Catalog) -> None:
 
 def test_rules_keep_silent_about_what_they_do_not_know(catalog: Catalog) -> None:
     unnamed = Record.model_validate(
-        {"key": "k", "operation": "unnamed", "variant": "k", "shape": {"blocks": 8, "dtype": "unknown"}, "device": "x",
+        {"key": "k", "operation": "unnamed", "variant": "k", "axes": {"blocks": 8}, "dtype": "unknown", "machine": "x",
          "backend": "cuda", "status": "ok"}
     )  # fmt: skip
     assert advise(unnamed, [launch(waves=0.01, read=5, written=5)], {}, catalog) == []

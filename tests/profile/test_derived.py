@@ -11,7 +11,9 @@ from workbench.store.record import Record
 
 
 def record(**fields: object) -> Record:
-    return make_record(**{"bytes": {"declared": 1000, "least": 500}, "median_s": 2.0, **fields})  # type: ignore[arg-type]
+    declared = {"bytes": 1000, "launches": fields.pop("declared_launches", 1)}
+    base = {"declared": declared, "least": {"bytes": 500}, "median_s": 2.0}
+    return make_record(**{**base, **fields})  # type: ignore[arg-type]
 
 
 def test_bytes_against_declared_least_and_ceiling() -> None:

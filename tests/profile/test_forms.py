@@ -141,7 +141,7 @@ def test_ranges_of_the_program_are_kept_and_tell_launches_apart(tmp_path: Path) 
     file = tmp_path / "page.csv"
     file.write_text(header + rows)
     records = import_as_run(file, tmp_path / "profiles").records
-    assert {r.factors["range"]: r.launches.counted for r in records} == {"encoder": 2, "decoder": 1}
+    assert {r.factors["range"]: r.counted.launches for r in records} == {"encoder": 2, "decoder": 1}
 
 
 def test_what_a_report_has_is_used_for_what_it_is(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_kernels_that_nobody_declared_become_records_of_an_unnamed_operation(tmp
     (record,) = folder.records()
     assert (record.operation, record.variant, record.status.value) == ("unnamed", "scan_serial", "ok")
     assert record.time is None, "a time under ncu is no time"
-    assert record.launches.counted == 1
+    assert record.counted.launches == 1
     counters = read_counters(imported.run)
     duration = counters[counters.metric == "gpu__time_duration.sum"].iloc[0]
     assert (duration.value, duration.unit, duration.kernel) == (pytest.approx(41.5e-6), "s", "scan_serial")
@@ -53,13 +53,13 @@ def test_missing_counters_are_kept_by_name_and_never_zero(tmp_path: Path) -> Non
     counters = read_counters(imported.run, "unnamed.empty.g128-t128.cuda")
     missing = counters[counters.metric == "dram__bytes_read.sum"].iloc[0]
     assert missing.isna()["value"] and missing.isna()["text"]
-    assert open_run(imported.run).records()[1].bytes.counted is None
+    assert open_run(imported.run).records()[1].counted.bytes is None
 
 
 def test_launches_of_one_kernel_are_kept_each(tmp_path: Path) -> None:
     imported = import_as_run(written(tmp_path, LONG), tmp_path / "profiles")
     (record,) = open_run(imported.run).records()
-    assert record.launches.counted == 2
+    assert record.counted.launches == 2
     launches = read_launches(imported.run)[record.key]
     assert [launch.number("dram__bytes_read.sum") for launch in launches] == [2500, 7]
     assert launches[0].rules[0].estimated_speedup_percent == 25.5
@@ -71,7 +71,7 @@ def test_kernels_that_differ_in_template_arguments_stay_apart(tmp_path: Path) ->
     kernels = ("void gemm<float>()", "void gemm<half>()", "void gemm<float>()")
     rows = "".join(f'"{n}","{kernel}","(32, 1, 1)","(8, 1, 1)","1"\n' for n, kernel in enumerate(kernels))
     imported = import_as_run(written(tmp_path, header + rows), tmp_path / "profiles")
-    counted = {record.key: record.launches.counted for record in imported.records}
+    counted = {record.key: record.counted.launches for record in imported.records}
     assert counted == {"unnamed.gemm.g8-t32.cuda": 2, "unnamed.gemm.g8-t32.2.cuda": 1}
 
 
@@ -225,5 +225,5 @@ def test_the_v100_report(tmp_path: Path) -> None:
     assert len(read_counters(imported.run)) == 5 * 676
     assert len(read_rules(imported.run)) > 50
     third = imported.records[2]
-    assert third.bytes.counted == 1209119616 + 1267902560
+    assert third.counted.bytes == 1209119616 + 1267902560
     assert (third.build[0].registers, third.build[0].occupancy_limiter) == (64, "registers")

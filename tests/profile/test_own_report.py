@@ -41,7 +41,7 @@ def test_nvidias_reader_takes_it(tmp_path: Path) -> None:
 def test_instances_of_one_template_make_a_record_each(tmp_path: Path) -> None:
     imported = import_as_run(written(tmp_path, report([SCAN, HALF, SCAN])), tmp_path / "profiles")
     records = open_run(imported.run).records()
-    assert [(r.factors["kernel"], r.launches.counted) for r in records] == [
+    assert [(r.factors["kernel"], r.counted.launches) for r in records] == [
         ("void scan<float>(float *)", 2), ("void scan<__half>(float *)", 1),
     ]  # fmt: skip
     assert records[0].build[0].registers == 32
@@ -83,7 +83,7 @@ def test_ranges_and_rules_come_through_nvidias_reader(tmp_path: Path) -> None:
     assert (rule.rule, rule.title, rule.message) == ("SOLBottleneck", "title of SOLBottleneck", "See Occupancy.")
     assert (rule.kind, rule.speedup_type, rule.estimated_speedup_percent) == ("optimization", "global", 12.5)
     records = import_as_run(file, tmp_path / "profiles").records
-    assert [(r.operation, r.factors.get("range"), r.launches.counted) for r in records] == [
+    assert [(r.operation, r.factors.get("range"), r.counted.launches) for r in records] == [
         ("scan", None, 1), ("unnamed", "run_test/encoder/aten::mm", 1), ("unnamed", "run_test/decoder", 2),
     ]  # fmt: skip
 

@@ -54,7 +54,7 @@ def test_one_entry_is_a_figure_on_pages_in_the_report_and_in_the_docs(
 
 def test_a_table_that_lacks_what_a_figure_is_made_from_is_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     from workbench.show.tables import table
-    from workbench.views.ladder import frame_of
+    from workbench.views.flat import frame_of
 
     monkeypatch.setitem(FIGURES, OWN.name, OWN)
     assert [column.name for column in table(frame_of([]), ["variant", OWN.name])[1]] == ["variant"]

@@ -84,7 +84,7 @@ def test_a_cell_ends_nothing_and_begins_nothing(text: str) -> None:
 def test_a_comparison_for_a_pull_request_asks_nobody(tmp_path: Path) -> None:
     folder = hostile_run(tmp_path / "profiles")
     records = read_records([run_summary("hostile", folder.path.parent)], Filter(), samples=True).frame
-    text = as_markdown(compare(records, records, {"hostile": 0.1}, same_variant=True), "a | b", "`b`")
+    text = as_markdown(compare(records, records, same_variant=True), "a | b", "`b`")
     assert "serial" in text and "![" not in text and "<img" not in text.replace("\\<img", "")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {8}

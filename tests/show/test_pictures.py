@@ -16,8 +16,9 @@ from workbench.show.pictures.dots import Mark, Panel, draw
 from workbench.show.pictures.ladder import moved, times
 from workbench.show.report import write_report
 from workbench.show.report_html import Section, render
-from workbench.store.record import Launches
-from workbench.views.ladder import frame_of, ladder
+from workbench.store.record import Work
+from workbench.views.flat import frame_of
+from workbench.views.ladder import ladder
 from workbench.views.runs import run_summary
 
 KNOWN = {"scan/eager": Rung(0, "first", True), "scan/serial": Rung(1, "second", False)}
@@ -48,7 +49,9 @@ def test_the_naive_rung_stands_on_top() -> None:
 
 
 def test_what_was_not_measured_has_no_mark() -> None:
-    rows = ladder(frame_of([timed("eager", 1.0, launches=Launches(declared=0)), timed("serial", 1.0, seed=1)]), KNOWN)
+    rows = ladder(
+        frame_of([timed("eager", 1.0, declared=Work(bytes=200, launches=0)), timed("serial", 1.0, seed=1)]), KNOWN
+    )
     drawn = moved(rows.assign(occupancy_achieved=None), {})
     assert drawn.count("title='launches declared: ") == 1, "no launch has no place on a logarithmic scale"
     assert "achieved" not in drawn

@@ -131,7 +131,7 @@ def test_what_append_returned_for_is_there_whatever_is_cut_off(cut: Any) -> None
         for number in range(3):
             folder.append(record(number))
             told.append(record(number).key)
-            folder.update(noise_floor=float(number))
+            folder.update(environment={"number": number})
         folder.finish()
         told.append("finished")
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from workbench.problem import Problem
-from workbench.store.frame import record_to_row, row_to_record
-from workbench.store.record import BuildFact, Bytes, ErrorMeasure, Record, Run, Status, Time
-from workbench.store.run_folder import create_run, find_run, list_runs, open_run
+from workbench.show.hints import unreadable
+from workbench.store.record import BuildFact, ErrorMeasure, Machine, Record, Run, Status, Time, Work
+from workbench.store.run_folder import command_on, create_run, find_run, list_runs, open_run
+from workbench.views.runs import RunSummary
 
 TIME = Time(
     median_s=1e-3, low_s=0.9e-3, high_s=1.1e-3, minimum_s=0.8e-3, count=3, timer="cpu_wall", cache="rotated",
@@ -26,14 +27,17 @@ def record(number: int = 0, **fields: object) -> Record:
         "key": f"scan.serial.{number}",
         "operation": "scan",
         "variant": "serial",
-        "shape": {"B": 1, "T": 8, "H": 4, "dtype": "float32", "regime": "normal"},
-        "device": "cpu",
+        "axes": {"B": 1, "T": 8, "H": 4},
+        "dtype": "float32",
+        "regime": "normal",
+        "machine": "cpu",
         "backend": "cpu",
         "status": Status.OK,
         "time": TIME,
         "samples_s": [1e-3, 2e-3, 1.5e-3],
         "settings": {"block": 128},
-        "bytes": Bytes(declared=100, least=50),
+        "declared": Work(bytes=100),
+        "least": Work(bytes=50),
         "error": ErrorMeasure(relative_l2=1e-8, bound=1e-6, where="h normal"),
         "build": [BuildFact(arch="sm_90", kernel="scan_serial", registers=32, sass_mix={"FFMA": 3})],
     }
@@ -41,7 +45,12 @@ def record(number: int = 0, **fields: object) -> Record:
 
 
 def run(name: str = "r") -> Run:
-    return Run(name=name, created="2026-01-01T00:00:00Z", command=["workbench"], device="cpu")
+    return Run(
+        name=name,
+        created="2026-01-01T00:00:00Z",
+        command=["workbench"],
+        machines=[Machine(id="cpu", name="a CPU", backend="cpu")],
+    )
 
 
 def test_records_survive_finishing(tmp_path: Path) -> None:
@@ -131,8 +140,8 @@ def test_a_wrong_kernel_has_no_time() -> None:
         record(backend="emulated")
 
 
-def test_a_row_is_the_record() -> None:
-    one = record()
-    row = record_to_row(one)
-    assert row["shape.T"] == 8 and row["time.median_s"] == 1e-3 and row["settings"] == '{"block": 128}'
-    assert row_to_record({**row, "floor_s": float("nan")}) == one
+def test_commands_name_the_folder_of_runs_where_it_is_another() -> None:
+    assert command_on(Path("profiles/r"), "finish") == "workbench finish r"
+    assert command_on(Path("else where/r"), "sweep --resume") == "workbench sweep --resume r --profiles 'else where'"
+    run = RunSummary("r", Path("/elsewhere/r"), "unfinished")
+    assert "workbench sweep --resume r --profiles /elsewhere" in unreadable([run], [run], [])[0]

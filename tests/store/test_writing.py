@@ -40,10 +40,10 @@ def test_finishing_takes_what_is_on_the_disk(tmp_path: Path) -> None:
     a = create_run(tmp_path, run())
     b = open_run(a.path)
     b.append(record(0))
-    b.update(noise_floor=0.5)
+    b.update(environment={"note": "b"})
     a.append(record(1))
     a.finish()
-    assert keys(a.path) == [record(0).key, record(1).key] and open_run(a.path).run.noise_floor == 0.5
+    assert keys(a.path) == [record(0).key, record(1).key] and open_run(a.path).run.environment == {"note": "b"}
     assert not (a.path / ".writer").exists()
 
 
@@ -57,7 +57,7 @@ def test_one_writer_at_a_time_even_in_another_process(tmp_path: Path) -> None:
         [sys.executable, "-c", program, str(a.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-        for change in (lambda: a.append(record()), a.finish, lambda: a.update(noise_floor=1.0)):
+        for change in (lambda: a.append(record()), a.finish, lambda: a.update(environment={})):
             with pytest.raises(Problem, match=f"is being written by process {holder.pid}; wait for it"):
                 change()
         holder.kill()
@@ -93,7 +93,7 @@ def test_a_full_disk_at_any_write_is_an_error_and_costs_nothing(tmp_path: Path) 
                         folder.journal({"key": "k", "number": number})
                         folder.append(record(number))
                         written.append(record(number).key)
-                        folder.update(noise_floor=float(number))
+                        folder.update(environment={"number": number})
             except Problem as problem:
                 assert "No space left on device" in str(problem)
             else:
@@ -159,7 +159,7 @@ def test_finish_cut_off_anywhere_can_be_done_again(tmp_path: Path, step: int) ->
 
 def test_an_integer_that_no_table_holds_is_refused_when_it_is_made() -> None:
     with pytest.raises(ValueError, match="less than or equal"):
-        record(flops=2**63)
+        record(declared={"bytes": 2**63})
 
 
 def test_a_broken_folder_costs_itself_alone(tmp_path: Path) -> None:

@@ -63,15 +63,12 @@ def test_right_variants_have_times_that_hang_together(swept: tuple[RunFolder, di
         assert record.status is Status.OK and record.time is not None
         assert record.time.minimum_s <= record.time.median_s and record.time.low_s <= record.time.median_s
         assert record.time.count == len(record.samples_s) >= 3
-        assert record.bytes.declared == 2 * 4 * 30_001
-        assert record.bandwidth_bytes_per_s == pytest.approx(2 * 4 * 30_001 / record.time.median_s)
-        assert record.speedup_over_baseline == pytest.approx(
-            (records["plain"].time.median_s if records["plain"].time else 0) / record.time.median_s
-        )
+        assert record.declared.bytes == 2 * 4 * 30_001 and record.machine == "cpu"
     assert len(records) == len(load_catalog(FAULTY).variants["double"])
     assert records["tuned"].settings["block"] in (1, 2, 4)
-    assert folder.run.noise_floor is not None and folder.run.noise_floor >= 0  # 0 where two medians tie
-    assert folder.run.ceilings["copy_bytes_per_s"] > 1e8
+    machine = folder.run.machine("cpu")
+    assert machine.noise_floor is not None and machine.noise_floor >= 0  # 0 where two medians tie
+    assert machine.ceilings["copy_bytes_per_s"] > 1e8 and machine.host and machine.arch
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from workbench.store.record import Bytes, Launches, Record, Status, Time
+from workbench.store.record import Record, Status, Time, Work
 
 SHAPE = {"B": 4, "T": 4096, "H": 1024, "dtype": "float32", "regime": "normal"}
+
+
+def shaped(shape: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a record that say its shape."""
+    axes = {name: size for name, size in shape.items() if name not in ("dtype", "regime")}
+    return {"axes": axes, "dtype": shape["dtype"], "regime": shape.get("regime", "normal")}
 
 
 def timed(
@@ -29,8 +35,8 @@ def timed(
         "key": f"scan.{variant}.{seed}",
         "operation": "scan",
         "variant": variant,
-        "shape": shape or SHAPE,
-        "device": "test machine",
+        **shaped(shape or SHAPE),
+        "machine": "test machine",
         "backend": "cpu",
         "status": Status.OK,
         "time": Time(
@@ -38,8 +44,8 @@ def timed(
             minimum_s=float(samples.min()), count=count, timer=timer, cache="rotated", stopped_by="spread",
         ),
         "samples_s": samples.tolist(),
-        "bytes": Bytes(declared=200, least=100),
-        "launches": Launches(declared=1),
+        "declared": Work(bytes=200, launches=1),
+        "least": Work(bytes=100),
     }  # fmt: skip
     return Record(**{**values, **fields})
 
@@ -49,8 +55,8 @@ def failed(variant: str, status: Status, reason: str, **fields: Any) -> Record:
         "key": f"scan.{variant}.failed",
         "operation": "scan",
         "variant": variant,
-        "shape": SHAPE,
-        "device": "test machine",
+        **shaped(SHAPE),
+        "machine": "test machine",
         "backend": "cpu",
         "status": status,
         "reason": reason,

@@ -13,7 +13,7 @@ from workbench.show.pictures import scaling as pictures
 from workbench.store.record import Record, Run
 from workbench.store.run_folder import RunFolder, create_run
 from workbench.views.filter import Filter
-from workbench.views.ladder import frame_of
+from workbench.views.flat import frame_of
 from workbench.views.query import choices, read_records
 from workbench.views.runs import list_summaries
 from workbench.views.scaling import crossings, curves, curves_along, exponents, fastest_map, others_of, two_axes
@@ -77,8 +77,8 @@ def test_one_axis_alone_has_a_map_of_one_row() -> None:
 
 
 def test_crossings_along_any_axis() -> None:
-    two = [softmax("a", rows, 16, 1e-9 * rows**2, device="one", key=f"one{rows}") for rows in (16, 64, 256)]
-    two += [softmax("a", rows, 16, 100e-9 * rows, device="two", key=f"two{rows}") for rows in (16, 64, 256)]
+    two = [softmax("a", rows, 16, 1e-9 * rows**2, machine="one", key=f"one{rows}") for rows in (16, 64, 256)]
+    two += [softmax("a", rows, 16, 100e-9 * rows, machine="two", key=f"two{rows}") for rows in (16, 64, 256)]
     row = crossings(curves(frame_of(two).assign(run="r"), "rows")).iloc[0]
     assert row["size"] == pytest.approx(100.0) and row["faster_above"] == "two"
 
@@ -94,7 +94,7 @@ HOSTILE = 'x" IS NOT NULL OR "operation'
 
 
 def run_of(profiles: Path, found: list[Record]) -> RunFolder:
-    folder = create_run(profiles, Run(name="own", created="2026-02-01T00:00:00Z", command=["x"], device="test machine"))
+    folder = create_run(profiles, Run(name="own", created="2026-02-01T00:00:00Z", command=["x"]))
     for record in found:
         folder.append(record)
     folder.finish()

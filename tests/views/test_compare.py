@@ -15,18 +15,17 @@ from workbench.show.compare_text import as_json, as_markdown, summary
 from workbench.store.record import Record, Run, Status
 from workbench.store.run_folder import create_run
 from workbench.views.compare import Comparison, compare
-from workbench.views.ladder import frame_of
+from workbench.views.flat import frame_of
 from workbench.views.operands import parse_operand
 
-FLOORS: dict[str, float | None] = {"a": 0.01, "b": 0.01}
 
-
-def frame(run: str, *records: Record) -> pd.DataFrame:
-    return frame_of(records).assign(run=run)
+def frame(run: str, *records: Record, noise_floor: float | None = 0.01) -> pd.DataFrame:
+    return frame_of(records).assign(run=run, noise_floor=noise_floor)
 
 
 def against(a: Record, b: Record, **options: Any) -> Comparison:
-    return compare(frame("a", a), frame("b", b), options.pop("floors", FLOORS), same_variant=True, **options)
+    one, other = frame("a", a), frame("b", b, noise_floor=options.pop("noise_floor_b", 0.01))
+    return compare(one, other, same_variant=True, **options)
 
 
 @pytest.mark.parametrize(
@@ -50,12 +49,14 @@ def test_fail_over_lets_small_slowdowns_pass_and_no_others() -> None:
     assert against(a, timed("serial", 1.01, noise=0.004, seed=1), fail_over=0.05).exit_status == 0
 
 
-@pytest.mark.parametrize(("field", "value"), [("device", "another"), ("timer", "cuda_graph")])
-def test_other_devices_and_timers_are_refused_unless_told(field: str, value: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "value", "option"), [("machine", "another", "device"), ("timer", "cuda_graph", "timer")]
+)
+def test_other_devices_and_timers_are_refused_unless_told(field: str, value: str, option: str) -> None:
     pair = timed("serial", 1.0), timed("serial", 2.0, seed=1, **{field: value})  # type: ignore[arg-type]
     refused = against(*pair)
     assert refused.exit_status == 2
-    assert f"--across-{field}s" in refused.notes[0]
+    assert f"--across-{option}s" in refused.notes[0]
     told = against(*pair, across_devices=True, across_timers=True)
     assert [p.verdict for p in told.pairs] == ["slower"]
 
@@ -74,7 +75,7 @@ def test_a_variant_that_lost_its_time_is_not_passed_over() -> None:
 
 
 def test_without_a_noise_floor_nothing_is_decided() -> None:
-    result = against(timed("serial", 1.0), timed("serial", 2.0, seed=1), floors={"a": 0.01, "b": None})
+    result = against(timed("serial", 1.0), timed("serial", 2.0, seed=1), noise_floor_b=None)
     assert result.pairs[0].verdict == "undecided"
     assert result.exit_status == 2
 
@@ -83,7 +84,7 @@ def test_two_variants_are_paired_by_shape() -> None:
     shapes = [{**SHAPE, "T": T} for T in (64, 128)]
     a = frame("a", *(timed("serial", 1.0, shape=s, key=f"a{s['T']}") for s in shapes))
     b = frame("a", *(timed("tree", 2.0, shape=s, seed=1, key=f"b{s['T']}") for s in shapes))
-    result = compare(a, b, FLOORS, same_variant=False)
+    result = compare(a, b, same_variant=False)
     assert [(p.variant_a, p.variant_b, p.verdict) for p in result.pairs] == [("serial", "tree", "slower")] * 2
     assert all(json.loads(p.shape)["T"] == 64 * 2**i for i, p in enumerate(result.pairs))
 
@@ -102,7 +103,7 @@ def test_texts() -> None:
 
 def test_sides(tmp_path: Path) -> None:
     for name, created in (("old", "2026-01-01"), ("new", "2026-01-02")):
-        folder = create_run(tmp_path, Run(name=name, created=created, command=[], device="test machine"))
+        folder = create_run(tmp_path, Run(name=name, created=created, command=[]))
         folder.append(timed("serial", 1.0))
         folder.finish()
     assert parse_operand("old", tmp_path).run.name == "old"

@@ -7,10 +7,10 @@ import pytest
 
 from tests.views.build_records import SHAPE, failed, timed
 from workbench.model.rungs import Rung
-from workbench.model.speedups import add_speedups
-from workbench.store.record import BuildFact, Status
+from workbench.store.record import BuildFact, OperationFacts, Run, Status, VariantFacts
 from workbench.views.best import best_settings
-from workbench.views.ladder import frame_of, ladder
+from workbench.views.flat import frame_of
+from workbench.views.ladder import ladder
 
 KNOWN = {
     "scan/eager": Rung(0, "first try", True),
@@ -49,23 +49,21 @@ def test_a_variant_without_a_time_shows_its_gravest_failure() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"device": "another"}, {"timer": "cuda_event"}, {"shape": {**SHAPE, "T": 64}}, {"pass": "backward"}],
+    [{"machine": "another"}, {"timer": "cuda_event"}, {"shape": {**SHAPE, "T": 64}}, {"pass": "backward"}],
 )
 def test_no_speedup_over_a_baseline_that_is_not_comparable(other: dict[str, object]) -> None:
     records = [timed("eager", 1.0), timed("serial", 0.5, seed=1, **other)]  # type: ignore[arg-type]
     rows = ladder(frame_of(records), KNOWN)
     assert pd.isna(rows.set_index("variant").loc["serial", "speedup_over_baseline"])
-    assert add_speedups(records, KNOWN)[1].speedup_over_baseline is None
 
 
-def test_add_speedups_uses_the_baselines_fastest_setting() -> None:
+def test_speedups_are_over_the_baselines_fastest_setting() -> None:
     records = [
         timed("eager", 1.0, noise=0.0),
         timed("eager", 0.8, noise=0.0, settings={"block": 1}),
         timed("tree", 0.1, noise=0.0),
     ]
-    found = [record.speedup_over_baseline for record in add_speedups(records, KNOWN)]
-    assert found == [pytest.approx(0.8), pytest.approx(1.0), pytest.approx(8.0)]
+    assert list(ladder(frame_of(records), KNOWN)["speedup_over_baseline"]) == [pytest.approx(1.0), pytest.approx(8.0)]
 
 
 def test_build_facts_of_the_tightest_kernel() -> None:
@@ -75,6 +73,37 @@ def test_build_facts_of_the_tightest_kernel() -> None:
     facts = [fact("a", 1.0), fact("b", 0.5), fact("c", None), fact("d", 0.1, "sm_89")]
     row = ladder(frame_of([timed("tree", 1.0, build=facts)]), KNOWN).iloc[0]
     assert (row["arch"], row["occupancy_theoretical"]) == ("sm_90", 0.5)
+
+
+def test_a_result_of_other_sources_is_stale() -> None:
+    known = {
+        "scan/eager": Rung(0, "", True, "now"),
+        "scan/serial": Rung(1, "", False, "now"),
+        "scan/tree": KNOWN["scan/tree"],
+    }
+    records = [
+        timed("eager", 1.0, sources="now"), timed("serial", 1.0, sources="then"), timed("tree", 1.0, sources="then"),
+        timed("renamed", 1.0, sources="now"), timed("serial", 1.0, settings={"block": 1}, pass_="backward"),
+    ]  # fmt: skip
+    rows = ladder(frame_of(records), known)
+    assert set(rows.loc[rows["stale"], "variant"]) == {"serial"} and rows["stale"].sum() == 1
+
+
+def test_the_runs_own_word_stands_over_todays() -> None:
+    """A variant whose rung and idea have changed since, and one that was renamed."""
+    facts = [
+        VariantFacts(name="serial", rung=5, idea="as it was"),
+        VariantFacts(name="gone", rung=3, idea="still told"),
+    ]
+    run = Run(
+        name="r", created="", command=[], catalogue=[OperationFacts(name="scan", baseline="gone", variants=facts)]
+    )
+    rows = ladder(frame_of([timed("serial", 0.5), timed("gone", 1.0)], run), KNOWN)
+    assert rows[["variant", "rung", "idea"]].to_numpy().tolist() == [
+        ["gone", 3, "still told"],
+        ["serial", 5, "as it was"],
+    ]
+    assert rows.iloc[1]["speedup_over_baseline"] == pytest.approx(2.0, rel=0.02), "over the run's own baseline"
 
 
 def test_no_records_make_an_empty_ladder() -> None:

@@ -142,6 +142,6 @@ def test_nothing_was_counted(profiles: Path) -> None:
 def test_run_without_ceilings_or_noise_floor(tmp_path: Path) -> None:
     folder = synthetic_run(tmp_path, "bare", lengths=(256,), noise_floor=None)
     data = json.loads((folder.path / "run.json").read_text())
-    (folder.path / "run.json").write_text(json.dumps({**data, "ceilings": {}}))
+    (folder.path / "run.json").write_text(json.dumps({**data, "machines": [{**data["machines"][0], "ceilings": {}}]}))
     summary = list_summaries(tmp_path)[0]
-    assert (summary.noise_floor, summary.ceilings) == (None, {})
+    assert (summary.machines[0].noise_floor, summary.has_ceilings) == (None, False)

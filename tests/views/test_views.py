@@ -19,9 +19,9 @@ from workbench.show.pictures import roofline as roofline_figures
 from workbench.show.pictures import scaling as scaling_figures
 from workbench.show.pictures import time as time_figures
 from workbench.show.tables import table
-from workbench.store.record import Bytes, Launches, Record, Status
+from workbench.store.record import Counted, Machine, Record, Run, Status, Work
 from workbench.views.explain import explain
-from workbench.views.ladder import frame_of
+from workbench.views.flat import frame_of
 from workbench.views.occupancy import known_archs, what_if
 from workbench.views.parts import OWN, chain_shares, own_steps, parts_of, shares_along
 from workbench.views.problems import problems
@@ -36,7 +36,7 @@ def grown(
 ) -> list[Record]:
     return [
         timed(
-            variant, scale * T**power, noise=0.0, shape={**SHAPE, "T": T}, device=device, key=f"{variant}.{device}.{T}"
+            variant, scale * T**power, noise=0.0, shape={**SHAPE, "T": T}, machine=device, key=f"{variant}.{device}.{T}"
         )
         for T in sizes
     ]
@@ -77,8 +77,10 @@ def test_fastest_map_calls_overlapping_intervals_a_tie() -> None:
 
 
 def test_roofline_prefers_counted_bytes() -> None:
-    record = timed("a", 1.0, flops=1000, bytes=Bytes(declared=200, least=100, counted=250.0))
-    found = points(frame_of([record, timed("b", 1.0, flops=1000, seed=1)])).set_index("variant")
+    record = timed("a", 1.0, declared=Work(bytes=200, flops=1000), counted=Counted(bytes=250.0))
+    found = points(frame_of([record, timed("b", 1.0, declared=Work(bytes=200, flops=1000), seed=1)])).set_index(
+        "variant"
+    )
     assert found.loc["a", ["intensity", "bytes_from"]].tolist() == [4.0, "counted"]
     assert found.loc["b", ["intensity", "bytes_from"]].tolist() == [5.0, "declared"]
     assert points(frame_of([failed("a", Status.CRASHED, "x")])).empty
@@ -87,11 +89,13 @@ def test_roofline_prefers_counted_bytes() -> None:
 def test_roofs_are_measured_and_of_the_datasheet() -> None:
     from pathlib import Path
 
-    run = RunSummary("r", Path("r"), "finished", device="NVIDIA H200", ceilings={"copy_bytes_per_s": 4.2e12})
+    h200 = Machine(id="cuda", name="NVIDIA H200", ceilings={"copy_bytes_per_s": 4.2e12})
+    run = RunSummary("r", Path("r"), "finished", run=Run(name="r", created="", command=[], machines=[h200]))
     found = {roof.origin: roof for roof in roofs([run], "float32")}
     assert found["measured"].bytes_per_s == 4.2e12
     assert found["datasheet"].bytes_per_s == pytest.approx(4.8e12)
-    assert roofs([RunSummary("r", Path("r"), "finished", device="some CPU")], "float32") == []
+    other = Run(name="r", created="", command=[], machines=[Machine(id="cpu", name="some CPU")])
+    assert roofs([RunSummary("r", Path("r"), "finished", run=other)], "float32") == []
 
 
 def row(**fields: Any) -> dict[str, Any]:
@@ -99,8 +103,8 @@ def row(**fields: Any) -> dict[str, Any]:
 
 
 def test_explain_accounts_for_bytes_and_launches() -> None:
-    a = row(time=1.0, bytes=Bytes(declared=100), launches=Launches(declared=1))
-    b = row(time=2.0, bytes=Bytes(declared=180), launches=Launches(declared=11))
+    a = row(time=1.0, declared=Work(bytes=100, launches=1))
+    b = row(time=2.0, declared=Work(bytes=180, launches=11))
     found = explain(a, b, {"copy_bytes_per_s": 100.0, "launch_s": 0.01}).set_index("what")
     assert found.loc["bytes declared", "share"] == pytest.approx(0.8)
     assert found.loc["launches declared", "share"] == pytest.approx(0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,10 @@ from workbench.cli.options import Json, Profiles, decimal_number
 from workbench.problem import Problem
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from workbench.views.compare import Comparison
+    from workbench.views.operands import Operand
 
 STYLE = {"slower": "bold red", "faster": "green", "same": "", "undecided": "yellow"}
 
@@ -39,15 +43,16 @@ def command(
     margin = parse_share(fail_over) if fail_over else None
     side_a = parse_operand(a, profiles, run or None)
     side_b = parse_operand(b, profiles, run or None)
+    records_a, records_b = side_a.records(), side_b.records()
     result = compare(
-        side_a.records(),
-        side_b.records(),
-        {side.run.name: side.run.noise_floor for side in (side_a, side_b)},
+        records_a,
+        records_b,
         same_variant=not (side_a.variant and side_b.variant),
         across_devices=across_devices,
         across_timers=across_timers,
         fail_over=margin,
     )
+    result = replace(result, notes=(*result.notes, *_stale(side_a, records_a, "A"), *_stale(side_b, records_b, "B")))
     if as_json:
         import json
 
@@ -57,6 +62,20 @@ def command(
     else:
         _print(result, a, b)
     raise typer.Exit(result.exit_status)
+
+
+def _stale(side: Operand, records: pd.DataFrame, name: str) -> list[str]:
+    """Says it where the variants that were measured are made from something else by now."""
+    from workbench.catalog import BUILTIN, load_catalog
+    from workbench.model.rungs import rungs, stale
+
+    kernels = side.run.run.selection.get("kernels") if side.run.run is not None else None
+    try:
+        known = rungs(load_catalog(Path(str(kernels or BUILTIN))))
+    except Problem:  # the folder is elsewhere or broken now: nothing can be said
+        return []
+    count = sum(stale(records, known))
+    return [f"{count} records of {name} were measured from other sources than are there now"] if count else []
 
 
 def parse_share(text: str) -> float:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from workbench.cli.terminal import Column, Row, print_table, say
 from workbench.declare import operation_key
+from workbench.model.figures import FIGURES, SPEEDUPS
 from workbench.quantity import MISSING
 from workbench.show.figures import columns_of, explained, figure, sentence, value_text, with_derived
 from workbench.show.tables import ceiling_text
@@ -32,10 +33,15 @@ def print_ladder(folder: RunFolder) -> None:
 
 
 def print_ladder_json(folder: RunFolder) -> None:
-    """The run and its records in ladder order, without the raw samples."""
-    order = {key: place for place, key in enumerate(_rows(folder)["key"])}
+    """The run and its records in ladder order, with the derived figures and without the raw samples."""
+    rows = _rows(folder)
+    order = {key: place for place, key in enumerate(rows["key"])}
     records = sorted(folder.records(), key=lambda r: order.get(r.key, len(order)))
-    plain = [r.model_dump(mode="json", by_alias=True, exclude={"samples_s", "counters"}) for r in records]
+    figures = _figures(rows)
+    plain = [
+        {**r.model_dump(mode="json", by_alias=True, exclude={"samples_s"}), "shape": r.shape, **figures.get(r.key, {})}
+        for r in records
+    ]
     print(json.dumps({"run": folder.run.model_dump(mode="json", by_alias=True), "records": plain}, indent=2))
 
 
@@ -52,6 +58,7 @@ def print_modelled(frame: pd.DataFrame, device: str, as_json: bool) -> None:
         print()
 
 
+STALE = "measured from other sources than are there now"
 NOTED = ("idea", "reason")
 """What a terminal has no column for: sentences, which stand below the table where they are needed."""
 
@@ -82,16 +89,24 @@ def _rows(folder: RunFolder) -> pd.DataFrame:
 
     from workbench.catalog import BUILTIN, load_catalog
     from workbench.model.rungs import rungs
-    from workbench.views.ladder import frame_of, ladder
+    from workbench.views.flat import frame_of
+    from workbench.views.ladder import ladder
 
     catalog = load_catalog(Path(folder.run.selection.get("kernels") or BUILTIN))
-    return ladder(frame_of(folder.records()), rungs(catalog))
+    return ladder(frame_of(folder.records(), folder.run), rungs(catalog))
+
+
+def _figures(rows: pd.DataFrame) -> dict[str, dict[str, object]]:
+    """The derived figures of each record by its key; None where there is none."""
+    everything = json.loads(rows.set_index("key")[[*FIGURES, *SPEEDUPS]].to_json(orient="index"))
+    return {str(key): figures for key, figures in everything.items()}
 
 
 def _timed_table(name: str, shape: str, device: str, group: pd.DataFrame) -> None:
     names = [name for name in columns_of("terminal") if name not in NOTED]
     untimed = group["time.median_s"].isna()
-    notes = [str(reason or "") if without else "" for reason, without in zip(group["reason"], untimed, strict=True)]
+    rows = zip(group["reason"], untimed, group["stale"], strict=True)
+    notes = [str(reason or "") if without else STALE if old else "" for reason, without, old in rows]
     figures = [name for name in names if name not in ("variant", "status")]
     group = with_derived(group, names)
     group[figures] = group[figures].astype("object").mask(untimed)  # without a time there is nothing to say of it
@@ -137,14 +152,17 @@ def _fact(fact: BuildFact | None) -> tuple[str, ...]:
 
 
 def _footer(folder: RunFolder) -> None:
-    ceilings = ", ".join(
-        f"{name.replace('_per_s', '').replace('_', ' ')} {ceiling_text(name, value)}"
-        for name, value in folder.run.ceilings.items()
-        if "_per_s" in name and not name.endswith("_median")
-    )
-    if ceilings:
-        say(f"ceilings measured in this run: {ceilings}")
-    if folder.run.noise_floor is not None:
-        say(sentence("noise_floor", folder.run.noise_floor))
+    measured = [machine for machine in folder.run.machines if machine.backend != "emulated"]
+    for machine in measured:
+        on = f" on {machine.name}" if len(measured) > 1 else ""
+        ceilings = ", ".join(
+            f"{name.replace('_per_s', '').removesuffix('_s').replace('_', ' ')} {ceiling_text(name, value)}"
+            for name, value in machine.ceilings.items()
+            if not name.endswith("_median")
+        )
+        if ceilings:
+            say(f"ceilings measured in this run{on}: {ceilings}")
+        if machine.noise_floor is not None:
+            say(f"{sentence('noise_floor', machine.noise_floor)}{on}")
     say(explained(("share_of_ceiling", "share_of_floor", "share_of_limit")), style="dim")
     say(f"run: {folder.path}")

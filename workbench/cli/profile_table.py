@@ -16,7 +16,7 @@ from workbench.profile.kernel_names import told_apart
 from workbench.profile.metrics import absent_figures, figures_of, old_names
 from workbench.quantity import quantity
 from workbench.store.launch import Launch, Rule
-from workbench.store.record import Bytes, Launches, Record
+from workbench.store.record import Record, Work
 from workbench.store.run_folder import open_run
 
 RULES_SHOWN = 3
@@ -53,7 +53,7 @@ def print_profile(records: Sequence[Record], derived: Mapping[str, Derived], lau
 
 def bare(record: Record) -> Record:
     """The record without what it declares and took as a whole: one of its kernels cannot be held against that."""
-    return record.model_copy(update={"time": None, "bytes": Bytes(), "launches": Launches(), "build": []})
+    return record.model_copy(update={"time": None, "declared": Work(), "least": Work(), "build": []})
 
 
 def _cells(one: Derived, launches: Sequence[Launch]) -> tuple[str, ...]:
@@ -145,8 +145,9 @@ def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
         f"{_several(len(everything), 'launch', 'launches')} in {_several(len(imported.records), 'record', 'records')}"
     )
     say(f"{source}: {counts} on {everything[0].device}, {imported.metrics:,} metrics\n")
-    ceilings = open_run(imported.run).run.ceilings
-    derived = {r.key: derive(r, imported.launches[r.key], ceilings) for r in imported.records}
+    run = open_run(imported.run).run
+    ceilings = {r.key: run.machine(r.machine).ceilings for r in imported.records}
+    derived = {r.key: derive(r, imported.launches[r.key], ceilings[r.key]) for r in imported.records}
     longest = sorted(imported.records, key=lambda r: derived[r.key].figures.get("duration_s", 0.0), reverse=True)
     keys = {record.key for record in longest[:RECORDS_SHOWN]}
     shown = [record for record in imported.records if record.key in keys]
@@ -156,7 +157,7 @@ def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
     for record in shown:
         launches = imported.launches[record.key]
         lines = [f"declaration contradicted: {line}" for line in derived[record.key].contradictions]
-        lines += advise(record, launches, ceilings, catalog)
+        lines += advise(record, launches, ceilings[record.key], catalog)
         lines += [rule_line(rule) for rule in leading_rules(launches)]
         if lines:
             say(f"\n{record.key}", style="bold")
@@ -191,9 +192,10 @@ def _print_missing(launches: Sequence[Launch]) -> None:
 
 def as_json(imported: Imported, catalog: Catalog) -> list[dict[str, Any]]:
     """The same for a program, a dictionary per record."""
-    ceilings = open_run(imported.run).run.ceilings
+    run = open_run(imported.run).run
     rows = []
     for record in imported.records:
+        ceilings = run.machine(record.machine).ceilings
         launches = imported.launches[record.key]
         rows.append(
             {

@@ -130,7 +130,7 @@ def _sweep(
             folder = find_run(profiles, resume)
             _refuse_other_words(context, selection, folder)
         with BarWatch() as watch:
-            continue_run(folder, watch)
+            catalog = continue_run(folder, watch)
     except KeyboardInterrupt as ended:
         if folder is None:
             raise
@@ -145,7 +145,7 @@ def _sweep(
     ):
         failed = f"no variant of {folder.path.name} came through; the reasons stand in the table"
     begun = Selection.from_dict(folder.run.selection)
-    load_catalog(begun.folder).complain(begun.operations, failed)
+    (catalog or load_catalog(begun.folder)).complain(begun.operations, failed)
 
 
 def _modelled(selection: Selection, device: str, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from workbench.check.case import Draw
 from workbench.check.case_memory import given_inputs
 from workbench.declare import Device, Operation, Shape
+from workbench.measure.ceilings import best
 from workbench.measure.clock_cpu import SETTLED_S
 
 MARGIN = 0.8
@@ -66,7 +67,7 @@ def least_seconds(operation: Operation, shape: Shape, device: Device, ceilings: 
     if device == "cpu":
         rate = CORE_BYTES_PER_S * (os.cpu_count() or 1)
     else:
-        rate = CACHE_OVER_MEMORY * max((v for name, v in ceilings.items() if "bytes_per_s" in name), default=0.0)
+        rate = CACHE_OVER_MEMORY * (best(ceilings, "bandwidth") or 0.0)
     return MARGIN * moved / rate if rate else None
 
 

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from workbench.declare import Cost
-
-Bound = Literal["bandwidth", "flops", "matrix", "special", "latency", "launches"]
+from workbench.measure.ceilings import Resource, best
 
 
 @dataclass(frozen=True)
@@ -41,23 +39,37 @@ class Floor:
     """The least time, in seconds, and the resource that sets it."""
 
     seconds: float
-    bound_by: Bound
+    bound_by: Resource
 
 
-def resource_times(cost: Cost, limits: Limits) -> dict[Bound, float]:
+@dataclass(frozen=True)
+class Kind:
+    """A resource: the field of a cost that it works off, and the field of the limits that says how fast."""
+
+    name: Resource
+    work: str
+    limit: str
+    is_rate: bool
+    """True: so much work per second; False: so long per piece of work."""
+
+
+RESOURCES = (
+    Kind("bandwidth", "bytes", "bytes_per_s", True),
+    Kind("flops", "flops", "flops_per_s", True),
+    Kind("matrix", "matrix_flops", "matrix_flops_per_s", True),
+    Kind("special", "special", "special_per_s", True),
+    Kind("latency", "serial_steps", "step_latency_s", False),
+    Kind("launches", "launches", "launch_s", False),
+)
+
+
+def resource_times(cost: Cost, limits: Limits) -> dict[Resource, float]:
     """Seconds that each resource needs for `cost` at least; only resources with a known limit and work to do."""
-    rates: dict[Bound, tuple[int, float | None]] = {
-        "bandwidth": (cost.bytes, limits.bytes_per_s),
-        "flops": (cost.flops, limits.flops_per_s),
-        "matrix": (cost.matrix_flops, limits.matrix_flops_per_s),
-        "special": (cost.special, limits.special_per_s),
-    }
-    delays: dict[Bound, tuple[int, float | None]] = {
-        "latency": (cost.serial_steps, limits.step_latency_s),
-        "launches": (cost.launches, limits.launch_s),
-    }
-    times: dict[Bound, float] = {name: amount / rate for name, (amount, rate) in rates.items() if amount and rate}
-    times |= {name: count * delay for name, (count, delay) in delays.items() if count and delay}
+    times: dict[Resource, float] = {}
+    for kind in RESOURCES:
+        work, limit = getattr(cost, kind.work), getattr(limits, kind.limit)
+        if work and limit:
+            times[kind.name] = work / limit if kind.is_rate else work * limit
     return times
 
 
@@ -70,27 +82,10 @@ def floor(cost: Cost, limits: Limits) -> Floor | None:
     return Floor(times[bound_by], bound_by)
 
 
-DRAM = ("copy_bytes_per_s", "copy_nt_bytes_per_s", "triad_bytes_per_s", "triad_nt_bytes_per_s")
-"""Ceilings that are bandwidths of memory; a cache's or a bus's, under whatever name, is none of it."""
-
-
-def limits_of_run(ceilings: Mapping[str, float], dtype: str) -> Limits:
-    """Limits as a run measured them: the best bandwidth of any kind of copy, the rates of the dtype.
-
-    Ceilings are named as in DRAM, and `matmul_flops_per_s`, `fma_flops_per_s`, `exp_per_s`, `step_latency_s`,
-    `launch_s`; a suffix `_bfloat16` names the dtype it holds for, none means float32. A matrix rate of another
-    dtype is never used; the ordinary pipes and special functions compute in float32 whatever the dtype.
-    """
-    bandwidths = [ceilings[name] for name in DRAM if name in ceilings]
-    matmul = "matmul_flops_per_s" if dtype == "float32" else f"matmul_flops_per_s_{dtype}"
-    return Limits(
-        bytes_per_s=max(bandwidths, default=None),
-        flops_per_s=ceilings.get("fma_flops_per_s"),
-        matrix_flops_per_s=ceilings.get(matmul),
-        special_per_s=ceilings.get("exp_per_s"),
-        step_latency_s=ceilings.get("step_latency_s"),
-        launch_s=ceilings.get("launch_s"),
-    )
+def limits_of(ceilings: Mapping[str, float], dtype: str) -> Limits:
+    """Limits as a machine's ceilings have them (measure/ceilings.py says which bounds what). The ordinary pipes and
+    special functions compute in float32 whatever the dtype."""
+    return Limits(**{resource.limit: best(ceilings, resource.name, dtype) for resource in RESOURCES})
 
 
 STEP_CYCLES = 4
@@ -110,7 +105,7 @@ def limits_of_device(name: str, dtype: str) -> Limits:
     from workbench.devices import device
 
     known = device(name)
-    measured = limits_of_run(known.measured, dtype)
+    measured = limits_of(known.measured, dtype)
     # A float32 product that holds float32's accuracy runs on the ordinary pipes: TF32 keeps 10 bits of 23.
     matrix = known.fp32_flops_per_s if dtype == "float32" else known.bf16_flops_per_s
     return Limits(

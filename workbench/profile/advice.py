@@ -48,7 +48,7 @@ def facts(
     """Everything a rule is told about a record."""
     figures = combined(launches)
     read, written = figures.get("dram_read_bytes"), figures.get("dram_write_bytes")
-    counted = read + written if read is not None and written is not None else record.bytes.counted
+    counted = read + written if read is not None and written is not None else record.counted.bytes
     variants = catalog.variants.get(record.operation, [])
     return {
         "operation": record.operation,
@@ -58,10 +58,10 @@ def facts(
         "settings": dict(record.settings),
         "pass": record.pass_,
         "shape": dict(record.shape),
-        "bytes": {"declared": record.bytes.declared, "least": record.bytes.least, "counted": counted},
+        "bytes": {"declared": record.declared.bytes, "least": record.least.bytes, "counted": counted},
         "launches": {
-            "declared": record.launches.declared,
-            "counted": len(launches) if launches else record.launches.counted,
+            "declared": record.declared.launches,
+            "counted": len(launches) if launches else record.counted.launches,
         },
         "dram_read_bytes": read,
         "dram_write_bytes": written,

@@ -68,10 +68,10 @@ def derive(record: Record, launches: Sequence[Launch], ceilings: Mapping[str, fl
         figures=figures,
         missing=missing_figures(launches),
         launches_counted=len(launches),
-        launches_declared=record.launches.declared,
+        launches_declared=record.declared.launches,
         dram_bytes=dram,
-        bytes_over_declared=_over(dram, record.bytes.declared),
-        bytes_over_least=_over(dram, record.bytes.least),
+        bytes_over_declared=_over(dram, record.declared.bytes),
+        bytes_over_least=_over(dram, record.least.bytes),
         bandwidth_bytes_per_s=bandwidth,
         bandwidth_under_profiler=record.time is None,
         ceiling_bytes_per_s=ceiling,
@@ -127,10 +127,10 @@ def stall_shares(figures: Mapping[str, float]) -> list[tuple[str, float]]:
 def contradictions(record: Record, launches: Sequence[Launch], dram: float | None) -> list[str]:
     """Declarations of the record that these launches contradict, a sentence each."""
     found = []
-    declared = record.launches.declared
+    declared = record.declared.launches
     if declared and launches and abs(len(launches) - declared) > CONTRADICTION * declared:
         found.append(f"declares {declared:,} launches, {len(launches):,} were counted")
-    bytes_declared = record.bytes.declared
+    bytes_declared = record.declared.bytes
     if bytes_declared and dram is not None:
         # What was written last stays in L2 and never reaches the DRAM counters within the launch.
         in_l2 = max((launch.number("device__attribute_l2_cache_size") or 0.0 for launch in launches), default=0.0)

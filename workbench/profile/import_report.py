@@ -19,7 +19,7 @@ from workbench.profile.read import read_launches
 from workbench.store.counters import CounterTable
 from workbench.store.counters import read_launches as read_stored
 from workbench.store.launch import Launch
-from workbench.store.record import BuildFact, Bytes, Launches, Record, Run, Status
+from workbench.store.record import BuildFact, Counted, Machine, Record, Run, Status
 from workbench.store.run_folder import RunFolder, list_runs, open_run, run_files, whole_run
 
 UNNAMED = "unnamed"
@@ -71,7 +71,7 @@ def import_as_run(report: Path, profiles: Path) -> Imported:
         name=_free_name(profiles, report),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=["workbench", "import", printable(report.name)],
-        device=next(iter(by_key.values()))[0].device,
+        machines=_machines(by_key.values()),
         environment={"imported_from": printable(report.name), "imported_sha256": _digest(report)},
         selection={},
     )
@@ -161,15 +161,27 @@ def _record(key: str, launches: list[Launch], variant: str) -> Record:
             "variant": variant,
             "pass": "forward",
             "factors": _told_apart_by(launches[0]),
-            "shape": {**size, "dtype": "unknown", "regime": "unknown"},
-            "device": launches[0].device,
+            "axes": size,
+            "dtype": "unknown",
+            "machine": machine_id(launches[0]),
             "backend": "cuda",
             "status": Status.OK,
-            "bytes": Bytes(counted=_integer(dram_bytes(figures))),
-            "launches": Launches(counted=len(launches)),
+            "counted": Counted(bytes=_integer(dram_bytes(figures)), launches=len(launches)),
             "build": _build_facts(launches),
         }
     )
+
+
+def machine_id(launch: Launch) -> str:
+    return slug(launch.device)
+
+
+def _machines(groups: Iterable[Sequence[Launch]]) -> list[Machine]:
+    """The GPUs of a report, by name: which of two equal ones it was stands in the record's factors."""
+    firsts = {machine_id(group[0]): group[0] for group in reversed(list(groups))}
+    return [
+        Machine(id=id_, name=one.device, backend="cuda", arch=one.arch or "") for id_, one in reversed(firsts.items())
+    ]
 
 
 def _told_apart_by(launch: Launch) -> dict[str, str]:

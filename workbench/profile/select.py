@@ -75,7 +75,7 @@ def select(folder: RunFolder, wanted: Wanted) -> Selected:
         if not fitting:
             quickest = min(group, key=seconds_under_ncu)
             left_out.append(
-                f"{name}: {quickest.launches.declared or 1:,} launches at its quickest shape take about "
+                f"{name}: {quickest.declared.launches or 1:,} launches at its quickest shape take about "
                 f"{seconds_under_ncu(quickest):,.0f} s under ncu; raise --budget to profile it"
             )
         else:
@@ -87,7 +87,7 @@ def select(folder: RunFolder, wanted: Wanted) -> Selected:
 
 def seconds_under_ncu(record: Record) -> float:
     """A rough estimate, for the budget: ncu takes about half a second a launch and replays it 75 times."""
-    launches = record.launches.declared or 1
+    launches = record.declared.launches or 1
     once = record.time.median_s if record.time else 0.0
     return launches * SECONDS_A_LAUNCH + PASSES * once
 
@@ -160,8 +160,8 @@ def _median_s(record: Record) -> float:
 
 def _size(record: Record) -> int:
     """How large a shape is: the bytes that any algorithm moves, else the product of its axes."""
-    if record.bytes.least is not None:
-        return record.bytes.least
+    if record.least.bytes is not None:
+        return record.least.bytes
     product = 1
     for size in record.shape.values():
         product *= size if isinstance(size, int) else 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.show.markup import code, plain
+from workbench.store.run_folder import command_on
 from workbench.views.runs import RunSummary
 from workbench.views.shapes import shape_text
 
@@ -26,7 +27,7 @@ def unreadable(runs: Sequence[RunSummary], chosen: Sequence[RunSummary], problem
     found += [f"Left out: {plain(problem)}" for problem in problems]
     found += [
         f"Run {code(run.name)} is not finished: what it has so far is shown. "
-        f"{code(f'workbench sweep --resume {run.name}')} goes on with it if it was cut off."
+        f"{code(command_on(run.path, 'sweep --resume'))} goes on with it if it was cut off."
         for run in chosen
         if run.state == "unfinished"
     ]
@@ -75,7 +76,7 @@ def no_build(operation: str) -> str:
 
 
 def no_ceilings(runs: Sequence[RunSummary]) -> str:
-    names = ", ".join(code(run.name) for run in runs if not run.ceilings)
+    names = ", ".join(code(run.name) for run in runs if not run.has_ceilings)
     return f"No ceilings were measured in {names}: floors and shares are missing. `workbench sweep` measures them."
 
 

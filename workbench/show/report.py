@@ -131,10 +131,15 @@ def _facts(run: RunSummary) -> Html:
         "device": run.device,
         "created": run.created,
         "command": without_folders(" ".join(run.command)),
-        heading("noise_floor"): quantity(run.noise_floor, "%") if run.noise_floor is not None else "not recorded",
-        **{f"ceiling {name} (measured)": ceiling_text(name, value) for name, value in run.ceilings.items()},
         **{str(name): without_folders(_short(value)) for name, value in run.environment.items()},
     }
+    measured = [machine for machine in run.machines if machine.backend != "emulated"]
+    for machine in measured:
+        on = f", {machine.name}" if len(measured) > 1 else ""
+        floor = machine.noise_floor
+        rows[heading("noise_floor") + on] = quantity(floor, "%") if floor is not None else "not recorded"
+        rows |= {f"ceiling {name} (measured{on})": ceiling_text(name, v) for name, v in machine.ceilings.items()}
+        rows |= {f"{name}{on}": without_folders(_short(value)) for name, value in machine.versions.items()}
     cells = [element("tr", element("th", name), element("td", value)) for name, value in rows.items()]
     return element("table", *cells, class_="facts")
 

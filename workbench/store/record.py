@@ -1,18 +1,33 @@
-"""The record and the run: the fields that JSON, Parquet, frames and code all share. Units are SI, in the name."""
+"""The record and the run: the fields that JSON, Parquet, frames and code all share. Units are SI, in the name.
+
+They hold facts: what was declared, counted, timed and measured. What follows from facts (floors, shares, rates,
+speed-ups) is computed when it is read, in `model/figures.py`, and stands in no file.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-SCHEMA = 2
-"""Raised by one whenever a reader of the older form would misread the newer."""
+SCHEMA = 3
+"""Raised by one whenever a reader of the older form would misread the newer; `upgrade.py` reads the older ones."""
 
 
 Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 """What a column of a table can hold: a larger one is refused when its record is made, not when the run ends."""
+
+
+def _one_of(value: Any) -> Any:
+    """A number or a text, also from a table, where each has a column of its own and the other's is empty."""
+    if isinstance(value, dict) and len(held := [one for one in value.values() if one is not None]) == 1:
+        return held[0]
+    return value
+
+
+Word = Annotated[Int64 | str, BeforeValidator(_one_of)]
+"""The value of a tunable."""
 
 
 class Status(StrEnum):
@@ -61,16 +76,34 @@ class Time(Frozen):
     """Median SM clock during the samples."""
 
 
-class Bytes(Frozen):
-    declared: Int64 | None = None
-    least: Int64 | None = None
-    counted: float | None = None
-    """DRAM bytes that the counters saw."""
+class Work(Frozen):
+    """What a computation moves and does, as declared: totals over the whole shape. None: not known."""
+
+    bytes: Int64 | None = None
+    flops: Int64 | None = None
+    """Floating-point operations on the ordinary pipes."""
+    matrix_flops: Int64 | None = None
+    special: Int64 | None = None
+    launches: Int64 | None = None
+    serial_steps: Int64 | None = None
 
 
-class Launches(Frozen):
-    declared: Int64 | None = None
-    counted: Int64 | None = None
+class Counted(Frozen):
+    """What counters saw of the same."""
+
+    bytes: float | None = None
+    """DRAM bytes, read and written."""
+    launches: Int64 | None = None
+
+
+class Bounds(Frozen):
+    """Floor and limit as an older workbench recorded them, whose records lack the facts that they follow from."""
+
+    floor_s: float | None = None
+    floor_bound_by: str | None = None
+    limit_s: float | None = None
+    busiest_s: float | None = None
+    """What the busiest of the resources that are rates needs."""
 
 
 class BuildFact(Frozen):
@@ -93,28 +126,24 @@ class BuildFact(Frozen):
     sass_mix: dict[str, Int64] = Field(default_factory=dict)
 
 
-class LaunchCounters(Frozen):
-    """One kernel launch as a profiler saw it."""
-
-    kernel: str
-    metrics: dict[str, float | str] = Field(default_factory=dict)
-    units: dict[str, str] = Field(default_factory=dict)
-    rules: list[dict[str, Any]] = Field(default_factory=list)
-
-
 class Record(Frozen):
-    """One variant at one shape in one pass on one device."""
+    """One variant at one shape in one pass on one machine."""
 
     key: str
     """Unique within a run, in [a-z0-9_.-]; also the name of its NVTX range."""
     operation: str
     variant: str
+    sources: str = ""
+    """Digest of all that the variant was made from when this was recorded; empty where it is not known."""
     factors: dict[str, str] = Field(default_factory=dict)
-    settings: dict[str, Int64 | str] = Field(default_factory=dict)
+    settings: dict[str, Word] = Field(default_factory=dict)
     pass_: Annotated[str, Field(alias="pass")] = "forward"
-    shape: dict[str, Int64 | str]
-    """Every axis, `dtype` and `regime`."""
-    device: str
+    axes: dict[str, Int64]
+    """The size of every axis, in the operation's order."""
+    dtype: str
+    regime: str = "unknown"
+    machine: str
+    """The id of one of the run's machines."""
     backend: str
     """`cuda`, `cpu` or `emulated`."""
     status: Status
@@ -122,28 +151,14 @@ class Record(Frozen):
     error: ErrorMeasure | None = None
     time: Time | None = None
     samples_s: list[float] = Field(default_factory=list)
-    bytes: Bytes = Bytes()
-    flops: Int64 | None = None
-    """Declared floating-point operations, products included."""
-    special: Int64 | None = None
-    launches: Launches = Launches()
-    bandwidth_bytes_per_s: float | None = None
-    """Declared bytes over the median time."""
-    flops_per_s: float | None = None
-    share_of_ceiling: float | None = None
-    """The rate of the resource that binds, over what this run measured that resource to give."""
-    floor_s: float | None = None
-    """The least time for what the variant declares to do, at this run's ceilings."""
-    floor_bound_by: str | None = None
-    """`bandwidth`, `matrix`, `flops`, `special`, `latency` or `launches`."""
-    share_of_floor: float | None = None
-    """floor_s over the median time."""
-    limit_s: float | None = None
-    """The least time for any algorithm of this operation: its least bytes and FLOPs at this run's ceilings."""
-    share_of_limit: float | None = None
-    speedup_over_baseline: float | None = None
+    declared: Work = Work()
+    """What the variant says that it does."""
+    least: Work = Work()
+    """What any algorithm of the operation must do."""
+    counted: Counted = Counted()
+    bounds: Bounds | None = None
+    """Only in records that an older workbench wrote."""
     build: list[BuildFact] = Field(default_factory=list)
-    counters: list[LaunchCounters] = Field(default_factory=list)
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -155,25 +170,88 @@ class Record(Frozen):
             raise ValueError(f"record {self.key}: an emulated kernel is never timed")
         return self
 
+    @property
+    def shape(self) -> dict[str, int | str]:
+        """Every axis, `dtype` and `regime`."""
+        return {**self.axes, "dtype": self.dtype, "regime": self.regime}
+
+
+class Machine(Frozen):
+    """One place where records come from: a device of a host, and what it gives."""
+
+    id: str
+    """Unique within a run."""
+    name: str
+    """The device's own name."""
+    host: str = ""
+    backend: str = ""
+    """`cuda`, `cpu` or `emulated`."""
+    arch: str = ""
+    """`sm_90`, `x86_64`…"""
+    versions: dict[str, str] = Field(default_factory=dict)
+    """Of the system, the compiler, the driver and the packages."""
+    ceilings: dict[str, float] = Field(default_factory=dict)
+    """What it gives at most, measured in this run; measure/ceilings.py has the names and what each of them bounds."""
+    noise_floor: float | None = None
+    """The relative spread that a variant against itself (A/A) stays within; see measure/noise.py."""
+    spreads: dict[str, float] = Field(default_factory=dict)
+    """The A/A spread of each case, by operation and shape."""
+
+
+class VariantFacts(Frozen):
+    """A variant as the catalogue had it when the run was made."""
+
+    name: str
+    rung: Int64
+    idea: str
+    factors: dict[str, str] = Field(default_factory=dict)
+    settings: dict[str, list[Word]] = Field(default_factory=dict)
+    """Tunables and the values that were to be tried."""
+    sources: str = ""
+    """Digest of all that it is made from; its records carry that of the day they were made."""
+
+
+class OperationFacts(Frozen):
+    """An operation in one pass as the catalogue had it when the run was made, with its variants that took part."""
+
+    name: str
+    pass_: Annotated[str, Field(alias="pass")] = "forward"
+    title: str = ""
+    equation: str = ""
+    axes: dict[str, Int64] = Field(default_factory=dict)
+    """Every axis with its usual size."""
+    baseline: str = ""
+    variants: list[VariantFacts] = Field(default_factory=list)
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
 
 class Run(Frozen):
-    """A run's own facts: the machine, the versions, the command, the ceilings."""
+    """A run's own facts: the machines, the command, what was asked for, and what the catalogue said of it."""
 
     schema_: Annotated[int, Field(alias="schema")] = SCHEMA
     name: str
     created: str
     """ISO 8601, UTC."""
     command: list[str]
-    device: str
+    machines: list[Machine] = Field(default_factory=list)
     environment: dict[str, Any] = Field(default_factory=dict)
-    ceilings: dict[str, float] = Field(default_factory=dict)
-    """`copy_bytes_per_s`, `triad_bytes_per_s`, `matmul_flops_per_s`, `exp_per_s`…"""
-    noise_floor: float | None = None
-    """The relative spread that a variant against itself (A/A) stays within; see measure/noise.py."""
-    spreads: dict[str, float] = Field(default_factory=dict)
-    """The A/A spread of each case, by operation, shape and device."""
+    """What concerns the run as a whole: the workbench's commit, the report that it was imported from."""
+    catalogue: list[OperationFacts] = Field(default_factory=list)
+    """Empty in runs of older workbenches, and in imported ones."""
     finished: bool = False
     selection: dict[str, Any] = Field(default_factory=dict)
     """What was asked for: what `--resume` continues."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    def machine(self, id_: str) -> Machine:
+        """The machine of a record. One that the table lacks is known by its id alone."""
+        known = next((machine for machine in self.machines if machine.id == id_), None)
+        return Machine(id=id_, name=id_) if known is None else known
+
+    @property
+    def device(self) -> str:
+        """The names of the devices that it ran on, those that only emulate aside."""
+        names = [m.name for m in self.machines if m.backend != "emulated"] or [m.name for m in self.machines]
+        return " and ".join(dict.fromkeys(names))

@@ -1,6 +1,6 @@
 """A run on disk: a folder that only grows while the run is going, and never changes once it is finished.
 
-profiles/<run>/run.json          machine, versions, ceilings (schema version first)
+profiles/<run>/run.json          machines with versions and ceilings, catalogue (schema version first)
                records.jsonl     a line per record, while going; synced line by line: a crash loses no finished one
                journal.jsonl     blocks of samples of records not yet finished, while going
                records.parquet   all records, once finished
@@ -31,7 +31,8 @@ from workbench.foreign import first_words, printable, reading
 from workbench.problem import Problem, unknown
 from workbench.store.lines import whole_lines, without_torn_line
 from workbench.store.lock import only_writer
-from workbench.store.record import SCHEMA, Record, Run
+from workbench.store.record import SCHEMA, Machine, Record, Run
+from workbench.store.upgrade import is_old, record_of, run_of
 from workbench.temporary import OWNER, clear_left_over, own
 
 RUN = "run.json"
@@ -45,19 +46,30 @@ NEW = ".new-"
 RESTORE = "restore the file or delete the run"
 
 
+def command_on(run: Path, words: str) -> str:
+    """`workbench WORDS RUN`, as one types it where `profiles` is the folder of runs."""
+    elsewhere = "" if run.parent == Path("profiles") else f" --profiles {shlex.quote(str(run.parent))}"
+    return f"workbench {words} {shlex.quote(run.name)}{elsewhere}"
+
+
 class RunFolder:
     """One run, open for reading, and for appending until it is finished."""
 
-    def __init__(self, path: Path, run: Run) -> None:
+    def __init__(self, path: Path, run: Run, schema: int = SCHEMA) -> None:
         self.path = path
         self.run = run
+        self.schema = schema
+        """That of run.json on the disk; `run` is of this workbench's, whatever that one is."""
         self._writing = False
 
     @property
     def resume_command(self) -> str:
         """The command that goes on with the run."""
-        elsewhere = "" if self.path.parent == Path("profiles") else f" --profiles {shlex.quote(str(self.path.parent))}"
-        return f"workbench sweep --resume {shlex.quote(self.path.name)}{elsewhere}"
+        return self.command("sweep --resume")
+
+    def command(self, words: str) -> str:
+        """`workbench WORDS RUN`, with the folder of runs where that is not the usual one."""
+        return command_on(self.path, words)
 
     # ------------------------------------------------------------------------------------------------ writing
 
@@ -84,7 +96,7 @@ class RunFolder:
     def append(self, record: Record) -> None:
         """Adds a finished record. On return it is on disk: a crash after this loses nothing of it. Raises Problem, and
         leaves the run as it was, where that fails or the run is finished."""
-        line = record.model_dump_json(by_alias=True, exclude={"counters"}).encode() + b"\n"
+        line = record.model_dump_json(by_alias=True).encode() + b"\n"
         with self.writing(), self._complaining("written"):
             if self.run.finished:
                 raise Problem(f"{self.path}: the run is finished and cannot grow; start a new one")
@@ -99,25 +111,32 @@ class RunFolder:
             append_whole(self.path / JOURNAL, json.dumps(entry).encode() + b"\n", durable=False)
 
     def update(self, **fields: Any) -> None:
-        """Changes the run's own facts (ceilings, noise floor)."""
+        """Changes the run's own facts."""
         with self.writing(), self._complaining("written"):
             changed = Run.model_validate({**self.run.model_dump(by_alias=True), **fields})
             _write_run(self.path, changed)
             self.run = changed
 
+    def update_machine(self, machine: Machine) -> None:
+        """Puts what was found out about a machine (ceilings, noise floor) in the place of what the run had of it."""
+        others = [known for known in self.run.machines if known.id != machine.id]
+        order = [known.id for known in self.run.machines]
+        machines = sorted([*others, machine], key=lambda m: order.index(m.id) if m.id in order else len(order))
+        self.update(machines=machines)
+
     def finish(self) -> None:
         """records.jsonl becomes records.parquet; nothing is lost if this is cut off at any point, by a power cut too:
         the lines go when their table is safe on the disk. A run that is finished already stays as it is."""
-        from workbench.store.frame import write_parquet
+        from workbench.store.table import write_table
 
         with self.writing(), self._complaining("written"):
             if not self.run.finished:
                 temporary = part_of(self.path / TABLE)
                 try:
-                    write_parquet(self.records(), temporary)
+                    write_table(self.records(), temporary)
                     publish(temporary, self.path / TABLE)
                 except ImportError:
-                    fix = f"where it is, workbench finish {self.path.name}"
+                    fix = f"where it is, {self.command('finish')}"
                     raise Problem(f"{self.path}: cannot be finished, pyarrow is missing here; {fix}") from None
                 finally:
                     temporary.unlink(missing_ok=True)
@@ -140,14 +159,14 @@ class RunFolder:
         """Every finished record. Problem where the run is corrupt; an unfinished last line of a run that
         was cut off is no corruption: that record was in progress."""
         if self.run.finished:
-            from workbench.store.frame import read_parquet
+            from workbench.store.table import rows_of
 
             file = self.path / TABLE
             with reading(file, "corrupt", RESTORE):
-                return read_parquet(file)
+                return [_record(row, self.run) for row in rows_of(file)]
         file = self.path / LINES
         with reading(file, "corrupt", RESTORE):
-            found = [_valid_record(line, file, number) for number, line in whole_lines(file)]
+            found = [_valid_record(line, file, number, self.run) for number, line in whole_lines(file)]
         if not found and not self._writing:
             # None yet; or another process has finished the run since it was opened, and the lines are gone.
             again = open_run(self.path)
@@ -260,6 +279,8 @@ def open_run(path: Path) -> RunFolder:
     with reading(file, "corrupt, not the JSON of a run", RESTORE):
         data = json.loads(file.read_bytes())
         schema = int(data["schema"])
+        if schema < SCHEMA:
+            data = run_of(data)
     if schema > SCHEMA:
         raise Problem(f"{file}: schema {schema} is newer than this workbench reads ({SCHEMA}); update the workbench")
     try:
@@ -269,7 +290,7 @@ def open_run(path: Path) -> RunFolder:
         raise Problem(f"{file}: corrupt ({_first_lines(error)}); {RESTORE}") from None
     except ValueError as error:
         raise Problem(f"{file}: corrupt ({first_words(error)}); {RESTORE}") from None
-    return RunFolder(path, run)
+    return RunFolder(path, run, schema)
 
 
 def run_files(profiles: Path) -> list[Path]:
@@ -305,10 +326,14 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _valid_record(line: str, file: Path, number: int) -> Record:
+def _record(data: Any, run: Run) -> Record:
+    return Record.model_validate(record_of(data, run) if is_old(data) else data)
+
+
+def _valid_record(line: str, file: Path, number: int, run: Run) -> Record:
     try:
-        return Record.model_validate_json(line)
-    except ValidationError as error:
+        return _record(json.loads(line), run)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Problem(
             f"{file}:{number}: corrupt ({_first_lines(error)}); remove the line to go on without that record"
         ) from None

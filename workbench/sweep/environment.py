@@ -1,4 +1,4 @@
-"""The machine and the versions that a run was made with."""
+"""The machines and the versions that a run is made with."""
 
 from __future__ import annotations
 
@@ -9,28 +9,42 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from workbench.execute.here import cpu_name, gpu_name
+from workbench.execute.here import cpu_name, device_name, gpu_arch
+from workbench.store.record import Machine
 
 PACKAGES = ("torch", "cuda-core", "cuda-bindings", "nvidia-cuda-nvrtc", "numpy", "nvtx", "scan-workbench")
 
 
 def environment() -> dict[str, Any]:
-    """Names and versions, as far as they can be had; what is not there is absent."""
-    found: dict[str, Any] = {
-        "cpu": cpu_name(),
-        "os": platform.platform(),
-        "python": platform.python_version(),
-        "packages": {name: v for name in PACKAGES if (v := _version(name)) is not None},
-    }
-    compiler = _first_line([os.environ.get("CXX", "g++"), "--version"])
+    """What concerns a run as a whole: the workbench's commit, where it is known."""
     commit = _first_line(["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"])
-    gpu = gpu_name()
-    found |= {k: v for k, v in (("compiler", compiler), ("commit", commit), ("gpu", gpu)) if v}
-    if gpu:
+    return {"commit": commit} if commit else {}
+
+
+def machine_of(backend: str) -> Machine:
+    """The machine of a backend (`cuda`, `cpu`, `emulated`) here, under that id. Versions that cannot be had are
+    absent."""
+    return Machine(
+        id=backend,
+        name="emulated" if backend == "emulated" else device_name(backend),
+        host=platform.node(),
+        backend=backend,
+        arch=(gpu_arch() or "") if backend == "cuda" else platform.machine(),
+        versions=_versions(backend),
+    )
+
+
+def _versions(backend: str) -> dict[str, str]:
+    found = {"os": platform.platform(), "python": platform.python_version(), "cpu": cpu_name()}
+    found |= {name: version for name in PACKAGES if (version := _version(name)) is not None}
+    compiler = _first_line([os.environ.get("CXX", "g++"), "--version"])
+    if compiler:
+        found["compiler"] = compiler
+    if backend == "cuda":
         query = "driver_version,clocks.max.sm,clocks.max.mem,power.limit,memory.total,persistence_mode"
         line = _first_line(["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"])
         if line:
-            found["gpu_settings"] = dict(zip(query.split(","), line.split(", "), strict=False))
+            found |= dict(zip(query.split(","), line.split(", "), strict=False))
     return found
 
 

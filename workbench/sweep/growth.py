@@ -10,13 +10,14 @@ from pathlib import Path
 from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import Draw
 from workbench.declare import Operation, Shape, Variant
-from workbench.execute.here import backend_here, cpu_name, why_unsupported
+from workbench.execute.here import backend_here, why_unsupported
 from workbench.problem import Problem
 from workbench.stdout import kept_clean
 from workbench.store.record import Run
 from workbench.store.run_folder import RunFolder, whole_run
+from workbench.sweep.catalogue import slice_of, sources_in
 from workbench.sweep.checking import CheckJob, check_jobs
-from workbench.sweep.environment import environment
+from workbench.sweep.environment import environment, machine_of
 from workbench.sweep.records import Subject
 from workbench.sweep.selection import Selection
 from workbench.sweep.watch import Watch
@@ -37,12 +38,13 @@ def _record(selection: Selection, profiles: Path, name: str | None, watch: Watch
         name=name or f"{now:%Y%m%d-%H%M%S}-error-growth",
         created=now.isoformat(timespec="seconds"),
         command=["workbench", *sys.argv[1:]],
-        device=cpu_name(),
+        machines=[machine_of(backend) for backend in dict.fromkeys(job.subject.backend for job in jobs)],
         environment=environment(),
+        catalogue=(catalogue := slice_of((job.subject.operation, job.subject.variant) for job in jobs)),
     )
     with whole_run(profiles, run) as folder:
         for record in check_jobs(jobs, selection.folder, selection.timeout_s, watch):
-            folder.append(record)
+            folder.append(record.model_copy(update={"sources": sources_in(catalogue, record)}))
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,9 @@ from workbench.declared import DeclarationError, fault_of, place_of
 from workbench.emulate import EmulationFault
 from workbench.execute.bound import Violation
 from workbench.execute.failures import LacksModule, WorkerTimeout
-from workbench.execute.here import device_name
 from workbench.problem import SourceError, installing
 from workbench.steps import distinct_sources
-from workbench.store.record import BuildFact, Bytes, Launches, Record, Status
+from workbench.store.record import BuildFact, Record, Status, Work
 from workbench.sweep.selection import small_shape
 
 
@@ -53,14 +53,14 @@ class Subject:
             pass_=self.variant.pass_,
             factors=dict(self.variant.factors),
             settings=dict(chosen),
-            shape={**self.shape.as_dict(), "dtype": self.shape.dtype, "regime": self.operation.regimes[0]},
-            device="emulated" if self.backend == "emulated" else device_name(self.backend),
+            axes=self.shape.as_dict(),
+            dtype=self.shape.dtype,
+            regime=self.operation.regimes[0],
+            machine=self.backend,  # of a kind a sweep has one: environment.machine_of
             backend=self.backend,
             status=status,
-            bytes=Bytes(declared=cost.bytes if cost else None, least=least.bytes if least else None),
-            flops=cost.flops + cost.matrix_flops if cost else None,
-            special=cost.special if cost else None,
-            launches=Launches(declared=cost.launches if cost else None),
+            declared=_work(cost),
+            least=_work(least),
             build=list(self.build),
             **fields,
         )
@@ -115,3 +115,7 @@ class Subject:
         else:
             status = Status.CRASHED
         return self.record(status, settings, reason=text)
+
+
+def _work(cost: Cost | None) -> Work:
+    return Work(**dataclasses.asdict(cost)) if cost is not None else Work()

@@ -22,17 +22,14 @@ from workbench.execute.server_of_workers import start_server
 from workbench.execute.worker import Worker
 from workbench.foreign import reading
 from workbench.measure.noise import noise_floor
-from workbench.model.derive import derive
-from workbench.model.floor import limits_of_run
-from workbench.model.rungs import rungs
-from workbench.model.speedups import add_speedups
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
-from workbench.store.record import BuildFact, Record, Run, Status
+from workbench.store.record import BuildFact, Machine, Record, Run, Status
 from workbench.store.run_folder import RUN, RunFolder, check_name, create_run
 from workbench.sweep.building import Built, build_all, units_for
+from workbench.sweep.catalogue import slice_of, sources_in
 from workbench.sweep.checking import CheckJob, has_kernels, run_checks
-from workbench.sweep.environment import environment
+from workbench.sweep.environment import environment, machine_of
 from workbench.sweep.memory import require_fit
 from workbench.sweep.records import Subject
 from workbench.sweep.selection import Case, Selection, cases_of, dtypes_of, small_shape
@@ -49,12 +46,11 @@ def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFold
         _validate(selection)
     devices = selection.devices or default_devices()
     now = datetime.datetime.now(datetime.UTC)
-    device = device_name(devices[0])
     run = Run(
-        name=name or f"{now:%Y%m%d-%H%M%S}-{_slug(device)}",
+        name=name or f"{now:%Y%m%d-%H%M%S}-{_slug(device_name(devices[0]))}",
         created=now.isoformat(timespec="seconds"),
         command=["workbench", *sys.argv[1:]],
-        device=device,
+        machines=[machine_of(backend) for backend in _backends(devices)],
         environment=environment(),
         selection=selection.as_dict(),
     )
@@ -74,16 +70,18 @@ def _validate(selection: Selection) -> None:
             raise Problem("--device cuda: this machine has no NVIDIA GPU or no driver; workbench doctor says which")
 
 
-def continue_run(folder: RunFolder, watch: Watch) -> RunFolder:
-    """Does what is still missing of a run: all of a new one, nothing of a finished one."""
+def continue_run(folder: RunFolder, watch: Watch) -> Catalog | None:
+    """Does what is still missing of a run: all of a new one. Returns the catalogue that it was done with; None where
+    the run is finished and there is nothing to do."""
     clear_once()
     with folder.writing():
         if folder.run.finished:
             watch.note(f"{folder.path.name} is finished; nothing to do")
-            return folder
+            return None
         with kept_clean():
-            _Sweep(folder, watch).run()
-    return folder
+            sweep = _Sweep(folder, watch)
+            sweep.run()
+    return sweep.catalog
 
 
 class _Sweep:
@@ -100,18 +98,19 @@ class _Sweep:
         for problem in self.catalog.broken.values() if not self.selection.operations else ():
             watch.note(f"left out: {problem}")
         self.devices: tuple[str, ...] = self.selection.devices or default_devices()
-        self.rungs = rungs(self.catalog)
         self.done = {record.key: record for record in folder.records()}
+        self.slice = slice_of((case.operation, variant) for case in self.cases for variant in case.variants)
 
     def run(self) -> None:
         start_server()
+        self.folder.update(catalogue=self.slice)
         built = self._build()
         self._measure_ceilings()
         self._emulate(built)
         self._time(built)
         if importlib.util.find_spec("pyarrow") is None:
-            name = self.folder.path.name
-            self.watch.note(f"{name} is complete, as JSON lines; where pyarrow is, finish it: workbench finish {name}")
+            name, finish = self.folder.path.name, self.folder.command("finish")
+            self.watch.note(f"{name} is complete, as JSON lines; where pyarrow is, finish it: {finish}")
         else:
             self.folder.finish()
 
@@ -131,23 +130,27 @@ class _Sweep:
         return build_all(wanted, self.watch)
 
     def _measure_ceilings(self) -> None:
-        if self.folder.run.ceilings:
-            return
-        self.watch.stage("ceilings", 1)
-        worker = Worker("workbench.sweep.ceilings:Ceilings", self.devices[0])
-        try:
-            found = worker.call(
-                "measure",
-                self.selection.effort().ceilings_s,
-                timeout_s=max(120.0, self.selection.timeout_s),
-                returns=dict[str, float],
-            )
-            self.folder.update(ceilings=found)
-        except FAILURES as failure:
-            self.watch.note(f"ceilings could not be measured ({failure}); shares and floors will be missing")
-        finally:
-            worker.close()
-        self.watch.step("ceilings")
+        """Of every device that the run times: each is held against its own."""
+        lacking = [device for device in self.devices if not self._machine(device).ceilings]
+        if lacking:
+            self.watch.stage("ceilings", len(lacking))
+        for device in lacking:
+            worker = Worker("workbench.sweep.ceilings:Ceilings", device)
+            try:
+                found = worker.call(
+                    "measure",
+                    self.selection.effort().ceilings_s,
+                    timeout_s=max(120.0, self.selection.timeout_s),
+                    returns=dict[str, float],
+                )
+                self.folder.update_machine(self._machine(device).model_copy(update={"ceilings": found}))
+            except FAILURES as failure:
+                self.watch.note(
+                    f"ceilings of {device} could not be measured ({failure}); shares and floors will be missing"
+                )
+            finally:
+                worker.close()
+            self.watch.step(f"ceilings of {device}")
 
     def _emulate(self, built: Built) -> None:
         jobs = []
@@ -191,15 +194,16 @@ class _Sweep:
             journal=self.folder.journal,
             earlier=earlier,
             facts={v.name: self._facts(built, v, case.shape) for v in self._runnable(case)},
-            ceilings=self.folder.run.ceilings,
+            ceilings=self._machine(device).ceilings,
         )
         records, spread = timer.run(set(self.done))
-        records = self._with_speedups(records)
         for record in records:
             self._append(record)
         if spread is not None:
-            spreads = {**self.folder.run.spreads, f"{case.operation.key} {case.shape} {device}": spread}
-            self.folder.update(spreads=spreads, noise_floor=noise_floor(spreads.values()))
+            machine = self._machine(device)
+            spreads = {**machine.spreads, f"{case.operation.key} {case.shape}": spread}
+            found = {"spreads": spreads, "noise_floor": noise_floor(spreads.values())}
+            self.folder.update_machine(machine.model_copy(update=found))
 
     # ---------------------------------------------------------------------------------------------------- parts
 
@@ -255,21 +259,19 @@ class _Sweep:
         self._append(record)
 
     def _append(self, record: Record) -> None:
-        variant = self.catalog.variant(variant_key(record.operation, record.variant, record.pass_))
-        operation = self.catalog.operation_of(variant)
-        axes = {axis: int(record.shape[axis]) for axis in operation.axes}
-        shape = Shape.of(str(record.shape["dtype"]), **axes)
-        if record.backend != "emulated" and record.bytes.declared is not None:
-            limits = limits_of_run(self.folder.run.ceilings, shape.dtype)
-            record = derive(record, variant.cost(shape, record.settings), operation.least(shape), limits)
+        record = record.model_copy(update={"sources": sources_in(self.slice, record)})
         self.folder.append(record)
         self.done[record.key] = record
 
-    def _with_speedups(self, records: list[Record]) -> list[Record]:
-        """Against the baseline, which an interrupted run may have recorded before."""
-        fresh = {record.key for record in records}
-        together = [r for key, r in self.done.items() if key not in fresh] + records
-        return [r for r in add_speedups(together, self.rungs) if r.key in fresh]
+    def _machine(self, device: str) -> Machine:
+        """The run's machine of that device; that of here where the run, begun by an older workbench, has none."""
+        known = {machine.id: machine for machine in self.folder.run.machines}
+        return known.get(device) or machine_of(device)
+
+
+def _backends(devices: Iterable[str]) -> tuple[str, ...]:
+    """Where records of a sweep come from: its devices, and emulation where there is no GPU among them."""
+    return (*devices,) if "cuda" in devices else (*devices, "emulated")
 
 
 def _device(name: str) -> Device:

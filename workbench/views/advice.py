@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
 from workbench.catalog import Catalog
 from workbench.profile.advice import advise
-from workbench.store.frame import row_to_record
 from workbench.store.launch import Launch
+from workbench.store.record import Record
+from workbench.store.run_folder import open_run
+from workbench.views.query import kept
 from workbench.views.runs import RunSummary
 
 
@@ -22,18 +22,17 @@ def advice(
     catalog: Catalog,
 ) -> pd.DataFrame:
     """A row per sentence: run, variant, sentence. Rules that need counters keep silent about records without them."""
-    ceilings = {run.name: run.ceilings for run in runs}
+    by_name = {run.name: run for run in runs}
     found = []
-    for row in records.to_dict("records"):
-        record = row_to_record({str(name): _plain(value) for name, value in row.items()})
-        seen = launches.get((row["run"], row["key"]), ())
-        for sentence in advise(record, seen, ceilings.get(row["run"], {}), catalog):
-            found.append((row["run"], row["variant"], sentence))
+    for name, rows in records.groupby("run", sort=False):
+        run = by_name[str(name)]
+        whole = kept(("whole records", run.path, run.stamp), lambda run=run: _by_key(run))  # type: ignore[misc]
+        for key in rows["key"]:
+            record, seen = whole[key], launches.get((run.name, key), ())
+            for sentence in advise(record, seen, run.ceilings_of(record.machine), catalog):
+                found.append((run.name, record.variant, sentence))
     return pd.DataFrame(found, columns=["run", "variant", "sentence"]).drop_duplicates(["variant", "sentence"])
 
 
-def _plain(value: Any) -> Any:
-    """What pandas holds as missing is None again, and its floats for whole numbers are whole."""
-    if value is pd.NA or value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+def _by_key(run: RunSummary) -> dict[str, Record]:
+    return {record.key: record for record in open_run(run.path).records()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-PROBLEM = ("operation", "pass", "shape", "device", "backend")
+PROBLEM = ("operation", "pass", "shape", "device", "machine", "backend")
 """Columns that say what was computed and where: records that agree in them differ by variant and settings only."""
 
 SEVERITY = ("ok", "incorrect", "implausible", "crashed", "timeout", "compile_error", "unsupported")

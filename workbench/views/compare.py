@@ -79,7 +79,6 @@ class Comparison:
 def compare(
     a: pd.DataFrame,
     b: pd.DataFrame,
-    noise_floors: dict[str, float | None],
     *,
     same_variant: bool,
     across_devices: bool = False,
@@ -89,8 +88,8 @@ def compare(
     """Pairs the records of two frames (with samples and a column `run`) by operation, pass, shape and backend, and
     by variant too where `same_variant`; the fastest setting of each stands for it.
 
-    `noise_floors`: run → its noise floor; a pair is held against the larger of its two. Records on different
-    devices, or timed by different timers, are not compared unless asked for.
+    A pair is held against the larger of its machines' noise floors. Records on different devices, or timed by
+    different timers, are not compared unless asked for.
     """
     keys = [*SAME_PROBLEM, *(["variant"] if same_variant else [])]
     left = best_settings(a, (*SAME_PROBLEM, "device"))
@@ -103,7 +102,7 @@ def compare(
         elif _timers_differ(row) and not across_timers:
             refused["timers"] += 1
         elif row["status_a"] == "ok" and _timed(row, "a"):
-            pairs.append(_pair(row, noise_floors, same_variant))
+            pairs.append(_pair(row, same_variant))
     return Comparison(tuple(pairs), _notes(left, right, joined, refused), fail_over)
 
 
@@ -119,13 +118,13 @@ def _timers_differ(row: dict[str, Any]) -> bool:
     return _timed(row, "a") and _timed(row, "b") and any(row[f"{name}_a"] != row[f"{name}_b"] for name in TIMER)
 
 
-def _pair(row: dict[str, Any], noise_floors: dict[str, float | None], same_variant: bool) -> Pair:
+def _pair(row: dict[str, Any], same_variant: bool) -> Pair:
     if _timed(row, "b"):
-        verdict = judge(_samples(row["samples_s_a"]), _samples(row["samples_s_b"]), _noise(row, noise_floors))
+        verdict = judge(_samples(row["samples_s_a"]), _samples(row["samples_s_b"]), _noise(row))
     else:  # it had a time and has none any more: that is for a person to see
         nan = float("nan")
         reason = f"B has no time: {row['status_b']}" + (f" ({row['reason_b']})" if row["reason_b"] else "")
-        verdict = Verdict("undecided", nan, nan, nan, _noise(row, noise_floors), reason)
+        verdict = Verdict("undecided", nan, nan, nan, _noise(row), reason)
     return Pair(
         operation=row["operation"],
         variant_a=row["variant"] if same_variant else row["variant_a"],
@@ -152,11 +151,9 @@ def _samples(values: Any) -> Sequence[float]:
     return [] if values is None or isinstance(values, float) else values
 
 
-def _noise(row: dict[str, Any], noise_floors: dict[str, float | None]) -> float | None:
-    known = [noise_floors.get(row[f"run_{which}"]) for which in "ab"]
-    if any(value is None for value in known):
-        return None
-    return max(value for value in known if value is not None)
+def _noise(row: dict[str, Any]) -> float | None:
+    known = [row["noise_floor_a"], row["noise_floor_b"]]
+    return None if any(pd.isna(value) for value in known) else max(known)
 
 
 def _notes(left: pd.DataFrame, right: pd.DataFrame, joined: pd.DataFrame, refused: dict[str, int]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.model.floor import LAUNCH_S, limits_of_run
+from workbench.model.floor import LAUNCH_S, limits_of
 from workbench.views.ladder import BUILD_COLUMNS, build_summary
 
 COLUMNS = ["what", "origin", "a", "b", "unit", "seconds", "share"]
@@ -25,7 +25,7 @@ def explain(a: dict[str, Any], b: dict[str, Any], ceilings: dict[str, float]) ->
     Columns: what, origin (measured, derived, modelled), a, b, unit, seconds (that the difference takes at the
     ceilings; missing where no ceiling tells) and share (of the difference in time).
     """
-    limits = limits_of_run(ceilings, json.loads(a["shape"]).get("dtype", "float32"))
+    limits = limits_of(ceilings, json.loads(a["shape"]).get("dtype", "float32"))
     on_gpu = a["backend"] == "cuda"
     difference = _number(b.get("time.median_s"), 0.0) - _number(a.get("time.median_s"), 0.0)
     rows: list[tuple[Any, ...]] = [

@@ -36,7 +36,7 @@ def against_peers(records: Iterable[Record]) -> list[AgainstPeer]:
     places: dict[str, list[Record]] = {}
     for record in records:
         if record.time is not None:
-            place = [record.operation, record.pass_, record.shape, record.device, record.time.timer, record.time.cache]
+            place = [record.operation, record.pass_, record.shape, record.machine, record.time.timer, record.time.cache]
             places.setdefault(json.dumps(place, sort_keys=True), []).append(record)
     found = []
     for group in places.values():

@@ -13,21 +13,21 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import pandas as pd
 
 from workbench.foreign import reading
+from workbench.model.figures import with_figures
 from workbench.problem import Problem
 from workbench.store.run_folder import RESTORE, open_run
 from workbench.views.filter import Choices, Filter
-from workbench.views.ladder import columns, frame_of
+from workbench.views.flat import Cursor, columns, flatten, register
 from workbench.views.runs import RunSummary
 from workbench.views.shapes import merged, sizes_of
 
 T = TypeVar("T")
-Cursor: TypeAlias = duckdb.DuckDBPyConnection
 
 KEPT_FRAMES = 500
 """Results kept in memory; the oldest used one goes first."""
@@ -48,7 +48,7 @@ class Result:
 def read_records(runs: Sequence[RunSummary], selection: Filter, samples: bool = False) -> Result:
     """The records of `runs` that `selection` admits, a row each, with a column `run`.
 
-    Columns are the store's dotted ones, all of them, whatever the files hold; axes as they occur.
+    Columns are those of flat.py and the derived figures, all of them, whatever the files hold; axes as they occur.
     """
     readable = tuple(run for run in runs if run.state != "corrupt")
     key = ("records", tuple((run.path, run.stamp) for run in readable), selection, samples)
@@ -87,6 +87,7 @@ def _read_records(runs: tuple[RunSummary, ...], selection: Filter, samples: bool
     if not frames:
         return Result(pd.DataFrame(columns=wanted), problems)
     joined = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    joined = with_figures(joined, {run.name: run.run for run in runs if run.run is not None})
     lacking = [name for name in wanted if name not in joined.columns]
     return Result(joined.assign(**dict.fromkeys(lacking)), problems)
 
@@ -94,11 +95,12 @@ def _read_records(runs: tuple[RunSummary, ...], selection: Filter, samples: bool
 def _each(runs: tuple[RunSummary, ...], query: Callable[[Cursor], T]) -> tuple[list[T], tuple[str, ...]]:
     """The answers of `query` over a view `records`, and what could not be read.
 
-    Finished runs are asked all at once; where that fails, one by one, so that a broken file costs only itself.
+    Finished runs are asked all at once; where that fails, one by one, so that a broken file costs only itself. Runs
+    that still grow, or are of an older schema, are read record by record.
     """
     answers: list[T] = []
     problems: list[str] = []
-    finished = [run for run in runs if run.state == "finished"]
+    finished = [run for run in runs if run.is_table]
     try:
         answers += [query(_over(finished))] if finished else []
     except Exception:  # DuckDB has its own kinds, the conversion to pandas has others
@@ -109,14 +111,14 @@ def _each(runs: tuple[RunSummary, ...], query: Callable[[Cursor], T]) -> tuple[l
             except Problem as problem:
                 problems.append(str(problem))
     for run in runs:
-        if run.state != "unfinished":
+        if run.is_table:
             continue
         try:
             with reading(run.records_file, "corrupt", RESTORE):
-                frame = frame_of(open_run(run.path).records()).assign(run=run.name)
-                if len(frame):
+                records = open_run(run.path).records()
+                if records:
                     cursor = _connection.cursor()
-                    cursor.register("records", frame)
+                    register(cursor, records, run.name)
                     answers.append(query(cursor))
         except Problem as problem:
             problems.append(str(problem))
@@ -126,7 +128,7 @@ def _each(runs: tuple[RunSummary, ...], query: Callable[[Cursor], T]) -> tuple[l
 def _over(runs: Sequence[RunSummary]) -> Cursor:
     """A cursor with a view `records` over the runs' Parquet files, the run's folder as column `run`."""
     cursor = _connection.cursor()
-    cursor.execute(f"CREATE OR REPLACE TEMP VIEW records AS {_from_files([run.records_file for run in runs])}")
+    flatten(cursor, _from_files([run.records_file for run in runs]))
     return cursor
 
 

@@ -1,4 +1,4 @@
-"""The roofline: a point per record, the ceilings that its run measured, and the datasheet's."""
+"""The roofline: a point per record, the ceilings that its machine gave, and the datasheet's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from workbench.model.floor import limits_of_run
+from workbench.model.floor import limits_of
 from workbench.problem import Problem
 from workbench.views.runs import RunSummary
 
@@ -37,16 +37,17 @@ def points(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def roofs(runs: Sequence[RunSummary], dtype: str) -> list[Roof]:
-    """The roofs of the runs' devices: what each run measured, and the device's datasheet where it is known."""
+    """The roofs of the runs' devices: what each machine gave, and its datasheet where that is known."""
     found: dict[tuple[str, str], Roof] = {}
     for run in runs:
-        limits = limits_of_run(run.ceilings, dtype)
-        if limits.bytes_per_s or limits.matrix_flops_per_s:
-            key = (run.device, "measured")
-            found.setdefault(key, Roof(run.device, "measured", limits.bytes_per_s, limits.matrix_flops_per_s))
-        sheet = _datasheet(run.device, dtype)
-        if sheet is not None:
-            found.setdefault((run.device, "datasheet"), sheet)
+        for machine in run.machines:
+            limits = limits_of(machine.ceilings, dtype)
+            if limits.bytes_per_s or limits.matrix_flops_per_s:
+                roof = Roof(machine.name, "measured", limits.bytes_per_s, limits.matrix_flops_per_s)
+                found.setdefault((machine.name, "measured"), roof)
+            sheet = _datasheet(machine.name, dtype)
+            if sheet is not None:
+                found.setdefault((machine.name, "datasheet"), sheet)
     return list(found.values())
 
 

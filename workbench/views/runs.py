@@ -10,6 +10,7 @@ from typing import Any, Literal
 from workbench.foreign import reading
 from workbench.problem import Problem
 from workbench.store.counters import COUNTER_COLUMNS, COUNTERS, RULE_COLUMNS, RULES, column_type
+from workbench.store.record import SCHEMA, Machine, Run
 from workbench.store.run_folder import RESTORE, find_run, open_run, run_files
 
 COLUMNS_BESIDE = {COUNTERS: COUNTER_COLUMNS, RULES: RULE_COLUMNS}
@@ -28,18 +29,32 @@ class RunSummary:
     """What is wrong with a corrupt one, and what to do."""
     created: str = ""
     device: str = ""
-    noise_floor: float | None = None
-    ceilings: dict[str, float] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     counters: bool = False
     """Whether a profiler's counters were joined to it."""
     beside_problem: str = ""
     """What is wrong with its counters or rules, which are then left out; its records are not concerned."""
+    run: Run | None = None
+    """What run.json holds; None where it cannot be read."""
+    is_table: bool = False
+    """Whether its records are a nested table of this schema."""
 
     @property
     def records_file(self) -> Path:
         return self.path / ("records.parquet" if self.state == "finished" else "records.jsonl")
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        return tuple(self.run.machines) if self.run is not None else ()
+
+    @property
+    def has_ceilings(self) -> bool:
+        return any(machine.ceilings for machine in self.machines)
+
+    def ceilings_of(self, machine: str) -> dict[str, float]:
+        """Those of one of its machines, by id."""
+        return dict(self.run.machine(machine).ceilings) if self.run is not None else {}
 
     @property
     def stamp(self) -> tuple[int, int]:
@@ -80,9 +95,10 @@ def _stamp(file: Path) -> tuple[int, int]:
 def _summary(path: Path, stamp: tuple[int, int], beside: tuple[tuple[int, int], ...]) -> RunSummary:
     """Reads run.json. The stamps are the cache's key: a file that changed is read again."""
     try:
-        run = open_run(path).run
+        folder = open_run(path)
     except Problem as problem:
         return RunSummary(path.name, path, "corrupt", str(problem))
+    run = folder.run
     if run.finished and not (path / "records.parquet").is_file():
         missing = f"{path / 'records.parquet'}: missing from a finished run; {RESTORE}"
         return RunSummary(path.name, path, "corrupt", missing, run.created, run.device)
@@ -93,12 +109,12 @@ def _summary(path: Path, stamp: tuple[int, int], beside: tuple[tuple[int, int], 
         "finished" if run.finished else "unfinished",
         created=run.created,
         device=run.device,
-        noise_floor=run.noise_floor,
-        ceilings=dict(run.ceilings),
         environment=dict(run.environment),
         command=tuple(run.command),
         counters=any(beside[0]) and not beside_problem,
         beside_problem=beside_problem,
+        run=run,
+        is_table=run.finished and folder.schema == SCHEMA,
     )
 
 

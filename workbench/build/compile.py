@@ -16,6 +16,7 @@ from workbench.build.headers import SourceReader
 from workbench.build.host import HOST_FLAGS, compile_host, compiler_identity, host_compiler
 from workbench.build.messages import first_errors
 from workbench.build.nvrtc import Compilation, compile_cuda, options_text
+from workbench.build.ptx import ptx_entry, publish_ptx
 from workbench.build.units import EMULATED, HOST, Binary, CompileFailure, NoSource, Unit
 from workbench.build.worker import Worker
 from workbench.problem import Problem, SourceError
@@ -37,6 +38,8 @@ class _Task:
     flags: tuple[str, ...]
     include: tuple[Path, ...]
     target: Path
+    ptx: Path | None = None
+    """Where the cache keeps the PTX that a cubin was made from."""
 
 
 def build_units(units: Iterable[Unit], jobs: int | None = None, progress: Progress | None = None) -> dict[Unit, Built]:
@@ -141,12 +144,9 @@ def all_built(
 
 def _refused(unit: Unit) -> CompileFailure | None:
     """Why a Triton function is not compiled at all."""
-    if not unit.function:
-        return None
-    if unit.arch == EMULATED:
+    if unit.function and unit.arch == EMULATED:
         return CompileFailure(unit, f"{unit.source}: error: a Triton kernel is not emulated: a GPU executes it")
-    lacking = triton_source.missing()
-    return None if lacking is None else CompileFailure(unit, f"{unit.source}: error: {lacking}", lacking=True)
+    return triton_source.refused(unit)
 
 
 def _is_cuda(unit: Unit) -> bool:
@@ -174,6 +174,7 @@ class _Compilers:
             made = compile_cuda(*arguments)
             if made.code is not None:
                 target.write_bytes(made.code)
+                target.with_suffix(".ptx").write_bytes(made.ptx)
             return made
         worker = self._idle.get()
         try:
@@ -194,7 +195,7 @@ def _task(unit: Unit, reader: SourceReader) -> _Task:
     project = unit.project_folders()
     if unit.function:
         key = cache.digest([*triton_source.identity(unit), reader.text(source)])
-        return _Task(unit, source, "", (), (), cache.entry(key, ".cubin"))
+        return _Task(unit, source, "", (), (), cache.entry(key, ".cubin"), ptx_entry(unit, reader))
     if _is_cuda(unit):
         include = (*project, *toolkit.device_folders())
         identity = [options_text(unit, include), toolkit.nvrtc_version(), toolkit.device_headers()]
@@ -212,27 +213,32 @@ def _task(unit: Unit, reader: SourceReader) -> _Task:
             include, flags, identity = tuple(project), HOST_FLAGS, []
         identity += [unit.arch, repr(flags), repr(unit.macros()), compiler_identity(host_compiler(), flags)]
         suffix = ".so"
-    key = cache.digest([*identity, *reader.identity(source, project)])
-    return _Task(unit, source, reader.text(source).decode(errors="replace"), flags, include, cache.entry(key, suffix))
+    target = cache.entry(cache.digest([*identity, *reader.identity(source, project)]), suffix)
+    text = reader.text(source).decode(errors="replace")
+    return _Task(unit, source, text, flags, include, target, ptx_entry(unit, reader) if _is_cuda(unit) else None)
 
 
 def _compile(task: _Task, compilers: _Compilers) -> Built:
     scratch = cache.scratch_path(task.target)
+    ptx = scratch.with_suffix(".ptx")
     try:
         if task.unit.function:
-            made = triton_source.compile_triton(task.unit, task.source, scratch)
+            made = triton_source.compile_triton(task.unit, task.source, scratch, ptx)
         else:
             made = compilers.compile(task, scratch) if _is_cuda(task.unit) else _compile_host(task, scratch)
         if made.code is None:
             return CompileFailure(
                 task.unit, made.log, cache.write_message(task.target.with_suffix(".failed.txt"), made.log)
             )
+        if task.ptx is not None:
+            publish_ptx(ptx, task.ptx, made.log)
         # The binary last: where it is, its log is.
         cache.write_text(_log_path(task.target), made.log)
         cache.publish(scratch, task.target)
         return Binary(task.target, False, made.log)
     finally:
         scratch.unlink(missing_ok=True)
+        ptx.unlink(missing_ok=True)
 
 
 def _compile_host(task: _Task, scratch: Path) -> Compilation:

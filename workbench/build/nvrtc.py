@@ -23,6 +23,8 @@ class Compilation:
 
     code: bytes | None
     log: str
+    ptx: bytes = b""
+    """What a cubin was made from."""
 
 
 def compile_cuda(
@@ -41,12 +43,22 @@ def compile_cuda(
     )
     log = io.StringIO()
     try:
-        code = cuda_core.Program(text, "c++", options).compile("cubin", logs=log).code
+        program = cuda_core.Program(text, "c++", options)
+        code = program.compile("cubin", logs=log).code
     except Exception as error:  # cuda.core's class for a failed compilation is private to it
         if type(error).__name__ != "NVRTCError" or "compilation log" not in str(error):
             raise Problem(f"{name}: NVRTC failed: {error}") from error
         return Compilation(None, _plain(str(error).split("compilation log:", 1)[1]))
-    return Compilation(bytes(code), _plain(log.getvalue()))
+    return Compilation(bytes(code), _plain(log.getvalue()), ptx_of(program.handle))
+
+
+def ptx_of(program: Any) -> bytes:
+    """The PTX of a program that NVRTC has compiled, whatever it was compiled to."""
+    _, nvrtc = modules()
+    _, size = nvrtc.nvrtcGetPTXSize(program)
+    text = bytearray(size)
+    nvrtc.nvrtcGetPTX(program, text)
+    return bytes(text).rstrip(b"\0")
 
 
 def options_text(unit: Unit, include: Sequence[Path]) -> str:

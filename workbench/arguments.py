@@ -1,4 +1,4 @@
-"""A plan's arguments as C types: the convention shared by host functions on the CPU and under emulation."""
+"""A plan's arguments as C types: the convention shared by host functions on the CPU and kernels in the simulator."""
 
 from __future__ import annotations
 

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from workbench.build import EMULATED, Binary, CompileFailure, Unit, build_unit, triton_source, unit_of
+from workbench.build import Binary, CompileFailure, Unit, build_unit, triton_source, unit_of
 from workbench.build.catalogue import build_catalogue
 from workbench.build.ptx import ptx_of_units
 from workbench.catalog import load_catalog
+from workbench.check.case import Draw
+from workbench.check.examine import ExaminingStation
 from workbench.declare import F64, I8, I16, I32, U8, U16, U32, U64, TritonKernel
 from workbench.steps import kind_of
+from workbench.sweep.selection import small_shape
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "triton_scan"
 KERNEL = EXAMPLE / "row_scan" / "row_scan_kernel.py"
@@ -56,9 +59,14 @@ def test_where_triton_is_missing_it_is_unsupported_with_the_line(monkeypatch: py
     assert row.status == "unsupported" and "-m pip install triton" in (row.reason or ""), row
 
 
-def test_emulation_refuses_it() -> None:
-    failure = build_unit(Unit(KERNEL, "float32", DEFINES, EMULATED, "row_scan", TYPES))
-    assert isinstance(failure, CompileFailure) and "a Triton kernel is not emulated" in failure.message
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_example_is_right_in_the_simulator_under_every_checker(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("triton", reason="triton is not installed: pip install triton")
+    monkeypatch.setattr("workbench.check.examine.limit_memory", lambda _: None)
+    operation = load_catalog(EXAMPLE).operation("row_scan")
+    station = ExaminingStation(EXAMPLE, "row_scan/triton", 0)
+    found = station.check(small_shape(operation, dtype), {"block": 512, "warps": 4}, (Draw(operation.regimes[0], 0),))
+    assert found.right and found.comparison is not None, found.reason
 
 
 SCALARS = """

@@ -17,7 +17,7 @@ from workbench.build.host import HOST_FLAGS, compile_host, compiler_identity, ho
 from workbench.build.messages import first_errors
 from workbench.build.nvrtc import Compilation, compile_cuda, options_text
 from workbench.build.ptx import ptx_entry, publish_ptx
-from workbench.build.units import EMULATED, HOST, Binary, CompileFailure, NoSource, Unit
+from workbench.build.units import HOST, Binary, CompileFailure, NoSource, Unit
 from workbench.build.worker import Worker
 from workbench.problem import Problem, SourceError
 
@@ -60,7 +60,7 @@ def build_units(units: Iterable[Unit], jobs: int | None = None, progress: Progre
             progress(unit, built)
 
     for unit in dict.fromkeys(units):
-        refused = _refused(unit)
+        refused = triton_source.refused(unit)
         if refused is not None:
             finished(unit, refused)
             continue
@@ -142,15 +142,8 @@ def all_built(
     return binaries
 
 
-def _refused(unit: Unit) -> CompileFailure | None:
-    """Why a Triton function is not compiled at all."""
-    if unit.function and unit.arch == EMULATED:
-        return CompileFailure(unit, f"{unit.source}: error: a Triton kernel is not emulated: a GPU executes it")
-    return triton_source.refused(unit)
-
-
 def _is_cuda(unit: Unit) -> bool:
-    return unit.arch not in (HOST, EMULATED)
+    return unit.arch != HOST
 
 
 def _cores() -> int:
@@ -202,16 +195,8 @@ def _task(unit: Unit, reader: SourceReader) -> _Task:
         flags: tuple[str, ...] = ()
         suffix = ".cubin"
     else:
-        if unit.arch == EMULATED:
-            from workbench.emulate.flags import EMULATED_FLAGS, EMULATED_INCLUDE, EMULATED_SOURCES
-
-            # The emulator's headers come first: they stand in for some of the toolkit's.
-            include = (*EMULATED_INCLUDE, *project, *toolkit.include_folders())
-            flags = EMULATED_FLAGS
-            identity = [toolkit.header_versions(), *(reader.text(path).decode() for path in EMULATED_SOURCES)]
-        else:
-            include, flags, identity = tuple(project), HOST_FLAGS, []
-        identity += [unit.arch, repr(flags), repr(unit.macros()), compiler_identity(host_compiler(), flags)]
+        include, flags = tuple(project), HOST_FLAGS
+        identity = [unit.arch, repr(flags), repr(unit.macros()), compiler_identity(host_compiler(), flags)]
         suffix = ".so"
     target = cache.entry(cache.digest([*identity, *reader.identity(source, project)]), suffix)
     text = reader.text(source).decode(errors="replace")
@@ -225,7 +210,11 @@ def _compile(task: _Task, compilers: _Compilers) -> Built:
         if task.unit.function:
             made = triton_source.compile_triton(task.unit, task.source, scratch, ptx)
         else:
-            made = compilers.compile(task, scratch) if _is_cuda(task.unit) else _compile_host(task, scratch)
+            made = (
+                compilers.compile(task, scratch)
+                if _is_cuda(task.unit)
+                else compile_host(task.unit, task.source, task.flags, task.include, scratch)
+            )
         if made.code is None:
             return CompileFailure(
                 task.unit, made.log, cache.write_message(task.target.with_suffix(".failed.txt"), made.log)
@@ -239,19 +228,6 @@ def _compile(task: _Task, compilers: _Compilers) -> Built:
     finally:
         scratch.unlink(missing_ok=True)
         ptx.unlink(missing_ok=True)
-
-
-def _compile_host(task: _Task, scratch: Path) -> Compilation:
-    if task.unit.arch == HOST:
-        return compile_host(task.unit, task.source, task.flags, task.include, scratch)
-    from workbench.emulate.flags import wrap
-
-    wrapper = cache.scratch_path(task.target.with_suffix(".cpp"))
-    try:
-        wrapper.write_text(wrap(task.text, task.source))
-        return compile_host(task.unit, wrapper, task.flags, task.include, scratch)
-    finally:
-        wrapper.unlink(missing_ok=True)
 
 
 def _log_path(binary: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from workbench.arguments import c_argument
 from workbench.build.units import unit_of_source
 from workbench.declare import Argument, Kernel, Plan, Step
+from workbench.devices import arch_limits
 from workbench.host_steps import HasPath, HostPlace
 from workbench.problem import Problem
 from workbench.simulate.blocks import run_launch
@@ -42,7 +44,7 @@ def run_plan(
     for tensor in plan.scratch:
         if tensor.name not in memory:
             memory.empty(tensor)
-    place = SimulatedPlace(memory, lambda source: binaries[unit_of_source(source, dtype, arch)])
+    place = SimulatedPlace(memory, lambda source: binaries[unit_of_source(source, dtype, arch)], arch)
     counted: list[Counts | None] = []
     for step in unrolled(plan.steps):
         kind, place.counts = kind_of(step), None
@@ -60,8 +62,9 @@ class SimulatedPlace(HostPlace):
 
     memory: Memory
 
-    def __init__(self, memory: Memory, compiled: Callable[[Source], HasPath | Path]) -> None:
+    def __init__(self, memory: Memory, compiled: Callable[[Source], HasPath | Path], arch: str) -> None:
         super().__init__(memory, compiled)
+        self._shared_limit = arch_limits(arch).shared_bytes_per_block
         self.counts: Counts | None = None
         """Of the last launch."""
         self.number = 0
@@ -86,11 +89,24 @@ class SimulatedPlace(HostPlace):
 
         def run() -> None:
             if path.suffix == ".cubin":
-                self.counts = launch_cubin(path, step, self.memory, own)
-                return
-            if path not in self._modules:
-                self._modules[path] = Loaded(module_of(path), self.memory, f"{path.stem[:12]}.")
-            self.counts = self._modules[path].launch(step, own)
+                program = program_of(path, source.function)
+            else:
+                if path not in self._modules:
+                    self._modules[path] = Loaded(module_of(path), self.memory, f"{path.stem[:12]}.")
+                program = self._modules[path].program(source.function)
+            shared = program.static_shared - program.reserved_shared + step.shared_bytes
+            if shared > self._shared_limit:
+                raise WrongLaunch(
+                    f"kernel {source.function}: {shared:,} bytes of shared memory per block: at most "
+                    f"{self._shared_limit:,}"
+                )
+            block = pack(program, step.arguments, self.memory, source.path.name)
+            if path.suffix == ".cubin":  # whose variables begin anew with each launch
+                self.counts = run_launch(program, step.grid, step.block, block, self.memory, step.shared_bytes, own)
+            else:
+                self.counts = self._modules[path].launch_packed(
+                    program, block, step.grid, step.block, step.shared_bytes, own
+                )
 
         return run
 
@@ -121,13 +137,11 @@ class SimulatedPlace(HostPlace):
 _kernels: dict[tuple[Path, str], Program] = {}
 
 
-def launch_cubin(path: Path, step: Kernel, memory: Memory, options: Options) -> Counts:
-    """One launch of a cubin's machine code, read once a process. Its variables begin anew with each launch."""
-    if (path, step.function) not in _kernels:
-        _kernels[path, step.function] = load_kernel(path, step.function).program
-    program = _kernels[path, step.function]
-    block = pack(program, step.arguments, memory)
-    return run_launch(program, step.grid, step.block, block, memory, step.shared_bytes, options)
+def program_of(path: Path, function: str) -> Program:
+    """A kernel of a cubin's machine code, read once a process."""
+    if (path, function) not in _kernels:
+        _kernels[path, function] = load_kernel(path, function).program
+    return _kernels[path, function]
 
 
 _modules: dict[Path, Module] = {}
@@ -162,10 +176,8 @@ class Loaded:
             raise Problem(f"variable {name} of the module is declared elsewhere: it is not simulated")
         return address
 
-    def launch(self, step: Kernel, options: Options) -> Counts:
-        program = self._module.program(step.function)
-        block = pack(program, step.arguments, self._memory)
-        return self.launch_packed(program, block, step.grid, step.block, step.shared_bytes, options)
+    def program(self, function: str) -> Program:
+        return self._module.program(function)
 
     def launch_packed(
         self, program: Program, block: bytes, grid: Sequence[int], threads: Sequence[int], shared_bytes: int,
@@ -183,19 +195,48 @@ class Loaded:
         return run_launch(program, grid, threads, block, self._memory, shared_bytes, options)
 
 
-def pack(program: Program, arguments: Sequence[Argument], memory: Memory) -> bytes:
-    """The kernel's parameter block. Raises Problem where the arguments do not fit the parameters."""
+class WrongLaunch(Problem):
+    """Arguments that do not fit the kernel's parameters, or more shared memory than a block may have."""
+
+
+def pack(program: Program, arguments: Sequence[Argument], memory: Memory, file: str = "") -> bytes:
+    """The kernel's parameter block. Raises WrongLaunch where the arguments do not fit the parameters."""
+    where = f" in {file}" if file else ""
+    kinds = program.parameter_kinds or ("",) * len(program.parameters)
     if len(arguments) != len(program.parameters):
-        raise Problem(
-            f"kernel {program.name} has {len(program.parameters)} parameters and is given {len(arguments)} arguments"
+        words = ", ".join(_word(kind, size) for kind, (_, size) in zip(kinds, program.parameters, strict=True))
+        raise WrongLaunch(
+            f"kernel {program.name}: {len(arguments)} arguments for {len(program.parameters)} parameters "
+            f"({words or 'none'}){where}"
         )
     block = bytearray(program.parameter_bytes)
-    for number, (argument, (offset, size)) in enumerate(zip(arguments, program.parameters, strict=True)):
-        data = bytes(c_argument(argument, memory.address, lambda name: memory.array(name).itemsize))
-        if len(data) != size:
-            raise Problem(
-                f"kernel {program.name}: argument {number + 1} ({argument}) has {len(data)} bytes where the parameter "
-                f"has {size}; integers are passed as 64 bits, I32(n) as 32"
+    for number, (argument, kind, (offset, size)) in enumerate(
+        zip(arguments, kinds, program.parameters, strict=True), start=1
+    ):
+        value = c_argument(argument, memory.address, lambda name: memory.array(name).itemsize)
+        data = bytes(value)
+        floating = isinstance(value, ctypes.c_float | ctypes.c_double)
+        if len(data) != size or (kind and floating is not kind.startswith("f")):
+            given = _word("f" if floating else "u", len(data))
+            raise WrongLaunch(
+                f"kernel {program.name}: argument {number} ({getattr(argument, 'value', argument)!r}) is {given}, "
+                f"the kernel{where} takes {_word(kind, size)}{_instead(argument, kind, size)}"
             )
         block[offset : offset + size] = data
     return bytes(block)
+
+
+def _word(kind: str, size: int) -> str:
+    return f"{8 * size} bits" + (" of a float" if kind.startswith("f") else "")
+
+
+def _instead(argument: Argument, kind: str, size: int) -> str:
+    """What to write in its place, where that is clear."""
+    number = getattr(argument, "value", argument)
+    if not isinstance(number, int | float):
+        return ": declare the tensor's address for a pointer alone"
+    if kind.startswith("f"):
+        return f": write {float(number)}" if size == 4 else f": write F64({float(number)})"
+    whole = int(number)
+    forms = {1: f"U8({whole})", 2: f"U16({whole})", 4: f"I32({whole})", 8: f"{whole}"}
+    return f": write {forms[size]}" if size in forms else ""

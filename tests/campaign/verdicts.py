@@ -1,6 +1,6 @@
-"""What emulation and the simulator say of the same kernels, bit by bit, and how long each takes.
+"""What the simulator says of many kernels, and how long it takes.
 
-    python -m tests.campaign.executors catalogue|planted|FOLDER...
+    python -m tests.campaign.verdicts catalogue|planted|FOLDER...
 
 `catalogue`: every CUDA variant here and of the examples in each dtype at its small shape, with every regime of inputs.
 `planted`: the bugs that the tests plant. Any other word is a folder of kernel folders, whose variants are all run.
@@ -10,30 +10,23 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from tests.emulate import test_planted_bugs as of_emulation
+from tests.kernels import test_planted_bugs as of_all
 from tests.kernels import test_product_planted as of_products
 from tests.kernels import test_scan_planted as of_scans
-from tests.kernels.emulated_case import ORDERS, _planted
-from workbench.build import EMULATED, HOST, build_or_raise, build_units, units_of
-from workbench.build.ptx import ptx_of_units
+from tests.kernels.executed import in_folder
+from workbench.build import HOST, units_of
 from workbench.catalog import load_catalog
-from workbench.check.case import Draw, checked_draws, make_draw
-from workbench.check.compare_outputs import compare_outputs, tolerances
+from workbench.check.case import Draw, checked_draws
 from workbench.check.examine import ARCH, examine, simulated_binaries
 from workbench.declare import Operation, Plan, Shape, Variant
 from workbench.declared import fault_of
-from workbench.emulate import EmulationFault
-from workbench.execute.load import load
 from workbench.problem import Problem
-from workbench.simulate.launch import SimulationFault
-from workbench.simulate.memory import Memory
-from workbench.simulate.plan import run_plan
 
 ROOT = Path(__file__).parents[2]
 OWN = (None, *(ROOT / "examples" / name for name in ("softmax", "silu", "triton_scan")))
@@ -41,7 +34,7 @@ OWN = (None, *(ROOT / "examples" / name for name in ("softmax", "silu", "triton_
 
 @dataclass(frozen=True)
 class Subject:
-    """One plan to be executed both ways."""
+    """One plan to be executed."""
 
     name: str
     plan: Plan
@@ -54,7 +47,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Said:
-    """What one of the two made of a subject."""
+    """What came of a subject."""
 
     verdict: str
     """`right`, `wrong`, `refused`, or the kind of the fault."""
@@ -62,71 +55,23 @@ class Said:
     seconds: float = 0.0
 
 
-def emulated(subject: Subject) -> tuple[Said, dict[str, bytes]]:
-    """All draws in all thread orders; and the bits of the first."""
-    bits: dict[str, bytes] = {}
-
-    def run() -> tuple[str, str]:
-        worst = None
-        built = build_or_raise(units_of(subject.plan, subject.shape.dtype, [EMULATED]))
-        allowed = tolerances(subject.operation, subject.shape)
-        for draw in subject.draws:
-            inputs, want = make_draw(subject.operation, subject.shape, draw)
-            for order in ORDERS:
-                tensors = subject.operation.tensors(subject.shape)
-                bound = load(subject.plan, tensors, [inputs], subject.shape.dtype, "emulated", built=built, order=order)
-                try:
-                    bound.poison()
-                    bound.run()
-                    outputs = bound.outputs()
-                    if not bits:
-                        bits.update({name: array.tobytes() for name, array in outputs.items()})
-                    found = compare_outputs(outputs, want, allowed)
-                    worst = found if worst is None or found.excess > worst.excess else worst
-                finally:
-                    bound.close()
-        assert worst is not None
-        return ("right", "") if worst.right else ("wrong", worst.reason)
-
-    return timed(run), bits
-
-
-def simulated(subject: Subject) -> tuple[Said, dict[str, bytes]]:
-    """Every draw under every checker, the first in every schedule; and the bits of a run without any."""
-    bits: dict[str, bytes] = {}
+def simulated(subject: Subject) -> Said:
+    """Every draw under every checker, the first in every schedule."""
 
     def run() -> tuple[str, str]:
         binaries = simulated_binaries(subject.plan, subject.shape.dtype)
         verdict = examine(subject.plan, subject.operation, subject.shape, subject.draws, binaries)
         if verdict.findings:
             return verdict.findings[0].split(": ")[1], verdict.reason
-        return ("right", "") if verdict.right else ("wrong", f"{verdict.reason} {' '.join(verdict.notes)}")
+        return ("right", "") if verdict.right else ("wrong", verdict.reason)
 
-    said = timed(run)
-    if said.verdict == "right":
-        bits.update(once(subject))
-    return said, bits
-
-
-def once(subject: Subject) -> dict[str, bytes]:
-    inputs, _ = make_draw(subject.operation, subject.shape, subject.draws[0])
-    memory, tensors = Memory(), subject.operation.tensors(subject.shape)
-    for tensor in tensors:
-        if tensor.given:
-            memory.put(tensor.name, inputs.get(tensor.name), writable=tensor.compared)
-        else:
-            memory.empty(tensor)
-    binaries = simulated_binaries(subject.plan, subject.shape.dtype)
-    run_plan(subject.plan, subject.shape.dtype, memory, binaries, ARCH)
-    return {t.name: memory.array(t.name).tobytes() for t in tensors if t.compared}
+    return timed(run)
 
 
 def timed(run: Callable[[], tuple[str, str]]) -> Said:
     start = time.process_time()
     try:
         verdict, reason = run()
-    except (EmulationFault, SimulationFault) as fault:
-        verdict, reason = fault.kind, str(fault)
     except Problem as problem:
         verdict, reason = "refused", str(problem)
     except Exception as error:  # a variant's own
@@ -182,7 +127,7 @@ def planted(folder: Path) -> Iterator[Subject]:
     def made(name: str, key: str, shape: Shape, regime: str, sources: Path) -> Subject:
         variant, operation = catalog.variant(key), catalog.operation(key.partition("/")[0])
         plan = variant.plan(shape, variant.default_settings())
-        plan = Plan(tuple(_planted(step, sources) for step in plan.steps), plan.scratch)
+        plan = in_folder(plan, sources)
         return Subject(f"{name} ({key})", plan, operation, shape, (Draw(regime, 0),))
 
     def fresh() -> Path:
@@ -191,46 +136,25 @@ def planted(folder: Path) -> Iterator[Subject]:
         (folder / str(number)).mkdir()
         return folder / str(number)
 
-    for name, bug in of_emulation.BUGS.items():
-        yield made(name, bug.variant, bug.shape, "normal", of_emulation.plant(bug, fresh()))
+    for name, bug in of_all.BUGS.items():
+        yield made(name, bug.variant, bug.shape, "slow", of_all.plant(bug, fresh()))
     for name, (*_, key) in of_scans.BUGS.items():
         yield made(name, key, Shape.of("float32", B=1, T=9000, H=3), "slow", of_scans.plant(name, fresh()))
     for name, (*_, key, shape) in of_products.BUGS.items():
         yield made(name, key, shape, "slow", of_products.plant(name, fresh()))
 
 
-def table(subjects: list[Subject]) -> list[tuple[Subject, Said, Said, bool | None]]:
+def table(subjects: Iterable[Subject]) -> None:
     """A line per subject, and the counts at the end."""
-    units = [u for s in subjects for u in units_of(s.plan, s.shape.dtype, [EMULATED])]
-    build_units(units, jobs=2)
-    ptx_of_units(
-        [u for s in subjects for u in units_of(s.plan, s.shape.dtype, [ARCH]) if u.arch != HOST and not u.function]
-    )
-    rows: list[tuple[Subject, Said, Said, bool | None]] = []
+    verdicts: Counter[str] = Counter()
+    seconds = 0.0
     for subject in subjects:
-        (old, old_bits), (new, new_bits) = emulated(subject), simulated(subject)
-        same = old_bits == new_bits if old_bits and new_bits else None
-        rows.append((subject, old, new, same))
+        said = simulated(subject)
+        verdicts[said.verdict] += 1
+        seconds += said.seconds
         loss = " (known loss)" if subject.loses else ""
-        told = {True: "the same bits", False: "other bits", None: "-"}[same]
-        print(f"{subject.name}{loss} | {old.verdict} {old.seconds:.2f} s | {new.verdict} {new.seconds:.2f} s | {told}")
-        for said in (old, new):
-            if said.verdict not in ("right",) and (old.verdict != new.verdict or said is new):
-                print(f"      {said.reason[:300]}")
-        sys.stdout.flush()
-    return rows
-
-
-def summary(rows: list[Any]) -> None:
-    counts: dict[tuple[str, str], int] = {}
-    for _, old, new, _ in rows:
-        pair = tuple("right" if said.verdict == "right" else "refused" if said.verdict == "refused" else "found"
-                     for said in (old, new))  # fmt: skip
-        counts[pair] = counts.get(pair, 0) + 1  # type: ignore[index,arg-type]
-    for (old, new), count in sorted(counts.items()):
-        print(f"emulation {old}, simulator {new}: {count}")
-    print(f"the same bits: {sum(r[3] is True for r in rows)}, other bits: {sum(r[3] is False for r in rows)}")
-    print(f"emulation {sum(r[1].seconds for r in rows):.1f} s, simulator {sum(r[2].seconds for r in rows):.1f} s")
+        print(f"{subject.name}{loss} | {said.verdict} {said.seconds:.2f} s | {said.reason[:300]}", flush=True)
+    print(f"{', '.join(f'{count} {verdict}' for verdict, count in verdicts.most_common())}; {seconds:.1f} s")
 
 
 def main(words: list[str]) -> None:
@@ -244,7 +168,7 @@ def main(words: list[str]) -> None:
                 folders = [f for f in sorted(Path(word).iterdir()) if f.is_dir()]
                 roots = [Path(word)] if any((f / "operation.py").is_file() for f in folders) else folders
                 subjects = [s for root in roots for s in readable(root)]
-            summary(table(subjects))
+            table(subjects)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ anything, and importing it costs no numpy and no torch.
 
 An *operation* says what is computed, a *variant* one way to compute it. A variant's `plan` turns a shape
 and chosen settings into the exact steps: kernel launches, host functions and library calls, in order. The
-same plan is compiled by `build`, run by `execute` on a GPU, on the CPU or under emulation, counted by
+same plan is compiled by `build`, run by `execute` on a GPU or the CPU, by the simulator, counted by
 `views`, and shown in the dashboard.
 """
 
@@ -398,7 +398,7 @@ class Operation:
     axes: Mapping[str, int]
     """Every axis with the size it has where a user names none."""
     small: Mapping[str, int]
-    """Sizes for a quick check under emulation: odd, not powers of two."""
+    """Sizes for a quick check in the simulator: odd, not powers of two."""
     tensors: Callable[[Shape], tuple[Tensor, ...]]
     """Inputs and outputs with their shapes and dtypes."""
     make_inputs: Callable[[Shape, str, np.random.Generator], Arrays]
@@ -498,7 +498,7 @@ class Variant:
     """Unique within the operation's pass, in [a-z0-9_]."""
     operation: str
     devices: tuple[Device, ...]
-    """Where it runs for real. CUDA kernels are, where there is no GPU, executed under emulation as well."""
+    """Where it runs for real. CUDA kernels are, where there is no GPU, executed by the simulator as well."""
     idea: str
     """The one idea it adds, in one line."""
     plan: Callable[..., Plan]

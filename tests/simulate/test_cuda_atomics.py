@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workbench.emulate import ORDERS
+from tests.kernels.executed import ORDERS
+from tests.simulate.cuda_source import CudaSource
 
 
 @pytest.fixture
-def run(kernels_of):
-    return kernels_of("atomics.cu")
+def run():
+    return CudaSource("atomics.cu")
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -27,10 +28,8 @@ def test_integers(run, order):
     assert got["wrapping"][0] == n % 10
     assert got["wide"].tolist() == [n << 33, 2**64 - 1]
     assert sorted(got["order"]) == list(range(n))
-    if order == "forward":
+    if order == "in_order":
         assert got["order"].tolist() == list(range(n))
-    if order == "reversed":
-        assert got["order"].tolist() == list(range(n))[::-1]
 
 
 def test_seeds_give_different_orders_and_the_same_seed_the_same(run):
@@ -41,7 +40,7 @@ def test_seeds_give_different_orders_and_the_same_seed_the_same(run):
             "wide": np.zeros(2, np.uint64),
             "order": np.zeros(384, np.int32),
         }
-        return run("integers", arrays, grid=(6, 1, 1), order="shuffled", seed=seed)["order"].tolist()
+        return run("integers", arrays, grid=(6, 1, 1), order="mixed", seed=seed)["order"].tolist()
 
     assert order_of(1) == order_of(1)
     assert order_of(1) != order_of(2)

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.emulate import ORDERS
+from tests.kernels.executed import ORDERS
+from tests.simulate.cuda_source import CudaSource
 
 
 @pytest.fixture
-def run(kernels_of):
-    return kernels_of("warp.cu")
+def run():
+    return CudaSource("warp.cu")
 
 
 def sources(kind, argument, width):

@@ -37,7 +37,7 @@ extern "C" __global__ void arithmetic(const float *x, float *y, float scale) {
     row[3] = rsqrtf(fabsf(v));
     row[4] = fmaf(v, v, scale);
     row[5] = max(v, 0.0f);
-    row[6] = (float)min((index_t)i, 7);
+    row[6] = (float)min((index_t)i, (index_t)7);
     row[7] = __int_as_float(__float_as_int(v));
     row[8] = (float)__clz(i) + (float)__popc(i) + (float)__ffs(i);
     row[9] = __saturatef(v);

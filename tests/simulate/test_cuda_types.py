@@ -6,12 +6,14 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from tests.simulate.cuda_source import CudaSource
+
 BF16 = np.dtype(ml_dtypes.bfloat16)
 
 
 @pytest.fixture
-def run(kernels_of):
-    return kernels_of("types.cu")
+def run():
+    return CudaSource("types.cu")
 
 
 def test_bf16_rounds_to_nearest_even(run):

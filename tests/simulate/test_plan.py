@@ -6,10 +6,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from tests.emulate.conftest import KERNELS
-from workbench.build import Binary, build_unit, unit_of
+from tests.kernels.executed import ORDERS, SCHEDULES, libraries
+from tests.simulate.cuda_source import ARCH, KERNELS
+from workbench.build import units_of
 from workbench.declare import I32, At, Call, Clear, Host, Kernel, Plan, Tensor
-from workbench.emulate import ORDERS, Memory, run_plan
+from workbench.simulate.memory import Memory
+from workbench.simulate.plan import run_plan
 
 
 def halves(z):
@@ -34,29 +36,28 @@ def test_every_kind_of_step(order, dtype):
         Call(negate_in_place, ("half",)),
     )
     plan = Plan(steps, scratch=(Tensor("sum", (n,), "float32", "scratch"), Tensor("twice", (n,), "float32", "scratch")))
-    units = {unit_of(s, dtype, "emulated" if isinstance(s, Kernel) else "host") for s in steps if hasattr(s, "source")}
-    libraries = {unit: build_unit(unit) for unit in units}
-    assert all(isinstance(built, Binary) for built in libraries.values())
+    compiled = libraries(units_of(plan, dtype, [ARCH]))
     io = np.dtype(np.float32) if dtype == "float32" else np.dtype(ml_dtypes.bfloat16)
     x = np.random.default_rng(0).standard_normal(n).astype(np.float32)
-    with Memory(order) as memory:
-        memory.put("x", x)
-        memory.empty(Tensor("z", (n,), dtype, "output"))
-        memory.empty(Tensor("half", (n,), dtype, "output"))
-        assert np.isnan(memory.array("z").astype(np.float32)).all()
-        run_plan(plan, dtype, memory, libraries, order)
-        total = (np.float32(1.5) * x).astype(np.float32)
-        total[90:] += x[9:18]
-        np.testing.assert_allclose(memory.array("sum"), total, rtol=1e-6)
-        expected = -((2 * memory.array("sum")).astype(io) / np.float32(2)).astype(io)
-        np.testing.assert_array_equal(memory.array("half"), expected)
+    memory = Memory()
+    memory.put("x", x)
+    memory.empty(Tensor("z", (n,), dtype, "output"))
+    memory.empty(Tensor("half", (n,), dtype, "output"))
+    assert np.isnan(memory.array("z").astype(np.float32)).all()
+    counted = run_plan(plan, dtype, memory, compiled, ARCH, SCHEDULES[order])
+    assert not [finding for counts in counted if counts for finding in counts.findings]
+    total = (np.float32(1.5) * x).astype(np.float32)
+    total[90:] += x[9:18]
+    np.testing.assert_allclose(memory.array("sum"), total, rtol=1e-6)
+    expected = -((2 * memory.array("sum")).astype(io) / np.float32(2)).astype(io)
+    np.testing.assert_array_equal(memory.array("half"), expected)
 
 
 def test_absent_tensor_is_none_for_torch_and_no_array():
     seen = []
-    with Memory() as memory:
-        memory.put("h0", None)
-        run_plan(Plan((Call(seen.append, ("h0",)),)), "float32", memory, {})
-        with pytest.raises(KeyError, match="absent"):
-            memory.array("h0")
+    memory = Memory()
+    memory.put("h0", None)
+    run_plan(Plan((Call(seen.append, ("h0",)),)), "float32", memory, {}, ARCH)
+    with pytest.raises(KeyError, match="absent"):
+        memory.array("h0")
     assert seen == [None]

@@ -1,7 +1,7 @@
-"""One variant, one small problem, executed on the host and held against the float64 reference.
+"""One variant, one small problem, executed here and held against the float64 reference.
 
-CUDA kernels run under emulation, torch steps on torch's CPU, C++ steps natively: whatever the plan says. Outputs and
-scratch start poisoned, guards around every buffer are looked at afterwards, and the error is that of the operation's
+CUDA kernels are simulated from NVRTC's PTX, torch steps run on torch's CPU, C++ steps natively: whatever the plan says.
+Outputs and scratch start poisoned, nothing may be touched outside of a buffer, and the error is that of the operation's
 own tolerance. Nothing here knows an operation by name.
 """
 
@@ -14,18 +14,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from ml_dtypes import bfloat16
 
-from workbench.build import EMULATED, Binary, Unit, build_units, units_of
+from workbench.build import HOST, Binary, Unit, build_units, units_of
+from workbench.build.ptx import ptx_of_units
 from workbench.catalog import Catalog, load_catalog
-from workbench.declare import Call, Host, Kernel, Repeat, Setting, Shape, Step, Variant
-from workbench.emulate import Memory, run_plan
+from workbench.check.case import Draw
+from workbench.check.examine import ARCH, Verdict, examine
+from workbench.declare import Call, Host, Kernel, Plan, Repeat, Setting, Shape, Step, Tensor, Variant
+from workbench.execute.load import load
+from workbench.simulate.launch import Checks, Options
+from workbench.simulate.memory import Memory
+from workbench.simulate.plan import run_plan
 from workbench.steps import leaves_of
 
-ORDERS = ("forward", "reversed", "shuffled")
+SCHEDULES = {
+    "in_order": Options(checks=Checks.ALL),
+    "mixed": Options(seed=1, quantum=60, copies_at_once=True),
+    "delayed": Options(seed=2, quantum=60, delays=True),
+}
+"""In which order blocks and warps have their turns: one after the other under every checker, by a seed, and with stores
+that others see late. Bounds and alignment are looked at in all of them."""
+ORDERS = tuple(SCHEDULES)
 NUMPY_DTYPE = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(bfloat16)}
+HOST_ALIGNMENT = 16
+"""Of buffers of C++ steps, so that they end at an unreadable page whatever their size."""
 
 _catalog: list[Catalog] = []
 
@@ -44,7 +60,7 @@ class Case:
     variant: str
     shape: Shape
     regime: str = "normal"
-    order: str = "forward"
+    order: str = "in_order"
     absent: tuple[str, ...] = ()
     settings: tuple[tuple[str, Setting], ...] = ()
 
@@ -67,10 +83,11 @@ class Result:
 def run(case: Case, resident_blocks: int | None = None, planted: Path | None = None) -> dict[str, Result]:
     """Runs the case → each output. The error is infinite where a value is missing or not finite.
 
-    `resident_blocks` is how many blocks run at a time (default: the emulator's); `planted` is a folder of changed
+    `resident_blocks` is how many blocks run at a time (default: the simulator's); `planted` is a folder of changed
     sources, by name, that take the place of the variant's own: for bugs that a check is to find.
 
-    Raises EmulationFault for what the emulator catches, AssertionError for a source that does not compile.
+    Raises SimulationFault for what ends a launch, AssertionError for what a checker names and for a source that does
+    not compile.
     """
     variant = catalog().variant(case.variant)
     operation = catalog().operation(variant.operation_key)
@@ -84,25 +101,52 @@ def run(case: Case, resident_blocks: int | None = None, planted: Path | None = N
         if t.given and t.name not in case.absent
     }
     reference = operation.reference(shape, {name: array.astype(np.float64) for name, array in given.items()})
-
     plan = variant.plan(shape, {**variant.default_settings(), **dict(case.settings)})
     if planted:
-        plan = replace(plan, steps=tuple(_planted(step, planted) for step in plan.steps))
-    units = set(units_of(plan, shape.dtype, [EMULATED]))
-    memory = Memory(case.order)
-    try:
-        for tensor in tensors:
-            if tensor.given:
-                memory.put(tensor.name, given.get(tensor.name))
-            else:
-                memory.empty(tensor)
-        for tensor in plan.scratch:
+        plan = in_folder(plan, planted)
+    options = SCHEDULES[case.order]
+    if resident_blocks is not None:
+        options = replace(options, resident=resident_blocks)
+    outputs = executed(plan, tensors, given, shape.dtype, options)
+    return {name: _result(value, reference[name]) for name, value in outputs.items()}
+
+
+def executed(
+    plan: Plan, tensors: Sequence[Tensor], given: Mapping[str, Any], dtype: str, options: Options
+) -> dict[str, Any]:
+    """What the plan makes of the inputs: in the simulator where it has a kernel, else on the CPU."""
+    if not any(isinstance(step, Kernel) for step in leaves_of(plan.steps)):
+        with patch("workbench.execute.host_memory.ALIGNMENT", HOST_ALIGNMENT):
+            bound = load(plan, tensors, [given], dtype, "cpu", built=libraries(units_of(plan, dtype, [])))
+        try:
+            bound.poison()
+            bound.run()
+            return {name: value.copy() for name, value in bound.outputs().items()}
+        finally:
+            bound.close()
+    memory = Memory()
+    for tensor in tensors:
+        if tensor.given:
+            memory.put(tensor.name, given.get(tensor.name), writable=tensor.compared)
+        else:
             memory.empty(tensor)
-        run_plan(plan, shape.dtype, memory, libraries(units), order=case.order, seed=7, resident_blocks=resident_blocks)
-        memory.check()
-        return {t.name: _result(memory.array(t.name), reference[t.name]) for t in tensors if t.compared}
-    finally:
-        memory.release()
+    counted = run_plan(plan, dtype, memory, libraries(units_of(plan, dtype, [ARCH])), ARCH, options)
+    faults = [finding.text for counts in counted if counts for finding in counts.findings if finding.fault]
+    assert not faults, faults[0]
+    return {t.name: memory.array(t.name) for t in tensors if t.compared}
+
+
+def verdict_of(variant: str, shape: Shape, regime: str, planted: Path) -> Verdict:
+    """What the checkers say of a variant with sources of another folder, in every schedule."""
+    own = catalog().variant(variant)
+    plan = in_folder(own.plan(shape, own.default_settings()), planted)
+    compiled = libraries(units_of(plan, shape.dtype, [ARCH]))
+    return examine(plan, catalog().operation_of(own), shape, (Draw(regime, 0),), compiled)
+
+
+def in_folder(plan: Plan, folder: Path) -> Plan:
+    """The plan with the kernels of the files of the same names in another folder."""
+    return replace(plan, steps=tuple(_planted(step, folder) for step in plan.steps))
 
 
 def check(case: Case) -> None:
@@ -140,9 +184,11 @@ _libraries: dict[Unit, Binary] = {}
 
 
 def libraries(units: Iterable[Unit]) -> Mapping[Unit, Binary]:
-    """The compiled units, each compiled once a process."""
-    missing = [unit for unit in units if unit not in _libraries]
-    for unit, result in build_units(missing).items() if missing else ():
+    """The compiled units, kernels as PTX and host functions as libraries, each compiled once a process."""
+    missing = [unit for unit in dict.fromkeys(units) if unit not in _libraries]
+    hosts = [unit for unit in missing if unit.arch == HOST]
+    outcomes = {**ptx_of_units(unit for unit in missing if unit.arch != HOST), **(build_units(hosts) if hosts else {})}
+    for unit, result in outcomes.items():
         assert isinstance(result, Binary), f"{unit} does not compile:\n{result.message}"
         _libraries[unit] = result
     return _libraries
@@ -154,7 +200,7 @@ def libraries(units: Iterable[Unit]) -> Mapping[Unit, Binary]:
 def pairwise(factors: Mapping[str, Sequence[Any]], allowed: Any = None, seed: int = 0) -> list[dict[str, Any]]:
     """Rows that hold every allowed pair of values of every two factors, greedily few.
 
-    `allowed(row)` refuses rows (a problem too large to emulate); a pair that no allowed row holds is left out.
+    `allowed(row)` refuses rows (a problem too large); a pair that no allowed row holds is left out.
     """
     names = list(factors)
     allow = allowed or (lambda row: True)
@@ -181,7 +227,7 @@ def covering(
     dtypes: Sequence[str] = ("float32", "bfloat16"),
     seed: int = 0,
 ) -> list[Case]:
-    """Cases of a variant at its default settings: every pair of sizes, dtype, regime, thread order and presence of the
+    """Cases of a variant at its default settings: every pair of sizes, dtype, regime, schedule and presence of the
     optional inputs, as far as the product of the sizes stays within `largest`."""
     operation = catalog().operation(variant.operation_key)
     example = operation.tensors(Shape.of(**dict.fromkeys(sizes, 1)))

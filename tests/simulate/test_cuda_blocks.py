@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workbench.emulate import ORDERS
+from tests.kernels.executed import ORDERS
+from tests.simulate.cuda_source import CudaSource
 
 
 @pytest.fixture
-def run(kernels_of):
-    return kernels_of("blocks.cu")
+def run():
+    return CudaSource("blocks.cu")
 
 
 @pytest.mark.parametrize("order", ORDERS)

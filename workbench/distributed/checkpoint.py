@@ -15,7 +15,7 @@ import torch.distributed.checkpoint as dcp
 from torch import nn
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 
-from workbench.durable import sync
+from workbench.durable import PART, sync
 from workbench.foreign import reading
 
 NAME = "step-"
@@ -26,9 +26,10 @@ KEPT = 2
 def save(folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Writes what a training needs to go on after `step` steps; a collective of all ranks."""
     target = folder / f"{NAME}{step:08d}"
-    part = folder / f".part-{step:08d}"
+    part = folder / f"{PART}{target.name}"
     if dist.get_rank() == 0:
-        shutil.rmtree(part, ignore_errors=True)
+        for left in folder.glob(f"{PART}*"):  # half written, or half removed, when a rank was lost
+            shutil.rmtree(left, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
     dist.barrier()
     weights, state = get_state_dict(model, optimizer)
@@ -37,13 +38,20 @@ def save(folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optim
         for file in part.iterdir():
             sync(file)
         sync(part)
-        if target.exists():  # written before a restart went back behind it: the same, as training is
-            shutil.rmtree(target)
+        if target.exists():  # from before a checkpoint was removed by hand: the same, as training is
+            _remove(target)
         part.rename(target)
         sync(folder)
         for old in sorted(folder.glob(f"{NAME}*"))[:-KEPT]:
-            shutil.rmtree(old, ignore_errors=True)
+            _remove(old)
     dist.barrier()
+
+
+def _remove(checkpoint: Path) -> None:
+    """Its name goes first: what has one is whole."""
+    gone = checkpoint.with_name(f"{PART}gone-{checkpoint.name}")
+    checkpoint.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def newest(folder: Path) -> int | None:

@@ -103,7 +103,11 @@ class _Loop(ABC):
         profile = self._profiler()
         for number in range(begin, self.training.steps):
             start = time.time()
-            loss = self.step(number)
+            try:
+                loss = self.step(number)
+            except Exception as error:
+                error.add_note(f"step {number}")
+                raise
             self._line(step=number, start_s=start, seconds=time.time() - start, loss=loss)
             if profile is not None:
                 profile.step()

@@ -15,7 +15,7 @@ from workbench.build.facts import prepare_facts
 from workbench.build.headers import SourceReader
 from workbench.build.host import HOST_FLAGS, compile_host, compiler_identity, host_compiler
 from workbench.build.messages import first_errors
-from workbench.build.nvrtc import Compilation, compile_cuda, options_text
+from workbench.build.nvrtc import Compilation, compile_cuda, options_of, options_text
 from workbench.build.units import EMULATED, HOST, Binary, CompileFailure, NoSource, Unit
 from workbench.build.worker import Worker
 from workbench.problem import Problem, SourceError
@@ -169,9 +169,9 @@ class _Compilers:
 
     def compile(self, task: _Task, target: Path) -> Compilation:
         include = [str(folder) for folder in task.include]
-        arguments = (str(task.source), task.text, task.unit.arch, task.unit.macros(), include)
+        arguments = (str(task.source), task.text, options_of(task.unit, "cubin"), include)
         if self._in_process:
-            made = compile_cuda(*arguments)
+            made = compile_cuda(*arguments, instance=task.unit.instance)
             if made.code is not None:
                 target.write_bytes(made.code)
             return made
@@ -180,7 +180,7 @@ class _Compilers:
             if worker is None or not worker.alive:
                 worker = Worker()
                 self._started.append(worker)
-            return worker.compile(*arguments, target)
+            return worker.compile(*arguments, task.unit.instance, target)
         finally:
             self._idle.put(worker)
 
@@ -209,7 +209,7 @@ def _task(unit: Unit, reader: SourceReader) -> _Task:
             flags = EMULATED_FLAGS
             identity = [toolkit.header_versions(), *(reader.text(path).decode() for path in EMULATED_SOURCES)]
         else:
-            include, flags, identity = tuple(project), HOST_FLAGS, []
+            include, flags, identity = tuple(project), (*HOST_FLAGS, *unit.options), []
         identity += [unit.arch, repr(flags), repr(unit.macros()), compiler_identity(host_compiler(), flags)]
         suffix = ".so"
     key = cache.digest([*identity, *reader.identity(source, project)])

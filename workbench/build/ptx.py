@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from workbench.build import cache, toolkit
 from workbench.build.headers import SourceReader
-from workbench.build.nvrtc import STANDARD, Compilation, modules
+from workbench.build.nvrtc import compile_cuda, options_of, options_text
 from workbench.build.units import Binary, CompileFailure, Unit
 from workbench.problem import Problem
 
@@ -22,46 +22,21 @@ def _ptx(unit: Unit, reader: SourceReader) -> Binary | CompileFailure:
         raise Problem(f"{unit.source.name}: PTX that Triton makes is not executed; its machine code is")
     source = unit.found_source()
     project = unit.project_folders()
-    options = [
-        f"--gpu-architecture={unit.arch.replace('sm_', 'compute_')}",
-        f"--std={STANDARD}",
-        "--generate-line-info",
-        *(f"--define-macro={name}={value}" for name, value in unit.macros()),
-    ]
-    identity = ["ptx", repr(options), toolkit.nvrtc_version(), toolkit.device_headers()]
-    key = cache.digest([*identity, *reader.identity(source, project)])
-    target = cache.entry(key, ".ptx")
-    if cache.is_sound(target):
-        return Binary(target, True, "")
     folders = (*project, *toolkit.device_folders())
-    options += [f"--include-path={folder}" for folder in folders]
-    made = compile_ptx(str(source), reader.text(source), options)
+    identity = [options_text(unit, folders, "ptx"), toolkit.nvrtc_version(), toolkit.device_headers()]
+    target = cache.entry(cache.digest([*identity, *reader.identity(source, project)]), ".ptx")
+    log = cache.read_text(target.with_suffix(".log"))
+    if log is not None and cache.is_sound(target):
+        return Binary(target, True, log)
+    text = reader.text(source).decode(errors="replace")
+    made = compile_cuda(str(source), text, options_of(unit, "ptx"), list(map(str, folders)), "ptx", unit.instance)
     if made.code is None:
         return CompileFailure(unit, made.log)
     scratch = cache.scratch_path(target)
     try:
         scratch.write_bytes(made.code)
+        cache.write_text(target.with_suffix(".log"), made.log)
         cache.publish(scratch, target)
     finally:
         scratch.unlink(missing_ok=True)
     return Binary(target, False, made.log)
-
-
-def compile_ptx(name: str, text: bytes, options: Sequence[str]) -> Compilation:
-    """Compiles one translation unit. NVRTC itself is called: cuda.core asks the driver first, and there may be none."""
-    _, nvrtc = modules()
-    _, program = nvrtc.nvrtcCreateProgram(text, name.encode(), 0, [], [])
-    try:
-        (failed,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
-        _, size = nvrtc.nvrtcGetProgramLogSize(program)
-        log = bytearray(size)
-        nvrtc.nvrtcGetProgramLog(program, log)
-        said = bytes(log).rstrip(b"\0").decode(errors="replace").strip()
-        if int(failed):
-            return Compilation(None, said or f"{name}: {nvrtc.nvrtcGetErrorString(failed)[1].decode()}")
-        _, size = nvrtc.nvrtcGetPTXSize(program)
-        code = bytearray(size)
-        nvrtc.nvrtcGetPTX(program, code)
-        return Compilation(bytes(code).rstrip(b"\0"), said)
-    finally:
-        nvrtc.nvrtcDestroyProgram(program)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.arguments import c_argument
-from workbench.build.units import unit_of_source
+from workbench.arguments import c_argument, check_constant
+from workbench.build.units import Binary, unit_of_source
 from workbench.declare import Argument, Kernel, Plan, Step
 from workbench.host_steps import HasPath, HostPlace
 from workbench.problem import Problem
@@ -22,6 +22,9 @@ from workbench.simulate.ptx import Module, read_module
 from workbench.simulate.ptx.lower import PARAMETERS
 from workbench.simulate.sass.lower import load_kernel
 from workbench.steps import Launch, Source, kind_of, unrolled
+
+Constants = tuple[tuple[str, bytes], ...]
+"""Contents of variables of constant memory, by name."""
 
 
 def run_plan(
@@ -68,18 +71,20 @@ class SimulatedPlace(HostPlace):
         """Of the step in its plan."""
         self.options = Options()
         """Of the launch that is bound next."""
-        self._modules: dict[Path, Loaded] = {}
+        self._modules: dict[tuple[Path, Constants], Loaded] = {}
+        """Modules with their variables; kernels that set constants otherwise have variables of their own."""
 
     def argument(self, argument: Argument) -> Any:
         """Kernels see addresses of their own."""
         return c_argument(argument, self.memory.address, lambda name: self.memory.array(name).itemsize)
 
     def kernel(self, source: Source, launch: Launch, arguments: list[Any]) -> Callable[[], None]:
-        path = self.path(source)
-        shared_bytes, pointers = getattr(self._compiled(source), "launch_needs", (0, 0))
+        path, compiled = self.path(source), self._compiled(source)
+        built = compiled if isinstance(compiled, Binary) else None
+        shared_bytes, pointers = built.launch_needs if built else (0, 0)
         step = Kernel(
-            source.path, source.function, launch.grid, launch.block, (*launch.arguments, *[0] * pointers),
-            launch.shared_bytes + shared_bytes,
+            source.path, built.symbol(source.function) if built else source.function, launch.grid, launch.block,
+            (*launch.arguments, *[0] * pointers), launch.shared_bytes + shared_bytes, constants=source.constants,
         )  # fmt: skip
 
         own = self.options
@@ -88,9 +93,11 @@ class SimulatedPlace(HostPlace):
             if path.suffix == ".cubin":
                 self.counts = launch_cubin(path, step, self.memory, own)
                 return
-            if path not in self._modules:
-                self._modules[path] = Loaded(module_of(path), self.memory, f"{path.stem[:12]}.")
-            self.counts = self._modules[path].launch(step, own)
+            key = path, source.constants
+            if key not in self._modules:
+                prefix = f"{path.stem[:12]}.{len(self._modules) or ''}"
+                self._modules[key] = Loaded(module_of(path), self.memory, prefix, source.constants)
+            self.counts = self._modules[key].launch(step, own)
 
         return run
 
@@ -118,14 +125,15 @@ class SimulatedPlace(HostPlace):
         return run
 
 
-_kernels: dict[tuple[Path, str], Program] = {}
+_kernels: dict[tuple[Path, str, Constants], Program] = {}
 
 
 def launch_cubin(path: Path, step: Kernel, memory: Memory, options: Options) -> Counts:
     """One launch of a cubin's machine code, read once a process. Its variables begin anew with each launch."""
-    if (path, step.function) not in _kernels:
-        _kernels[path, step.function] = load_kernel(path, step.function).program
-    program = _kernels[path, step.function]
+    key = path, step.function, step.constants
+    if key not in _kernels:
+        _kernels[key] = load_kernel(*key).program
+    program = _kernels[key]
     block = pack(program, step.arguments, memory)
     return run_launch(program, step.grid, step.block, block, memory, step.shared_bytes, options)
 
@@ -143,7 +151,8 @@ def module_of(path: Path) -> Module:
 class Loaded:
     """A module whose variables are in a memory: they keep their values from launch to launch."""
 
-    def __init__(self, module: Module, memory: Memory, prefix: str) -> None:
+    def __init__(self, module: Module, memory: Memory, prefix: str, constants: Constants = ()) -> None:
+        """`constants`: what some of its variables of constant memory hold. Raises Problem for what does not fit."""
         self._module = module
         self._memory = memory
         self._prefix = prefix
@@ -153,6 +162,11 @@ class Loaded:
         for variable in variables:
             contents = np.frombuffer(variable.contents(self._address), np.uint8)
             memory.array(prefix + variable.name)[: variable.size] = contents
+        sizes = {variable.name: variable.size for variable in variables if not variable.writable}
+        for name, data in constants:
+            check_constant(name, data, sizes.get(name))
+            memory.array(prefix + name)[: len(data)] = np.frombuffer(data, np.uint8)
+        for variable in variables:
             if not variable.writable:
                 memory.protect(prefix + variable.name)
 

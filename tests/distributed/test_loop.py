@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,8 @@ from workbench.distributed.mesh import Sizes
 
 
 def train(rank: int, size: int, *trainings: Training) -> None:
-    for training in trainings:
+    for number, training in enumerate(trainings):
+        os.environ["TORCHELASTIC_RESTART_COUNT"] = str(number)
         Path(training.folder).mkdir(exist_ok=True)
         loop.run(training)
 
@@ -39,6 +41,17 @@ def test_checkpoints_are_read_by_another_number_of_ranks(tmp_path: Path) -> None
     assert difference(out) < 1e-12
     assert any('"resumed_at": 12' in line for line in (out / "rank-0.jsonl").read_text().splitlines())
     assert sorted(path.name for path in (out / "checkpoints").iterdir()) == ["step-00000016", "step-00000020"]
+
+
+def test_checkpoints_of_a_pipeline_hold_every_stage(tmp_path: Path) -> None:
+    """Stages name their weights alike, each its own: a pipeline goes on from one, and so does a rank alone."""
+    pipelined = Training(TASK, str(tmp_path / "out"), 8, pipeline="time", parts=3, checkpoint_every=4)
+    on_ranks(2, train, pipelined, replace(pipelined, steps=16), folder=tmp_path / "two", joined=False)
+    alone = Training(TASK, str(tmp_path / "out"), STEPS)
+    on_ranks(1, train, alone, folder=tmp_path / "one", joined=False)
+    assert difference(tmp_path / "out") < 1e-12
+    resumed = [line for line in (tmp_path / "out" / "rank-0.jsonl").read_text().splitlines() if "resumed_at" in line]
+    assert ['"resumed_at": 8' in resumed[0], '"resumed_at": 16' in resumed[1]] == [True, True]
 
 
 def test_what_a_lost_rank_left_half_written_goes_with_the_next_checkpoint(tmp_path: Path) -> None:

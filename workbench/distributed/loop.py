@@ -183,7 +183,7 @@ class _Pipelined(_Loop):
         inputs, _ = task.batch(0)
         kind = training.pipeline or "batch"
         self.pipe = Pipeline(task.model(), mesh, task.loss, inputs, training.parts, kind)
-        self.model = self.pipe.stage
+        self.model = self.pipe.model
         self.optimizer = optimizer_of(task, self.model)
 
     def step(self, number: int) -> float | None:

@@ -8,10 +8,13 @@ import pandas as pd
 
 from workbench.cli.terminal import Column, Row, print_table, say
 from workbench.declare import operation_key
+from workbench.measure.caches import LEVELS
+from workbench.measure.ceilings import BANDWIDTHS, at_level, fastest
 from workbench.model.figures import FIGURES, SPEEDUPS
 from workbench.quantity import MISSING
 from workbench.show.figures import columns_of, explained, figure, sentence, value_text, with_derived
 from workbench.show.tables import ceiling_text
+from workbench.show.trust import doubts
 from workbench.store.record import BuildFact, Record
 from workbench.store.run_folder import RunFolder
 from workbench.views.shapes import shape_text
@@ -30,6 +33,9 @@ def print_ladder(folder: RunFolder) -> None:
     for (name, pass_, shape), group in emulated.groupby(["operation", "pass", "shape"], sort=False):
         _emulated_table(operation_key(str(name), str(pass_)), str(shape), [records[key] for key in group["key"]])
     _footer(folder)
+    for text in doubts(rows, [folder.run]):
+        say(f"! {text}", style="bold red")
+    say(f"run: {folder.path}")
 
 
 def print_ladder_json(folder: RunFolder) -> None:
@@ -105,13 +111,19 @@ def _figures(rows: pd.DataFrame) -> dict[str, dict[str, object]]:
 def _timed_table(name: str, shape: str, device: str, group: pd.DataFrame) -> None:
     names = [name for name in columns_of("terminal") if name not in NOTED]
     untimed = group["time.median_s"].isna()
-    rows = zip(group["reason"], untimed, group["stale"], strict=True)
-    notes = [str(reason or "") if without else STALE if old else "" for reason, without, old in rows]
+    group = with_derived(group, ["disturbance"])
+    rows = zip(group["reason"], untimed, group["stale"], group["disturbed"], group["disturbance"], strict=True)
+    notes = [str(reason or "") if without else _beside(old, bad, how) for reason, without, old, bad, how in rows]
     figures = [name for name in names if name not in ("variant", "status")]
     group = with_derived(group, names)
     group[figures] = group[figures].astype("object").mask(untimed)  # without a time there is nothing to say of it
     print_table(f"{name}  {shape_text(shape)}  on {device}", _columns(group, names), _table(group, names, notes))
     print()
+
+
+def _beside(stale: bool, disturbed: bool, how: str | None) -> str:
+    """What stands below a table about a variant that has a time."""
+    return "; ".join(filter(None, (STALE if stale else "", f"disturbed: {how}" if disturbed else "")))
 
 
 def _emulated_table(name: str, shape: str, records: list[Record]) -> None:
@@ -151,18 +163,24 @@ def _fact(fact: BuildFact | None) -> tuple[str, ...]:
     return (*sizes, f"{occupancy} {fact.occupancy_limiter or ''}".strip())
 
 
+def _shown(ceilings: dict[str, float]) -> dict[str, float]:
+    """Ceilings as a terminal has room for them: of a cache the best way alone."""
+    ways = [at_level(level, way) for level in LEVELS for way in BANDWIDTHS]
+    best = {f"{level}_bytes_per_s": rate for level in LEVELS if (rate := fastest(ceilings, level)) is not None}
+    rest = {name: rate for name, rate in ceilings.items() if name not in ways and not name.endswith("_median")}
+    return rest | best
+
+
 def _footer(folder: RunFolder) -> None:
     measured = [machine for machine in folder.run.machines if machine.backend != "emulated"]
     for machine in measured:
         on = f" on {machine.name}" if len(measured) > 1 else ""
         ceilings = ", ".join(
             f"{name.replace('_per_s', '').removesuffix('_s').replace('_', ' ')} {ceiling_text(name, value)}"
-            for name, value in machine.ceilings.items()
-            if not name.endswith("_median")
+            for name, value in _shown(machine.ceilings).items()
         )
         if ceilings:
             say(f"ceilings measured in this run{on}: {ceilings}")
         if machine.noise_floor is not None:
             say(f"{sentence('noise_floor', machine.noise_floor)}{on}")
     say(explained(("share_of_ceiling", "share_of_floor", "share_of_limit")), style="dim")
-    say(f"run: {folder.path}")

@@ -24,6 +24,7 @@ from workbench.execute.ranges import marked
 from workbench.execute.sealed import write_view
 from workbench.measure.clock_cpu import CpuClock
 from workbench.measure.clock_cuda import CudaClock
+from workbench.measure.surroundings import Surroundings, around, nvml_here
 from workbench.steps import launches_of
 
 
@@ -62,6 +63,8 @@ class Block:
     samples_s: list[float]
     repeats: int
     """Evaluations in each sample."""
+    surroundings: Surroundings
+    """What else the machine did meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Station:
         self._bound: Any = None
         self._clock: Any = None
         self._arithmetic = arithmetic()
+        self._gpu = nvml_here() if assignment.device == "cuda" else None
 
     def prepare(self, settings: dict[str, Setting]) -> None:
         """Binds the timed sets with these settings and hands over what comes out for the first. The others differ in
@@ -131,10 +135,11 @@ class Station:
         else:
             seconds, repeats = 0.0, 1
             self._load(trial)
-        taken = _SAMPLES[self._assignment.device](clock, seconds, repeats)
+        sample = _SAMPLES[self._assignment.device]
+        taken, surroundings = around(lambda: sample(clock, seconds, repeats), self._gpu)
         if trial is not None and trial.kind == "draw":
             self._put(self._bound.outputs(trial.set))
-        return Block(taken, repeats)
+        return Block(taken, repeats, surroundings)
 
     def hand_over(self, index: int) -> None:
         """What the last evaluation of a timed set has left: its outputs, and its inputs too. What is worked on in place

@@ -2,12 +2,14 @@
 are read, and nowhere else.
 
     device                      the name of the record's machine
-    noise_floor                 that machine's
+    noise_floor                 the A/A spread of its own case there; the machine's where the case has none
+    between_runs                what a baseline that was timed twice in the run differed by: its case's, else the median
     rung, idea, baseline        what the run's own slice of the catalogue says of the variant; missing where it has none
     floor_s, floor_bound_by     the least time for what the variant declares to do, at its machine's ceilings
     limit_s                     the least time for any algorithm of the operation: its least work at the same ceilings
     share_of_floor, share_of_limit, share_of_ceiling    floor, limit and the busiest rate's time over the median
     bandwidth_bytes_per_s, flops_per_s                  declared work over the median
+    disturbed                   whether so many of its blocks were disturbed that its time is no sound figure
     speedup_over_baseline, speedup.low, speedup.high    the baseline's median over the record's, with its 95 % interval
 
 A record without a time (incorrect, emulated, unsupported…) keeps its floor and limit, which are bounds, and gets no
@@ -16,6 +18,7 @@ rates. Records of older workbenches carry their bounds, as their facts are not e
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -23,15 +26,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.declare import Shape, operation_key
 from workbench.model.floor import RESOURCES, Limits, limits_of
 from workbench.statistics.intervals import ratio_interval
-from workbench.store.record import Machine, Run
+from workbench.store.record import DISTURBED_SHARE, Machine, Run
 
 T = TypeVar("T")
 
 FIGURES = (
-    "device", "noise_floor", "rung", "idea", "baseline", "bandwidth_bytes_per_s", "flops_per_s", "share_of_ceiling",
-    "floor_s", "floor_bound_by", "share_of_floor", "limit_s", "share_of_limit",
+    "device", "noise_floor", "between_runs", "rung", "idea", "baseline", "bandwidth_bytes_per_s", "flops_per_s",
+    "share_of_ceiling", "floor_s", "floor_bound_by", "share_of_floor", "limit_s", "share_of_limit", "disturbed",
 )  # fmt: skip
 SPEEDUPS = ("speedup_over_baseline", "speedup.low", "speedup.high")
 
@@ -59,7 +63,7 @@ def with_figures(records: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame
     median = _numbers(records, "time.median_s")
     figures: dict[str, Any] = {
         "device": np.array([machine.name for machine in machines], dtype=object)[place],
-        "noise_floor": np.array([_number(machine.noise_floor) for machine in machines])[place],
+        **_spreads(records, runs),
         **_catalogue(records, runs),
         "bandwidth_bytes_per_s": _over(_numbers(records, "bytes.declared"), median),
         "flops_per_s": _over(_numbers(records, "flops"), median),
@@ -69,6 +73,8 @@ def with_figures(records: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame
         "share_of_floor": _over(floor, median),
         "limit_s": limit,
         "share_of_limit": _over(limit, median),
+        "disturbed": _numbers(records, "disturbance.disturbed")
+        > DISTURBED_SHARE * _numbers(records, "disturbance.blocks"),
     }
     return records.assign(**figures)
 
@@ -81,6 +87,30 @@ def _each(records: pd.DataFrame, names: tuple[str, ...], of: Callable[..., T]) -
 
 def _machine(runs: Mapping[str, Run], run: str, id_: str) -> Machine:
     return runs[run].machine(id_) if run in runs else Machine(id=str(id_), name=str(id_))
+
+
+def _spreads(records: pd.DataFrame, runs: Mapping[str, Run]) -> dict[str, Any]:
+    """By how much times of the same code differ, relative: within the run, and between two of them."""
+
+    def spread(run: str, id_: str, operation: str, pass_: str, shape: str) -> tuple[float, float]:
+        machine = _machine(runs, run, id_)
+        case = case_of(operation, pass_, shape) if machine.spreads or machine.between_runs else ""
+        typical = float(np.median(list(machine.between_runs.values()))) if machine.between_runs else None
+        return (
+            _number(machine.spreads.get(case, machine.noise_floor)),
+            _number(machine.between_runs.get(case, typical)),
+        )
+
+    place, found = _each(records, ("run", "machine", "operation", "pass", "shape"), spread)
+    each = np.array(found, dtype=float).reshape(-1, 2)[place]
+    return {"noise_floor": each[:, 0], "between_runs": each[:, 1]}
+
+
+def case_of(operation: str, pass_: str, shape: str) -> str:
+    """The case of a record, as a machine's spreads name it, from the JSON of its shape."""
+    sizes = json.loads(shape)
+    axes = tuple((name, size) for name, size in sizes.items() if isinstance(size, int))
+    return f"{operation_key(operation, pass_)} {Shape(axes, str(sizes.get('dtype', 'float32')))}"
 
 
 def _limits(runs: Mapping[str, Run], run: str, id_: str, dtype: str) -> Limits:

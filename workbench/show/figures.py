@@ -76,6 +76,22 @@ def _rate(rows: pd.DataFrame) -> pd.Series[Any]:
     return pd.Series([None if text == MISSING else text for text in texts], index=rows.index, dtype="object")
 
 
+def _disturbance(rows: pd.DataFrame) -> pd.Series[Any]:
+    columns = ("disturbance.disturbed", "disturbance.blocks", "disturbance.repeated", "disturbance.reasons")
+    texts = [disturbance_text(*values) for values in zip(*(rows[name] for name in columns), strict=True)]
+    return pd.Series(texts, index=rows.index, dtype="object")
+
+
+def disturbance_text(disturbed: Any, blocks: Any, repeated: Any, reasons: Any) -> str | None:
+    """`5 of 14 blocks: waited for a core`; None where nothing was, or nobody looked."""
+    if pd.isna(blocks) or not (disturbed or repeated):
+        return None
+    why = f": {reasons}" if isinstance(reasons, str) and reasons else ""
+    if disturbed:
+        return f"{int(disturbed)} of {int(blocks)} blocks{why}"
+    return f"none of {int(blocks)} blocks, {int(repeated)} taken again{why}"
+
+
 def _time_per_launch(rows: pd.DataFrame) -> pd.Series[Any]:
     launches = pd.to_numeric(rows["launches.declared"], errors="coerce").astype("Float64")
     return rows["time.median_s"].astype("Float64") / launches.where(launches > 0)
@@ -84,6 +100,7 @@ def _time_per_launch(rows: pd.DataFrame) -> pd.Series[Any]:
 ENTRIES = (
     # What a row is about.
     Figure("verdict", "verdict", meaning="slower, faster or the same beyond doubt, else undecided", tables=("pairs",)),
+    Figure("disturbed", "disturbed", meaning="sides that were timed while others used the machine", tables=("pairs",)),
     Figure("operation", "operation", meaning="what is computed"),
     Figure("variant", "variant", meaning="one way to compute it",
            tables=("ladder", "untimed", "terminal", "modelled", "bandwidth", "occupancy", "launches", "exponents")),
@@ -192,6 +209,9 @@ ENTRIES = (
     Figure("timer", "timer", meaning="two timers are never compared", tables=("pairs",)),
     Figure("time.cache", "cache", "measured", meaning="rotated inputs, cold (L2 flushed) or hot", tables=("ladder",)),
     Figure("time.count", "samples", "measured", tables=("ladder",)),
+    Figure("disturbance", "disturbed", "measured",
+           meaning="blocks of samples during which others took cores, caches or clock", tables=("ladder",),
+           of=_disturbance),
     Figure("idea", "idea", tables=("ladder", "untimed", "modelled")),
     Figure("reason", "reason", meaning="why there is no time, or no verdict",
            tables=("ladder", "untimed", "modelled", "pairs")),

@@ -76,6 +76,43 @@ class Time(Frozen):
     """Median SM clock during the samples."""
 
 
+DISTURBED_SHARE = 0.1
+"""Of a record's blocks: where more than this were disturbed, its median is no sound figure. A median does not mind a
+few blocks that were."""
+
+
+class Disturbance(Frozen):
+    """What else the machine did while a record was timed. None: the system did not tell."""
+
+    blocks: Int64
+    """That its samples come from."""
+    disturbed: Int64
+    """Of those: there was no time left to repeat them."""
+    repeated: Int64
+    """Disturbed blocks beside those, whose samples were set aside and taken again."""
+    reasons: list[str] = Field(default_factory=list)
+    """What disturbed the blocks, those set aside among them; the commonest first."""
+    lost_share: float | None = None
+    """Of the time of all its blocks: waiting for a core that others had."""
+    others_cores: float | None = None
+    """Cores that others used meanwhile, on average."""
+    cpu_per_wall: float | None = None
+    """CPU time of the process over wall time: the cores that it had itself."""
+    switches_per_s: float | None = None
+    """Times per second that its threads lost their core unasked (involuntary context switches)."""
+    load_average: float | None = None
+    """The machine's highest, over a minute."""
+    throttled: list[str] = Field(default_factory=list)
+    """Why the GPU's clock was held back, the harmless power cap included."""
+    foreign_processes: Int64 | None = None
+    """Most processes of others that computed on the GPU."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether so few of its blocks were disturbed that its times mean the variant and not the machine."""
+        return self.disturbed <= DISTURBED_SHARE * self.blocks
+
+
 class Work(Frozen):
     """What a computation moves and does, as declared: totals over the whole shape. None: not known."""
 
@@ -151,6 +188,8 @@ class Record(Frozen):
     error: ErrorMeasure | None = None
     time: Time | None = None
     samples_s: list[float] = Field(default_factory=list)
+    disturbance: Disturbance | None = None
+    """Of a record with a time; None in runs of older workbenches, which did not look."""
     declared: Work = Work()
     """What the variant says that it does."""
     least: Work = Work()
@@ -176,6 +215,18 @@ class Record(Frozen):
         return {**self.axes, "dtype": self.dtype, "regime": self.regime}
 
 
+class CeilingsMeasured(Frozen):
+    """Ceilings as they were measured once in a run."""
+
+    when: str
+    """`start` or `end`."""
+    rates: dict[str, float]
+    under_load: list[str] = Field(default_factory=list)
+    """Names of those that were never measured without a disturbance."""
+    reasons: list[str] = Field(default_factory=list)
+    """What disturbed the machine meanwhile."""
+
+
 class Machine(Frozen):
     """One place where records come from: a device of a host, and what it gives."""
 
@@ -192,10 +243,17 @@ class Machine(Frozen):
     """Of the system, the compiler, the driver and the packages."""
     ceilings: dict[str, float] = Field(default_factory=dict)
     """What it gives at most, measured in this run; measure/ceilings.py has the names and what each of them bounds."""
+    measurements: list[CeilingsMeasured] = Field(default_factory=list)
+    """Those that `ceilings` are the best of."""
+    caches: dict[str, Int64] = Field(default_factory=dict)
+    """Bytes of each level for data, `L1` first, over the cores that were used. Empty: not known, or a GPU's."""
     noise_floor: float | None = None
     """The relative spread that a variant against itself (A/A) stays within; see measure/noise.py."""
     spreads: dict[str, float] = Field(default_factory=dict)
     """The A/A spread of each case, by operation and shape."""
+    between_runs: dict[str, float] = Field(default_factory=dict)
+    """By how much the median of a variant, timed a second time at the end of the run in processes of its own, differed
+    from its first, by case: what two runs differ by where nothing else has changed."""
 
 
 class VariantFacts(Frozen):

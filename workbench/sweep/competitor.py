@@ -25,6 +25,7 @@ from workbench.execute.sealed import Block as Memory
 from workbench.execute.worker import Worker
 from workbench.measure.plausible import Timed, against_the_wall, against_unseen
 from workbench.measure.station import Assignment, Block, Facts, Trial
+from workbench.measure.surroundings import Surroundings
 from workbench.sweep.records import Subject
 
 TRIALS = 2
@@ -49,6 +50,8 @@ class Competitor:
     worker: Worker = field(init=False)
     worst: Comparison | None = None
     blocks: list[Timed] = field(default_factory=list)
+    surroundings: list[Surroundings] = field(default_factory=list)
+    """Of each block."""
 
     def __post_init__(self) -> None:
         self._layout = answer_layout(self.case.operation, self.case.shape)
@@ -136,6 +139,7 @@ class Competitor:
         block = self._block(seconds)
         waited_s = time.perf_counter() - start
         self.blocks.append(Timed(seconds, waited_s, tuple(block.samples_s), block.repeats))
+        self.surroundings.append(block.surroundings)
         return block.samples_s
 
     def implausible(self, median_s: float, least_s: float | None) -> str | None:

@@ -24,6 +24,7 @@ from workbench.measure.station import Assignment, Facts
 from workbench.statistics.intervals import median_interval
 from workbench.store.record import Record, Time
 from workbench.sweep.competitor import Competitor
+from workbench.sweep.disturbance import disturbance_of
 from workbench.sweep.presets import Effort
 from workbench.sweep.records import Subject
 from workbench.sweep.watch import Watch
@@ -43,6 +44,9 @@ class Entry:
     settings: dict[str, Setting]
     contender: Contender
     evaluation_s: float
+    blocks: int = 0
+    disturbed: int = 0
+    """Of a sweep that was cut off: blocks whose samples count, and those of them that were disturbed."""
 
 
 @dataclass
@@ -64,7 +68,7 @@ class Contest:
     journal: Callable[[dict[str, Any]], None]
     """Told of every block of samples."""
     earlier: dict[str, dict[str, Any]]
-    """What the journal of an interrupted run knows: key → settings, samples_s, spent_s."""
+    """What the journal of an interrupted run knows: key → settings, samples_s, spent_s, blocks, disturbed."""
     ceilings: Mapping[str, float]
     """Those of the run."""
     _chosen: dict[str, dict[str, Setting]] = field(default_factory=dict)
@@ -90,7 +94,7 @@ class Contest:
                 competitors.append(self._competitor(opponent.competitor.subject, stack))
             mirror = self._mirror(competitors[-1], opponent)
             contenders = [e.contender for e in entries] + ([mirror] if mirror else [])
-            interleave(contenders, self.effort.rule, self.effort.block_s, self.seed, self._on_block)
+            interleave(contenders, self.effort.rule, self.effort.block_s, self.seed, self._on_block, _disturbed)
             return records + self._leave(entries), _spread(opponent.contender, mirror)
 
     def _check(self, competitors: list[Competitor]) -> tuple[list[Competitor], list[Record]]:
@@ -131,6 +135,7 @@ class Contest:
         subject = competitor.subject
         self.watch.step(f"{subject.variant.key} at {subject.shape}", 0.5)
         settings = subject.variant.default_settings()
+        blocks = disturbed = 0
         try:
             known = self.earlier.get(subject.key)
             if known is not None:
@@ -138,6 +143,7 @@ class Contest:
                 competitor.prepare(settings)
                 evaluation_s = competitor.warm_up(self.effort.warm_s)
                 samples, spent = list(known["samples_s"]), float(known["spent_s"])
+                blocks, disturbed = int(known["blocks"]), int(known["disturbed"])
             else:
                 settings, evaluation_s = self._best_settings(competitor)
                 samples, spent = [], 0.0
@@ -146,7 +152,7 @@ class Contest:
             return subject.failed(failure, settings)
         contender = Contender(subject.key, competitor, samples, spent)
         self._chosen[subject.key] = settings
-        return Entry(competitor, settings, contender, evaluation_s)
+        return Entry(competitor, settings, contender, evaluation_s, blocks, disturbed)
 
     def _best_settings(self, competitor: Competitor) -> tuple[dict[str, Setting], float]:
         """Tries each tunable's values in turn, keeping the best so far; those with a wrong answer are passed over.
@@ -197,7 +203,10 @@ class Contest:
             if reason is not None:
                 return subject.implausible(competitor.worst, reason, entry.settings)
         time = _time(contender.samples_s, contender.stopped_by or "time_cap", facts)
-        return subject.judged(competitor.worst, entry.settings, time=time, samples_s=contender.samples_s)
+        found = disturbance_of(competitor.surroundings, contender.kept, entry.blocks, entry.disturbed)
+        return subject.judged(
+            competitor.worst, entry.settings, time=time, samples_s=contender.samples_s, disturbance=found
+        )
 
     def _opponent(self, entries: list[Entry]) -> Entry:
         """Who runs against itself: the baseline, or the fastest where the baseline takes too long."""
@@ -233,8 +242,21 @@ class Contest:
 
     def _on_block(self, contender: Contender, block: list[float], spent_s: float) -> None:
         if contender.name != MIRROR:
-            settings = self._chosen[contender.name]
-            self.journal({"key": contender.name, "settings": settings, "samples_s": block, "spent_s": spent_s})
+            self.journal(
+                {
+                    "key": contender.name,
+                    "settings": self._chosen[contender.name],
+                    "samples_s": block,
+                    "spent_s": spent_s,
+                    "disturbed": _disturbed(contender),
+                }
+            )
+
+
+def _disturbed(contender: Contender) -> bool:
+    """Whether its last block was."""
+    assert isinstance(contender.sampler, Competitor)
+    return bool(contender.sampler.surroundings[-1].disturbances())
 
 
 def _release(competitors: list[Competitor]) -> None:

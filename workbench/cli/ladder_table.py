@@ -10,7 +10,7 @@ from workbench.cli.terminal import Column, Row, print_table, say
 from workbench.declare import operation_key
 from workbench.measure.caches import LEVELS
 from workbench.measure.ceilings import BANDWIDTHS, at_level, fastest
-from workbench.model.figures import FIGURES, SPEEDUPS
+from workbench.model.figures import FIGURES, OVER, SPEEDUPS
 from workbench.quantity import MISSING
 from workbench.show.figures import columns_of, explained, figure, sentence, value_text, with_derived
 from workbench.show.tables import ceiling_text
@@ -86,6 +86,8 @@ def _table(group: pd.DataFrame, names: list[str], notes: list[str]) -> list[Row]
         cells = ["" if text == MISSING else text for text in texts]
         status = row.get("status")
         styles = {names.index("status"): STYLE.get(str(status), "red")} if status else {}
+        shares = [k for k, name in enumerate(names) if figure(name).unit == "%" and pd.notna(row.get(name))]
+        styles |= {k: "bold red" for k in shares if float(row[names[k]]) > OVER}
         table.append(Row(cells, styles, note))
     return table
 
@@ -112,8 +114,9 @@ def _timed_table(name: str, shape: str, device: str, group: pd.DataFrame) -> Non
     names = [name for name in columns_of("terminal") if name not in NOTED]
     untimed = group["time.median_s"].isna()
     group = with_derived(group, ["disturbance"])
-    rows = zip(group["reason"], untimed, group["stale"], group["disturbed"], group["disturbance"], strict=True)
-    notes = [str(reason or "") if without else _beside(old, bad, how) for reason, without, old, bad, how in rows]
+    columns = (group[name] for name in ("stale", "disturbed", "disturbance", "over"))
+    rows = zip(group["reason"], untimed, *columns, strict=True)
+    notes = [str(reason or "") if without else _beside(*facts) for reason, without, *facts in rows]
     figures = [name for name in names if name not in ("variant", "status")]
     group = with_derived(group, names)
     group[figures] = group[figures].astype("object").mask(untimed)  # without a time there is nothing to say of it
@@ -121,9 +124,10 @@ def _timed_table(name: str, shape: str, device: str, group: pd.DataFrame) -> Non
     print()
 
 
-def _beside(stale: bool, disturbed: bool, how: str | None) -> str:
+def _beside(stale: bool, disturbed: bool, how: str | None, over: str | None) -> str:
     """What stands below a table about a variant that has a time."""
-    return "; ".join(filter(None, (STALE if stale else "", f"disturbed: {how}" if disturbed else "")))
+    told = f"disturbed: {how}" if disturbed else ""
+    return "; ".join(filter(None, (STALE if stale else "", told, f"over 100 %: {over}" if pd.notna(over) else "")))
 
 
 def _emulated_table(name: str, shape: str, records: list[Record]) -> None:

@@ -66,7 +66,7 @@ def measure_cpu_ceilings(seconds: float = 4.0) -> Measured:
     Each has its `…_median`. Raises Problem where there is no C++ compiler.
     """
     library = _library()
-    threads = _threads()
+    threads = threads_of_openmp()
     kinds = _memory(library, threads) | _caches(library, threads) | _arithmetic(library, threads)
     rounds = _rounds(kinds, seconds * (1 - PRODUCT_SHARE))
     # Apart from the rest: a product takes as long as all of them, and torch's OpenMP, where it is not the same one,
@@ -119,7 +119,7 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-def _threads() -> int:
+def threads_of_openmp() -> int:
     """As many as OpenMP takes for the variants: OMP_NUM_THREADS, else the cores that this process may use."""
     named = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     return int(named) if named.isdecimal() and int(named) > 0 else len(os.sched_getaffinity(0))

@@ -69,11 +69,15 @@ class Time(Frozen):
     timer: str
     """`cpu_wall`, `cuda_event`, `cuda_graph`, `cuda_wall`."""
     cache: str
-    """`rotated` (several input sets in turn), `cold` (L2 flushed before every sample) or `hot`."""
+    """`cold`: no evaluation found its data in a cache, which was flushed before each (on a GPU L2). `rotated`: several
+    sets in turn, which put each other out of the caches where `working_set_bytes` is known, being several times their
+    size; in records of older workbenches, which do not have it, they may have stayed. `hot`: one set over and over."""
     stopped_by: str
     """Which rule ended the sampling: `spread`, `plateau`, `time_cap`."""
     clock_hz: float | None = None
     """Median SM clock during the samples."""
+    working_set_bytes: Int64 | None = None
+    """Of the operation's tensors in one set: what any variant touches in an evaluation. On a CPU."""
 
 
 DISTURBED_SHARE = 0.1
@@ -113,10 +117,21 @@ class Disturbance(Frozen):
         return self.disturbed <= DISTURBED_SHARE * self.blocks
 
 
+class HotTime(Frozen):
+    """A second figure beside a record's time: of evaluations that find in the caches what the one before has left."""
+
+    time: Time
+    samples_s: list[float] = Field(default_factory=list)
+    disturbance: Disturbance | None = None
+
+
 class Work(Frozen):
     """What a computation moves and does, as declared: totals over the whole shape. None: not known."""
 
     bytes: Int64 | None = None
+    write_allocate: Int64 | None = None
+    """Of those: lines read only because an ordinary store is about to overwrite them. Memory has to deliver them; a
+    cache that holds the lines does not."""
     flops: Int64 | None = None
     """Floating-point operations on the ordinary pipes."""
     matrix_flops: Int64 | None = None
@@ -190,6 +205,8 @@ class Record(Frozen):
     samples_s: list[float] = Field(default_factory=list)
     disturbance: Disturbance | None = None
     """Of a record with a time; None in runs of older workbenches, which did not look."""
+    hot: HotTime | None = None
+    """Where what it touches fits into the caches of a CPU."""
     declared: Work = Work()
     """What the variant says that it does."""
     least: Work = Work()
@@ -203,7 +220,7 @@ class Record(Frozen):
 
     @model_validator(mode="after")
     def _times_only_when_right(self) -> Record:
-        if self.status is not Status.OK and (self.time is not None or self.samples_s):
+        if self.status is not Status.OK and (self.time is not None or self.samples_s or self.hot is not None):
             raise ValueError(f"record {self.key}: status {self.status.value} must not carry a time")
         if self.backend == "emulated" and self.time is not None:
             raise ValueError(f"record {self.key}: an emulated kernel is never timed")

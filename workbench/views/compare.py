@@ -123,7 +123,7 @@ def compare(
 
 def _lacks_spread(row: dict[str, Any], pair: Pair) -> bool:
     """Whether two times were judged that come from two runs, without knowing what two runs differ by."""
-    judged = pair.median_b_s is not None and not pair.low == pair.high
+    judged = pair.median_b_s is not None and pair.low != pair.high
     return judged and pair.run_a != pair.run_b and not between_runs(_side(row, "a"), _side(row, "b"))
 
 

@@ -3,6 +3,7 @@
 key, operation, variant, sources, pass, machine, backend, status, reason, samples_s     as in the record
 factors, settings, shape, build                           JSON texts; the shape with every axis, dtype and regime
 shape.AXIS, shape.dtype, shape.regime                     sizes by axis, of all the axes that occur
+hot.*                                                     of the hot time; its samples stay where they are
 error.*, time.*, declared.*, least.*, bounds.*, disturbance.*      members by their names, lists as texts
 bytes.declared, bytes.least, bytes.counted, flops, special, launches.declared, launches.counted
                                                           the figures most asked for; flops are of every kind
@@ -32,6 +33,7 @@ STRUCTS: dict[str, type[BaseModel]] = {
     "bounds": Bounds,
     "disturbance": Disturbance,
 }
+HOT = ("median_s", "low_s", "high_s", "minimum_s", "count", "working_set_bytes")
 LISTS = ("disturbance.reasons", "disturbance.throttled")
 ASKED_FOR = {
     "bytes.declared": "declared.bytes",
@@ -60,6 +62,7 @@ EXPRESSIONS: dict[str, str] = {
     "shape.regime": "regime",
     **{f"{outer}.{inner}": f'"{outer}"."{inner}"' for outer, model in STRUCTS.items() for inner in model.model_fields},
     **{name: "array_to_string({}.{}, '; ')".format(*name.split(".")) for name in LISTS},
+    **{f"hot.{name}": f"hot.time.{name}" for name in HOT},
     **ASKED_FOR,
     "build": "to_json(build)::VARCHAR",
 }

@@ -28,7 +28,8 @@ def verdict_on(b: Row, a: Row) -> tuple[Verdict, str]:
     reasons = [row.get("disturbance.reasons") for name, row in (("A", a), ("B", b)) if name in disturbed]
     why = dict.fromkeys(word for text in reasons if isinstance(text, str) and text for word in text.split("; "))
     told = f" ({', '.join(why)})" if why else ""
-    reason = f"disturbed: {disturbed} {'were' if ' ' in disturbed else 'was'} timed while others used the machine{told}; sweep again when it is quiet"
+    were = "were" if " " in disturbed else "was"
+    reason = f"disturbed: {disturbed} {were} timed while others used the machine{told}; sweep again when it is quiet"
     return replace(found, word="undecided", reason=reason, samples_needed=None), disturbed
 
 

@@ -45,6 +45,15 @@ def test_a_small_set_is_flushed_before_each_of_its_evaluations(steps: Steps) -> 
     assert steps.log == ["flush 0", "run 0", "flush 1", "run 1"]
 
 
+def test_flushing_takes_its_part_of_a_sample(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluations of a microsecond would else be flushed two hundred times for one sample."""
+    clock = CpuClock(steps, working_set_bytes=300)  # type: ignore[arg-type]
+    monkeypatch.setattr(clock, "_once", lambda: 1e-6)
+    monkeypatch.setattr(clock, "_once_flushed", lambda: 99e-6)
+    clock.warm_up(0.0)
+    assert (clock.repeats, clock.hot_repeats) == (2, 200)
+
+
 def test_sets_that_pass_the_caches_put_each_other_out(steps: Steps) -> None:
     clock = CpuClock(steps, working_set_bytes=1400)  # type: ignore[arg-type]
     clock.repeats = 4
@@ -56,7 +65,7 @@ def test_sets_that_pass_the_caches_put_each_other_out(steps: Steps) -> None:
 
 def test_a_hot_sample_goes_over_one_set_and_flushes_nothing(steps: Steps) -> None:
     clock = CpuClock(steps, working_set_bytes=300)  # type: ignore[arg-type]
-    clock.repeats = 3
+    clock.hot_repeats = 3
     assert len(clock.hot_samples(0.0)) == 1
     assert steps.log == ["run 0"] * 4, "the first, which may find nothing, does not count"
 

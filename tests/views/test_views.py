@@ -119,16 +119,35 @@ def test_explain_accounts_for_bytes_and_launches() -> None:
     found = explain(a, b, {"copy_bytes_per_s": 100.0, "launch_s": 0.01}).set_index("what")
     assert found.loc["bytes declared", "share"] == pytest.approx(0.8)
     assert found.loc["launches declared", "share"] == pytest.approx(0.1)
-    text = in_words(found.reset_index(), missing_counters=True)
-    assert "bytes declared accounts for 80 %" in text
+    text = in_words(found.reset_index(), "slower", "cuda", missing_counters=True)
+    assert "bytes declared accounts for 80 %" in text and "by what the variants declare" in text
     assert "workbench profile" in text
+    assert "workbench profile" not in in_words(found.reset_index(), "slower", "cpu", missing_counters=True)
     assert list(shown(found.reset_index())["share of difference"])[1] == "80 %"
 
 
 def test_explain_says_when_nothing_accounts_for_it() -> None:
     a, b = row(time=1.0), row(time=2.0)
-    assert in_words(explain(a, b, {"copy_bytes_per_s": 100.0}), False).startswith("Neither bytes")
-    assert in_words(explain(a, a, {}), False) == "There is no difference in time to account for."
+    found = explain(a, b, {"copy_bytes_per_s": 100.0})
+    assert in_words(found, "slower", "cuda", False).startswith("Neither bytes")
+    assert in_words(explain(a, a, {}), "same", "cuda", False) == "There is no difference in time to account for."
+
+
+@pytest.mark.parametrize("verdict", ["undecided", "undecided, disturbed", "same"])
+def test_only_a_verdict_that_holds_is_explained(verdict: str) -> None:
+    a = row(time=1.0, declared=Work(bytes=100, launches=1))
+    b = row(time=2.0, declared=Work(bytes=180, launches=11))
+    text = in_words(explain(a, b, {"copy_bytes_per_s": 100.0}), verdict, "cpu", missing_counters=True)
+    assert text == f"The verdict is {verdict}: there is no difference beyond doubt that could be explained."
+
+
+def test_what_was_counted_explains_before_what_is_declared() -> None:
+    a = row(time=1.0, declared=Work(bytes=100, launches=1), counted=Counted(bytes=100.0))
+    b = row(time=2.0, declared=Work(bytes=100, launches=91), counted=Counted(bytes=130.0))
+    found = explain(a, b, {"copy_bytes_per_s": 100.0, "launch_s": 0.01})
+    assert found.set_index("what").loc["launches declared", "share"] == pytest.approx(0.9)
+    text = in_words(found, "slower", "cuda", missing_counters=False)
+    assert text == "The difference in bytes counted accounts for 30 % of the difference in time at this run's ceilings."
 
 
 def test_what_if_redraws_the_curves() -> None:

@@ -151,7 +151,7 @@ class Station:
         clock = self._clock
         clock.settle()
         taken, surroundings = around(lambda: _HOT_SAMPLES(clock, seconds))
-        return Block(taken, clock.repeats, surroundings)
+        return Block(taken, clock.hot_repeats, surroundings)
 
     def _flushed_s(self) -> float:
         return float(getattr(self._clock, "flushing_s", 0.0))

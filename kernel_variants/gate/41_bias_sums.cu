@@ -1,14 +1,14 @@
 // The gates' gradients, and the bias's summed on the way.
 //
 // Idea: who makes dk and dv has them in registers: a thread that walks ROWS steps of one channel adds them up and no
-// kernel need read them again. The threads of a block meet in shared memory. How blocks meet is what two rungs differ in:
-// each writes its sums, and a second, small launch adds those in order (bias_in_registers); or each adds its own to the
-// total by an atomic operation (bias_atomics, -DATOMICS).
+// kernel need read them again. The threads of a block meet in shared memory. How blocks meet is what two rungs differ
+// in: each writes its sums, and a second, small launch adds those in order (bias_in_registers); or each adds its own to
+// the total by an atomic operation (bias_atomics, -DATOMICS).
 //
 // Traffic: as 40_gates_backward.cu, and 2 values per channel of a block.
 // Improves (bias_in_registers): bytes, by the 2 values per element that the sum alone would read.
-// Improves (bias_atomics): nothing: clearing the total costs the launch that the second stage does, and sums in whatever
-// order blocks end differ from run to run in their last bits. It is the contrast.
+// Improves (bias_atomics): nothing: clearing the total costs the launch that the second stage does, and sums in
+// whatever order blocks end differ from run to run in their last bits. It is the contrast.
 #include "gates.cuh"
 #include "io.cuh"
 

@@ -6,7 +6,7 @@
 //
 // Traffic: k, v, h, gh once in, dk, dv once out: 6E per element, the least of any that keeps h.
 // Improves (simd): bytes, from the 13E of gates and scan apart to 8E: ordinary stores read what they overwrite.
-// Improves (streaming): time, by a quarter at most: behind the bandwidth come the two exponentials an element, as forward.
+// Improves (streaming): time, by a quarter at most: behind the bandwidth come the two exponentials an element.
 #include "gated_walk.hpp"
 
 namespace {

@@ -6,8 +6,8 @@
 //
 // Traffic: as 50_serial.cu, 6 values per element, and 2 per channel of a sequence.
 // Improves (bias_in_registers): bytes, by the 2 values per element that the sum alone reads.
-// Improves (bias_atomics): nothing: clearing the total costs the launch that the second stage does, and sums in whatever
-// order sequences end differ from run to run in their last bits. It is the contrast.
+// Improves (bias_atomics): nothing: clearing the total costs the launch that the second stage does, and sums in
+// whatever order sequences end differ from run to run in their last bits. It is the contrast.
 #include "cell.cuh"
 
 // Streams of the cell; first (B, H) float32 or null; last (B, H) float32; sums (B, 2, H) float32: of dk and of dv over

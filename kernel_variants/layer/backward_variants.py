@@ -250,8 +250,12 @@ BACKWARD_VARIANTS = (
     _training(_BY_NAME["gated_serial"], FORWARD_SCAN["serial_gated"], "gates inside the serial scan, both ways"),
     _training(_BY_NAME["batched_streaming"], FORWARD_SCAN["streaming"], "on a CPU: products, and one pass each way"),
     _training(_BY_NAME["gated_ring"], FORWARD_SCAN["ring"], "the scans fed by asynchronous-copy rings"),
-    _training(_BY_NAME["bias_in_registers"], FORWARD_SCAN["ring"], "the bias summed by the scan"),
+    _training(_BY_NAME["bias_in_registers"], FORWARD_SCAN["serial_gated"], "the bias summed by the scan"),
     _training(
-        _BY_NAME["bias_in_registers"], FORWARD_SCAN["ring"], "the same launches replayed from one CUDA graph", 47, True
+        _BY_NAME["bias_in_registers"],
+        FORWARD_SCAN["serial_gated"],
+        "the same launches replayed from one CUDA graph",
+        47,
+        True,
     ),
 )

@@ -20,7 +20,7 @@ from workbench.simulate.memory import Memory
 from workbench.simulate.program import Program
 from workbench.simulate.ptx import Module, read_module
 from workbench.simulate.ptx.lower import PARAMETERS
-from workbench.simulate.sass.lower import load_kernel
+from workbench.simulate.sass.lower import Lowered, load_kernel
 from workbench.steps import Launch, Source, kind_of, unrolled
 
 
@@ -118,14 +118,19 @@ class SimulatedPlace(HostPlace):
         return run
 
 
-_kernels: dict[tuple[Path, str], Program] = {}
+_kernels: dict[tuple[Path, str], Lowered] = {}
+
+
+def machine_code(path: Path, function: str) -> Lowered:
+    """A kernel of a cubin, read once a process. Raises Problem."""
+    if (path, function) not in _kernels:
+        _kernels[path, function] = load_kernel(path, function)
+    return _kernels[path, function]
 
 
 def launch_cubin(path: Path, step: Kernel, memory: Memory, options: Options) -> Counts:
-    """One launch of a cubin's machine code, read once a process. Its variables begin anew with each launch."""
-    if (path, step.function) not in _kernels:
-        _kernels[path, step.function] = load_kernel(path, step.function).program
-    program = _kernels[path, step.function]
+    """One launch of a cubin's machine code. Its variables begin anew with each launch."""
+    program = machine_code(path, step.function).program
     block = pack(program, step.arguments, memory)
     return run_launch(program, step.grid, step.block, block, memory, step.shared_bytes, options)
 

@@ -1,7 +1,7 @@
 """Records as flat rows: the one place that lays the nested table out as the columns that frames and pages read.
 
 key, operation, variant, sources, pass, machine, backend, status, reason, samples_s     as in the record
-factors, settings, shape, build                           JSON texts; the shape with every axis, dtype and regime
+factors, settings, shape, build, simulated                JSON texts; the shape with every axis, dtype and regime
 shape.AXIS, shape.dtype, shape.regime                     sizes by axis, of all the axes that occur
 error.*, time.*, declared.*, least.*, bounds.*            members by their names
 bytes.declared, bytes.least, bytes.counted, flops, special, launches.declared, launches.counted
@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from workbench.model.figures import FIGURES, SPEEDUPS, with_figures
 from workbench.store.record import Bounds, ErrorMeasure, Record, Run, Time, Work
-from workbench.store.table import table_of
+from workbench.store.table import columns_of, table_of
 
 Cursor: TypeAlias = duckdb.DuckDBPyConnection
 
@@ -59,8 +59,11 @@ EXPRESSIONS: dict[str, str] = {
     **{f"{outer}.{inner}": f'"{outer}"."{inner}"' for outer, model in STRUCTS.items() for inner in model.model_fields},
     **ASKED_FOR,
     "build": "to_json(build)::VARCHAR",
+    "simulated": "to_json(simulated)::VARCHAR",
 }
 """Flat column → what it is of the nested ones. Axes come from the data."""
+NESTED = tuple(name for name, _ in columns_of(Record))
+"""Columns of the nested table."""
 
 
 def columns() -> tuple[str, ...]:
@@ -69,7 +72,14 @@ def columns() -> tuple[str, ...]:
 
 
 def flatten(cursor: Cursor, source: str) -> None:
-    """Makes the view `records` of flat rows over `source`: SQL that gives nested ones, with a column `run`."""
+    """Makes the view `records` of flat rows over `source`: SQL that gives nested ones, with a column `run`. Columns that
+    a table was written without, by a workbench before they were, are empty."""
+    cursor.execute(f"CREATE OR REPLACE TEMP VIEW given AS {source}")
+    given = {str(row[0]) for row in cursor.execute("DESCRIBE given").fetchall()}
+    if lacking := [name for name in NESTED if name not in given]:
+        cursor.register("no_rows", table_of([]))
+        empty = ", ".join(_name(name) for name in lacking)
+        source = f"SELECT * FROM given UNION ALL BY NAME SELECT {empty} FROM no_rows"
     cursor.execute(f"CREATE OR REPLACE TEMP VIEW nested AS {source}")
     axes = cursor.execute(
         "SELECT axis FROM (SELECT unnest(map_keys(axes)) AS axis, generate_subscripts(map_keys(axes), 1) AS place "

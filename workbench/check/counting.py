@@ -20,7 +20,16 @@ import psutil
 from workbench.build import Unit, all_built, build_units, unit_of, units_of
 from workbench.build.units import Binary
 from workbench.catalog import load_catalog
-from workbench.check.launches import against_declared, alike, behind_caches, launch_of, moved_bytes, occupied, totals
+from workbench.check.launches import (
+    against_declared,
+    alike,
+    behind_caches,
+    launch_of,
+    moved_bytes,
+    occupied,
+    totals,
+    unwatched,
+)
 from workbench.declare import Cost, Plan, Shape, Step
 from workbench.devices import device
 from workbench.execute.rounding import round_inputs
@@ -35,7 +44,7 @@ from workbench.simulate.sass.lower import Lowered
 from workbench.steps import leaves_of, unrolled
 from workbench.store.record import (
     Chain,
-    ExecutedInstruction,
+    ExecutedCode,
     Simulated,
     SimulatedCounter,
     SimulatedKernel,
@@ -101,7 +110,7 @@ class CountingStation:
     def count(self, request: CountRequest) -> dict[str, Any]:
         """`simulated` and `executed` of a record, as plain data."""
         found: list[Simulated] = []
-        executed: list[ExecutedInstruction] = []
+        executed: list[ExecutedCode] = []
         for shape in request.shapes:
             try:
                 for entry, code in self._at(shape, request):
@@ -114,7 +123,7 @@ class CountingStation:
             "executed": [one.model_dump(mode="json") for one in executed],
         }
 
-    def _at(self, shape: Shape, request: CountRequest) -> Iterator[tuple[Simulated, list[ExecutedInstruction]]]:
+    def _at(self, shape: Shape, request: CountRequest) -> Iterator[tuple[Simulated, list[ExecutedCode]]]:
         """What is counted at a shape: all of it, or samples there and all of a smaller shape."""
         work, why = None, ""
         for tried in (shape, *self._smaller(shape)):
@@ -219,7 +228,7 @@ class CountingStation:
 
     def _counted(
         self, swept: Shape, shape: Shape, request: CountRequest, groups: dict[Hashable, _Group], reason: str = ""
-    ) -> tuple[Simulated, list[ExecutedInstruction]]:
+    ) -> tuple[Simulated, list[ExecutedCode]]:
         kernels = [_kernel(group) for group in groups.values()]
         plan = self._variant.plan(shape, request.settings)
         figures_of_all = totals((c.name, c.value) for kernel in kernels for c in kernel.counters)
@@ -229,15 +238,18 @@ class CountingStation:
             update={
                 "moved_bytes": moved_bytes(figures_of_all, plan) if whole else None,
                 "findings": against_declared(figures_of_all, plan, declared, cache_bytes) if whole else [],
+                "beside": unwatched(plan),
                 "kernels": kernels,
             }
         )
         return entry, _instructions(request.arch, groups.values())
 
     def _entry(self, request: CountRequest, swept: Shape, shape: Shape, reason: str = "") -> Simulated:
+        elements = max(t.elements for t in self._operation.tensors(shape) if t.compared)
         return Simulated(
             arch=request.arch, gpu=request.gpu, swept=swept.as_dict(), axes=shape.as_dict(), settings=request.settings,
-            elements=max(t.elements for t in self._operation.tensors(shape) if t.compared), reason=reason, declared=_work(self._cost(shape, request)), least=_work(self._operation.least(shape)),
+            elements=elements, reason=reason, declared=_work(self._cost(shape, request)),
+            least=_work(self._operation.least(shape)),
         )  # fmt: skip
 
     def _cost(self, shape: Shape, request: CountRequest) -> Cost:
@@ -275,7 +287,7 @@ def _chain(group: _Group) -> Chain | None:
 BY_INSTRUCTION = ("executed", "threads", "sectors", "sectors_ideal", "wavefronts", "wavefronts_ideal")
 
 
-def _instructions(arch: str, groups: Iterable[_Group]) -> list[ExecutedInstruction]:
+def _instructions(arch: str, groups: Iterable[_Group]) -> list[ExecutedCode]:
     """What each instruction did in all launches of its kernel, in the order of the code."""
     kernels: dict[str, list[Counts]] = {}
     for group in groups:
@@ -284,14 +296,17 @@ def _instructions(arch: str, groups: Iterable[_Group]) -> list[ExecutedInstructi
     for kernel, several in kernels.items():
         same = [counts for counts in several if len(counts.values) == len(several[0].values)]
         counts = merged(same)
-        for number, i in enumerate(counts.program.instructions):
-            file = counts.program.files.get(i.file, "").rpartition("/")[2] if i.line else ""
-            own = {name: int(counts[name][number]) for name in BY_INSTRUCTION}
-            found.append(
-                ExecutedInstruction(
-                    arch=arch, kernel=kernel, address=i.address, text=i.text, file=file, line=i.line, **own
-                )
+        program = counts.program
+        places = [program.files.get(i.file, "").rpartition("/")[2] if i.line else "" for i in program.instructions]
+        files = [name for name in dict.fromkeys(places) if name]
+        found.append(
+            ExecutedCode(
+                arch=arch, kernel=kernel, files=files, text=[i.text for i in program.instructions],
+                file=[files.index(name) if name else -1 for name in places],
+                line=[i.line for i in program.instructions],
+                **{name: counts[name].tolist() for name in BY_INSTRUCTION},
             )
+        )  # fmt: skip
     return found
 
 

@@ -91,7 +91,7 @@ def totals(counters: Iterable[tuple[str, float]]) -> dict[str, float]:
 def moved_bytes(figures: Mapping[str, float], plan: Plan) -> float | None:
     """Bytes of DRAM by the model of caches, with those that clears write: a lower bound. None where caches were not
     modelled, or where a library or the host does a part of the work, which is not counted."""
-    if "dram__bytes_read.sum" not in figures or any(map(_works_unwatched, leaves_of(plan.steps))):
+    if "dram__bytes_read.sum" not in figures or unwatched(plan):
         return None
     return figures["dram__bytes_read.sum"] + figures["dram__bytes_write.sum"] + _cleared(plan)
 
@@ -116,7 +116,8 @@ def _cleared(plan: Plan) -> int:
     return sum(t.nbytes for t in plan.scratch for step in unrolled(plan.steps) if step == Clear(t.name))
 
 
-def _works_unwatched(step: Step) -> bool:
-    """Whether it is a function's work, of a library or of the host."""
-    kind = kind_of(step)
-    return kind.launch(step) is None and kind.signature(step) is not None
+def unwatched(plan: Plan) -> list[str]:
+    """Steps that are a function's work, of a library or of the host: nothing of it is counted."""
+    kinds = [(kind_of(step), step) for step in leaves_of(plan.steps)]
+    own = [kind.shown(step) for kind, step in kinds if kind.launch(step) is None and kind.signature(step) is not None]
+    return list(dict.fromkeys(own))

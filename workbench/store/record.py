@@ -195,30 +195,34 @@ class Simulated(Frozen):
     """Of the largest output at the shape that was run."""
     moved_bytes: float | None = None
     """DRAM bytes by the model of caches, clears included: a lower bound. None where not all blocks were run."""
+    beside: list[str] = Field(default_factory=list)
+    """Steps of the plan that are a library's or the host's work, and were not counted."""
     findings: list[str] = Field(default_factory=list)
     """Where it contradicts what is declared."""
     kernels: list[SimulatedKernel] = Field(default_factory=list)
 
 
-class ExecutedInstruction(Frozen):
-    """One instruction of a simulated kernel, and what it did in all launches at the shape that was run."""
+class ExecutedCode(Frozen):
+    """A simulated kernel instruction by instruction: what each did in all launches at the shape that was run. The lists
+    have an entry per instruction, in the order of the code; each takes 16 bytes of it."""
 
     arch: str
     kernel: str
-    address: Int64
-    text: str
-    file: str = ""
-    """Name of the source file that it comes from."""
-    line: Int64 = 0
-    executed: Int64
+    files: list[str] = Field(default_factory=list)
+    """Names of the source files that it comes from."""
+    text: list[str]
+    file: list[Int64]
+    """Which of the files; -1: none."""
+    line: list[Int64]
+    executed: list[Int64]
     """By warps; the others are sums over these."""
-    threads: Int64
-    sectors: Int64 = 0
+    threads: list[Int64]
+    sectors: list[Int64]
     """Of global memory; `ideal`: with the same bytes side by side."""
-    sectors_ideal: Int64 = 0
-    wavefronts: Int64 = 0
+    sectors_ideal: list[Int64]
+    wavefronts: list[Int64]
     """Of shared memory; `ideal`: without bank conflicts."""
-    wavefronts_ideal: Int64 = 0
+    wavefronts_ideal: list[Int64]
 
 
 class Record(Frozen):
@@ -256,7 +260,7 @@ class Record(Frozen):
     build: list[BuildFact] = Field(default_factory=list)
     simulated: list[Simulated] = Field(default_factory=list)
     """The machine code executed on the host, for an architecture and a shape each."""
-    executed: list[ExecutedInstruction] = Field(default_factory=list)
+    executed: list[ExecutedCode] = Field(default_factory=list)
     """Instruction by instruction, the first of `simulated` in which anything was counted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

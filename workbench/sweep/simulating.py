@@ -15,7 +15,7 @@ from workbench.devices import for_arch
 from workbench.execute.side_by_side import side_by_side
 from workbench.execute.worker import Worker, close_all
 from workbench.simulate.library import compiled
-from workbench.store.record import ExecutedInstruction, Frozen, Record, Simulated
+from workbench.store.record import ExecutedCode, Frozen, Record, Simulated
 from workbench.sweep.selection import Case
 
 MEMORY_BYTES = 4 << 30
@@ -28,7 +28,7 @@ class Counted(Frozen):
     """What a record gets."""
 
     simulated: list[Simulated]
-    executed: list[ExecutedInstruction] = Field(default_factory=list)
+    executed: list[ExecutedCode] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)

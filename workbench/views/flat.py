@@ -72,8 +72,8 @@ def columns() -> tuple[str, ...]:
 
 
 def flatten(cursor: Cursor, source: str) -> None:
-    """Makes the view `records` of flat rows over `source`: SQL that gives nested ones, with a column `run`. Columns that
-    a table was written without, by a workbench before they were, are empty."""
+    """Makes the view `records` of flat rows over `source`: SQL that gives nested ones, with a column `run`. Columns
+    that a table was written without, by a workbench that had none of them, are empty."""
     cursor.execute(f"CREATE OR REPLACE TEMP VIEW given AS {source}")
     given = {str(row[0]) for row in cursor.execute("DESCRIBE given").fetchall()}
     if lacking := [name for name in NESTED if name not in given]:

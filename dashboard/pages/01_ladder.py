@@ -15,6 +15,7 @@ from workbench.show import hints
 from workbench.show.figures import columns_of
 from workbench.show.markup import plain
 from workbench.show.pictures import ladder as pictures
+from workbench.store.record import UNTIMED
 from workbench.views.problems import problems
 from workbench.views.shapes import shape_text
 from workbench.views.simulated import simulated
@@ -44,13 +45,13 @@ def page(context: Context) -> None:
     shape = choose(
         st.selectbox,
         "Shape",
-        problems(records[records["backend"] != "emulated"]) or problems(records),
+        problems(records[~records["backend"].isin(UNTIMED)]) or problems(records),
         "shape",
         format_func=shape_text,
     )
     rows = context.ladder(records[records["shape"] == shape])
     timed = rows[rows["time.median_s"].notna()]
-    untimed = rows[rows["time.median_s"].isna() & (rows["backend"] != "emulated")]
+    untimed = rows[rows["time.median_s"].isna() & ~rows["backend"].isin(UNTIMED)]
     if len(timed):
         dots(pictures.times(timed, context.style))
         dots(pictures.moved(timed, context.style))
@@ -63,10 +64,10 @@ def page(context: Context) -> None:
         st.markdown("##### Without a time")
         light_table(untimed, columns_of("untimed"))
     counted(context, records, str(shape))
-    emulated = records[records["backend"] == "emulated"]
-    if len(emulated):
-        st.markdown("##### CUDA kernels without a GPU: executed under emulation, compiled, never timed")
-        light_table(context.ladder(emulated), columns_of("untimed"))
+    without_gpu = records[records["backend"].isin(UNTIMED)]
+    if len(without_gpu):
+        st.markdown("##### CUDA kernels without a GPU: compiled and executed, never timed")
+        light_table(context.ladder(without_gpu), columns_of("untimed"))
     if context.operation in context.catalog.operations:
         modelled(context, str(context.operation), shape_of(str(shape)))
 

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import resource
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import psutil
 
 from workbench.build import Unit, all_built, build_units, unit_of, units_of
 from workbench.build.units import Binary
 from workbench.catalog import load_catalog
+from workbench.check.examine import limit_memory
 from workbench.check.launches import (
     against_declared,
     alike,
@@ -41,7 +40,7 @@ from workbench.simulate.launch import Counts, Options, SimulationFault
 from workbench.simulate.memory import Memory
 from workbench.simulate.plan import machine_code, run_plan
 from workbench.simulate.sass.lower import Lowered
-from workbench.steps import leaves_of, unrolled
+from workbench.steps import kind_of, leaves_of, unrolled
 from workbench.store.record import (
     Chain,
     ExecutedCode,
@@ -100,8 +99,7 @@ class CountingStation:
 
     def __init__(self, kernels: Path, variant: str, memory_bytes: int) -> None:
         """`memory_bytes`: how much more than it has the process may take."""
-        limit = psutil.Process().memory_info().vms + memory_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        limit_memory(memory_bytes)
         catalog = load_catalog(kernels)
         self._variant = catalog.variant(variant)
         self._operation = catalog.operation_of(self._variant)
@@ -180,10 +178,10 @@ class CountingStation:
                 memory.empty(tensor)
         binaries = self._binaries(plan, shape.dtype, request.arch)
         groups: dict[Hashable, _Group] = {}
-        for step in cast(Iterable[Any], leaves_of(plan.steps)):
+        for step in leaves_of(plan.steps):
             if launch_of(step) is not None and alike(step) not in groups:
                 facts = occupied(step, binaries, shape.dtype, request.arch, request.gpu)
-                code = machine_code(path_of(binaries[unit_of(step, shape.dtype, request.arch)]), step.function)
+                code = self._code(step, binaries, shape.dtype, request.arch)
                 groups[alike(step)] = _Group(step, facts, code)
                 if sampled:
                     groups[alike(step)].chain = sampled[alike(step)].chain
@@ -219,6 +217,12 @@ class CountingStation:
             values = dict(self._operation.make_inputs(shape, regime, np.random.default_rng(0)))
             self._drawn = shape, round_inputs(self._operation.tensors(shape), values)
         return self._drawn[1]
+
+    def _code(self, step: Step, binaries: dict[Unit, Binary | Path], dtype: str, arch: str) -> Lowered:
+        source, built = kind_of(step).source(step), binaries[unit_of(cast(Any, step), dtype, arch)]
+        assert source is not None
+        function = built.symbol(source.function) if isinstance(built, Binary) else source.function
+        return machine_code(path_of(built), function, source.constants)
 
     def _binaries(self, plan: Plan, dtype: str, arch: str) -> dict[Unit, Binary | Path]:
         outcomes = dict(build_units(units_of(plan, dtype, [arch]), jobs=1))

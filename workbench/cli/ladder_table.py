@@ -12,7 +12,7 @@ from workbench.model.figures import FIGURES, SPEEDUPS
 from workbench.quantity import MISSING
 from workbench.show.figures import columns_of, explained, figure, sentence, value_text, with_derived
 from workbench.show.tables import ceiling_text
-from workbench.store.record import BuildFact, Record
+from workbench.store.record import UNTIMED, BuildFact, Record
 from workbench.store.run_folder import RunFolder
 from workbench.views.shapes import shape_text
 
@@ -26,13 +26,14 @@ LARGE = {"samples_s", "executed"}
 def print_ladder(folder: RunFolder) -> None:
     """Timed variants of each operation and shape from naive to best, then what CUDA variants compile to."""
     rows = _rows(folder)
-    timed = rows[rows["backend"] != "emulated"]
+    timed = rows[~rows["backend"].isin(UNTIMED)]
     for (name, pass_, shape, device), group in timed.groupby(["operation", "pass", "shape", "device"], sort=False):
         _timed_table(operation_key(str(name), str(pass_)), str(shape), str(device), group)
     records = {record.key: record for record in folder.records()}
-    emulated = rows[rows["backend"] == "emulated"]
-    for (name, pass_, shape), group in emulated.groupby(["operation", "pass", "shape"], sort=False):
-        _emulated_table(operation_key(str(name), str(pass_)), str(shape), [records[key] for key in group["key"]])
+    untimed = rows[rows["backend"].isin(UNTIMED)]
+    for (name, pass_, shape, how), group in untimed.groupby(["operation", "pass", "shape", "backend"], sort=False):
+        operation, own = operation_key(str(name), str(pass_)), [records[key] for key in group["key"]]
+        _untimed_table(operation, str(shape), str(how), own)
     _simulated_tables(rows)
     _footer(folder)
 
@@ -124,7 +125,7 @@ def _timed_table(name: str, shape: str, device: str, group: pd.DataFrame) -> Non
     print()
 
 
-def _emulated_table(name: str, shape: str, records: list[Record]) -> None:
+def _untimed_table(name: str, shape: str, how: str, records: list[Record]) -> None:
     archs = list(dict.fromkeys(fact.arch for record in records for fact in record.build))
     columns = [Column(n) for n in ("variant", "status", "error", "kernel")]
     for arch in archs:
@@ -140,9 +141,7 @@ def _emulated_table(name: str, shape: str, records: list[Record]) -> None:
             head = (record.variant, status, error) if place == 0 else ("", "", "")
             figures = [cell for arch in archs for cell in _fact(facts.get(arch))]
             table.append(Row((*head, kernel, *figures), styles, reason if place == 0 else ""))
-    print_table(
-        f"{name}  CUDA, compiled and executed under emulation at {shape_text(shape)} (not timed)", columns, table
-    )
+    print_table(f"{name}  CUDA, compiled and {how} at {shape_text(shape)} (not timed)", columns, table)
     print()
 
 
@@ -180,7 +179,7 @@ def _fact(fact: BuildFact | None) -> tuple[str, ...]:
 
 
 def _footer(folder: RunFolder) -> None:
-    measured = [machine for machine in folder.run.machines if machine.backend != "emulated"]
+    measured = [machine for machine in folder.run.machines if machine.backend not in UNTIMED]
     for machine in measured:
         on = f" on {machine.name}" if len(measured) > 1 else ""
         ceilings = ", ".join(

@@ -10,7 +10,7 @@ are read, and nowhere else.
     bandwidth_bytes_per_s, flops_per_s                  declared work over the median
     speedup_over_baseline, speedup.low, speedup.high    the baseline's median over the record's, with its 95 % interval
 
-A record without a time (incorrect, emulated, unsupported…) keeps its floor and limit, which are bounds, and gets no
+A record without a time (incorrect, simulated, unsupported…) keeps its floor and limit, which are bounds, and gets no
 rates. Records of older workbenches carry their bounds, as their facts are not enough for them.
 """
 

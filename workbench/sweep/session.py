@@ -14,6 +14,7 @@ from typing import Any
 from workbench.build import check_arch
 from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import Draw
+from workbench.check.examine import ARCH
 from workbench.declare import Device, Shape, Variant, variant_key
 from workbench.declared import DeclarationError
 from workbench.execute.failures import FAILURES
@@ -86,7 +87,7 @@ def continue_run(folder: RunFolder, watch: Watch) -> Catalog | None:
 
 
 class _Sweep:
-    """The stages in their order: build, ceilings, simulation, emulation, timing, finish."""
+    """The stages in their order: build, ceilings, counting, simulation, timing, finish."""
 
     def __init__(self, folder: RunFolder, watch: Watch) -> None:
         self.folder = folder
@@ -108,8 +109,8 @@ class _Sweep:
         self.folder.update(catalogue=self.slice)
         built = self._build()
         self._measure_ceilings()
+        self._count(built)
         self._simulate(built)
-        self._emulate(built)
         self._time(built)
         if importlib.util.find_spec("pyarrow") is None:
             name, finish = self.folder.path.name, self.folder.command("finish")
@@ -122,15 +123,17 @@ class _Sweep:
     def _build(self) -> Built:
         wanted = []
         for variant, shape in self._small_shapes():
-            if self._subject(variant, shape, "emulated").broken() is None:
-                wanted += units_for(variant, shape, self._archs(variant), emulated=self._is_emulated(variant))
+            if self._subject(variant, shape, "simulated").broken() is None:
+                checked = (ARCH,) if self._is_simulated(variant) else ()
+                wanted += units_for(variant, shape, dict.fromkeys((*self._archs(variant), *checked)))
         for case in self.cases:
             for variant in case.variants:
                 if why_unsupported(variant, case.shape) is None and "cuda" not in variant.devices:
                     # What is wrong with its plan is in the record that timing it gives.
                     with contextlib.suppress(DeclarationError):
-                        wanted += units_for(variant, case.shape, (), emulated=False)
-        return build_all(wanted, self.watch)
+                        wanted += units_for(variant, case.shape, ())
+        simulates = any(self._is_simulated(variant) for variant, _ in self._small_shapes())
+        return build_all(wanted, self.watch, simulates)
 
     def _measure_ceilings(self) -> None:
         """Of every device that the run times: each is held against its own."""
@@ -155,27 +158,27 @@ class _Sweep:
                 worker.close()
             self.watch.step(f"ceilings of {device}")
 
-    def _simulate(self, built: Built) -> None:
+    def _count(self, built: Built) -> None:
         """Counts what the machine code of CUDA variants does, for the records that their checks will give."""
         jobs, before = [], self._counted_before()
         arch = next(iter(self.selection.archs), "")
         for variant, shape in self._small_shapes():
-            subject = self._subject(variant, shape, "emulated")
-            if not self._is_emulated(variant) or subject.key in self.done or subject.broken() is not None:
+            subject = self._subject(variant, shape, "simulated")
+            if not self._is_simulated(variant) or subject.key in self.done or subject.broken() is not None:
                 continue
             if subject.key in before:
                 self.counted[subject.key] = before[subject.key]
-            elif built.failure(units_for(variant, shape, self._archs(variant), emulated=False)) is None:
+            elif built.failure(units_for(variant, shape, self._archs(variant))) is None:
                 most = self.selection.effort().counted
                 job = job_for(subject.key, variant, subject.operation, shape.dtype, self.cases, arch, most)
                 jobs += [job] if job is not None else []
         if not jobs:
             return
-        self.watch.stage("simulate", len(jobs))
+        self.watch.stage("count", len(jobs))
         try:
             count_all(jobs, self.kernels, self.selection.timeout_s, self._keep_counted)
         except Problem as problem:
-            self.watch.note(f"nothing was simulated: {problem}")
+            self.watch.note(f"nothing was counted: {problem}")
 
     def _keep_counted(self, job: CountJob, found: Counted) -> None:
         self.counted[job.key] = found
@@ -190,27 +193,26 @@ class _Sweep:
                 found[str(entry["counted"])] = Counted.model_validate(entry["found"])
         return found
 
-    def _emulate(self, built: Built) -> None:
+    def _simulate(self, built: Built) -> None:
         jobs = []
         for variant, shape in self._small_shapes():
-            if not self._is_emulated(variant):
+            if not self._is_simulated(variant):
                 continue
-            subject = self._subject(variant, shape, "emulated")
+            subject = self._subject(variant, shape, "simulated")
             if subject.key in self.done:
                 continue
             broken = subject.broken()
             archs = self._archs(variant)
-            verdict = (Status.CRASHED, broken) if broken else built.verdict(variant, shape, archs, emulated=True)
+            verdict = (Status.CRASHED, broken) if broken else built.verdict(variant, shape, archs)
             if verdict is not None:
                 self._append(subject.record(verdict[0], reason=verdict[1]))
             else:
-                subject = self._subject(variant, shape, "emulated", built.facts(variant, shape, archs))
-                effort = self.selection.effort()
-                draws = (Draw(subject.operation.regimes[0], 0), *effort.draws(subject.operation))
-                jobs.append(CheckJob(subject, draws, effort.orders))
+                subject = self._subject(variant, shape, "simulated", built.facts(variant, shape, archs))
+                draws = (Draw(subject.operation.regimes[0], 0), *self.selection.effort().draws(subject.operation))
+                jobs.append(CheckJob(subject, draws))
         if jobs:
-            self.watch.stage("emulate", len(jobs))
-            run_checks(jobs, self.kernels, self.selection.timeout_s, self._emulated)
+            self.watch.stage("simulate", len(jobs))
+            run_checks(jobs, self.kernels, self.selection.timeout_s, self._simulated)
 
     def _time(self, built: Built) -> None:
         pairs = [(case, device) for device in self.devices for case in self.cases]
@@ -275,8 +277,8 @@ class _Sweep:
             return tuple(dict.fromkeys((*filter(None, [gpu_arch()]), *self.selection.archs)))
         return self.selection.archs
 
-    def _is_emulated(self, variant: Variant) -> bool:
-        """Where there is no GPU, variants that run nowhere else here are executed under emulation."""
+    def _is_simulated(self, variant: Variant) -> bool:
+        """Where there is no GPU, variants that run nowhere else here are simulated."""
         return "cuda" not in self.devices and has_kernels(variant)
 
     def _journal(self) -> dict[str, dict[str, Any]]:
@@ -292,7 +294,7 @@ class _Sweep:
                 known["spent_s"] += spent
         return found
 
-    def _emulated(self, record: Record) -> None:
+    def _simulated(self, record: Record) -> None:
         self.watch.step(f"{variant_key(record.operation, record.variant, record.pass_)}: {record.status.value}")
         self._append(record)
 
@@ -309,8 +311,8 @@ class _Sweep:
 
 
 def _backends(devices: Iterable[str]) -> tuple[str, ...]:
-    """Where records of a sweep come from: its devices, and emulation where there is no GPU among them."""
-    return (*devices,) if "cuda" in devices else (*devices, "emulated")
+    """Where records of a sweep come from: its devices, and the simulator where there is no GPU among them."""
+    return (*devices,) if "cuda" in devices else (*devices, "simulated")
 
 
 def _device(name: str) -> Device:

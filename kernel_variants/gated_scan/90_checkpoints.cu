@@ -1,8 +1,8 @@
 // Back through the scan with its gates inside, h made again from checkpoints.
 //
-// Idea: h is k and v told once more. A chunk of CHUNK steps needs but the state that enters it: the thread that owns the
-// channel walks the chunk forwards from there, keeps what each step multiplies the gradient with, and walks it back. Of
-// h only every CHUNK-th row is ever read, so no other needs to be kept, and the gates are still computed once.
+// Idea: h is k and v told once more. A chunk of CHUNK steps needs but the state that enters it: the thread that owns
+// the channel walks the chunk forwards from there, keeps what each step multiplies the gradient with, and walks it back.
+// Of h only every CHUNK-th row is ever read, so no other needs to be kept, and the gates are still computed once.
 //
 // Traffic: k, v and gh in, dk and dv out, and 1 of h for every CHUNK elements: 5 + 1 / CHUNK values per element where
 // the walk that reads h moves 6, in one launch.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from kernel_variants.scan.cells import SCAN, SCAN_BACKWARD, Cell
@@ -103,9 +104,10 @@ def walked_back(cell: Cell, folder: Path, arguments: tuple[Argument, ...], flops
         """As the cell reads and writes; ordinary stores read the lines that they overwrite."""
         n = shape["B"] * shape["T"] * shape["H"]
         written = n * sum(stream.value_bytes(shape) for stream in cell.outputs)
-        moved = cell.cost(shape, launches=0, serial_steps=shape["T"]).bytes + (0 if past_caches else written)
+        walked = cell.cost(shape, launches=0, serial_steps=shape["T"])
+        moved = walked.bytes + (0 if past_caches else written)
         special = n * EXPONENTIALS_OF_GATES if cell.gated else 0
-        return Cost(moved, flops=n * flops, special=special, serial_steps=shape["T"])
+        return replace(walked, bytes=moved, flops=n * flops, special=special)
 
     forwards: tuple[Argument, ...] = (0, 0) if cell.gated else (0,)  # not from the end of time; the log-safe candidate
     return Variant(

@@ -37,71 +37,103 @@ def gated_scan(given: Tensors) -> dict[str, torch.Tensor]:
     return scan({**gates(given["kv"]), "h0": given["h0"]})
 
 
+def projection(given: Tensors) -> dict[str, torch.Tensor]:
+    return {"y": given["h"] @ given["w_out"].T + given["bias_out"]}
+
+
+def product(given: Tensors) -> torch.Tensor:
+    """x, w, bias → kv (B, T, 2, H)."""
+    return torch.einsum("btd,phd->btph", given["x"], given["w"]) + given["bias"]
+
+
+def layer(given: Tensors) -> dict[str, torch.Tensor]:
+    states = gated_scan({"kv": product(given), "h0": given["h0"]})
+    return {**projection({**given, "h": states["h"]}), "h_last": states["h_last"]}
+
+
+LAYER_GRADIENTS = {name: f"d{name}" for name in ("x", "w", "bias", "h0", "w_out", "bias_out")}
 FORWARD: Mapping[str, tuple[Callable[[Tensors], dict[str, torch.Tensor]], Mapping[str, str]]] = {
-    "scan": (scan, {"a": "da", "b": "db", "h0": "dh0"}),
-    "gated_scan": (gated_scan, {"kv": "dkv", "h0": "dh0"}),
+    "scan/backward": (scan, {"a": "da", "b": "db", "h0": "dh0"}),
+    "gated_scan/backward": (gated_scan, {"kv": "dkv", "h0": "dh0"}),
+    "gate/backward": (lambda given: gates(product(given)), {"x": "dx", "w": "dw", "bias": "dbias"}),
+    "projection/backward": (projection, {"h": "dh", "w_out": "dw_out", "bias_out": "dbias_out"}),
+    "layer/backward": (layer, LAYER_GRADIENTS),
+    "layer/training": (layer, LAYER_GRADIENTS),
 }
-"""Forward in torch, and by each of its inputs the name of its gradient. A gradient that comes in is g of its output."""
+"""Forward in torch, and by each of its inputs the name of its gradient."""
+INCOMING = {"gate/backward": {"a": "da", "b": "db"}}
+"""The gradient that comes in for an output, where it is not g of its name."""
 
 
 def wide(arrays: Mapping[str, Any]) -> dict[str, Any]:
     return {name: np.asarray(array, np.float64) for name, array in arrays.items()}
 
 
-def by_autograd(operation: str, shape: Shape, made: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def incoming(key: str, made: Mapping[str, Any]) -> dict[str, Any]:
+    """Output → its gradient."""
+    known = INCOMING.get(key) or {name: f"g{name}" for name in ("h", "h_last", "y")}
+    return {output: made[name] for output, name in known.items() if name in made}
+
+
+def by_autograd(key: str, made: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """Gradients of everything in `made` that the forward pass takes."""
-    forward, names = FORWARD[operation]
+    forward, names = FORWARD[key]
     leaves = {name: torch.tensor(made[name], requires_grad=True) for name in names}
-    outputs = {name: out for name, out in forward(leaves).items() if f"g{name}" in made}
-    incoming = [torch.tensor(made[f"g{name}"]) for name in outputs]
-    found = torch.autograd.grad(list(outputs.values()), list(leaves.values()), incoming)
+    gradients, outputs = incoming(key, made), forward(leaves)
+    wanted = [outputs[name] for name in gradients]
+    found = torch.autograd.grad(wanted, list(leaves.values()), [torch.tensor(g) for g in gradients.values()])
     return dict(zip(names.values(), found, strict=True))
 
 
-def inputs_of(operation: str, shape: Shape, regime: str, seed: int) -> dict[str, Any]:
-    """What the backward pass is given, with the b that the scan's states were made of."""
-    backward = CATALOG.operation(f"{operation}/backward")
-    made = wide(backward.make_inputs(shape, regime, np.random.default_rng(seed)))
-    if operation == "scan":
-        random = np.random.default_rng(seed)
-        made["b"] = random.standard_normal(made["a"].shape)
-        leaves = {name: torch.tensor(made[name]) for name in ("a", "b", "h0")}
-        made["h"] = scan(leaves)["h"].numpy()
-    return made
+def inputs_of(key: str, shape: Shape, regime: str, seed: int) -> dict[str, Any]:
+    """What the pass is given, and what else its forward pass takes; what is kept is made in float64."""
+    random = np.random.default_rng(seed)
+    made = wide(CATALOG.operation(key).make_inputs(shape, regime, random))
+    given = {name: torch.tensor(array) for name, array in made.items()}
+    if key == "scan/backward":
+        given["b"] = torch.tensor(random.standard_normal(made["a"].shape))
+        given["h"] = scan(given)["h"]
+    elif key == "projection/backward":
+        given["bias_out"] = torch.tensor(random.standard_normal(shape["O"]))
+    elif "kv" in made and "x" in made:
+        given["bias"] = torch.tensor(random.standard_normal((2, shape["H"])))
+        given["kv"] = product(given)
+        given["bias_out"] = torch.zeros(shape["O"] if key.startswith("layer") else 1).double()
+    return {name: tensor.numpy() for name, tensor in given.items()}
 
 
-@pytest.mark.parametrize("operation", FORWARD)
+@pytest.mark.parametrize("key", FORWARD)
 @settings(max_examples=25, deadline=None)
 @given(
     size=st.lists(st.integers(1, 7), min_size=6, max_size=6),
     regime=st.sampled_from(("normal", "slow", "saturated")),
     seed=st.integers(0, 2**16),
 )
-def test_a_reference_is_the_gradient(operation: str, size: list[int], regime: str, seed: int) -> None:
-    backward = CATALOG.operation(f"{operation}/backward")
+def test_a_reference_is_the_gradient(key: str, size: list[int], regime: str, seed: int) -> None:
+    backward = CATALOG.operation(key)
     shape = Shape.of("float32", **dict(zip(backward.axes, size, strict=False)))
-    made = inputs_of(operation, shape, regime, seed)
-    expected = by_autograd(operation, shape, made)
+    made = inputs_of(key, shape, regime, seed)
+    expected = by_autograd(key, made)
     found = backward.reference(shape, made)
-    assert set(found) == set(expected)
+    assert set(found) - {"y", "h_last"} == set(expected)
     for name, gradient in expected.items():
         right = gradient.numpy()
         apart = np.abs(found[name] - right).max() / max(1e-30, np.abs(right).max())
         assert apart <= BOUND, (name, apart)
 
 
-@pytest.mark.parametrize("operation", FORWARD)
-def test_the_gradient_is_that_of_finite_differences(operation: str) -> None:
+@pytest.mark.parametrize("key", FORWARD)
+def test_the_gradient_is_that_of_finite_differences(key: str) -> None:
     """Autograd's graph is written down above: this one is not."""
-    backward = CATALOG.operation(f"{operation}/backward")
-    shape = Shape.of("float32", **dict.fromkeys(backward.axes, 3))
-    made = inputs_of(operation, shape, "normal", 3)
-    forward, names = FORWARD[operation]
-    gradients = by_autograd(operation, shape, made)
+    shape = Shape.of("float32", **dict.fromkeys(CATALOG.operation(key).axes, 3))
+    made = inputs_of(key, shape, "normal", 3)
+    forward, names = FORWARD[key]
+    gradients, given = by_autograd(key, made), incoming(key, made)
     random, step = np.random.default_rng(4), 1e-6
 
     def loss(moved: Tensors) -> float:
-        return sum(float((out * torch.tensor(made[f"g{name}"])).sum()) for name, out in forward(moved).items())
+        outputs = forward(moved)
+        return sum(float((outputs[name] * torch.tensor(g)).sum()) for name, g in given.items())
 
     leaves = {name: torch.tensor(made[name]) for name in names}
     for name, gradient in names.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from workbench.build import HOST, units_of
 from workbench.catalog import BUILTIN
 from workbench.check.examine import ARCH, simulated_binaries
 from workbench.check.simulated import Request, SimulatedStation
-from workbench.declare import At, Call, Clear, Host, Kernel, Plan, Repeat, Shape, Step, Tensor, Turn
+from workbench.declare import F64, U8, At, Call, Clear, Host, Kernel, Plan, Repeat, Shape, Step, Struct, Tensor, Turn
 from workbench.dispatch.run import TensorPlace
 from workbench.execute.load import load
 from workbench.host_steps import bound_steps
@@ -118,6 +118,55 @@ def test_a_loop_runs_over_whatever_tensors_are_handed_over(source: Path) -> None
         for step in steps:
             step()
         assert torch.equal(y, (10.0 + 3 * torch.arange(TURNS))[:, None] * x)
+
+
+STRUCT = """
+struct Inner { const float *x; unsigned char times; double scale; };
+struct Outer { long long turn; Inner inner; bool negative; };
+extern "C" void row(Outer outer, float *y, long long n) {
+    const Inner &in = outer.inner;
+    for (long long i = 0; i < n; i++) y[i] = (outer.negative ? -1 : 1) * in.x[i] * in.times * in.scale + outer.turn;
+    #ifdef __FAST_MATH__
+    y[0] = -1;
+    #endif
+}
+"""
+
+
+def test_a_structure_is_laid_out_as_c_does_and_moves_on_with_each_turn(tmp_path: Path) -> None:
+    (tmp_path / "row.cpp").write_text(STRUCT)
+    outer = Struct((Turn(100, 10), Struct(("x", U8(3), F64(0.25))), True))
+    row = Host(tmp_path / "row.cpp", "row", (outer, At("y", 0, per_turn=SIZE), SIZE))
+    x = np.arange(SIZE, dtype=np.float32)
+    want = 100 + 10 * np.arange(TURNS)[:, None] - 0.75 * x
+    for step in (row, replace(row, options=("-ffast-math",))):
+        bound = load(Plan((Repeat((step,), TURNS), Clear("turn"))), TENSORS, [{"x": x}], "float32", "cpu")
+        bound.run()
+        found = bound.outputs()["y"]
+        bound.close()
+        assert np.array_equal(found[:, 1:], want[:, 1:])
+        assert np.array_equal(found[:, 0], want[:, 0] if step is row else np.full(TURNS, -1.0)), "its own options"
+    assert list(names_in("row", (outer,))) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"arguments": (Struct(()),)}, "passes row a Struct without members"),
+        ({"arguments": (Struct((1.5, U8(300))),)}, "U8"),
+        ({"options": "-O1"}, "gives row the options '-O1': write texts, such as"),
+        ({"options": ("-arch=sm_80",)}, "the architecture is chosen by whoever compiles"),
+        ({"constants": (("w", [1.0]),)}, r'write pairs, such as \(\("weights", array.tobytes\(\)\),\)'),
+        ({"constants": (("w", b"1"), ("w", b"2"))}, "gives row a constant twice"),
+    ],
+)
+def test_what_is_declared_wrong_is_said_with_the_word_to_change(
+    source: Path, changed: dict[str, Any], words: str
+) -> None:
+    step = replace(Kernel(source / "row.cu", "row", (1, 1, 1), (1, 1, 1), ("x",)), **changed)
+    with pytest.raises((TypeError, ValueError), match=words):
+        list(kind_of(step).names(step))
+        kind_of(step).check(step)
 
 
 def test_a_loop_is_simulated_and_what_it_launches_is_counted_as_often_as_it_is_done(

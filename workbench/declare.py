@@ -189,9 +189,20 @@ class Turn:
     per_turn: int = 1
 
 
-Argument = str | At | Scalar | Turn | int | float | bool | None
-"""A tensor's name (its address is passed), an address inside it, a Scalar, a loop's counter, or plain Python: an int is
-an int64, a float a float32, a bool a bool, None a null pointer."""
+@dataclass(frozen=True)
+class Struct:
+    """A structure by value, its members in order, each a tensor, an address, a number, or a Struct.
+
+    They lie as C lays them out: each at the next multiple of its own size (of a Struct: of its widest member's), the
+    whole as long as a multiple of the widest.
+    """
+
+    members: tuple[Argument, ...]
+
+
+Argument = str | At | Scalar | Turn | Struct | int | float | bool | None
+"""A tensor's name (its address is passed), an address inside it, a Scalar, a loop's counter, a Struct, or plain Python:
+an int is an int64, a float a float32, a bool a bool, None a null pointer."""
 
 Dim3 = tuple[int, int, int]
 Defines = tuple[tuple[str, Setting], ...]
@@ -199,7 +210,7 @@ Defines = tuple[tuple[str, Setting], ...]
 
 @dataclass(frozen=True)
 class Kernel:
-    """One launch of an `extern "C" __global__` function of a CUDA source.
+    """One launch of a `__global__` function of a CUDA source.
 
     The source is compiled with `-DIO_FLOAT32` or `-DIO_BFLOAT16` (after the shape's dtype) and `defines`,
     with its own folder and the `include/` folder beside it on the include path.
@@ -207,12 +218,18 @@ class Kernel:
 
     source: Path
     function: str
+    """The name of an `extern "C"` function; of any other as C++ writes it, a template with its arguments:
+    `scan<32, float>`, `rows::scan`."""
     grid: Dim3
     block: Dim3
     arguments: tuple[Argument, ...]
     shared_bytes: int = 0
-    """Dynamic shared memory a block."""
+    """Dynamic shared memory per block."""
     defines: Defines = ()
+    options: tuple[str, ...] = ()
+    """Further options of NVRTC: `--use_fast_math`, `--maxrregcount=64`, `--ptxas-options=-O1`."""
+    constants: tuple[tuple[str, bytes], ...] = ()
+    """What its source's `__constant__` variables hold, by their names; the others hold what the source says."""
 
 
 @dataclass(frozen=True)
@@ -242,6 +259,8 @@ class Host:
     function: str
     arguments: tuple[Argument, ...]
     defines: Defines = ()
+    options: tuple[str, ...] = ()
+    """Further options of the host's compiler: `-ffast-math`, `-mprefer-vector-width=512`."""
 
 
 @dataclass(frozen=True)

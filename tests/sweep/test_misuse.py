@@ -69,7 +69,7 @@ COSTS_ITSELF = [
     ("int n) {", "bool n) {", "argument 3 (300) is 32 bits, the kernel in kernel.cu takes 8 bits: write U8(300)"),
     ("y[i] = x[i] + 1.0f;", "y[/* row */ i] = x[i] + oops;", 'kernel.cu(3): error: identifier "oops" is undefined'),
     ('extern "C" ', "#include <iostream>\nint main() {}\n", 'cannot open source file "iostream"'),
-    ('extern "C" ', "", 'no kernel kernel; it holds _Z6kernelPKfPfi (is the function extern "C" __global__?)'),
+    ('extern "C" ', "", 'no kernel kernel; it holds _Z6kernelPKfPfi (write extern "C" before it, or name it as C++ does: ::kernel'),
 ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from workbench.build.facts import prepare_facts
 from workbench.build.headers import SourceReader
 from workbench.build.host import HOST_FLAGS, compile_host, compiler_identity, host_compiler
 from workbench.build.messages import first_errors
-from workbench.build.nvrtc import Compilation, compile_cuda, options_text
+from workbench.build.nvrtc import Compilation, compile_cuda, options_of, options_text
 from workbench.build.ptx import ptx_entry, publish_ptx
 from workbench.build.units import HOST, Binary, CompileFailure, NoSource, Unit
 from workbench.build.worker import Worker
@@ -162,9 +162,9 @@ class _Compilers:
 
     def compile(self, task: _Task, target: Path) -> Compilation:
         include = [str(folder) for folder in task.include]
-        arguments = (str(task.source), task.text, task.unit.arch, task.unit.macros(), include)
+        arguments = (str(task.source), task.text, options_of(task.unit, "cubin"), include)
         if self._in_process:
-            made = compile_cuda(*arguments)
+            made = compile_cuda(*arguments, instance=task.unit.instance)
             if made.code is not None:
                 target.write_bytes(made.code)
                 target.with_suffix(".ptx").write_bytes(made.ptx)
@@ -174,7 +174,7 @@ class _Compilers:
             if worker is None or not worker.alive:
                 worker = Worker()
                 self._started.append(worker)
-            return worker.compile(*arguments, target)
+            return worker.compile(*arguments, task.unit.instance, target)
         finally:
             self._idle.put(worker)
 
@@ -195,7 +195,7 @@ def _task(unit: Unit, reader: SourceReader) -> _Task:
         flags: tuple[str, ...] = ()
         suffix = ".cubin"
     else:
-        include, flags = tuple(project), HOST_FLAGS
+        include, flags = tuple(project), (*HOST_FLAGS, *unit.options)
         identity = [unit.arch, repr(flags), repr(unit.macros()), compiler_identity(host_compiler(), flags)]
         suffix = ".so"
     target = cache.entry(cache.digest([*identity, *reader.identity(source, project)]), suffix)

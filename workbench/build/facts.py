@@ -60,9 +60,9 @@ def kernels_of(binary: Binary) -> dict[str, KernelFacts]:
             name: KernelFacts(Resources(**entry["resources"]), entry["code_bytes"], entry["sass_mix"])
             for name, entry in json.loads(known).items()
         }
-    listings = listings_of(binary)
+    listings = _listings_by_symbol(binary)
     found = {
-        name: KernelFacts(resources, listings[name].code_bytes, listings[name].mix())
+        binary.function(name): KernelFacts(resources, listings[name].code_bytes, listings[name].mix())
         for name, resources in read_resources(binary.path, binary.log).items()
     }
     cache.write_text(stored, json.dumps({name: asdict(entry) for name, entry in found.items()}))
@@ -71,6 +71,10 @@ def kernels_of(binary: Binary) -> dict[str, KernelFacts]:
 
 def listings_of(binary: Binary) -> dict[str, Listing]:
     """Kernel name → machine code of every kernel of a cubin; disassembled once, then read from beside the binary."""
+    return {binary.function(symbol): listing for symbol, listing in _listings_by_symbol(binary).items()}
+
+
+def _listings_by_symbol(binary: Binary) -> dict[str, Listing]:
     disassemble([binary.path], _arch_of(binary))
     return parse_listings(cache.read_text(sass_path(binary.path)) or "")
 
@@ -104,7 +108,7 @@ def facts_of(unit: Unit, binary: Binary, step: Any) -> BuildFact:
     if kernel.function not in kernels:
         raise NoSuchKernel(
             f"{unit.source}: no kernel {kernel.function}; it holds {', '.join(sorted(kernels))} "
-            '(is the function extern "C" __global__?)'
+            f'(write extern "C" before it, or name it as C++ does: ::{kernel.function}, {kernel.function}<32>)'
         )
     facts = kernels[kernel.function]
     resources = facts.resources

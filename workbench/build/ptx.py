@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from workbench.build import cache, toolkit, triton_source
 from workbench.build.headers import SourceReader
-from workbench.build.nvrtc import STANDARD, Compilation, modules, ptx_of
+from workbench.build.nvrtc import Compilation, compile_cuda, options_of, options_text
 from workbench.build.units import Binary, CompileFailure, Unit
 
 
@@ -23,13 +23,13 @@ def ptx_entry(unit: Unit, reader: SourceReader) -> Path:
     if unit.function:
         identity: list[bytes | str] = [*triton_source.identity(unit), reader.text(source)]
     else:
-        identity = [repr(_options(unit)), toolkit.nvrtc_version(), toolkit.device_headers()]
+        identity = [options_text(unit, _folders(unit), "ptx"), toolkit.nvrtc_version(), toolkit.device_headers()]
         identity += reader.identity(source, unit.project_folders())
     return cache.entry(cache.digest(["ptx", *identity]), ".ptx")
 
 
 def publish_ptx(scratch: Path, target: Path, log: str) -> None:
-    """Makes PTX appear in the cache, after what its compiler says of launches."""
+    """Makes PTX appear in the cache, after what its compiler says of launches and names."""
     cache.write_text(target.with_suffix(".log"), log)
     cache.publish(scratch, target)
 
@@ -57,34 +57,11 @@ def _compiled(unit: Unit, reader: SourceReader, target: Path) -> Compilation:
     source = unit.found_source()
     if unit.function:
         return triton_source.compile_triton(unit, source, ptx=target)
-    folders = (*unit.project_folders(), *toolkit.device_folders())
-    options = [*_options(unit), *(f"--include-path={folder}" for folder in folders)]
-    made = compile_ptx(str(source), reader.text(source), options)
-    target.write_bytes(made.code or b"")
+    text, folders = reader.text(source).decode(errors="replace"), list(map(str, _folders(unit)))
+    made = compile_cuda(str(source), text, options_of(unit, "ptx"), folders, "ptx", unit.instance)
+    target.write_bytes(made.ptx)
     return made
 
 
-def _options(unit: Unit) -> list[str]:
-    return [
-        f"--gpu-architecture={unit.arch.replace('sm_', 'compute_')}",
-        f"--std={STANDARD}",
-        "--generate-line-info",
-        *(f"--define-macro={name}={value}" for name, value in unit.macros()),
-    ]
-
-
-def compile_ptx(name: str, text: bytes, options: Sequence[str]) -> Compilation:
-    """Compiles one translation unit. NVRTC itself is called: cuda.core asks the driver first, and there may be none."""
-    _, nvrtc = modules()
-    _, program = nvrtc.nvrtcCreateProgram(text, name.encode(), 0, [], [])
-    try:
-        (failed,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
-        _, size = nvrtc.nvrtcGetProgramLogSize(program)
-        log = bytearray(size)
-        nvrtc.nvrtcGetProgramLog(program, log)
-        said = bytes(log).rstrip(b"\0").decode(errors="replace").strip()
-        if int(failed):
-            return Compilation(None, said or f"{name}: {nvrtc.nvrtcGetErrorString(failed)[1].decode()}")
-        return Compilation(ptx_of(program), said)
-    finally:
-        nvrtc.nvrtcDestroyProgram(program)
+def _folders(unit: Unit) -> list[Path]:
+    return [*unit.project_folders(), *toolkit.device_folders()]

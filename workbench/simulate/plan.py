@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.arguments import c_argument
-from workbench.build.units import unit_of_source
+from workbench.arguments import c_argument, check_constant
+from workbench.build.units import Binary, unit_of_source
 from workbench.declare import Argument, Kernel, Plan, Step
 from workbench.devices import arch_limits
 from workbench.host_steps import HasPath, HostPlace
@@ -24,6 +24,9 @@ from workbench.simulate.ptx import Module, read_module
 from workbench.simulate.ptx.lower import PARAMETERS
 from workbench.simulate.sass.lower import load_kernel
 from workbench.steps import Launch, Source, kind_of, unrolled
+
+Constants = tuple[tuple[str, bytes], ...]
+"""Contents of variables of constant memory, by name."""
 
 
 def run_plan(
@@ -71,40 +74,44 @@ class SimulatedPlace(HostPlace):
         """Of the step in its plan."""
         self.options = Options()
         """Of the launch that is bound next."""
-        self._modules: dict[Path, Loaded] = {}
+        self._modules: dict[tuple[Path, Constants], Loaded] = {}
+        """Modules with their variables; kernels that set constants otherwise have variables of their own."""
 
     def argument(self, argument: Argument) -> Any:
         """Kernels see addresses of their own."""
         return c_argument(argument, self.memory.address, lambda name: self.memory.array(name).itemsize)
 
     def kernel(self, source: Source, launch: Launch, arguments: list[Any]) -> Callable[[], None]:
-        path = self.path(source)
-        shared_bytes, pointers = getattr(self._compiled(source), "launch_needs", (0, 0))
+        path, compiled = self.path(source), self._compiled(source)
+        built = compiled if isinstance(compiled, Binary) else None
+        shared_bytes, pointers = built.launch_needs if built else (0, 0)
         step = Kernel(
-            source.path, source.function, launch.grid, launch.block, (*launch.arguments, *[0] * pointers),
-            launch.shared_bytes + shared_bytes,
+            source.path, built.symbol(source.function) if built else source.function, launch.grid, launch.block,
+            (*launch.arguments, *[0] * pointers), launch.shared_bytes + shared_bytes,
         )  # fmt: skip
 
         own = self.options
 
         def run() -> None:
             if path.suffix == ".cubin":
-                program = program_of(path, source.function)
+                program = program_of(path, step.function, source.constants)
             else:
-                if path not in self._modules:
-                    self._modules[path] = Loaded(module_of(path), self.memory, f"{path.stem[:12]}.")
-                program = self._modules[path].program(source.function)
+                key = path, source.constants
+                if key not in self._modules:
+                    prefix = f"{path.stem[:12]}.{len(self._modules) or ''}"
+                    self._modules[key] = Loaded(module_of(path), self.memory, prefix, source.constants)
+                program = self._modules[key].program(step.function)
             shared = program.static_shared - program.reserved_shared + step.shared_bytes
             if shared > self._shared_limit:
                 raise WrongLaunch(
                     f"kernel {source.function}: {shared:,} bytes of shared memory per block: at most "
                     f"{self._shared_limit:,}"
                 )
-            block = pack(program, step.arguments, self.memory, source.path.name)
+            block = pack(program, step.arguments, self.memory, source.function, source.path.name)
             if path.suffix == ".cubin":  # whose variables begin anew with each launch
                 self.counts = run_launch(program, step.grid, step.block, block, self.memory, step.shared_bytes, own)
             else:
-                self.counts = self._modules[path].launch_packed(
+                self.counts = self._modules[path, source.constants].launch_packed(
                     program, block, step.grid, step.block, step.shared_bytes, own
                 )
 
@@ -134,14 +141,15 @@ class SimulatedPlace(HostPlace):
         return run
 
 
-_kernels: dict[tuple[Path, str], Program] = {}
+_kernels: dict[tuple[Path, str, Constants], Program] = {}
 
 
-def program_of(path: Path, function: str) -> Program:
+def program_of(path: Path, function: str, constants: Constants) -> Program:
     """A kernel of a cubin's machine code, read once a process."""
-    if (path, function) not in _kernels:
-        _kernels[path, function] = load_kernel(path, function).program
-    return _kernels[path, function]
+    key = path, function, constants
+    if key not in _kernels:
+        _kernels[key] = load_kernel(*key).program
+    return _kernels[key]
 
 
 _modules: dict[Path, Module] = {}
@@ -157,7 +165,8 @@ def module_of(path: Path) -> Module:
 class Loaded:
     """A module whose variables are in a memory: they keep their values from launch to launch."""
 
-    def __init__(self, module: Module, memory: Memory, prefix: str) -> None:
+    def __init__(self, module: Module, memory: Memory, prefix: str, constants: Constants = ()) -> None:
+        """`constants`: what some of its variables of constant memory hold. Raises Problem for what does not fit."""
         self._module = module
         self._memory = memory
         self._prefix = prefix
@@ -167,6 +176,11 @@ class Loaded:
         for variable in variables:
             contents = np.frombuffer(variable.contents(self._address), np.uint8)
             memory.array(prefix + variable.name)[: variable.size] = contents
+        sizes = {variable.name: variable.size for variable in variables if not variable.writable}
+        for name, data in constants:
+            check_constant(name, data, sizes.get(name))
+            memory.array(prefix + name)[: len(data)] = np.frombuffer(data, np.uint8)
+        for variable in variables:
             if not variable.writable:
                 memory.protect(prefix + variable.name)
 
@@ -199,14 +213,14 @@ class WrongLaunch(Problem):
     """Arguments that do not fit the kernel's parameters, or more shared memory than a block may have."""
 
 
-def pack(program: Program, arguments: Sequence[Argument], memory: Memory, file: str = "") -> bytes:
+def pack(program: Program, arguments: Sequence[Argument], memory: Memory, function: str, file: str) -> bytes:
     """The kernel's parameter block. Raises WrongLaunch where the arguments do not fit the parameters."""
-    where = f" in {file}" if file else ""
+    where = f" in {file}"
     kinds = program.parameter_kinds or ("",) * len(program.parameters)
     if len(arguments) != len(program.parameters):
         words = ", ".join(_word(kind, size) for kind, (_, size) in zip(kinds, program.parameters, strict=True))
         raise WrongLaunch(
-            f"kernel {program.name}: {len(arguments)} arguments for {len(program.parameters)} parameters "
+            f"kernel {function}: {len(arguments)} arguments for {len(program.parameters)} parameters "
             f"({words or 'none'}){where}"
         )
     block = bytearray(program.parameter_bytes)
@@ -219,7 +233,7 @@ def pack(program: Program, arguments: Sequence[Argument], memory: Memory, file: 
         if len(data) != size or (kind and floating is not kind.startswith("f")):
             given = _word("f" if floating else "u", len(data))
             raise WrongLaunch(
-                f"kernel {program.name}: argument {number} ({getattr(argument, 'value', argument)!r}) is {given}, "
+                f"kernel {function}: argument {number} ({getattr(argument, 'value', argument)!r}) is {given}, "
                 f"the kernel{where} takes {_word(kind, size)}{_instead(argument, kind, size)}"
             )
         block[offset : offset + size] = data

@@ -27,6 +27,10 @@ class Source:
     types: tuple[str, ...] = ()
     """Of a language that is compiled for given types (Triton): those of the function's arguments, `io` for the dtype of
     the shape."""
+    options: tuple[str, ...] = ()
+    """Further options of its compiler."""
+    constants: tuple[tuple[str, bytes], ...] = ()
+    """What variables of constant memory hold when the function is launched, by their names."""
 
 
 @dataclass(frozen=True)

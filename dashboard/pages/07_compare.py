@@ -10,7 +10,7 @@ from dashboard.filter_bar import run_label
 from dashboard.show import frame, nothing, picture
 from dashboard.url import choose
 from workbench.show import hints
-from workbench.show.compare_text import as_markdown, summary
+from workbench.show.compare_text import as_markdown, summary, verdict_text
 from workbench.show.explanation import in_words, shown
 from workbench.show.figures import columns_of
 from workbench.show.markup import code, plain
@@ -122,5 +122,6 @@ def verdicts(result: Comparison, context: Context, runs: dict[str, RunSummary]) 
         [(pair.run_a, pair.key_a), (pair.run_b, pair.key_b)],
     )
     found = explain(a, b, runs[pair.run_b].ceilings_of(b["machine"]))
-    st.markdown(in_words(found, missing_counters="top_stall" not in a or a["top_stall"] is None))
+    missing = "top_stall" not in a or a["top_stall"] is None
+    st.markdown(in_words(found, verdict_text(pair), pair.backend, missing_counters=missing))
     frame(shown(found), ["what", "origin", "A", "B", "accounts for", "share of difference"], "why")

@@ -176,7 +176,11 @@ def batched_cpu(shape: Shape, settings: Settings) -> Plan:
 def batched_cpu_cost(shape: Shape, settings: Settings) -> Cost:
     """kv in float32 (on a CPU the product is computed so anyway), written and read; a and b read before written."""
     moved = gate_bytes(shape) + (4 * 4 + 2 * 4) * elements(shape)
-    return replace(cost(shape, moved, 0, special=EXPONENTIALS_OF_GATES), flops=(FLOPS_OF_GATES + 2) * elements(shape))
+    return replace(
+        cost(shape, moved, 0, special=EXPONENTIALS_OF_GATES),
+        flops=(FLOPS_OF_GATES + 2) * elements(shape),
+        write_allocate=2 * 4 * elements(shape),
+    )
 
 
 def enough_blocks(shape: Shape) -> str | None:

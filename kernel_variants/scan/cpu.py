@@ -19,12 +19,14 @@ def cpu_cost(cell: Cell, shape: Shape, *, past_caches: bool) -> Cost:
     """Both streams in, h out, the two states. An ordinary store reads the line that it overwrites: h comes in too."""
     n = shape["B"] * shape["T"] * shape["H"]
     h_bytes = (1 if past_caches else 2) * shape.element_bytes
+    allocated = 0 if past_caches else n * shape.element_bytes
     states = 2 * DTYPE_BYTES["float32"] * shape["B"] * shape["H"]
     return Cost(
         bytes=n * (cell.step_bytes(shape) + h_bytes) + states,
         flops=n * (FLOPS_OF_SCAN + (FLOPS_OF_GATES if cell.gated else 0)),
         special=n * EXPONENTIALS_OF_GATES if cell.gated else 0,
         serial_steps=shape["T"],
+        write_allocate=allocated,
     )
 
 

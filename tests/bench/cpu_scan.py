@@ -46,7 +46,7 @@ def scans(catalog: Catalog) -> Iterator[Figure]:
     ]
     seconds, ceilings = [float("inf")] * len(bound), dict[str, float]()
     for _ in range(ROUNDS):
-        for name, rate in measure_cpu_ceilings(CEILING_SECONDS).items():
+        for name, rate in measure_cpu_ceilings(CEILING_SECONDS).rates.items():
             ceilings[name] = max(rate, ceilings.get(name, 0.0))
         for call in range(CALLS):
             run = [partial(b.run, call % SETS) for b in bound]

@@ -19,8 +19,8 @@ extern "C" __global__ void kernel(float *y, int n) {
 def compiled(headers: list[str], body: str = "1.0f") -> str:
     includes = "".join(f"#include <{name}>\n" for name in headers)
     options = ["--gpu-architecture=compute_90", "--std=c++17"]
-    folders = list(map(str, toolkit.device_folders()))
-    made = compile_cuda("kernel.cu", includes + KERNEL.replace("BODY", body), options, folders, "ptx")
+    include = [str(folder) for folder in toolkit.device_folders()]
+    made = compile_cuda("kernel.cu", includes + KERNEL.replace("BODY", body), options, include, "ptx")
     return "" if made.code is not None else made.log
 
 

@@ -24,7 +24,7 @@ class Compilation:
     code: bytes | None
     log: str
     ptx: bytes = b""
-    """What a cubin was made from."""
+    """The same as PTX: what a cubin was made from."""
 
 
 def options_of(unit: Unit, form: Form) -> list[str]:
@@ -63,17 +63,16 @@ def compile_cuda(
                 return Compilation(None, f"{name}: error: no kernel {instance} can be made of it")
             log = f"{SYMBOL_OF} {instance}: {mangled.decode()}\n{log}"
         ptx = _made(program, nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX).rstrip(b"\0")
-        code = ptx if form == "ptx" else _made(program, nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN)
+        code = _made(program, nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN) if form == "cubin" else ptx
         return Compilation(code, log, ptx)
     finally:
         nvrtc.nvrtcDestroyProgram(program)
 
 
-def _made(program: Any, size_of: Callable[[Any], Any], write: Callable[[Any, bytearray], Any]) -> bytes:
-    _, size = size_of(program)
-    code = bytearray(size)
-    write(program, code)
-    return bytes(code)
+def _made(program: Any, size_of: Callable[[Any], tuple[Any, int]], write: Callable[[Any, bytearray], Any]) -> bytes:
+    made = bytearray(size_of(program)[1])
+    write(program, made)
+    return bytes(made)
 
 
 def _log(nvrtc: Any, program: Any) -> str:

@@ -29,7 +29,7 @@ def ptx_entry(unit: Unit, reader: SourceReader) -> Path:
 
 
 def publish_ptx(scratch: Path, target: Path, log: str) -> None:
-    """Makes PTX appear in the cache, after what its compiler says of launches and names."""
+    """Makes PTX appear in the cache, after what its compiler says of names and launches."""
     cache.write_text(target.with_suffix(".log"), log)
     cache.publish(scratch, target)
 
@@ -57,11 +57,12 @@ def _compiled(unit: Unit, reader: SourceReader, target: Path) -> Compilation:
     source = unit.found_source()
     if unit.function:
         return triton_source.compile_triton(unit, source, ptx=target)
-    text, folders = reader.text(source).decode(errors="replace"), list(map(str, _folders(unit)))
-    made = compile_cuda(str(source), text, options_of(unit, "ptx"), folders, "ptx", unit.instance)
-    target.write_bytes(made.ptx)
+    text = reader.text(source).decode(errors="replace")
+    include = [str(folder) for folder in _folders(unit)]
+    made = compile_cuda(str(source), text, options_of(unit, "ptx"), include, "ptx", unit.instance)
+    target.write_bytes(made.code or b"")
     return made
 
 
-def _folders(unit: Unit) -> list[Path]:
-    return [*unit.project_folders(), *toolkit.device_folders()]
+def _folders(unit: Unit) -> tuple[Path, ...]:
+    return (*unit.project_folders(), *toolkit.device_folders())

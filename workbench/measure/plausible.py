@@ -45,6 +45,8 @@ class Timed:
     waited_s: float
     samples_s: tuple[float, ...]
     repeats: int
+    flushing_s: float = 0.0
+    """Of the wait, by the worker's word, which counts as far as it can be: see `most_flushing_s`."""
 
     @property
     def claimed_s(self) -> float:
@@ -54,7 +56,18 @@ class Timed:
         """How long the coordinator should wait for what is claimed, settling included."""
         evaluations = len(self.samples_s) * self.repeats
         settling = SETTLED_S + max(self.samples_s)
-        return self.claimed_s + evaluations * OVERHEAD_S[device] + settling + MESSAGES_S
+        return self.claimed_s + self.flushing_s + evaluations * OVERHEAD_S[device] + settling + MESSAGES_S
+
+
+FLUSHED_BYTES_PER_S = 1e9
+"""Less than any processor writes back and flushes."""
+FLUSH_S = 20e-6
+"""What a flush costs whatever its size: threads that wake up."""
+
+
+def most_flushing_s(working_set_bytes: int, evaluations: int) -> float:
+    """The longest that flushing a set before each evaluation can be said to have taken."""
+    return evaluations * (FLUSH_S + working_set_bytes / FLUSHED_BYTES_PER_S)
 
 
 def least_seconds(operation: Operation, shape: Shape, device: Device, ceilings: Mapping[str, float]) -> float | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench.arguments import c_argument, check_constant
 from workbench.build.units import Binary, unit_of_source
-from workbench.declare import Argument, Kernel, Plan, Step
+from workbench.declare import Argument, Plan, Step
 from workbench.devices import arch_limits
 from workbench.host_steps import HasPath, HostPlace
 from workbench.problem import Problem
@@ -82,38 +82,32 @@ class SimulatedPlace(HostPlace):
         return c_argument(argument, self.memory.address, lambda name: self.memory.array(name).itemsize)
 
     def kernel(self, source: Source, launch: Launch, arguments: list[Any]) -> Callable[[], None]:
-        path, compiled = self.path(source), self._compiled(source)
+        path, compiled, own = self.path(source), self._compiled(source), self.options
         built = compiled if isinstance(compiled, Binary) else None
-        shared_bytes, pointers = built.launch_needs if built else (0, 0)
-        step = Kernel(
-            source.path, built.symbol(source.function) if built else source.function, launch.grid, launch.block,
-            (*launch.arguments, *[0] * pointers), launch.shared_bytes + shared_bytes,
-        )  # fmt: skip
-
-        own = self.options
+        function = built.symbol(source.function) if built else source.function
+        added, pointers = built.launch_needs if built else (0, 0)
+        passed, dynamic = (*launch.arguments, *[0] * pointers), launch.shared_bytes + added
+        key = path, source.constants
 
         def run() -> None:
             if path.suffix == ".cubin":
-                program = program_of(path, step.function, source.constants)
+                program = program_of(path, function, source.constants)
             else:
-                key = path, source.constants
                 if key not in self._modules:
                     prefix = f"{path.stem[:12]}.{len(self._modules) or ''}"
                     self._modules[key] = Loaded(module_of(path), self.memory, prefix, source.constants)
-                program = self._modules[key].program(step.function)
-            shared = program.static_shared - program.reserved_shared + step.shared_bytes
+                program = self._modules[key].program(function)
+            shared = program.static_shared - program.reserved_shared + dynamic
             if shared > self._shared_limit:
                 raise WrongLaunch(
                     f"kernel {source.function}: {shared:,} bytes of shared memory per block: at most "
                     f"{self._shared_limit:,}"
                 )
-            block = pack(program, step.arguments, self.memory, source.function, source.path.name)
+            block = pack(program, passed, self.memory, source.path.name)
             if path.suffix == ".cubin":  # whose variables begin anew with each launch
-                self.counts = run_launch(program, step.grid, step.block, block, self.memory, step.shared_bytes, own)
+                self.counts = run_launch(program, launch.grid, launch.block, block, self.memory, dynamic, own)
             else:
-                self.counts = self._modules[path, source.constants].launch_packed(
-                    program, block, step.grid, step.block, step.shared_bytes, own
-                )
+                self.counts = self._modules[key].launch_packed(program, block, launch.grid, launch.block, dynamic, own)
 
         return run
 
@@ -144,7 +138,7 @@ class SimulatedPlace(HostPlace):
 _kernels: dict[tuple[Path, str, Constants], Program] = {}
 
 
-def program_of(path: Path, function: str, constants: Constants) -> Program:
+def program_of(path: Path, function: str, constants: Constants = ()) -> Program:
     """A kernel of a cubin's machine code, read once a process."""
     key = path, function, constants
     if key not in _kernels:
@@ -213,14 +207,14 @@ class WrongLaunch(Problem):
     """Arguments that do not fit the kernel's parameters, or more shared memory than a block may have."""
 
 
-def pack(program: Program, arguments: Sequence[Argument], memory: Memory, function: str, file: str) -> bytes:
+def pack(program: Program, arguments: Sequence[Argument], memory: Memory, file: str = "") -> bytes:
     """The kernel's parameter block. Raises WrongLaunch where the arguments do not fit the parameters."""
-    where = f" in {file}"
+    where = f" in {file}" if file else ""
     kinds = program.parameter_kinds or ("",) * len(program.parameters)
     if len(arguments) != len(program.parameters):
         words = ", ".join(_word(kind, size) for kind, (_, size) in zip(kinds, program.parameters, strict=True))
         raise WrongLaunch(
-            f"kernel {function}: {len(arguments)} arguments for {len(program.parameters)} parameters "
+            f"kernel {program.name}: {len(arguments)} arguments for {len(program.parameters)} parameters "
             f"({words or 'none'}){where}"
         )
     block = bytearray(program.parameter_bytes)
@@ -233,7 +227,7 @@ def pack(program: Program, arguments: Sequence[Argument], memory: Memory, functi
         if len(data) != size or (kind and floating is not kind.startswith("f")):
             given = _word("f" if floating else "u", len(data))
             raise WrongLaunch(
-                f"kernel {function}: argument {number} ({getattr(argument, 'value', argument)!r}) is {given}, "
+                f"kernel {program.name}: argument {number} ({getattr(argument, 'value', argument)!r}) is {given}, "
                 f"the kernel{where} takes {_word(kind, size)}{_instead(argument, kind, size)}"
             )
         block[offset : offset + size] = data

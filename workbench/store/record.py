@@ -141,6 +141,8 @@ class Work(Frozen):
     special: Int64 | None = None
     launches: Int64 | None = None
     serial_steps: Int64 | None = None
+    kept_bytes: Int64 | None = None
+    """Of a backward pass: bytes that the forward pass keeps for it."""
 
 
 class Counted(Frozen):

@@ -14,6 +14,9 @@ settings.load_profile("untimed")
 # Tables are as wide as in a pipe, whatever terminal the tests were started from; a test may set the width itself.
 os.environ.pop("COLUMNS", None)
 
+# Tests run beside each other, each with a thread per core: who waits for the others must not keep a core busy with it.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # What a shell starts in the background ignores interruptions, and what nohup starts hangups; so would every command
 # that a test ends by them.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -6,7 +6,7 @@ anything, and importing it costs no numpy and no torch.
 
 An *operation* says what is computed, a *variant* one way to compute it. A variant's `plan` turns a shape
 and chosen settings into the exact steps: kernel launches, host functions and library calls, in order. The
-same plan is compiled by `build`, run by `execute` on a GPU, on the CPU or under emulation, counted by
+same plan is compiled by `build`, run by `execute` on a GPU or the CPU, by the simulator, counted by
 `views`, and shown in the dashboard.
 """
 
@@ -193,9 +193,20 @@ class Turn:
     per_turn: int = 1
 
 
-Argument = str | At | Scalar | Turn | int | float | bool | None
-"""A tensor's name (its address is passed), an address inside it, a Scalar, a loop's counter, or plain Python: an int is
-an int64, a float a float32, a bool a bool, None a null pointer."""
+@dataclass(frozen=True)
+class Struct:
+    """A structure by value, its members in order, each a tensor, an address, a number, or a Struct.
+
+    They lie as C lays them out: each at the next multiple of its own size (of a Struct: of its widest member's), the
+    whole as long as a multiple of the widest.
+    """
+
+    members: tuple[Argument, ...]
+
+
+Argument = str | At | Scalar | Turn | Struct | int | float | bool | None
+"""A tensor's name (its address is passed), an address inside it, a Scalar, a loop's counter, a Struct, or plain Python:
+an int is an int64, a float a float32, a bool a bool, None a null pointer."""
 
 Dim3 = tuple[int, int, int]
 Defines = tuple[tuple[str, Setting], ...]
@@ -203,7 +214,7 @@ Defines = tuple[tuple[str, Setting], ...]
 
 @dataclass(frozen=True)
 class Kernel:
-    """One launch of an `extern "C" __global__` function of a CUDA source.
+    """One launch of a `__global__` function of a CUDA source.
 
     The source is compiled with `-DIO_FLOAT32` or `-DIO_BFLOAT16` (after the shape's dtype) and `defines`,
     with its own folder and the `include/` folder beside it on the include path.
@@ -211,12 +222,18 @@ class Kernel:
 
     source: Path
     function: str
+    """The name of an `extern "C"` function; of any other as C++ writes it, a template with its arguments:
+    `scan<32, float>`, `rows::scan`."""
     grid: Dim3
     block: Dim3
     arguments: tuple[Argument, ...]
     shared_bytes: int = 0
-    """Dynamic shared memory a block."""
+    """Dynamic shared memory per block."""
     defines: Defines = ()
+    options: tuple[str, ...] = ()
+    """Further options of NVRTC: `--use_fast_math`, `--maxrregcount=64`, `--ptxas-options=-O1`."""
+    constants: tuple[tuple[str, bytes], ...] = ()
+    """What its source's `__constant__` variables hold, by their names; the others hold what the source says."""
 
 
 @dataclass(frozen=True)
@@ -246,6 +263,8 @@ class Host:
     function: str
     arguments: tuple[Argument, ...]
     defines: Defines = ()
+    options: tuple[str, ...] = ()
+    """Further options of the host's compiler: `-ffast-math`, `-mprefer-vector-width=512`."""
 
 
 @dataclass(frozen=True)
@@ -383,7 +402,7 @@ class Operation:
     axes: Mapping[str, int]
     """Every axis with the size it has where a user names none."""
     small: Mapping[str, int]
-    """Sizes for a quick check under emulation: odd, not powers of two."""
+    """Sizes for a quick check in the simulator: odd, not powers of two."""
     tensors: Callable[[Shape], tuple[Tensor, ...]]
     """Inputs and outputs with their shapes and dtypes."""
     make_inputs: Callable[[Shape, str, np.random.Generator], Arrays]
@@ -483,7 +502,7 @@ class Variant:
     """Unique within the operation's pass, in [a-z0-9_]."""
     operation: str
     devices: tuple[Device, ...]
-    """Where it runs for real. CUDA kernels are, where there is no GPU, executed under emulation as well."""
+    """Where it runs for real. CUDA kernels are, where there is no GPU, executed by the simulator as well."""
     idea: str
     """The one idea it adds, in one line."""
     plan: Callable[..., Plan]

@@ -14,6 +14,7 @@ from workbench.model.modelled import default_shape, modelled_ladder, shape_of
 from workbench.show import hints
 from workbench.show.figures import columns_of
 from workbench.show.pictures import ladder as pictures
+from workbench.store.record import UNTIMED
 from workbench.views.problems import problems
 from workbench.views.shapes import shape_text
 
@@ -42,13 +43,13 @@ def page(context: Context) -> None:
     shape = choose(
         st.selectbox,
         "Shape",
-        problems(records[records["backend"] != "emulated"]) or problems(records),
+        problems(records[~records["backend"].isin(UNTIMED)]) or problems(records),
         "shape",
         format_func=shape_text,
     )
     rows = context.ladder(records[records["shape"] == shape])
     timed = rows[rows["time.median_s"].notna()]
-    untimed = rows[rows["time.median_s"].isna() & (rows["backend"] != "emulated")]
+    untimed = rows[rows["time.median_s"].isna() & ~rows["backend"].isin(UNTIMED)]
     if len(timed):
         dots(pictures.times(timed, context.style))
         dots(pictures.moved(timed, context.style))
@@ -60,10 +61,10 @@ def page(context: Context) -> None:
     if len(untimed):
         st.markdown("##### Without a time")
         light_table(untimed, columns_of("untimed"))
-    emulated = records[records["backend"] == "emulated"]
-    if len(emulated):
-        st.markdown("##### CUDA kernels without a GPU: executed under emulation, compiled, never timed")
-        light_table(context.ladder(emulated), columns_of("untimed"))
+    without_gpu = records[records["backend"].isin(UNTIMED)]
+    if len(without_gpu):
+        st.markdown("##### CUDA kernels without a GPU: compiled and executed, never timed")
+        light_table(context.ladder(without_gpu), columns_of("untimed"))
     if context.operation in context.catalog.operations:
         modelled(context, str(context.operation), shape_of(str(shape)))
 

@@ -62,6 +62,8 @@ class Shifted:
         time.sleep(float(os.environ.get("STEP_PAUSE_S", "0")))
         if os.environ.get("FAIL_AT") == f"{os.environ.get('RANK')}:{step}":
             raise RuntimeError(f"planted at step {step}")
+        if os.environ.get("HANG_AT") == f"{os.environ.get('RANK')}:{step}":
+            time.sleep(1e6)
         x = torch.randn(B, T, D, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
         return x, x.roll(3, 1)
 

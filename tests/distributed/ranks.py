@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import socket
 from collections.abc import Callable
@@ -11,7 +12,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as multiprocessing
+from torch.multiprocessing import start_processes
+
+# Ranks are forked from one process that has imported what takes seconds.
+multiprocessing.set_forkserver_preload(["torch", "workbench.distributed.loop", "tests.distributed.mixer"])
 
 
 def free_port() -> int:
@@ -20,18 +24,27 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _rank(rank: int, size: int, port: int, function: Callable[..., Any], arguments: tuple[Any, ...], out: str) -> None:
+def _rank(
+    rank: int, size: int, port: int, joined: bool, function: Callable[..., Any], arguments: tuple[Any, ...], out: str
+) -> None:
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
-    dist.init_process_group("gloo", rank=rank, world_size=size, timeout=timedelta(seconds=120))
-    try:
-        torch.save(function(rank, size, *arguments), Path(out) / str(rank))
-    finally:
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(size), "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    if joined:
+        dist.init_process_group("gloo", timeout=timedelta(seconds=120))
+    torch.save(function(rank, size, *arguments), Path(out) / str(rank))
+    if joined:
         dist.destroy_process_group()
 
 
-def on_ranks(size: int, function: Callable[..., Any], *arguments: Any, folder: Path) -> list[Any]:
-    """What `function(rank, size, *arguments)` returned on each rank. Raises where any rank raised."""
+def on_ranks(size: int, function: Callable[..., Any], *arguments: Any, folder: Path, joined: bool = True) -> list[Any]:
+    """What `function(rank, size, *arguments)` returned on each rank. Raises where any rank raised.
+
+    The ranks' store is this process's, as it is torchrun's where that starts them; `joined`: in one process group.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    multiprocessing.spawn(_rank, (size, free_port(), function, arguments, str(folder)), nprocs=size, join=True)
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    start_processes(
+        _rank, (size, store.port, joined, function, arguments, str(folder)), nprocs=size, start_method="forkserver"
+    )
     return [torch.load(folder / str(rank)) for rank in range(size)]

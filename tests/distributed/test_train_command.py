@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
-import torch
 
-from tests.distributed.mixer import STEPS, trained_alone
-from tests.distributed.ranks import free_port
+from tests.distributed.mixer import STEPS
+from tests.distributed.trainings import ENVIRONMENT, TASK, command, difference, left_over, ranks_of
 from workbench.cli import main
-
-ROOT = Path(__file__).parents[2]
-TASK = f"{ROOT / 'tests' / 'distributed' / 'mixer.py'}:make"
-
-
-def train(*options: object, task: str = TASK, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "workbench.cli", "train", task, *map(str, options)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=env)
+from workbench.distributed.launch import start
+from workbench.distributed.loop import Training
+from workbench.distributed.mesh import Sizes
+from workbench.problem import Problem
 
 
 def told(options: list[object], task: str, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> str:
@@ -40,72 +34,42 @@ def told(options: list[object], task: str, capture: pytest.CaptureFixture[str], 
     return error
 
 
-def difference(out: Path) -> float:
-    alone = trained_alone()
-    found = torch.load(out / "weights.pt")
-    assert found.keys() == alone.keys()
-    return max(float((found[name] - value).norm() / value.norm()) for name, value in alone.items())
+def wait_for(what: Callable[[], Any], process: subprocess.Popen[bytes]) -> Any:
+    """What is waited for, or a failure where the process ends before it comes."""
+    while True:
+        found = what()
+        if found:
+            return found
+        assert process.poll() is None, f"ended with status {process.returncode}"
+        time.sleep(0.05)
 
 
-def left_over(out: Path) -> list[psutil.Process]:
-    return [p for p in psutil.process_iter(["cmdline"]) if str(out) in " ".join(p.info["cmdline"] or [])]
-
-
-def test_ranks_train_to_the_weights_of_one_process_and_are_traced(tmp_path: Path) -> None:
+def test_killed_ranks_and_a_killed_command_cost_steps_and_nothing_else(tmp_path: Path) -> None:
+    """A rank is killed after the first checkpoint, which its command mends; then the command is, and nothing of it
+    stays. Another command goes on, with other ranks, and ends with the weights of a training that nobody disturbed."""
     out = tmp_path / "out"
-    done = train("--out", out, "--sequence", 2, "--steps", STEPS, "--trace", 2, "--json")
+    env = {**ENVIRONMENT, "STEP_PAUSE_S": "0.2"}
+    first = command(out, "--data", 2, "--sharded", "--checkpoint-every", 4, "--restarts", 1)
+    with subprocess.Popen(first, stdout=subprocess.DEVNULL, env=env) as process:
+        checkpoints = out / "checkpoints"
+        wait_for(lambda: any(checkpoints.glob("step-*")), process)
+        wait_for(lambda: ranks_of(out).get(1), process).kill()
+        wait_for(lambda: "resumed_at" in (out / "rank-1.jsonl").read_text(), process)
+        wait_for(lambda: (checkpoints / "step-00000012").exists(), process)
+        process.kill()
+    while left_over(out):  # the tests' own limit of time ends this
+        time.sleep(0.05)
+    second = command(out, "--sequence", 2, "--trace", 2)
+    done = subprocess.run(second, capture_output=True, text=True, check=False, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
     assert difference(out) < 1e-12
-    assert (found["ranks"], found["steps"], found["restarts"]) == (2, STEPS, 0)
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert (found["ranks"], found["steps"], found["restarts"]) == (2, STEPS, 1)
     assert found["last_loss"] < found["first_loss"]
     assert [time["rank"] for time in found["times"]] == [0, 1]
     for rank in found["times"]:
         assert 0 < rank["communication_s"] < rank["total_s"] and 0 < rank["compute_s"] < rank["total_s"]
     assert left_over(out) == []
-
-
-def test_a_pipeline_over_blocks_of_time(tmp_path: Path) -> None:
-    done = train("--out", tmp_path / "out", "--pipeline", "time", "--parts", 3, "--steps", STEPS)
-    assert done.returncode == 0, done.stderr
-    assert difference(tmp_path / "out") < 1e-12
-    assert done.stdout.startswith(f"{STEPS} steps on 2 ranks, ")
-
-
-def test_a_killed_rank_costs_a_restart_and_nothing_else(tmp_path: Path) -> None:
-    """A rank is killed after the first checkpoint; the training ends with the weights of one that was not disturbed."""
-    out = tmp_path / "out"
-    command = [
-        sys.executable, "-m", "workbench.cli", "train", TASK, "--out", str(out), "--data", "2", "--steps", str(STEPS),
-        "--checkpoint-every", "4", "--restarts", "5", "--json",
-    ]  # fmt: skip
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "STEP_PAUSE_S": "0.2"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
-        killed = False
-        while not killed and process.poll() is None:
-            time.sleep(0.05)
-            if any(out.glob("checkpoints/step-*")):
-                ranks = [p for p in left_over(out) if "workbench.distributed" in p.cmdline() and "RANK" in p.environ()]
-                ranks = [p for p in ranks if p.environ().get("RANK") == "1"]
-                if ranks:
-                    ranks[0].kill()
-                    killed = True
-        stdout, stderr = process.communicate(timeout=300)
-    assert killed and process.returncode == 0, stderr
-    assert json.loads(stdout)["restarts"] >= 1
-    assert difference(out) < 1e-12
-    assert left_over(out) == []
-
-
-def test_checkpoints_are_read_by_another_number_of_ranks(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    first = train("--out", out, "--data", 2, "--sharded", "--steps", 8, "--checkpoint-every", 4)
-    assert first.returncode == 0, first.stderr
-    assert sorted(path.name for path in (out / "checkpoints").iterdir()) == ["step-00000004", "step-00000008"]
-    second = train("--out", out, "--steps", STEPS)
-    assert second.returncode == 0, second.stderr
-    assert difference(out) < 1e-12
-    assert any("resumed_at" in line for line in (out / "rank-0.jsonl").read_text().splitlines())
 
 
 @pytest.mark.parametrize(
@@ -145,20 +109,25 @@ def test_a_task_that_is_none_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_error_of_a_rank_is_told_with_its_rank(tmp_path: Path) -> None:
-    done = train("--out", tmp_path / "out", "--data", 2, "--restarts", 0, FAIL_AT="1:3")
-    assert done.returncode == 1
-    assert done.stderr.startswith("workbench: rank 1: RuntimeError: planted at step 3 (all that the ranks wrote: ")
-    assert done.stderr.count("\n") == 1
+def started(folder: Path, count: int, port: int = 0) -> str:
+    """What ranks end with that are started and cannot go on."""
+    training = Training(TASK, str(folder), steps=STEPS, sizes=Sizes(data=count))
+    with pytest.raises(Problem) as end:
+        start(training, count, most_restarts=0, port=port)
+    assert left_over(folder) == []
+    return str(end.value)
+
+
+def test_an_error_of_a_rank_is_told_with_its_rank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAIL_AT", "1:3")
+    line = started(tmp_path, 2)
+    assert line.startswith("rank 1: RuntimeError: planted at step 3 (all that the ranks wrote: ")
+    assert "\n" not in line
 
 
 def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
-    import socket
-
-    port = free_port()
     with socket.socket() as holder:
-        holder.bind(("127.0.0.1", port))
+        holder.bind(("127.0.0.1", 0))
         holder.listen()
-        done = train("--out", tmp_path / "out", "--data", 2, "--port", port, "--restarts", 0)
-    assert done.returncode == 1
-    assert "the port is taken by another program" in done.stderr and done.stderr.count("\n") == 1
+        line = started(tmp_path, 2, port=holder.getsockname()[1])
+    assert "the port is taken by another program" in line and "\n" not in line

@@ -18,11 +18,9 @@ from numpy.typing import NDArray
 from kernel_variants import equations
 from kernel_variants.scan import parallel_in_time, serial_in_time, split_in_time
 from kernel_variants.scan.cells import SCAN, Cell, Stream
-from tests.kernels.emulated_case import NUMPY_DTYPE, libraries, relative_error
-from workbench.build import EMULATED, unit_of
+from tests.kernels.executed import NUMPY_DTYPE, SCHEDULES, executed, in_folder, relative_error
 from workbench.catalog import BUILTIN
-from workbench.declare import Clear, Kernel, Shape, Tensor, Variant
-from workbench.emulate import Memory, run_plan
+from workbench.declare import Shape, Tensor, Variant
 
 Array = NDArray[np.float64]
 Arrays = Mapping[str, Array]
@@ -285,7 +283,7 @@ def test_a_scan_from_the_end_of_time_is_the_scan_of_flipped_inputs_bit_for_bit(
 def run(
     rung: Callable[[Cell], Variant], problem: Problem, shape: Shape, sources: Path
 ) -> dict[str, tuple[float, float]]:
-    """Each output's relative L2 error under emulation and its bound: as `check`, never under what storing costs."""
+    """Each output's relative L2 error and its bound: as `check`, never under what storing costs."""
     random = np.random.default_rng(5)
     made = problem.inputs(shape, random)
     tensors = problem.tensors(shape)
@@ -303,22 +301,6 @@ def run(
 def outputs(
     variant: Variant, tensors: tuple[Tensor, ...], shape: Shape, given: Mapping[str, NDArray[Any]], sources: Path
 ) -> dict[str, NDArray[Any]]:
-    """What a variant writes under emulation, with its sources taken from another folder."""
-    plan = variant.plan(shape, variant.default_settings())
-    steps = tuple(replace(s, source=sources / s.source.name) if isinstance(s, Kernel) else s for s in plan.steps)
-    plan = replace(plan, steps=steps)
-    units = {unit_of(step, shape.dtype, EMULATED) for step in steps if not isinstance(step, Clear)}
-    memory = Memory("shuffled")
-    try:
-        for tensor in tensors:
-            if tensor.role == "input":
-                memory.put(tensor.name, np.ascontiguousarray(given[tensor.name]))
-            else:
-                memory.empty(tensor)
-        for tensor in plan.scratch:
-            memory.empty(tensor)
-        run_plan(plan, shape.dtype, memory, libraries(units), order="shuffled", seed=3)
-        memory.check()
-        return {t.name: memory.array(t.name).copy() for t in tensors if t.role == "output"}
-    finally:
-        memory.release()
+    """What a variant writes in the simulator, with its sources taken from another folder."""
+    plan = in_folder(variant.plan(shape, variant.default_settings()), sources)
+    return executed(plan, tensors, given, shape.dtype, SCHEDULES["mixed"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernels.emulated_case import catalog, of_kind
+from tests.kernels.executed import catalog, of_kind
 from workbench.declare import Kernel, Shape, Variant
 from workbench.steps import launches_of
 

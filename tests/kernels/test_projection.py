@@ -1,10 +1,10 @@
-"""Every variant of the projection, found in the catalogue, executed on the host and held against float64."""
+"""Every variant of the projection, found in the catalogue, executed here and held against float64."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.kernels.emulated_case import Case, catalog, check, covering, other_settings
+from tests.kernels.executed import Case, catalog, check, covering, other_settings
 from workbench.declare import Shape
 
 VARIANTS = catalog().variants["projection"]

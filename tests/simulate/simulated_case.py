@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.kernels.emulated_case import NUMPY_DTYPE, catalog, relative_error
+from tests.kernels.executed import NUMPY_DTYPE, catalog, relative_error
 from workbench.build import HOST, Binary, CompileFailure, Unit, build_units, units_of
 from workbench.build.ptx import ptx_of_units
 from workbench.declare import Kernel, Plan, Setting, Shape

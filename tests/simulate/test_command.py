@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Run, workbench  # noqa: F401 - a fixture
-from tests.kernels.emulated_case import catalog
+from tests.kernels.executed import catalog
 from tests.simulate.one_opcode import HEAD
 from workbench.catalog import BUILTIN
 from workbench.check.simulated import Request, SimulatedStation

@@ -25,9 +25,9 @@ def checked(root: Path) -> dict[str, Record]:
 
 ARGUMENTS = '("x", "y", I32(N))'
 COSTS_ITSELF = [
-    (f"{ARGUMENTS})", '("x", "y"))', "variants.py:11: plan(): arguments: kernel kernel: 2 arguments for 3 parameters (*f32, *f32, i32) in kernel.cu"),
-    (ARGUMENTS, '("x", "y", N)', "argument 3 (300) is i64, the kernel in kernel.cu takes i32: write I32(300)"),
-    (ARGUMENTS, '("x", "y", float(N))', "is f32, the kernel in kernel.cu takes i32: write I32(300)"),
+    (f"{ARGUMENTS})", '("x", "y"))', "variants.py:11: plan(): kernel kernel: 2 arguments for 3 parameters (64 bits, 64 bits, 32 bits) in kernel.cu"),
+    (ARGUMENTS, '("x", "y", N)', "argument 3 (300) is 64 bits, the kernel in kernel.cu takes 32 bits: write I32(300)"),
+    (ARGUMENTS, '("x", "y", float(N))', "(300.0) is 32 bits of a float, the kernel in kernel.cu takes 32 bits: write I32(300)"),
     ('    N = s["N"]\n    return', "    N = 1 // 0\n    return", "variants.py:12: variant mine: plan() raised ZeroDivisionError"),
     ('    N = s["N"]\n    return', '    N = s["M"]\n    return', "plan() raised KeyError: shape N=300 float32 has no axis M"),
     ('def cost(s, settings):\n    return Cost(bytes=8 *', 'def cost(s, settings):\n    return Cost(bytes=8.5 *',
@@ -39,8 +39,9 @@ COSTS_ITSELF = [
     (MINE, MINE[:-1] + ', supports=lambda s: s["N"] > 1e9)', "supports() returned False: return None where"),
     (MINE, MINE[:-1] + ', settings={"block": (128)})', "settings['block'] is 128: write a tuple"),
     (MINE, MINE.replace('("cuda",)', '"cuda"'), "devices is 'cuda': write a tuple"),
-    ("x[i] + 1.0f;", "x[i] > 1e30f ? 0 : y[i];", "y (normal-0"),
-    ("if (i < n) y", "if (i < n && i % 2 == 0) y", "150 of 300 values are not finite, first at [1]; 150 of 300 were never written (in kernel.cu)"),
+    ("x[i] + 1.0f;", "x[i] > 1e30f ? 0 : y[i];", "initcheck: uninitialised_store: a value that nobody wrote is stored"),
+    ("x[i] + 1.0f;", "x[i] + 1.5f;", "y (normal-0, in order): relative L2 error"),
+    ("if (i < n) y", "if (i < n && i % 2 == 0) y", "initcheck: unwritten_output: 600 of 1200 bytes of y were never written (in kernel.cu)"),
     ("(128, 1, 1), (", "(2048, 1, 1), (", "a block of 2048 x 1 x 1 threads: at most 1024"),
     ("(128, 1, 1), (", "(128, 1), (", "gives kernel the block (128, 1): write three whole numbers"),
     ("(ceil_div(N, 128), 1, 1)", "(N / 100, 1, 1)", "gives kernel the grid (3.0, 1, 1): write three whole numbers"),
@@ -51,7 +52,7 @@ COSTS_ITSELF = [
     ('"kernel.cu"', '"kernels.cu"', "kernels.cu: no such source: did you mean kernel.cu?"),
     ("(128, 1, 1), (", "(1, 1, 128), (", "variants.py:11: variant mine: plan() gives kernel a block of 1 x 1 x 128 threads: at most 1024, and 64 in z"),
     ("(ceil_div(N, 128), 1, 1)", "(1, 70000, 1)", "gives kernel a grid of 1 x 70,000 x 1 blocks: at most 65,535 in y and z"),
-    (ARGUMENTS, '("x", "y", True)', "argument 3 (True) is u8, the kernel in kernel.cu takes i32: write I32(1)"),
+    (ARGUMENTS, '("x", "y", True)', "argument 3 (True) is 8 bits, the kernel in kernel.cu takes 32 bits: write I32(1)"),
     (ARGUMENTS, '["x", "y", I32(N)]', "gives kernel the arguments ['x', 'y', I32(value=300)]: write a tuple"),
     (f"Plan(({STEP},))", f'Plan(({STEP},), scratch=(Tensor("m", (N,), "float32"),))', "write the role 'scratch'"),
     (f"Plan(({STEP},))", f'Plan(({STEP},), scratch=(Tensor("x", (N,), "float32", "scratch"),))', "declares two tensors x"),
@@ -65,10 +66,10 @@ COSTS_ITSELF = [
     ('extern "C" ', 'int helper() { return 1; }\nextern "C" ', "leave main() and launches out (the plan launches)"),
     ('extern "C" __global__', '__device__', 'kernel.cu: holds no kernel: write extern "C" __global__ before kernel'),
     ('"kernel", (ceil', '"kernal", (ceil', "kernel.cu: no kernel kernal; it holds kernel"),
-    ("int n) {", "bool n) {", "is i32, the kernel in kernel.cu takes u8"),
+    ("int n) {", "bool n) {", "argument 3 (300) is 32 bits, the kernel in kernel.cu takes 8 bits: write U8(300)"),
     ("y[i] = x[i] + 1.0f;", "y[/* row */ i] = x[i] + oops;", 'kernel.cu(3): error: identifier "oops" is undefined'),
     ('extern "C" ', "#include <iostream>\nint main() {}\n", 'cannot open source file "iostream"'),
-    ('extern "C" ', "", 'no kernel kernel; it holds _Z6kernelPKfPfi (is the function extern "C" __global__?)'),
+    ('extern "C" ', "", 'no kernel kernel; it holds _Z6kernelPKfPfi (write extern "C" before it, or name it as C++ does: ::kernel'),
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from workbench.build.disassemble import disassemble, sass_path
 from workbench.build.occupancy import occupancy
 from workbench.build.resources import Resources, read_resources
 from workbench.build.sass import Listing, parse_listings
-from workbench.build.units import EMULATED, HOST, Binary, Unit
+from workbench.build.units import HOST, Binary, Unit
 from workbench.problem import Problem, SourceError, unknown
 from workbench.steps import kind_of
 
@@ -60,9 +60,9 @@ def kernels_of(binary: Binary) -> dict[str, KernelFacts]:
             name: KernelFacts(Resources(**entry["resources"]), entry["code_bytes"], entry["sass_mix"])
             for name, entry in json.loads(known).items()
         }
-    listings = listings_of(binary)
+    listings = _listings_by_symbol(binary)
     found = {
-        name: KernelFacts(resources, listings[name].code_bytes, listings[name].mix())
+        binary.function(name): KernelFacts(resources, listings[name].code_bytes, listings[name].mix())
         for name, resources in read_resources(binary.path, binary.log).items()
     }
     cache.write_text(stored, json.dumps({name: asdict(entry) for name, entry in found.items()}))
@@ -71,6 +71,10 @@ def kernels_of(binary: Binary) -> dict[str, KernelFacts]:
 
 def listings_of(binary: Binary) -> dict[str, Listing]:
     """Kernel name → machine code of every kernel of a cubin; disassembled once, then read from beside the binary."""
+    return {binary.function(symbol): listing for symbol, listing in _listings_by_symbol(binary).items()}
+
+
+def _listings_by_symbol(binary: Binary) -> dict[str, Listing]:
     disassemble([binary.path], _arch_of(binary))
     return parse_listings(cache.read_text(sass_path(binary.path)) or "")
 
@@ -96,7 +100,7 @@ def facts_of(unit: Unit, binary: Binary, step: Any) -> BuildFact:
     kernel, launch = kind.source(step), kind.launch(step)
     assert kernel is not None and launch is not None
     threads = launch.block[0] * launch.block[1] * launch.block[2]
-    if unit.arch in (HOST, EMULATED):
+    if unit.arch == HOST:
         return BuildFact(arch=unit.arch, kernel=kernel.function, source=str(unit.source.name), block_threads=threads)
     if ARCH_NAMED.search(binary.log) is None:
         raise NoSuchKernel(f'{unit.source}: holds no kernel: write extern "C" __global__ before {kernel.function}')
@@ -104,7 +108,7 @@ def facts_of(unit: Unit, binary: Binary, step: Any) -> BuildFact:
     if kernel.function not in kernels:
         raise NoSuchKernel(
             f"{unit.source}: no kernel {kernel.function}; it holds {', '.join(sorted(kernels))} "
-            '(is the function extern "C" __global__?)'
+            f'(write extern "C" before it, or name it as C++ does: ::{kernel.function}, {kernel.function}<32>)'
         )
     facts = kernels[kernel.function]
     resources = facts.resources

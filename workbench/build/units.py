@@ -15,8 +15,10 @@ from workbench.steps import Source, distinct_sources, kind_of
 
 HOST = "host"
 """The architecture of a C++ source: the machine that compiles it."""
-EMULATED = "emulated"
-"""The architecture of a CUDA source that the host compiler compiles, to be executed by `emulate`."""
+
+
+SYMBOL_OF = "symbol of"
+"""With which the line of a log begins that tells a function's mangled name."""
 
 
 class NoSource(Problem):
@@ -25,7 +27,7 @@ class NoSource(Problem):
 
 @dataclass(frozen=True)
 class Unit:
-    """What is compiled at once. `arch` is `sm_90`…, `host` for a C++ source, `emulated` for CUDA on the host."""
+    """What is compiled at once. `arch` is `sm_90`…, `host` for a C++ source."""
 
     source: Path
     dtype: str
@@ -35,6 +37,10 @@ class Unit:
     types: tuple[str, ...] = ()
     """Of a language that is compiled a function at a time, for types of arguments (Triton): which, and those of its
     arguments in the language's own words."""
+    options: tuple[str, ...] = ()
+    """Further options of its compiler."""
+    instance: str = ""
+    """A function of CUDA C++ that is no `extern "C"` one, as C++ names it: what the compiler is asked for."""
 
     def found_source(self) -> Path:
         """The source's own path, links followed. Raises NoSource."""
@@ -55,7 +61,8 @@ class Unit:
 
     def __str__(self) -> str:
         defines = "".join(f" -D{name}={value}" for name, value in self.defines)
-        return f"{self.source.name} {self.dtype} {self.arch}{defines}"
+        options = "".join(f" {option}" for option in self.options)
+        return f"{self.source.name} {self.dtype} {self.arch}{defines}{options} {self.instance}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,17 @@ class Binary:
         arguments."""
         found = re.search(r"^launch needs (\d+) bytes of shared memory, (\d+) null pointers", self.log, re.MULTILINE)
         return (int(found[1]), int(found[2])) if found else (0, 0)
+
+    def symbol(self, function: str) -> str:
+        """What the binary calls a function: of a C++ one its mangled name, which the compiler told."""
+        return next((mangled for name, mangled in self._mangled() if name == function), function)
+
+    def function(self, symbol: str) -> str:
+        """The function, as declarations name it, that the binary calls `symbol`."""
+        return next((name for name, mangled in self._mangled() if mangled == symbol), symbol)
+
+    def _mangled(self) -> list[tuple[str, str]]:
+        return re.findall(rf"^{SYMBOL_OF} (.+): (\S+)$", self.log, re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -102,7 +120,10 @@ def unit_of_source(source: Source, dtype: str, arch: str) -> Unit:
     """The unit that a source is compiled in."""
     if source.language == "triton":
         return Unit(source.path, dtype, source.defines, arch, source.function, source.types)
-    return Unit(source.path, dtype, source.defines, HOST if source.language == "c++" else arch)
+    if source.language == "c++":
+        return Unit(source.path, dtype, source.defines, HOST, options=source.options)
+    instance = "" if source.function.isidentifier() else source.function
+    return Unit(source.path, dtype, source.defines, arch, options=source.options, instance=instance)
 
 
 def units_of(plan: Plan, dtype: str, archs: Iterable[str]) -> list[Unit]:

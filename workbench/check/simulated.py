@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from workbench.build import Binary, Unit, all_built, build_units, kernels_of, occupancy, unit_of, units_of
 from workbench.build.ptx import ptx_of_units
@@ -17,6 +15,7 @@ from workbench.build.units import HOST
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import compare_outputs, tolerances
+from workbench.check.examine import limit_memory
 from workbench.declare import Clear, Plan, Shape, Step, Tolerance
 from workbench.devices import arch_limits, device
 from workbench.host_steps import path_of
@@ -63,8 +62,7 @@ class SimulatedStation:
 
     def __init__(self, kernels: Path, variant: str, memory_bytes: int) -> None:
         """`memory_bytes`: how much more than it has the process may take."""
-        limit = psutil.Process().memory_info().vms + memory_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        limit_memory(memory_bytes)
         catalog = load_catalog(kernels)
         self._variant = catalog.variant(variant)
         self._operation = catalog.operation_of(self._variant)

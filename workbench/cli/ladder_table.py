@@ -15,7 +15,7 @@ from workbench.quantity import MISSING
 from workbench.show.figures import columns_of, explained, figure, sentence, value_text, with_derived
 from workbench.show.tables import ceiling_text
 from workbench.show.trust import doubts
-from workbench.store.record import BuildFact, Record
+from workbench.store.record import UNTIMED, BuildFact, Record
 from workbench.store.run_folder import RunFolder
 from workbench.views.shapes import shape_text
 
@@ -25,13 +25,14 @@ STYLE = {"ok": "green", "unsupported": "dim"}
 def print_ladder(folder: RunFolder) -> None:
     """Timed variants of each operation and shape from naive to best, then what CUDA variants compile to."""
     rows = _rows(folder)
-    timed = rows[rows["backend"] != "emulated"]
+    timed = rows[~rows["backend"].isin(UNTIMED)]
     for (name, pass_, shape, device), group in timed.groupby(["operation", "pass", "shape", "device"], sort=False):
         _timed_table(operation_key(str(name), str(pass_)), str(shape), str(device), group)
     records = {record.key: record for record in folder.records()}
-    emulated = rows[rows["backend"] == "emulated"]
-    for (name, pass_, shape), group in emulated.groupby(["operation", "pass", "shape"], sort=False):
-        _emulated_table(operation_key(str(name), str(pass_)), str(shape), [records[key] for key in group["key"]])
+    untimed = rows[rows["backend"].isin(UNTIMED)]
+    for (name, pass_, shape, how), group in untimed.groupby(["operation", "pass", "shape", "backend"], sort=False):
+        operation, own = operation_key(str(name), str(pass_)), [records[key] for key in group["key"]]
+        _untimed_table(operation, str(shape), str(how), own)
     _footer(folder)
     for text in doubts(rows, [folder.run]):
         say(f"! {text}", style="bold red")
@@ -130,7 +131,7 @@ def _beside(stale: bool, disturbed: bool, how: str | None, over: str | None) -> 
     return "; ".join(filter(None, (STALE if stale else "", told, f"over 100 %: {over}" if pd.notna(over) else "")))
 
 
-def _emulated_table(name: str, shape: str, records: list[Record]) -> None:
+def _untimed_table(name: str, shape: str, how: str, records: list[Record]) -> None:
     archs = list(dict.fromkeys(fact.arch for record in records for fact in record.build))
     columns = [Column(n) for n in ("variant", "status", "error", "kernel")]
     for arch in archs:
@@ -146,9 +147,7 @@ def _emulated_table(name: str, shape: str, records: list[Record]) -> None:
             head = (record.variant, status, error) if place == 0 else ("", "", "")
             figures = [cell for arch in archs for cell in _fact(facts.get(arch))]
             table.append(Row((*head, kernel, *figures), styles, reason if place == 0 else ""))
-    print_table(
-        f"{name}  CUDA, compiled and executed under emulation at {shape_text(shape)} (not timed)", columns, table
-    )
+    print_table(f"{name}  CUDA, compiled and {how} at {shape_text(shape)} (not timed)", columns, table)
     print()
 
 
@@ -176,7 +175,7 @@ def _shown(ceilings: dict[str, float]) -> dict[str, float]:
 
 
 def _footer(folder: RunFolder) -> None:
-    measured = [machine for machine in folder.run.machines if machine.backend != "emulated"]
+    measured = [machine for machine in folder.run.machines if machine.backend not in UNTIMED]
     for machine in measured:
         on = f" on {machine.name}" if len(measured) > 1 else ""
         ceilings = ", ".join(

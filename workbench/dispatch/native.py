@@ -11,14 +11,16 @@ from workbench.declare import Defines
 
 
 @functools.cache
-def host_function(source: Path, function: str, dtype: str, defines: Defines = (), signature: str = "") -> Any:
+def host_function(
+    source: Path, function: str, dtype: str, defines: Defines = (), signature: str = "", options: tuple[str, ...] = ()
+) -> Any:
     """The `extern "C"` function of a C++ source, for `dtype` across memory.
 
     `signature` has a letter an argument, p for a pointer (None is null) and i for a 64-bit integer: with it a call
     converts plain Python integers itself. Raises Problem where there is no compiler, SourceError where it does not
     compile.
     """
-    found = _library(source, dtype, defines)[function]
+    found = _library(source, dtype, defines, options)[function]
     found.restype = None
     if signature:
         found.argtypes = [ctypes.c_void_p if letter == "p" else ctypes.c_int64 for letter in signature]
@@ -26,8 +28,8 @@ def host_function(source: Path, function: str, dtype: str, defines: Defines = ()
 
 
 @functools.cache
-def _library(source: Path, dtype: str, defines: Defines) -> ctypes.CDLL:
+def _library(source: Path, dtype: str, defines: Defines, options: tuple[str, ...]) -> ctypes.CDLL:
     from workbench.build import HOST, Unit, build_or_raise
 
-    unit = Unit(source, dtype, defines, HOST)
+    unit = Unit(source, dtype, defines, HOST, options=options)
     return ctypes.CDLL(str(build_or_raise([unit], f"{source.name} does not compile")[unit].path))

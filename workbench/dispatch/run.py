@@ -5,21 +5,21 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.arguments import c_argument
 from workbench.catalog import Catalog, load_catalog
-from workbench.declare import DTYPE_BYTES, Argument, At, Plan, Setting, Shape, Step
+from workbench.declare import DTYPE_BYTES, Argument, Plan, Setting, Shape, Step
 from workbench.dispatch.native import host_function
 from workbench.host_steps import bound_steps
 from workbench.problem import Problem
 from workbench.steps import Launch, Source
 
+if TYPE_CHECKING:
+    from workbench.build import Binary
+
 Tensors = dict[str, Any]
 """torch tensors by the names that the plan knows, contiguous; None for an optional input that is absent."""
-
-SHARED_WITHOUT_CONSENT = 48 << 10
-"""Dynamic shared memory above this must be asked for, kernel by kernel (CUDA programming guide, §Shared Memory)."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -94,32 +94,16 @@ class TensorPlace:
     def kernel(self, source: Source, launch: Launch, arguments: list[Any]) -> Callable[[], None]:
         if self._device == "cpu":
             raise self._refused("Kernel")
-        from cuda.core import LaunchConfig
-        from cuda.core import launch as launch_kernel
-
+        from workbench.execute.cuda_kernel import launcher, passed
         from workbench.execute.on_cuda import TorchStream
 
-        kernel, (added, pointers) = _load(source, self._dtype)
-        shared = launch.shared_bytes + added
-        if shared > SHARED_WITHOUT_CONSENT:
-            kernel.attributes.max_dynamic_shared_size_bytes = shared
-        config = LaunchConfig(grid=launch.grid, block=launch.block, shmem_size=shared)
-
-        def run() -> None:
-            passed = [self._in_cuda(argument) for argument in arguments]
-            launch_kernel(TorchStream(), config, kernel, *passed, *[0] * pointers)
-
-        return run
-
-    def _in_cuda(self, argument: Argument) -> Any:
-        """cuda.core's convention: a plain int is a pointer, ctypes scalars are passed by value."""
-        value = self._passed(argument)
-        return value.value or 0 if argument is None or isinstance(argument, str | At) else value
+        run = launcher(source, _compiled(source, self._dtype), launch)
+        return lambda: run(TorchStream(), [passed(argument, self._passed(argument)) for argument in arguments])
 
     def host(self, source: Source, arguments: Sequence[Any]) -> Callable[[], None]:
         if self._device != "cpu":
             raise self._refused("Host")
-        function = host_function(source.path, source.function, self._dtype, source.defines)
+        function = host_function(source.path, source.function, self._dtype, source.defines, options=source.options)
 
         def call() -> None:
             function(*map(self._passed, arguments))
@@ -139,10 +123,10 @@ class TensorPlace:
 
 
 @functools.cache
-def _load(source: Source, dtype: str) -> tuple[Any, tuple[int, int]]:
-    """A kernel compiled for torch's current GPU and loaded into its context, and what its launches need."""
+def _compiled(source: Source, dtype: str) -> Binary:
+    """A kernel compiled for torch's current GPU, whose context is made current."""
     import torch
-    from cuda.core import Device, ObjectCode
+    from cuda.core import Device
 
     from workbench.build import build_or_raise, unit_of_source
     from workbench.execute.on_cuda import current_arch
@@ -150,5 +134,4 @@ def _load(source: Source, dtype: str) -> tuple[Any, tuple[int, int]]:
     torch.cuda.init()
     Device(torch.cuda.current_device()).set_current()
     unit = unit_of_source(source, dtype, current_arch())
-    built = build_or_raise([unit], f"{source.path.name} does not compile")[unit]
-    return ObjectCode.from_cubin(str(built.path)).get_kernel(source.function), built.launch_needs
+    return build_or_raise([unit], f"{source.path.name} does not compile")[unit]

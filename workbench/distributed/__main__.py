@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
-from pathlib import Path
+import time
 
-from workbench.durable import write_whole
+from workbench.distributed.failure import Failure
 from workbench.execute.processes import PR_SET_PDEATHSIG, prctl
-from workbench.foreign import first_words
-from workbench.problem import Problem
+
+TOGETHER_S = 1.0
+"""Ranks that wait for the same lost one give up within this time of each other."""
 
 
 def main() -> int:
@@ -19,15 +19,15 @@ def main() -> int:
     from workbench.distributed.loop import Training, run
 
     training = Training.of_json(sys.argv[1])
-    rank = os.environ.get("RANK", "?")
+    rank = int(os.environ.get("RANK", "0"))
+    Failure.forget(training.folder, rank)
     try:
         run(training)
     except Exception as error:  # whatever a task or a collective raises is for the one who started the ranks to tell
-        found = {
-            "rank": rank, "own": isinstance(error, Problem),
-            "text": str(error) if isinstance(error, Problem) else f"{type(error).__name__}: {first_words(error)}",
-        }  # fmt: skip
-        write_whole(Path(training.folder) / f"failed-{rank}.json", json.dumps(found).encode())
+        failure = Failure.of(error, rank)
+        failure.write(training.folder)
+        if failure.waited:
+            time.sleep(TOGETHER_S)  # torchrun ends all ranks when the first has: who wrote nothing is the lost one
         return 1
     return 0
 

@@ -13,12 +13,14 @@ import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import nn
-from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
 
-from workbench.durable import sync
+from workbench.durable import PART, sync
 from workbench.foreign import reading
 
 NAME = "step-"
+BY_NAME = StateDictOptions(flatten_optimizer_state_dict=True)
+"""What the optimiser holds goes by the weights' names, so that ranks with different weights write no entry twice."""
 KEPT = 2
 """How many stay: the newest, and the one before in case its disk is lost half way."""
 
@@ -26,24 +28,32 @@ KEPT = 2
 def save(folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Writes what a training needs to go on after `step` steps; a collective of all ranks."""
     target = folder / f"{NAME}{step:08d}"
-    part = folder / f".part-{step:08d}"
+    part = folder / f"{PART}{target.name}"
     if dist.get_rank() == 0:
-        shutil.rmtree(part, ignore_errors=True)
+        for left in folder.glob(f"{PART}*"):  # half written, or half removed, when a rank was lost
+            shutil.rmtree(left, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
     dist.barrier()
-    weights, state = get_state_dict(model, optimizer)
+    weights, state = get_state_dict(model, optimizer, options=BY_NAME)
     dcp.save({"weights": weights, "optimizer": state}, checkpoint_id=part)
     if dist.get_rank() == 0:
         for file in part.iterdir():
             sync(file)
         sync(part)
-        if target.exists():  # written before a restart went back behind it: the same, as training is
-            shutil.rmtree(target)
+        if target.exists():  # from before a checkpoint was removed by hand: the same, as training is
+            _remove(target)
         part.rename(target)
         sync(folder)
         for old in sorted(folder.glob(f"{NAME}*"))[:-KEPT]:
-            shutil.rmtree(old, ignore_errors=True)
+            _remove(old)
     dist.barrier()
+
+
+def _remove(checkpoint: Path) -> None:
+    """Its name goes first: what has one is whole."""
+    gone = checkpoint.with_name(f"{PART}gone-{checkpoint.name}")
+    checkpoint.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def newest(folder: Path) -> int | None:
@@ -55,8 +65,10 @@ def newest(folder: Path) -> int | None:
 def load(folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Puts a checkpoint back, whatever number of ranks wrote it. Raises Problem where it cannot be read."""
     path = folder / f"{NAME}{step:08d}"
-    weights, state = get_state_dict(model, optimizer)
+    weights, state = get_state_dict(model, optimizer, options=BY_NAME)
     held: dict[str, Any] = {"weights": weights, "optimizer": state}
     with reading(path, "corrupt", "remove it: the one before it is taken then"):
         dcp.load(held, checkpoint_id=path)
-    set_state_dict(model, optimizer, model_state_dict=held["weights"], optim_state_dict=held["optimizer"])
+    set_state_dict(
+        model, optimizer, model_state_dict=held["weights"], optim_state_dict=held["optimizer"], options=BY_NAME
+    )

@@ -103,7 +103,11 @@ class _Loop(ABC):
         profile = self._profiler()
         for number in range(begin, self.training.steps):
             start = time.time()
-            loss = self.step(number)
+            try:
+                loss = self.step(number)
+            except Exception as error:
+                error.add_note(f"step {number}")
+                raise
             self._line(step=number, start_s=start, seconds=time.time() - start, loss=loss)
             if profile is not None:
                 profile.step()
@@ -179,7 +183,7 @@ class _Pipelined(_Loop):
         inputs, _ = task.batch(0)
         kind = training.pipeline or "batch"
         self.pipe = Pipeline(task.model(), mesh, task.loss, inputs, training.parts, kind)
-        self.model = self.pipe.stage
+        self.model = self.pipe.model
         self.optimizer = optimizer_of(task, self.model)
 
     def step(self, number: int) -> float | None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from queue import Empty, Queue
+from threading import Thread
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
+import torch.distributed.distributed_c10d as c10d
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from workbench.problem import Problem
 
 TIMEOUT_S = 60.0
+Joined = TypeVar("Joined")
 
 
 @dataclass(frozen=True)
@@ -49,27 +54,67 @@ class Sizes:
 @contextmanager
 def ranks(sizes: Sizes, timeout_s: float = TIMEOUT_S, pipeline: bool = False) -> Iterator[DeviceMesh]:
     """Joins the process group that torchrun's environment describes, and leaves it: a mesh of these sizes, or all ranks
-    in one line for a pipeline. A collective that takes longer than `timeout_s` raises. Raises Problem where this
-    process was not started by torchrun, ConnectionError where the others are not reached."""
+    in one line for a pipeline. Joining, and each collective of any group, ends or raises within `timeout_s`. Raises
+    Problem where this process was not started by torchrun, ConnectionError where the others are not reached."""
     lacking = [name for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
     if lacking:
         raise Problem(f"{', '.join(lacking)} not set: ranks are started by `workbench train`, or by torchrun")
+    if not pipeline:
+        sizes.require_ranks(int(os.environ["WORLD_SIZE"]))
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+
+    def join() -> DeviceMesh:
+        if device == "cuda":
+            torch.cuda.set_device(local)
+        _join("nccl" if device == "cuda" else "gloo", timedelta(seconds=timeout_s))
+        if pipeline:
+            return init_device_mesh(device, (dist.get_world_size(),))
+        shape = (sizes.data, sizes.sequence, sizes.tensor)
+        return init_device_mesh(device, shape, mesh_dim_names=("data", "sequence", "tensor"))
+
     if device == "cuda":
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(local)  # it is each thread's own
     try:
-        dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=timedelta(seconds=timeout_s))
-    except (dist.DistError, RuntimeError, ValueError) as error:  # may pass: a restart often finds the others
+        mesh = _within(timeout_s, join)
+    except (dist.DistError, RuntimeError, ValueError, TimeoutError) as error:  # may pass: a restart may find the others
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConnectionError(f"the others are not reached at {where}: {reason}") from error
     try:
-        if pipeline:
-            yield init_device_mesh(device, (dist.get_world_size(),))
-            return
-        sizes.require_ranks(dist.get_world_size())
-        yield init_device_mesh(
-            device, (sizes.data, sizes.sequence, sizes.tensor), mesh_dim_names=("data", "sequence", "tensor")
-        )
+        yield mesh
     finally:
         dist.destroy_process_group()
+
+
+def _join(backend: str, timeout: timedelta) -> None:
+    """Joins the ranks of this attempt. torchrun keeps one store through all restarts, and what ranks that are gone
+    wrote into it, their addresses too: each attempt has a part of it to itself."""
+    # Groups that are made later, a mesh's and FSDP's, take the defaults: half an hour, ten minutes.
+    c10d.default_pg_timeout = c10d.default_pg_nccl_timeout = timeout
+    store, rank, size = next(iter(dist.rendezvous("env://", timeout=timeout)))
+    store.set_timeout(timeout)
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    own = dist.PrefixStore(f"attempt-{attempt}", store)
+    dist.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=timeout)
+
+
+def _within(seconds: float, join: Callable[[], Joined]) -> Joined:
+    """What `join` returns or raises; TimeoutError after `seconds`. gloo retries a connection for five times as long as
+    it is told to wait, in C++, where no signal ends it: it is left to a thread, which ends with the process."""
+    found: Queue[Joined | BaseException] = Queue()
+
+    def run() -> None:
+        try:
+            found.put(join())
+        except BaseException as error:  # raised by whoever waits
+            found.put(error)
+
+    Thread(target=run, daemon=True).start()
+    try:
+        result = found.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError(f"not within {seconds:g} s") from None
+    if isinstance(result, BaseException):
+        raise result
+    return result

@@ -57,13 +57,14 @@ class Pipeline:
         stages = cut(count)
         if len(stages) != count:
             raise Problem(f"{type(model).__name__}.stages({count}) returns {len(stages)} stages")
-        names = {id(weight): name for name, weight in model.named_parameters()}
         self.stage = cast(nn.Module, stages[place])
-        self._names = [(names[id(weight)], weight) for weight in self.stage.parameters()]
+        self.model = model
+        """The whole model, with this stage's weights alone, under their names in it."""
         self._last = place == count - 1
         self._first = place == 0
         self._time = kind == "time"
         given, made = _ends(stages, place, example.chunk(parts, axis)[0], time_first=self._time)
+        _keep(model, self.stage)
         module = self.stage
         if self._time:
             # Torch cuts along the first dimension: time comes first between stages.
@@ -96,7 +97,7 @@ class Pipeline:
 
     def weights(self) -> dict[str, Tensor]:
         """This stage's weights, under the whole model's names."""
-        return {name: weight.detach().cpu() for name, weight in self._names}
+        return {name: weight.detach().cpu() for name, weight in self.model.named_parameters()}
 
 
 def _ends(stages: Sequence[nn.Module], place: int, part: Tensor, time_first: bool) -> tuple[Tensor, Tensor]:
@@ -109,6 +110,16 @@ def _ends(stages: Sequence[nn.Module], place: int, part: Tensor, time_first: boo
     if time_first:
         ends = [end.transpose(0, 1).contiguous() for end in ends]
     return ends[place].requires_grad_(place > 0), ends[place + 1].requires_grad_()
+
+
+def _keep(model: nn.Module, stage: nn.Module) -> None:
+    """Only what the stage holds of the model's weights and buffers: the others are other ranks'."""
+    own = {id(tensor) for tensor in (*stage.parameters(), *stage.buffers())}
+    for module in model.modules():
+        for held in (module._parameters, module._buffers):
+            for name, tensor in held.items():
+                if id(tensor) not in own:
+                    held[name] = None
 
 
 class _TimeFirst(nn.Module):  # type: ignore[misc]

@@ -12,10 +12,10 @@ from workbench.measure.surroundings import THROTTLE_REASONS
 
 State = Literal["ok", "missing", "wrong"]
 
-NO_GPU = "run it on a machine with an NVIDIA GPU; without one, CPU variants are timed and CUDA kernels emulated"
+NO_GPU = "run it on a machine with an NVIDIA GPU; without one, CPU variants are timed and CUDA kernels simulated"
 SEE_GPU = "as for the GPU"
 OLDEST_COMPILER = 10
-"""GCC 10 is the first with the C++20 that the CPU kernels and the emulator are written in."""
+"""GCC 10 is the first with the C++20 that the CPU kernels and the simulator are written in."""
 RENTED = {"RUNPOD_POD_ID": "RunPod", "MODAL_TASK_ID": "Modal", "VAST_CONTAINERLABEL": "Vast.ai"}
 """Variables by which a container shows whose it is."""
 CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")

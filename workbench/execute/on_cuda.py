@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from workbench.arguments import c_argument
 from workbench.build import Binary
-from workbench.declare import DTYPE_BYTES, Argument, At, Plan, Step, Tensor
+from workbench.declare import DTYPE_BYTES, Argument, Plan, Step, Tensor
 from workbench.dtypes import numpy_copy, torch_view
 from workbench.execute.calls import TensorCalls
+from workbench.execute.cuda_kernel import launcher, passed
 from workbench.execute.host_memory import CANARY, GuardBroken
 from workbench.problem import Problem
 from workbench.steps import Launch, Source
 
 GUARD_BYTES = 4096
 """Canary bytes on each side of a tensor; allocations are 512-byte aligned, so the data stays aligned too."""
-STATIC_SHARED_LIMIT = 48 << 10
-"""Dynamic shared memory above this needs the kernel's explicit consent (CUDA programming guide, §Shared Memory)."""
 
 
 def current_arch() -> str:
@@ -93,25 +91,13 @@ class CudaPlace:
         self._buffers, self._compiled, self._target = buffers, compiled, target
 
     def argument(self, argument: Argument) -> Any:
-        """cuda.core's convention: a plain int is a pointer, ctypes scalars are passed by value."""
-        value = c_argument(argument, self._buffers.address, self._buffers.item_bytes)
-        return value.value or 0 if argument is None or isinstance(argument, str | At) else value
+        return passed(argument, c_argument(argument, self._buffers.address, self._buffers.item_bytes))
 
     host_argument = argument
 
     def kernel(self, source: Source, launch: Launch, arguments: list[Any]) -> Callable[[], None]:
-        from cuda.core import LaunchConfig
-        from cuda.core import launch as launch_kernel
-
-        binary = self._compiled(source)
-        kernel = self._target.kernel(binary.path, source.function)
-        added, pointers = binary.launch_needs
-        shared, arguments[len(arguments) :] = launch.shared_bytes + added, [0] * pointers
-        if shared > STATIC_SHARED_LIMIT:
-            kernel.attributes.max_dynamic_shared_size_bytes = shared
-        config = LaunchConfig(grid=launch.grid, block=launch.block, shmem_size=shared)
-        target = self._target
-        return lambda: launch_kernel(target.stream, config, kernel, *arguments)
+        run, target = launcher(source, self._compiled(source), launch), self._target
+        return lambda: run(target.stream, arguments)
 
     def host(self, source: Source, arguments: Sequence[Any]) -> Callable[[], Any]:
         raise Problem(f"{source.path.name}: a host function cannot take part in a plan on the GPU")
@@ -139,7 +125,6 @@ class CudaTarget:
         self.arch = current_arch()
         self.stream: Any = TorchStream()
         """torch's current one when an evaluation begins."""
-        self._modules: dict[Path, Any] = {}
         self._graphs: list[Any] = []
 
     def buffers(self) -> CudaBuffers:
@@ -147,14 +132,6 @@ class CudaTarget:
 
     def place(self, buffers: CudaBuffers, compiled: Callable[[Source], Binary]) -> CudaPlace:
         return CudaPlace(buffers, compiled, self)
-
-    def kernel(self, path: Path, function: str) -> Any:
-        """A kernel of a cubin, which is loaded once."""
-        from cuda.core import ObjectCode
-
-        if path not in self._modules:
-            self._modules[path] = ObjectCode.from_cubin(str(path))
-        return self._modules[path].get_kernel(function)
 
     def runner(self, calls: list[Callable[[], Any]], plan: Plan) -> Callable[[], Any]:
         def run() -> None:

@@ -16,7 +16,7 @@ are read, and nowhere else.
     disturbed                   whether so many of its blocks were disturbed that its time is no sound figure
     speedup_over_baseline, speedup.low, speedup.high    the baseline's median over the record's, with its 95 % interval
 
-A record without a time (incorrect, emulated, unsupported…) keeps its floor and limit, which are bounds, and gets no
+A record without a time (incorrect, simulated, unsupported…) keeps its floor and limit, which are bounds, and gets no
 rates. Records of older workbenches carry their bounds, as their facts are not enough for them.
 """
 

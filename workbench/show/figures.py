@@ -112,7 +112,7 @@ ENTRIES = (
     Figure("run", "run", tables=("ladder", "untimed", "bandwidth", "launches")),
     Figure("device", "device", tables=("ladder", "bandwidth", "exponents")),
     Figure("backend", "backend", tables=("untimed",),
-           meaning="cuda: a GPU; cpu: timed here; emulated: executed for correctness, never timed"),
+           meaning="cuda: a GPU; cpu: timed here; simulated: executed as compiled, never timed"),
     Figure("arch", "architecture", tables=("untimed", "occupancy", "kernel")),
     Figure("rung", "rung", meaning="position on the ladder, naive to best"),
     Figure("status", "status", meaning="only ok has times", tables=("ladder", "untimed", "terminal")),

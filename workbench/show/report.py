@@ -26,6 +26,7 @@ from workbench.show.report_html import Piece, Section, note, render
 from workbench.show.table_html import as_html
 from workbench.show.tables import ceiling_text
 from workbench.show.trust import doubts
+from workbench.store.record import UNTIMED
 from workbench.store.run_folder import RESTORE
 from workbench.views.best import best_settings
 from workbench.views.counters import kernels, launches_of, rules, stalls, with_counters
@@ -135,7 +136,7 @@ def _facts(run: RunSummary) -> Html:
         "command": without_folders(" ".join(run.command)),
         **{str(name): without_folders(_short(value)) for name, value in run.environment.items()},
     }
-    measured = [machine for machine in run.machines if machine.backend != "emulated"]
+    measured = [machine for machine in run.machines if machine.backend not in UNTIMED]
     for machine in measured:
         on = f", {machine.name}" if len(measured) > 1 else ""
         floor = machine.noise_floor

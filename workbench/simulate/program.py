@@ -239,6 +239,8 @@ class Program:
     eight on."""
     notes: tuple[str, ...] = ()
     """What the simulation leaves out, in words."""
+    parameter_kinds: tuple[str, ...] = ()
+    """What each parameter is, where that is known: `u32`, `f64`, `b8`… (a pointer is `u64`)."""
     names: dict[int, str] = field(default_factory=dict)
     """Row, or word of a predicate, → the register that it is, where a register keeps its row."""
     _encoded: tuple[Any, list[bytes]] | None = field(default=None, repr=False, compare=False)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from workbench.arguments import NUMBERS, c_number
-from workbench.declare import Argument, At, Scalar, Turn
+from workbench.declare import Argument, At, Scalar, Struct, Turn
 from workbench.steps.kind import short
 
 WORDS = (
     "a tensor's name, At(name, offset), int (64 bits), float (32 bits), bool, None, Turn(), "
-    "or I32(int), F64(float) and the like"
+    "I32(int), F64(float) and the like, or Struct((member, …))"
 )
 WIDEST = 1 << 63
 
@@ -30,6 +30,10 @@ def names_in(function: str, arguments: Any) -> Iterator[str]:
             continue  # nearly all of them
         elif held in NUMBERS:
             _check_number(argument)
+        elif held is Struct:
+            if not argument.members:
+                raise TypeError(f"passes {function} a Struct without members")
+            yield from names_in(function, argument.members)
         elif argument is not None:
             raise TypeError(f"passes an argument of type {held.__name__}: an argument is {WORDS}")
 
@@ -52,7 +56,13 @@ def _check_number(argument: Any) -> None:
 
 def names_alone(arguments: Sequence[Argument]) -> tuple[str, ...]:
     """The tensors among arguments, without where in them."""
-    return tuple(a.tensor if isinstance(a, At) else a for a in arguments if isinstance(a, str | At))
+    found: list[str] = []
+    for argument in arguments:
+        if isinstance(argument, Struct):
+            found += names_alone(argument.members)
+        elif isinstance(argument, str | At):
+            found.append(argument.tensor if isinstance(argument, At) else argument)
+    return tuple(found)
 
 
 def at_turn(argument: Argument, turn: int) -> Argument:
@@ -61,7 +71,16 @@ def at_turn(argument: Argument, turn: int) -> Argument:
         return At(argument.tensor, argument.offset + turn * argument.per_turn)
     if isinstance(argument, Turn):
         return argument.first + turn * argument.per_turn
+    if isinstance(argument, Struct):
+        return Struct(tuple(at_turn(member, turn) for member in argument.members))
     return argument
+
+
+def _moves(argument: Argument) -> bool:
+    """Whether it differs from turn to turn."""
+    if isinstance(argument, Struct):
+        return any(map(_moves, argument.members))
+    return isinstance(argument, Turn) or (isinstance(argument, At) and argument.per_turn != 0)
 
 
 def turning(
@@ -69,7 +88,7 @@ def turning(
 ) -> Callable[[int], Any]:
     """`run`, before which `arguments` are set to what those `declared` are at the turn that it is called with;
     `passed` makes of an argument what is passed."""
-    moving = [(i, a) for i, a in enumerate(declared) if isinstance(a, Turn) or (isinstance(a, At) and a.per_turn)]
+    moving = [(index, argument) for index, argument in enumerate(declared) if _moves(argument)]
     if not moving:
         return lambda turn: run()
 

@@ -9,7 +9,7 @@ from typing import Any
 from workbench.declare import Host
 from workbench.steps.arguments import at_turn, names_alone, names_in, turning
 from workbench.steps.kind import Kind, Place, Source
-from workbench.steps.source_checks import check_source
+from workbench.steps.source_checks import check_options, check_source
 
 
 class HostKind(Kind[Host]):
@@ -25,9 +25,10 @@ class HostKind(Kind[Host]):
 
     def check(self, step: Host) -> None:
         check_source(step.source, step.function, step.defines)
+        check_options(step.function, step.options)
 
     def source(self, step: Host) -> Source:
-        return Source("c++", step.source, step.function, step.defines)
+        return Source("c++", step.source, step.function, step.defines, options=step.options)
 
     def bind(self, step: Host, place: Place) -> Callable[[], Any]:
         return place.host(self.source(step), tuple(map(place.host_argument, step.arguments)))

@@ -9,7 +9,7 @@ from typing import Any
 from workbench.declare import Kernel
 from workbench.steps.arguments import at_turn, names_alone, names_in, turning
 from workbench.steps.kind import Kind, Launch, Place, Source
-from workbench.steps.source_checks import check_block, check_grid, check_source
+from workbench.steps.source_checks import check_block, check_constants, check_grid, check_options, check_source
 
 
 class KernelKind(Kind[Kernel]):
@@ -30,13 +30,15 @@ class KernelKind(Kind[Kernel]):
 
     def check(self, step: Kernel) -> None:
         check_source(step.source, step.function, step.defines)
+        check_options(step.function, step.options)
+        check_constants(step.function, step.constants)
         check_grid(step.function, step.grid)
         check_block(step.function, step.block)
         if type(step.shared_bytes) is not int or step.shared_bytes < 0:
             raise TypeError(f"gives {step.function} shared_bytes = {step.shared_bytes!r}: write a whole number from 0")
 
     def source(self, step: Kernel) -> Source:
-        return Source("cuda", step.source, step.function, step.defines)
+        return Source("cuda", step.source, step.function, step.defines, options=step.options, constants=step.constants)
 
     def compiled(self, step: Kernel) -> Hashable:
         """Block and shared memory decide about occupancy."""

@@ -27,6 +27,10 @@ class Source:
     types: tuple[str, ...] = ()
     """Of a language that is compiled for given types (Triton): those of the function's arguments, `io` for the dtype of
     the shape."""
+    options: tuple[str, ...] = ()
+    """Further options of its compiler."""
+    constants: tuple[tuple[str, bytes], ...] = ()
+    """What variables of constant memory hold when the function is launched, by their names."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class CompiledStep(Protocol):
 
 class Place(Protocol):
     """Where a plan is loaded: memory with the plan's tensors in it, and what can be run over it. There is one for the
-    CPU, one for a GPU, one for emulation and one for simulation."""
+    CPU, one for a GPU and one for the simulator."""
 
     later: Sequence[Any]
     """The steps that come after the one that is being bound."""

@@ -12,6 +12,14 @@ MOST_THREADS, MOST_THREADS_IN_Z = 1024, 64
 MOST_BLOCKS_IN_X, MOST_BLOCKS = 2**31 - 1, 65535
 """Of every NVIDIA GPU that can be compiled for: threads per block, blocks per grid."""
 
+_ARCH = "the architecture is chosen by whoever compiles (--arch)"
+_OUTPUT = "where it goes is chosen by the workbench"
+DECIDED = {
+    "--gpu-architecture": _ARCH, "-arch": _ARCH, "--gpu-code": _ARCH, "-gencode": _ARCH, "-march": "it is native",
+    "-o": _OUTPUT, "--output-file": _OUTPUT, "-c": _OUTPUT, "-E": _OUTPUT, "-S": _OUTPUT,
+}  # fmt: skip
+"""Options of compilers that are not a step's, and why."""
+
 
 def check_source(source: Any, function: Any, defines: Any, what: str = "defines") -> None:
     """Raises what is wrong with a step's file, the function in it, or what it is compiled with."""
@@ -23,6 +31,27 @@ def check_source(source: Any, function: Any, defines: Any, what: str = "defines"
         raise TypeError(f'gives {function} the {what} {short(defines)}: write pairs, such as (("TILE", 64),)')
     if not source.is_file():
         raise FileNotFoundError(_no_source(source))
+
+
+def check_options(function: str, options: Any) -> None:
+    """Raises where options of a compiler are none, or take from the workbench what it decides."""
+    if not isinstance(options, tuple) or not all(isinstance(o, str) and o.startswith("-") for o in options):
+        raise TypeError(f'gives {function} the options {short(options)}: write texts, such as ("--use_fast_math",)')
+    for option in options:
+        if option.split("=")[0] in DECIDED:
+            raise ValueError(f"gives {function} the option {option}: {DECIDED[option.split('=')[0]]}")
+
+
+def check_constants(function: str, constants: Any) -> None:
+    """Raises where contents of constant memory are none."""
+    if not isinstance(constants, tuple) or not all(
+        isinstance(c, tuple) and len(c) == 2 and isinstance(c[0], str) and isinstance(c[1], bytes) for c in constants
+    ):
+        raise TypeError(
+            f'gives {function} the constants {short(constants)}: write pairs, such as (("weights", array.tobytes()),)'
+        )
+    if len({name for name, _ in constants}) < len(constants):
+        raise ValueError(f"gives {function} a constant twice: {', '.join(name for name, _ in constants)}")
 
 
 def check_grid(function: str, grid: Any) -> None:

@@ -15,6 +15,9 @@ SCHEMA = 3
 """Raised by one whenever a reader of the older form would misread the newer; `upgrade.py` reads the older ones."""
 
 
+UNTIMED = ("simulated", "emulated")
+"""Backends that say right or wrong, and never how fast; the second in runs of older workbenches."""
+
 Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 """What a column of a table can hold: a larger one is refused when its record is made, not when the run ends."""
 
@@ -197,7 +200,7 @@ class Record(Frozen):
     machine: str
     """The id of one of the run's machines."""
     backend: str
-    """`cuda`, `cpu` or `emulated`."""
+    """`cuda`, `cpu` or `simulated`; `emulated` in runs of older workbenches."""
     status: Status
     reason: str | None = None
     error: ErrorMeasure | None = None
@@ -222,8 +225,8 @@ class Record(Frozen):
     def _times_only_when_right(self) -> Record:
         if self.status is not Status.OK and (self.time is not None or self.samples_s or self.hot is not None):
             raise ValueError(f"record {self.key}: status {self.status.value} must not carry a time")
-        if self.backend == "emulated" and self.time is not None:
-            raise ValueError(f"record {self.key}: an emulated kernel is never timed")
+        if self.backend in UNTIMED and self.time is not None:
+            raise ValueError(f"record {self.key}: a kernel that is {self.backend} is never timed")
         return self
 
     @property
@@ -253,7 +256,7 @@ class Machine(Frozen):
     """The device's own name."""
     host: str = ""
     backend: str = ""
-    """`cuda`, `cpu` or `emulated`."""
+    """`cuda`, `cpu` or `simulated`."""
     arch: str = ""
     """`sm_90`, `x86_64`…"""
     versions: dict[str, str] = Field(default_factory=dict)
@@ -327,6 +330,6 @@ class Run(Frozen):
 
     @property
     def device(self) -> str:
-        """The names of the devices that it ran on, those that only emulate aside."""
-        names = [m.name for m in self.machines if m.backend != "emulated"] or [m.name for m in self.machines]
+        """The names of the devices that it ran on, those that only simulate aside."""
+        names = [m.name for m in self.machines if m.backend not in UNTIMED] or [m.name for m in self.machines]
         return " and ".join(dict.fromkeys(names))

@@ -23,11 +23,11 @@ def environment() -> dict[str, Any]:
 
 
 def machine_of(backend: str) -> Machine:
-    """The machine of a backend (`cuda`, `cpu`, `emulated`) here, under that id. Versions that cannot be had are
+    """The machine of a backend (`cuda`, `cpu`, `simulated`) here, under that id. Versions that cannot be had are
     absent."""
     return Machine(
         id=backend,
-        name="emulated" if backend == "emulated" else device_name(backend),
+        name="simulated" if backend == "simulated" else device_name(backend),
         host=platform.node(),
         backend=backend,
         arch=(gpu_arch() or "") if backend == "cuda" else platform.machine(),

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from workbench.check.case import Draw, checked_draws
 from workbench.declare import Operation
-from workbench.emulate import ORDERS
 from workbench.measure.stopping import StopRule
 
 
@@ -24,7 +23,7 @@ class Effort:
     ceilings_s: float
     """Time for the ceilings of the machine."""
     thorough: bool = True
-    """Every regime and every thread order; else the two regimes and the two orders that catch most."""
+    """Every regime; else the two that catch most."""
 
     named: bool = False
     """Only operations that name shapes for this preset take part; else those that do not have their default shape."""
@@ -34,11 +33,6 @@ class Effort:
         absent, the first without them."""
         every = checked_draws(operation)
         return every if self.thorough else tuple(dict.fromkeys((*every[:1], *every[-1:])))
-
-    @property
-    def orders(self) -> tuple[str, ...]:
-        """Thread orders under emulation."""
-        return ORDERS if self.thorough else ORDERS[1:]
 
 
 # Preset gpu with the variants of profiles/gpu_run.sh is to end within 9 minutes on an H200, tests and counters

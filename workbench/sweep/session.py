@@ -16,6 +16,7 @@ from typing import Any
 from workbench.build import check_arch
 from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import Draw
+from workbench.check.examine import ARCH
 from workbench.declare import Device, Shape, Variant, variant_key
 from workbench.declared import DeclarationError
 from workbench.execute.failures import FAILURES
@@ -94,7 +95,7 @@ REPEATED_SHARE = 0.1
 
 
 class _Sweep:
-    """The stages in their order: build, ceilings, emulation, timing, ceilings again, finish."""
+    """The stages in their order: build, ceilings, simulation, timing, ceilings again, finish."""
 
     def __init__(self, folder: RunFolder, watch: Watch) -> None:
         self.folder = folder
@@ -115,7 +116,7 @@ class _Sweep:
         self.folder.update(catalogue=self.slice)
         built = self._build()
         self._measure_ceilings()
-        self._emulate(built)
+        self._simulate(built)
         begin = time.monotonic()
         self._time(built)
         self._repeat_baselines(built, time.monotonic() - begin)
@@ -131,15 +132,17 @@ class _Sweep:
     def _build(self) -> Built:
         wanted = []
         for variant, shape in self._small_shapes():
-            if self._subject(variant, shape, "emulated").broken() is None:
-                wanted += units_for(variant, shape, self._archs(variant), emulated=self._is_emulated(variant))
+            if self._subject(variant, shape, "simulated").broken() is None:
+                checked = (ARCH,) if self._is_simulated(variant) else ()
+                wanted += units_for(variant, shape, dict.fromkeys((*self._archs(variant), *checked)))
         for case in self.cases:
             for variant in case.variants:
                 if why_unsupported(variant, case.shape) is None and "cuda" not in variant.devices:
                     # What is wrong with its plan is in the record that timing it gives.
                     with contextlib.suppress(DeclarationError):
-                        wanted += units_for(variant, case.shape, (), emulated=False)
-        return build_all(wanted, self.watch)
+                        wanted += units_for(variant, case.shape, ())
+        simulates = any(self._is_simulated(variant) for variant, _ in self._small_shapes())
+        return build_all(wanted, self.watch, simulates)
 
     def _measure_ceilings(self, when: str = "start") -> None:
         """Of every device that the run times: each is held against its own. Once at the start and once at the end,
@@ -183,27 +186,26 @@ class _Sweep:
         }
         self.folder.update_machine(machine.model_copy(update=changed))
 
-    def _emulate(self, built: Built) -> None:
+    def _simulate(self, built: Built) -> None:
         jobs = []
         for variant, shape in self._small_shapes():
-            if not self._is_emulated(variant):
+            if not self._is_simulated(variant):
                 continue
-            subject = self._subject(variant, shape, "emulated")
+            subject = self._subject(variant, shape, "simulated")
             if subject.key in self.done:
                 continue
             broken = subject.broken()
             archs = self._archs(variant)
-            verdict = (Status.CRASHED, broken) if broken else built.verdict(variant, shape, archs, emulated=True)
+            verdict = (Status.CRASHED, broken) if broken else built.verdict(variant, shape, archs)
             if verdict is not None:
                 self._append(subject.record(verdict[0], reason=verdict[1]))
             else:
-                subject = self._subject(variant, shape, "emulated", built.facts(variant, shape, archs))
-                effort = self.selection.effort()
-                draws = (Draw(subject.operation.regimes[0], 0), *effort.draws(subject.operation))
-                jobs.append(CheckJob(subject, draws, effort.orders))
+                subject = self._subject(variant, shape, "simulated", built.facts(variant, shape, archs))
+                draws = (Draw(subject.operation.regimes[0], 0), *self.selection.effort().draws(subject.operation))
+                jobs.append(CheckJob(subject, draws))
         if jobs:
-            self.watch.stage("emulate", len(jobs))
-            run_checks(jobs, self.kernels, self.selection.timeout_s, self._emulated)
+            self.watch.stage("simulate", len(jobs))
+            run_checks(jobs, self.kernels, self.selection.timeout_s, self._simulated)
 
     def _time(self, built: Built) -> None:
         pairs = [(case, device) for device in self.devices for case in self.cases]
@@ -310,8 +312,8 @@ class _Sweep:
             return tuple(dict.fromkeys((*filter(None, [gpu_arch()]), *self.selection.archs)))
         return self.selection.archs
 
-    def _is_emulated(self, variant: Variant) -> bool:
-        """Where there is no GPU, variants that run nowhere else here are executed under emulation."""
+    def _is_simulated(self, variant: Variant) -> bool:
+        """Where there is no GPU, variants that run nowhere else here are simulated."""
         return "cuda" not in self.devices and has_kernels(variant)
 
     def _journal(self) -> dict[str, dict[str, Any]]:
@@ -330,7 +332,7 @@ class _Sweep:
                 known["disturbed"] += bool(entry.get("disturbed"))
         return found
 
-    def _emulated(self, record: Record) -> None:
+    def _simulated(self, record: Record) -> None:
         self.watch.step(f"{variant_key(record.operation, record.variant, record.pass_)}: {record.status.value}")
         self._append(record)
 
@@ -352,8 +354,8 @@ def _as_known(record: Record) -> dict[str, dict[str, Any]]:
 
 
 def _backends(devices: Iterable[str]) -> tuple[str, ...]:
-    """Where records of a sweep come from: its devices, and emulation where there is no GPU among them."""
-    return (*devices,) if "cuda" in devices else (*devices, "emulated")
+    """Where records of a sweep come from: its devices, and the simulator where there is no GPU among them."""
+    return (*devices,) if "cuda" in devices else (*devices, "simulated")
 
 
 def _device(name: str) -> Device:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -136,15 +135,11 @@ def fastest_map(records: pd.DataFrame, across: str, down: str | None) -> pd.Data
             timed = timed[timed[name].isna() | (timed[name] == timed[name].max())]
     rows = []
     for _, cell in timed.groupby(chosen):
-        best, *slower = _rows(cell.sort_values("time.median_s"))
-        not_slower = [row["variant"] for row in slower if verdict_on(row, best)[0].word != "slower"]
+        best, *rest = (dict(row) for _, row in cell.sort_values("time.median_s").iterrows())
+        not_slower = [row["variant"] for row in rest if verdict_on(row, best)[0].word != "slower"]
         tied = list(dict.fromkeys([best["variant"], *not_slower]))
         winner = best["variant"] if len(tied) == 1 else TIE
         x, y = int(best[chosen[0]]), int(best[chosen[1]]) if down is not None else 1
         others = " ".join(f"{a}={n}" for a, n in sizes_of(best["shape"]).items() if a not in (across, down))
         rows.append((x, y, winner, ", ".join(tied), float(best["time.median_s"]), others))
     return pd.DataFrame(rows, columns=columns)
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]

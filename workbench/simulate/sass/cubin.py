@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from workbench.arguments import check_constant
 from workbench.foreign import reading
 from workbench.problem import Problem, unknown
 
@@ -51,6 +53,8 @@ class KernelFacts:
     """Per thread: stack frame and what its calls need."""
     constants: dict[int, bytes] = field(default_factory=dict)
     """Bank → content, for banks 2, 3 and 4."""
+    variables: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """`__constant__` variable → where it begins in bank 3, and its bytes."""
     globals: tuple[Global, ...] = ()
 
 
@@ -79,6 +83,16 @@ def kernel_of(path: Path, name: str | None) -> KernelFacts:
     if name not in found:
         raise unknown("kernel", name, found)
     return found[name]
+
+
+def with_constants(facts: KernelFacts, constants: Iterable[tuple[str, bytes]]) -> KernelFacts:
+    """The kernel as it is once these variables of constant memory hold this. Raises Problem for what does not fit."""
+    bank = bytearray(facts.constants.get(3, b""))
+    for name, content in constants:
+        at, size = facts.variables.get(name, (0, None))
+        check_constant(name, content, size)
+        bank[at : at + len(content)] = content
+    return replace(facts, constants={**facts.constants, 3: bytes(bank)}) if bank else facts
 
 
 class _Elf:
@@ -114,15 +128,15 @@ class _Elf:
     def _named(self, name: str) -> _Section | None:
         return next((section for section in self.sections if section.name == name), None)
 
-    def _read_symbols(self) -> list[tuple[str, int, int]]:
-        """(name, section, value) of each symbol."""
+    def _read_symbols(self) -> list[tuple[str, int, int, int]]:
+        """(name, section, value, size) of each symbol."""
         table, strings = self._named(".symtab"), self._named(".strtab")
         if table is None or strings is None:
             return []
         names, found = self._content(strings), []
         for at in range(0, table.size - 23, 24):
-            name, _, _, section, value, _ = struct.unpack_from("<IBBHQQ", self._content(table), at)
-            found.append((names[name : names.index(b"\0", name)].decode(), section, value))
+            name, _, _, section, value, size = struct.unpack_from("<IBBHQQ", self._content(table), at)
+            found.append((names[name : names.index(b"\0", name)].decode(), section, value, size))
         return found
 
     def _attributes(self, section: _Section) -> list[tuple[int, bytes | int]]:
@@ -187,8 +201,7 @@ class _Elf:
         return KernelFacts(
             name, self.arch, module.get((REGISTERS, name), 255), code.size, base, total,
             tuple(parameters[k] for k in sorted(parameters)), max(shared.size if shared else 0, reserved), reserved,
-            local, banks,
-            tuple(variables.values()),
+            local, banks, self._constants(), tuple(variables.values()),
         )  # fmt: skip
 
     def _globals(self) -> dict[int, Global]:
@@ -200,6 +213,13 @@ class _Elf:
                 address += -(-(section.size + 4096) // 256) * 256
         return found
 
+    def _constants(self) -> dict[str, tuple[int, int]]:
+        return {
+            name: (value, size)
+            for name, home, value, size in self._symbols
+            if size and home < len(self.sections) and self.sections[home].name == ".nv.constant3"
+        }
+
     def _relocated(self, section: _Section, variables: dict[int, Global]) -> bytes:
         """The content with the addresses of variables put in."""
         content = bytearray(self._content(section))
@@ -207,7 +227,7 @@ class _Elf:
         for at in range(0, table.size - 23 if table else 0, 24):
             assert table is not None
             offset, info, addend = struct.unpack_from("<QQq", self._content(table), at)
-            _, home, value = self._symbols[info >> 32]
+            _, home, value, _ = self._symbols[info >> 32]
             if info & 0xFFFFFFFF != ABSOLUTE_64 or home not in variables or offset + 8 > len(content):
                 continue  # a function's address: a jump through it is refused when it happens
             struct.pack_into("<Q", content, offset, variables[home].address + value + addend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from workbench.problem import Problem
 from workbench.simulate.program import Instruction, Program
 from workbench.simulate.sass.arithmetic import lower_arithmetic
 from workbench.simulate.sass.control import CONTROL
-from workbench.simulate.sass.cubin import KernelFacts, kernel_of
+from workbench.simulate.sass.cubin import KernelFacts, kernel_of, with_constants
 from workbench.simulate.sass.forms import ARITHMETIC, UNIFORM
 from workbench.simulate.sass.memory import MEMORY
 from workbench.simulate.sass.operands import ZERO, Kind, Operand
@@ -29,9 +30,10 @@ class Lowered:
     facts: KernelFacts
 
 
-def load_kernel(cubin: Path, name: str | None = None) -> Lowered:
-    """The named kernel of a cubin (or its only one) as a program. Raises Problem."""
-    facts = kernel_of(cubin, name)
+def load_kernel(cubin: Path, name: str | None = None, constants: Iterable[tuple[str, bytes]] = ()) -> Lowered:
+    """The named kernel of a cubin (or its only one) as a program; `constants` are what variables of constant memory
+    hold. Raises Problem."""
+    facts = with_constants(kernel_of(cubin, name), constants)
     return lower(facts, section_of(sections_of(disassembled(cubin), str(cubin)), facts, cubin))
 
 

@@ -1,0 +1,142 @@
+"""Ranks of a training killed at random moments: while they start, find each other, step, or write a checkpoint.
+
+Each training ends with the weights of one that nobody disturbed, and nothing of it stays.
+
+    python -m tests.campaign.ranks KILLS SEED
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+from tests.distributed.trainings import ENVIRONMENT, command, difference, left_over, ranks_of
+
+MOST_PER_TRAINING = 3
+LIMIT_S = 300.0
+"""Of a training with its restarts, on a machine that is busy with other things: what takes longer hangs."""
+TOLERANCE = 1e-12
+SIZES = (("--data", 2), ("--data", 2, "--sharded"), ("--sequence", 2), ("--pipeline", "time"))
+
+
+@dataclass
+class Tally:
+    """What happened, and what was wrong."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    """By what the rank did when it was killed."""
+    trainings: int = 0
+    restarts: int = 0
+    largest_difference: float = 0.0
+    lost_s: list[float] = field(default_factory=list)
+    """From each kill to the next step that a rank finished."""
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        return sum(self.kills.values())
+
+
+@dataclass
+class Campaign:
+    folder: Path
+    chance: random.Random
+    tally: Tally = field(default_factory=Tally)
+    typical_s: float = 8.0
+    """From a start of the ranks to the end of the training; kills come within it."""
+
+    def run(self, kills: int) -> Tally:
+        while self.tally.done < kills:
+            self._training(min(MOST_PER_TRAINING, kills - self.tally.done))
+        return self.tally
+
+    def _training(self, kills: int) -> None:
+        out = self.folder / str(self.tally.trainings)
+        self.tally.trainings += 1
+        options = (*self.chance.choice(SIZES), "--checkpoint-every", 3, "--restarts", MOST_PER_TRAINING + 1)
+        process = subprocess.Popen(
+            command(out, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**ENVIRONMENT, "STEP_PAUSE_S": "0.1"},
+        )  # fmt: skip
+        end_s = time.monotonic() + LIMIT_S
+        for _ in range(kills):
+            self._kill(out, process, end_s)
+        began_s = time.monotonic()
+        try:
+            said, error = process.communicate(timeout=max(1.0, end_s - began_s))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            self.tally.wrong.append(f"{out.name} {options}: hangs")
+            return
+        self.typical_s = 0.7 * self.typical_s + 0.3 * (time.monotonic() - began_s)
+        if process.returncode:
+            self.tally.wrong.append(f"{out.name} {options}: status {process.returncode}, {error}")
+            return
+        self.tally.restarts += json.loads(said)["restarts"]
+        off = difference(out)
+        self.tally.largest_difference = max(self.tally.largest_difference, off)
+        if not off < TOLERANCE:
+            self.tally.wrong.append(f"{out.name} {options}: weights differ by {off}")
+        if left := left_over(out):
+            self.tally.wrong.append(f"{out.name} {options}: {len(left)} processes are left")
+
+    def _kill(self, out: Path, process: subprocess.Popen[str], end_s: float) -> None:
+        """One of the ranks, after a while; nothing where the training has ended."""
+        while process.poll() is None and not ranks_of(out) and time.monotonic() < end_s:
+            time.sleep(0.05)
+        time.sleep(self.chance.uniform(0.0, self.typical_s))
+        ranks = ranks_of(out)
+        if not ranks or process.poll() is not None:
+            return
+        before = _steps(out)
+        victim = self.chance.choice(sorted(ranks))
+        doing = _doing(out, ranks[victim])
+        try:
+            ranks[victim].kill()
+        except psutil.NoSuchProcess:
+            return
+        self.tally.kills.update([doing])
+        killed_s = time.monotonic()
+        while process.poll() is None and _steps(out) <= before + 1 and time.monotonic() < end_s:
+            time.sleep(0.05)
+        self.tally.lost_s.append(time.monotonic() - killed_s)
+
+
+def _steps(out: Path) -> int:
+    """Steps of the first rank, done again or not."""
+    file = out / "rank-0.jsonl"
+    return file.read_text().count('"step"') if file.is_file() else 0
+
+
+def _doing(out: Path, rank: psutil.Process) -> str:
+    if any((out / "checkpoints").glob(".part-*")):
+        return "writing a checkpoint"
+    file = out / f"rank-{rank.environ()['RANK']}.jsonl"
+    began = file.is_file() and file.stat().st_mtime > rank.create_time()
+    return "stepping" if began else "starting"
+
+
+if __name__ == "__main__":
+    count, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    with tempfile.TemporaryDirectory(prefix="ranks-") as name:
+        began = time.monotonic()
+        found = Campaign(Path(name), random.Random(seed)).run(count)
+        took = time.monotonic() - began
+        print(f"seed {seed}: {found.done} kills in {took:.0f} s, {dict(sorted(found.kills.items()))}")
+        print(
+            f"{found.trainings} trainings, {found.restarts} restarts, difference {found.largest_difference:.1e} at most"
+        )
+        print(f"a kill cost {median(found.lost_s):.1f} s, {max(found.lost_s):.1f} s at most; wrong: {len(found.wrong)}")
+        for line in found.wrong:
+            print(" ", line)
+        sys.exit(1 if found.wrong else 0)

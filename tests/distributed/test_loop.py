@@ -1,0 +1,101 @@
+"""One rank's loop, without what starts it: pipelines, local steps, checkpoints of other ranks, and ranks that hang."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from tests.distributed.mixer import STEPS, Shifted
+from tests.distributed.ranks import on_ranks
+from tests.distributed.trainings import TASK, difference
+from workbench.distributed import checkpoint, loop
+from workbench.distributed.failure import Failure, told
+from workbench.distributed.loop import Training
+from workbench.distributed.mesh import Sizes
+
+
+def train(rank: int, size: int, *trainings: Training) -> None:
+    for number, training in enumerate(trainings):
+        os.environ["TORCHELASTIC_RESTART_COUNT"] = str(number)
+        Path(training.folder).mkdir(exist_ok=True)
+        loop.run(training)
+
+
+def test_a_pipeline_over_blocks_of_time(tmp_path: Path) -> None:
+    training = Training(TASK, str(tmp_path / "out"), STEPS, pipeline="time", parts=3)
+    on_ranks(2, train, training, folder=tmp_path / "ranks", joined=False)
+    assert difference(tmp_path / "out") < 1e-12
+
+
+def test_checkpoints_are_read_by_another_number_of_ranks(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = Training(TASK, str(out), 12, Sizes(data=2), weights="sharded", checkpoint_every=4)
+    on_ranks(2, train, first, folder=tmp_path / "first", joined=False)
+    assert sorted(path.name for path in (out / "checkpoints").iterdir()) == ["step-00000008", "step-00000012"]
+    on_ranks(1, train, replace(first, steps=STEPS, sizes=Sizes()), folder=tmp_path / "second", joined=False)
+    assert difference(out) < 1e-12
+    assert any('"resumed_at": 12' in line for line in (out / "rank-0.jsonl").read_text().splitlines())
+    assert sorted(path.name for path in (out / "checkpoints").iterdir()) == ["step-00000016", "step-00000020"]
+
+
+def test_checkpoints_of_a_pipeline_hold_every_stage(tmp_path: Path) -> None:
+    """Stages name their weights alike, each its own: a pipeline goes on from one, and so does a rank alone."""
+    pipelined = Training(TASK, str(tmp_path / "out"), 8, pipeline="time", parts=3, checkpoint_every=4)
+    on_ranks(2, train, pipelined, replace(pipelined, steps=16), folder=tmp_path / "two", joined=False)
+    alone = Training(TASK, str(tmp_path / "out"), STEPS)
+    on_ranks(1, train, alone, folder=tmp_path / "one", joined=False)
+    assert difference(tmp_path / "out") < 1e-12
+    resumed = [line for line in (tmp_path / "out" / "rank-0.jsonl").read_text().splitlines() if "resumed_at" in line]
+    assert ['"resumed_at": 8' in resumed[0], '"resumed_at": 16' in resumed[1]] == [True, True]
+
+
+def test_what_a_lost_rank_left_half_written_goes_with_the_next_checkpoint(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    half = out / "checkpoints" / ".part-step-00000003"
+    half.mkdir(parents=True)
+    (half / "__0_0.distcp").write_bytes(b"half")
+    assert checkpoint.newest(out / "checkpoints") is None
+    training = Training(TASK, str(out), 4, checkpoint_every=4)
+    on_ranks(1, train, training, folder=tmp_path / "ranks", joined=False)
+    assert [path.name for path in (out / "checkpoints").iterdir()] == ["step-00000004"]
+
+
+def hanging(rank: int, size: int, training: Training) -> None:
+    """Rank 1 hangs at step 3, for as long as the others wait for it; they fail as ranks do that somebody started."""
+    others = [Path(training.folder) / f"failed-{other}.json" for other in range(size) if other != 1]
+
+    class Hanging(Shifted):
+        def batch(self, step: int) -> tuple[Tensor, Tensor]:
+            while rank == 1 and step == 3 and not all(file.is_file() for file in others):
+                time.sleep(0.05)
+            return super().batch(step)
+
+    Path(training.folder).mkdir(exist_ok=True)
+    loop.load_task = lambda _: Hanging()  # type: ignore[assignment, return-value]
+    try:
+        loop.run(training)
+    except Exception as error:
+        if rank != 1:
+            Failure.of(error, rank).write(training.folder)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "place"),
+    [
+        (Sizes(data=2), "backward of step 3"),
+        (Sizes(data=2, sequence=2), "all_gather_into_tensor of step 3"),
+    ],
+)
+def test_a_rank_that_hangs_is_named_with_what_was_waited_for(sizes: Sizes, place: str, tmp_path: Path) -> None:
+    training = Training(TASK, str(tmp_path / "out"), STEPS, sizes, timeout_s=5.0)
+    on_ranks(sizes.ranks, hanging, training, folder=tmp_path / "ranks", joined=False)
+    failures = Failure.all_of(training.folder)
+    assert [failure.rank for failure in failures] == [0, *range(2, sizes.ranks)]
+    line = told(failures, sizes.ranks, tmp_path / "log")
+    assert line.startswith(f"rank 1 did not come: rank 0 waited in {place}: RuntimeError: ")
+    assert line.count("\n") == 0

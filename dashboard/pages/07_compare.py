@@ -132,7 +132,7 @@ def verdicts(result: Comparison, context: Context, runs: dict[str, RunSummary]) 
     picture(
         pictures.ratios(pairs),
         "ratios",
-        "Medians' ratio with its 95 % bootstrap interval, over 1 where B is slower; the band is the noise (A/A).",
+        "Medians' ratio with its 99 % bootstrap interval, over 1 where B is slower; grey is the noise of its case.",
     )
     frame(pairs, columns_of("pairs"), "pairs")
     st.markdown("##### Why")

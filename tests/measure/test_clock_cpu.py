@@ -67,7 +67,16 @@ def test_a_hot_sample_goes_over_one_set_and_flushes_nothing(steps: Steps) -> Non
     clock = CpuClock(steps, working_set_bytes=300)  # type: ignore[arg-type]
     clock.hot_repeats = 3
     assert len(clock.hot_samples(0.0)) == 1
-    assert steps.log == ["run 0"] * 4, "the first, which may find nothing, does not count"
+    assert steps.log == ["run 0"] * 5, "the first, which may find nothing, and the one after it do not count"
+
+
+def test_a_hot_evaluation_that_takes_longer_than_the_warm_up_said_is_not_repeated(steps: Steps) -> None:
+    """A clock that moves a millisecond at each look: of two hundred evaluations a sample would last half a second."""
+    clock = CpuClock(steps, working_set_bytes=300)  # type: ignore[arg-type]
+    clock.hot_repeats = 200
+    ticks = iter(range(0, 10**12, 10**6))
+    clock.hot_samples(0.0, clock=lambda: next(ticks))
+    assert clock.hot_repeats == 1 and steps.log == ["run 0"] * 3
 
 
 @pytest.mark.parametrize("has_instruction", [True, False])

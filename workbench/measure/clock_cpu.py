@@ -106,9 +106,14 @@ class CpuClock:
         return [spent * 1e-9 / repeats for spent in taken]
 
     def hot_samples(self, seconds: float, clock: Callable[[], int] = perf_counter_ns) -> list[float]:
-        """As `samples`, of the first set alone, which nothing flushes: the first evaluation is not counted."""
-        run, repeats = self._bound.run, self.hot_repeats
+        """As `samples`, of the first set alone, which nothing flushes: two evaluations are not counted. The second
+        says how many make a sample, where it takes longer than it did in the warm-up."""
+        run = self._bound.run
         run(0)
+        start = clock()
+        run(0)
+        once = max((clock() - start) * 1e-9, 1e-9)
+        repeats = self.hot_repeats = min(self.hot_repeats, max(1, round(SHORTEST_SAMPLE_S / once)))
         taken: list[int] = []
         stop = clock()
         end = stop + _nanoseconds(seconds)

@@ -13,7 +13,7 @@ from workbench.show.markup import cell_text, code
 from workbench.views.compare import Comparison, Pair
 from workbench.views.shapes import shape_text
 
-HEADINGS = ("operation", "variant", "shape", "time A", "time B", "B ÷ A (95 %)", "verdict")
+HEADINGS = ("operation", "variant", "shape", "time A", "time B", "B ÷ A (99 %)", "verdict")
 MARKS = {"slower": "🔴 slower", "faster": "🟢 faster", "same": "⚪ same", "undecided": "🟡 undecided"}
 
 

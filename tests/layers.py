@@ -19,9 +19,8 @@ LINE = (
     ("workbench.steps",),
     ("workbench.declared", "workbench.host_steps"),
     ("workbench.catalog",),
-    ("workbench.emulate.flags",),
     ("workbench.build",),
-    ("workbench.emulate", "workbench.simulate"),
+    ("workbench.simulate",),
     ("workbench.execute",),
     ("workbench.check",),
     ("workbench.measure",),
@@ -36,8 +35,7 @@ LINE = (
     ("workbench.doctor",),
     ("workbench.cli", "dashboard"),
 )
-"""Rooms of one tuple stand side by side. The longest name that fits a module is its room: how an emulated
-library is compiled (`emulate.flags`) is data that the build needs, the emulator itself needs the build."""
+"""Rooms of one tuple stand side by side. The longest name that fits a module is its room."""
 
 KERNELS_MAY_IMPORT = ("workbench.declare",)
 """All that a kernel folder needs of the workbench."""

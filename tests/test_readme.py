@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from docs import generate
+from workbench.build.cache import cache_folder
 from workbench.store.run_folder import open_run
 
 
@@ -38,7 +39,8 @@ def typed(command: str, folder: Path) -> str:
     """What a command of the recipe prints, run in `folder`; it ends well."""
     done = subprocess.run(
         [sys.executable, "-m", "workbench.cli", *command.split()],
-        capture_output=True, text=True, check=False, cwd=folder, env={**os.environ, "COLUMNS": "200"},
+        capture_output=True, text=True, check=False, cwd=folder,
+        env={**os.environ, "COLUMNS": "200", "WORKBENCH_CACHE": str(cache_folder())},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.build import EMULATED, HOST, units_of
+from workbench.build import HOST, units_of
 from workbench.catalog import BUILTIN
+from workbench.check.examine import ARCH, simulated_binaries
 from workbench.check.simulated import Request, SimulatedStation
 from workbench.declare import F64, U8, At, Call, Clear, Host, Kernel, Plan, Repeat, Shape, Step, Struct, Tensor, Turn
 from workbench.dispatch.run import TensorPlace
 from workbench.execute.load import load
 from workbench.host_steps import bound_steps
+from workbench.simulate.memory import Memory
+from workbench.simulate.plan import run_plan
 from workbench.steps import Kind, Place, kind_of, launches_of, leaves_of, unrolled
 from workbench.steps import kind as registry
 from workbench.steps.arguments import names_in
@@ -54,18 +57,30 @@ def looped(folder: Path, kind: str, rows: int = TURNS) -> Plan:
     return Plan((Clear("y"), Repeat((step,), rows)))
 
 
-@pytest.mark.parametrize(("kind", "target"), [("host", "cpu"), ("host", "emulated"), ("cuda", "emulated")])
-def test_addresses_and_numbers_move_on_with_each_turn(source: Path, kind: str, target: str) -> None:
+def assert_turned(x: Any, found: Any) -> None:
+    turns = 10 + 3 * np.arange(TURNS)
+    assert np.array_equal(found["turn"], turns)
+    assert np.array_equal(found["y"], turns[:, None].astype(np.float32) * x)
+
+
+def test_addresses_and_numbers_move_on_with_each_turn(source: Path) -> None:
     x = np.arange(1, SIZE + 1, dtype=np.float32)
-    bound = load(looped(source, kind), TENSORS, [{"x": x}], "float32", target)
+    bound = load(looped(source, "host"), TENSORS, [{"x": x}], "float32", "cpu")
     for _ in range(2):  # the second evaluation begins at the first turn again
         bound.poison()
         bound.run()
-        found = bound.outputs()
-        turns = 10 + 3 * np.arange(TURNS)
-        assert np.array_equal(found["turn"], turns)
-        assert np.array_equal(found["y"], turns[:, None].astype(np.float32) * x)
+        assert_turned(x, bound.outputs())
     bound.close()
+
+
+@pytest.mark.parametrize("kind", ["host", "cuda"])
+def test_they_do_in_the_simulator_too(source: Path, kind: str) -> None:
+    x, plan, memory = np.arange(1, SIZE + 1, dtype=np.float32), looped(source, kind), Memory()
+    memory.put("x", x)
+    for tensor in TENSORS[1:]:
+        memory.empty(tensor)
+    run_plan(plan, "float32", memory, simulated_binaries(plan, "float32"), ARCH)
+    assert_turned(x, {name: memory.array(name) for name in ("y", "turn")})
 
 
 def test_a_loop_is_what_its_steps_are_one_by_one(source: Path) -> None:
@@ -77,9 +92,9 @@ def test_a_loop_is_what_its_steps_are_one_by_one(source: Path) -> None:
 
 
 def test_what_a_loop_does_is_compiled_once(source: Path) -> None:
-    (unit,) = units_of(looped(source, "cuda", 524_288), "float32", [EMULATED])
-    assert (unit.source, unit.arch) == (source / "row.cu", EMULATED)
-    (unit,) = units_of(looped(source, "host"), "float32", [EMULATED])
+    (unit,) = units_of(looped(source, "cuda", 524_288), "float32", [ARCH])
+    assert (unit.source, unit.arch) == (source / "row.cu", ARCH)
+    (unit,) = units_of(looped(source, "host"), "float32", [ARCH])
     assert (unit.source, unit.arch) == (source / "row.cpp", HOST)
 
 
@@ -209,18 +224,22 @@ class DoubleKind(Kind[Double]):
 
 
 def test_a_kind_is_one_class_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step that no room has heard of is loaded, run, counted and looped on every target that can run it."""
+    """A step that no room has heard of is loaded, run, counted and looped wherever it can run."""
     monkeypatch.setattr(registry, "_kinds", lambda: {**KNOWN, Double: DoubleKind()})
     copy = Call(lambda x: x.clone(), ("x",), ("z",))
     tensors = (TENSORS[0], Tensor("z", (SIZE,), "float32", "output"))
     plan = Plan((copy, Repeat((Double("z"),), 3)))  # type: ignore[arg-type]
     assert launches_of(plan) == 4
-    for target in ("cpu", "emulated"):
-        bound = load(plan, tensors, [{"x": np.ones(SIZE, np.float32)}], "float32", target)
-        bound.poison()
-        bound.run()
-        assert np.array_equal(bound.outputs()["z"], np.full(SIZE, 8.0))
-        bound.close()
+    bound = load(plan, tensors, [{"x": np.ones(SIZE, np.float32)}], "float32", "cpu")
+    bound.poison()
+    bound.run()
+    assert np.array_equal(bound.outputs()["z"], np.full(SIZE, 8.0))
+    bound.close()
+    memory = Memory()
+    memory.put("x", np.ones(SIZE, np.float32))
+    memory.empty(tensors[1])
+    run_plan(plan, "float32", memory, {}, ARCH)
+    assert np.array_equal(memory.array("z"), np.full(SIZE, 8.0))
 
 
 KNOWN = registry._kinds()

@@ -6,7 +6,7 @@ anything, and importing it costs no numpy and no torch.
 
 An *operation* says what is computed, a *variant* one way to compute it. A variant's `plan` turns a shape
 and chosen settings into the exact steps: kernel launches, host functions and library calls, in order. The
-same plan is compiled by `build`, run by `execute` on a GPU, on the CPU or under emulation, counted by
+same plan is compiled by `build`, run by `execute` on a GPU or the CPU, by the simulator, counted by
 `views`, and shown in the dashboard.
 """
 
@@ -116,6 +116,11 @@ class Cost:
     """Kernel launches (library calls count what they are expected to launch); 0 for host functions."""
     serial_steps: int = 0
     """Length of the longest chain of dependent steps: T for a serial scan, about log2 T for a tree."""
+    write_allocate: int = 0
+    """Of the bytes: those of lines that a CPU reads only because an ordinary store is about to overwrite them. Memory
+    has to deliver them; a cache that holds the lines already does not. 0 for non-temporal stores, and on a GPU."""
+    kept_bytes: int = 0
+    """Of a backward pass: bytes that the forward pass must keep for it, which is what training pays in memory."""
 
     def __add__(self, other: Cost) -> Cost:
         """The cost of one computation after the other."""
@@ -126,6 +131,8 @@ class Cost:
             self.special + other.special,
             self.launches + other.launches,
             self.serial_steps + other.serial_steps,
+            self.write_allocate + other.write_allocate,
+            self.kept_bytes + other.kept_bytes,
         )
 
 
@@ -398,7 +405,7 @@ class Operation:
     axes: Mapping[str, int]
     """Every axis with the size it has where a user names none."""
     small: Mapping[str, int]
-    """Sizes for a quick check under emulation: odd, not powers of two."""
+    """Sizes for a quick check in the simulator: odd, not powers of two."""
     tensors: Callable[[Shape], tuple[Tensor, ...]]
     """Inputs and outputs with their shapes and dtypes."""
     make_inputs: Callable[[Shape, str, np.random.Generator], Arrays]
@@ -498,7 +505,7 @@ class Variant:
     """Unique within the operation's pass, in [a-z0-9_]."""
     operation: str
     devices: tuple[Device, ...]
-    """Where it runs for real. CUDA kernels are, where there is no GPU, executed under emulation as well."""
+    """Where it runs for real. CUDA kernels are, where there is no GPU, executed by the simulator as well."""
     idea: str
     """The one idea it adds, in one line."""
     plan: Callable[..., Plan]

@@ -1,6 +1,6 @@
 """A place on the host: host functions called and Python functions run over buffers that share the kernels' memory.
 
-The CPU, emulation and simulation are such places; they differ in what a kernel is there.
+The CPU and the simulator are such places; they differ in what a kernel is there.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class HostPlace:
         return 0 if array is None else int(array.itemsize)
 
     def kernel(self, source: Source, launch: Launch, arguments: list[Any]) -> Callable[[], None]:
-        raise Problem(f"{source.path.name}: a CUDA kernel does not run on the CPU; it can be emulated")
+        raise Problem(f"{source.path.name}: a CUDA kernel does not run on the CPU; it can be simulated")
 
     def host(self, source: Source, arguments: Sequence[Any]) -> Callable[[], Any]:
         """A stray access in it ends the process."""

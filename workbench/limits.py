@@ -11,7 +11,7 @@ from workbench.declare import Limits
 from workbench.problem import Problem
 
 ASSUMED_ARCH = "sm_90"
-"""What plans are made for where there is no GPU: what their kernels are checked and emulated as."""
+"""What plans are made for where there is no GPU: what their kernels are checked and simulated as."""
 MULTIPROCESSORS, MAJOR, MINOR, SHARED_OPTIN = 16, 75, 76, 97
 """CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, COMPUTE_CAPABILITY_MAJOR and _MINOR, MAX_SHARED_MEMORY_PER_BLOCK_OPTIN."""
 

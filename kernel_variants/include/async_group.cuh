@@ -1,18 +1,14 @@
 // Waiting for this thread's own asynchronous copies (async_copy.cuh) in groups, in the order in which they were begun.
-// Who needs the copies of other threads meets them at a barrier afterwards. Under emulation copies are done at once.
+// Who needs the copies of other threads meets them at a barrier afterwards.
 #pragma once
 #include "async_copy.cuh"
 
 // Everything begun since the last call is one group.
 __device__ __forceinline__ void end_group() {
-#if defined(__CUDA_ARCH__)
     asm volatile("cp.async.commit_group;" ::: "memory");
-#endif
 }
 
 // Until all but the latest LATEST groups are there.
 template <int LATEST> __device__ __forceinline__ void wait_for_groups() {
-#if defined(__CUDA_ARCH__)
     asm volatile("cp.async.wait_group %0;" ::"n"(LATEST) : "memory");
-#endif
 }

@@ -2,8 +2,6 @@
 #pragma once
 
 #include "affine.cuh"
-
-#if defined(__CUDA_ARCH__)
 #include <cub/warp/warp_scan.cuh>
 
 struct Compose {
@@ -20,14 +18,3 @@ __device__ __forceinline__ Affine cub_warp_scan(Affine own) {
     Scan(none).InclusiveScan(own, scanned, Compose());
     return scanned;
 }
-#else
-// Under emulation, which cannot read CUB's headers, the same exchange: what is tested there is the kernel around it.
-__device__ __forceinline__ Affine cub_warp_scan(Affine own) {
-    for (int distance = 1; distance < 32; distance *= 2) {
-        const Affine earlier = {__shfl_up_sync(0xffffffffu, own.a, distance),
-                                __shfl_up_sync(0xffffffffu, own.b, distance)};
-        if ((int)threadIdx.x % 32 >= distance) own = compose(own, earlier);
-    }
-    return own;
-}
-#endif

@@ -16,24 +16,13 @@ __device__ __forceinline__ unsigned draw_ticket(unsigned *next) { return atomicA
 
 // By one thread, after its warp's stores and a __syncwarp().
 __device__ __forceinline__ void release(unsigned *flag, unsigned progress) {
-#if defined(__CUDA_ARCH__)
     asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(flag), "r"(progress) : "memory");
-#else
-    __threadfence();
-    atomicExch(flag, progress);
-#endif
 }
 
 __device__ __forceinline__ unsigned acquire(unsigned *flag) {
-#if defined(__CUDA_ARCH__)
     unsigned progress;
     asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(progress) : "l"(flag) : "memory");
     return progress;
-#else
-    const unsigned progress = *(volatile unsigned *)flag;
-    __threadfence();
-    return progress;
-#endif
 }
 
 // By a whole warp: waits until the tile has come as far as `least`, and says how far it is.

@@ -7,38 +7,26 @@
 #include "backoff.cuh"
 
 struct Mbarrier {
-    unsigned long long word; // opaque on a GPU; on the host: arrivals so far, and above them the count of a phase
+    unsigned long long word; // opaque
 
     // By one thread, before a __syncthreads() that all who use it pass.
     __device__ __forceinline__ void init(unsigned count) {
-#if defined(__CUDA_ARCH__)
         asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(address()), "r"(count) : "memory");
-#else
-        word = (unsigned long long)count << 32;
-#endif
     }
 
     // What this thread wrote before is seen by who waits for the phase.
     __device__ __forceinline__ void arrive() {
-#if defined(__CUDA_ARCH__)
         asm volatile("{\n .reg .b64 phase;\n mbarrier.arrive.shared.b64 phase, [%0];\n}" ::"r"(address()) : "memory");
-#else
-        atomicAdd(&word, 1ull);
-#endif
     }
 
     // Arrives by itself, later: when all asynchronous copies that this thread has begun have landed.
     __device__ __forceinline__ void arrive_when_copied() {
-#if defined(__CUDA_ARCH__)
         asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" ::"r"(address()) : "memory");
-#else
-        arrive();
-#endif
     }
 
     __device__ __forceinline__ void wait(unsigned parity) {
         while (!ended(parity)) {
-#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ < 900 // from sm_90 on the hardware sleeps in try_wait
+#if __CUDA_ARCH__ < 900 // from sm_90 on the hardware sleeps in try_wait
             backoff();
 #endif
         }
@@ -46,7 +34,6 @@ struct Mbarrier {
 
   private:
     __device__ __forceinline__ bool ended(unsigned parity) {
-#if defined(__CUDA_ARCH__)
         unsigned done;
 #if __CUDA_ARCH__ >= 900
         asm volatile("{\n .reg .pred p;\n mbarrier.try_wait.parity.shared.b64 p, [%1], %2;\n selp.u32 %0, 1, 0, p;\n}"
@@ -60,13 +47,7 @@ struct Mbarrier {
                      : "memory");
 #endif
         return done;
-#else
-        const unsigned long long now = *(volatile unsigned long long *)&word;
-        return (((unsigned)now / (unsigned)(now >> 32)) & 1) != parity;
-#endif
     }
 
-#if defined(__CUDA_ARCH__)
     __device__ __forceinline__ unsigned address() { return (unsigned)__cvta_generic_to_shared(this); }
-#endif
 };

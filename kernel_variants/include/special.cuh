@@ -4,28 +4,16 @@
 // 1/x cost some ten instructions more, to be right for arguments that the callers here never have.
 #pragma once
 
-#if !defined(__CUDA_ARCH__)
-#include <math.h>
-#endif
-
 // 2^x; for x below -126 the result is 0.
 __device__ __forceinline__ float fast_exp2(float x) {
-#if defined(__CUDA_ARCH__)
     float y;
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
-#else
-    return x < -126.0f ? 0.0f : exp2f(x);
-#endif
 }
 
 // 1 / x for normal x.
 __device__ __forceinline__ float fast_reciprocal(float x) {
-#if defined(__CUDA_ARCH__)
     float y;
     asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
-#else
-    return 1.0f / x;
-#endif
 }

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tests.bench.figure import Figure
-from tests.kernels.emulated_case import NUMPY_DTYPE, catalog
+from tests.kernels.executed import NUMPY_DTYPE, catalog
 from tests.simulate.simulated_case import ARCH, Case, binaries
 from workbench.declare import Shape
 from workbench.simulate.launch import Options

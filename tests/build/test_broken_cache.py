@@ -25,7 +25,7 @@ def units(folder: Path) -> list[Unit]:
     (folder / "one.cu").write_text(KERNEL)
     (folder / "two.cpp").write_text(HOST)
     cuda = folder / "one.cu"
-    return [Unit(cuda, "float32", (), "sm_90"), Unit(cuda, "float32", (), "emulated"),
+    return [Unit(cuda, "float32", (), "sm_90"), Unit(cuda, "float32", (), "sm_89"),
             Unit(folder / "two.cpp", "float32", (), "host")]  # fmt: skip
 
 

@@ -140,23 +140,6 @@ def test_host_code_becomes_a_library_that_runs(kernels: Path) -> None:
     assert built(unit).cached
 
 
-def test_a_cuda_source_compiles_for_emulation_and_depends_on_its_headers(kernels: Path) -> None:
-    unit = scale(kernels, arch="emulated")
-    library = built(unit)
-    assert library.path.suffix == ".so" and b"scale" in library.path.read_bytes()
-    assert built(unit).cached
-    (kernels.parent / "include" / "factor.cuh").write_text("#pragma once\n#define FACTOR 3.0f\n")
-    assert not built(unit).cached
-
-
-def test_a_failure_under_emulation_names_the_line_of_the_cuda_source(kernels: Path) -> None:
-    (kernels / "broken.cu").write_text('extern "C" __global__ void broken(int *p) {\n    *p = missing;\n}\n')
-    unit = Unit(kernels / "broken.cu", "float32", (), "emulated")
-    failure = build_units([unit])[unit]
-    assert isinstance(failure, CompileFailure)
-    assert f"{kernels / 'broken.cu'}:2:" in failure.message and "missing" in failure.message
-
-
 def test_a_host_failure_names_file_and_line(kernels: Path) -> None:
     (kernels / "broken.cpp").write_text('extern "C" void broken() {\n    missing();\n}\n')
     unit = Unit(kernels / "broken.cpp", "float32", (), "host")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workbench.build import toolkit
-from workbench.build.ptx import compile_ptx
+from workbench.build.nvrtc import compile_cuda
 
 HEADERS = sorted(path.name for path in toolkit.DEVICE_HEADERS.iterdir())
 KERNEL = """
@@ -19,8 +19,8 @@ extern "C" __global__ void kernel(float *y, int n) {
 def compiled(headers: list[str], body: str = "1.0f") -> str:
     includes = "".join(f"#include <{name}>\n" for name in headers)
     options = ["--gpu-architecture=compute_90", "--std=c++17"]
-    options += [f"--include-path={folder}" for folder in toolkit.device_folders()]
-    made = compile_ptx("kernel.cu", (includes + KERNEL.replace("BODY", body)).encode(), options)
+    include = [str(folder) for folder in toolkit.device_folders()]
+    made = compile_cuda("kernel.cu", includes + KERNEL.replace("BODY", body), options, include, "ptx")
     return "" if made.code is not None else made.log
 
 

@@ -118,7 +118,7 @@ def test_without_nvdisasm_it_builds_and_the_facts_say_what_to_install(
 
 
 def test_host_units_have_names_and_no_figures(tmp_path: Path) -> None:
-    unit = Unit(tmp_path / "scan.cu", "float32", (), "emulated")
+    unit = Unit(tmp_path / "scan.cu", "float32", (), "host")
     fact = facts_of(unit, Binary(tmp_path / "scan.so", False, ""), launch(unit, "scan", 64))
-    assert (fact.arch, fact.kernel, fact.block_threads) == ("emulated", "scan", 64)
+    assert (fact.arch, fact.kernel, fact.block_threads) == ("host", "scan", 64)
     assert fact.registers is None and fact.occupancy_theoretical is None and fact.sass_mix == {}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from workbench.build import build_units
 from workbench.build.ptx import ptx_of_units
 from workbench.build.units import Binary, NoSource, Unit
 
@@ -33,3 +34,17 @@ def test_what_is_stored_is_the_compilers_text_and_is_found_again(tmp_path: Path)
 def test_a_missing_source_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(NoSource, match=r"absent\.cu: no such source"):
         built(tmp_path / "absent.cu")
+
+
+def test_what_a_cubin_was_made_from_is_kept_and_is_the_same_as_ptx_alone(tmp_path: Path) -> None:
+    source = tmp_path / "thrice.cu"
+    source.write_text('extern "C" __global__ void thrice(float* x) { x[threadIdx.x] *= 3.f; }')
+    units = [Unit(source, dtype, (), "sm_90") for dtype in ("float32", "bfloat16")]
+    assert all(isinstance(cubin, Binary) for cubin in build_units(units, jobs=2).values())
+    for unit in units:
+        beside = ptx_of_units([unit])[unit]
+        assert isinstance(beside, Binary) and beside.cached
+        text = beside.path.read_text()
+        beside.path.unlink()
+        alone = ptx_of_units([unit])[unit]
+        assert isinstance(alone, Binary) and not alone.cached and alone.path.read_text() == text

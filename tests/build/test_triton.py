@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from workbench.build import EMULATED, CompileFailure, Unit, build_unit, triton_source, unit_of
+from workbench.build import Binary, CompileFailure, Unit, build_unit, triton_source, unit_of
 from workbench.build.catalogue import build_catalogue
 from workbench.build.ptx import ptx_of_units
 from workbench.catalog import load_catalog
+from workbench.check.case import Draw
+from workbench.check.examine import ExaminingStation
 from workbench.declare import F64, I8, I16, I32, U8, U16, U32, U64, TritonKernel
-from workbench.problem import Problem
 from workbench.steps import kind_of
+from workbench.sweep.selection import small_shape
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "triton_scan"
 KERNEL = EXAMPLE / "row_scan" / "row_scan_kernel.py"
@@ -57,9 +59,14 @@ def test_where_triton_is_missing_it_is_unsupported_with_the_line(monkeypatch: py
     assert row.status == "unsupported" and "-m pip install triton" in (row.reason or ""), row
 
 
-def test_emulation_refuses_it() -> None:
-    failure = build_unit(Unit(KERNEL, "float32", DEFINES, EMULATED, "row_scan", TYPES))
-    assert isinstance(failure, CompileFailure) and "a Triton kernel is not emulated" in failure.message
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_example_is_right_in_the_simulator_under_every_checker(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("triton", reason="triton is not installed: pip install triton")
+    monkeypatch.setattr("workbench.check.examine.limit_memory", lambda _: None)
+    operation = load_catalog(EXAMPLE).operation("row_scan")
+    station = ExaminingStation(EXAMPLE, "row_scan/triton", 0)
+    found = station.check(small_shape(operation, dtype), {"block": 512, "warps": 4}, (Draw(operation.regimes[0], 0),))
+    assert found.right and found.comparison is not None, found.reason
 
 
 SCALARS = """
@@ -89,6 +96,23 @@ def test_every_scalar_has_a_type_of_triton(tmp_path: Path) -> None:
     assert not isinstance(built, CompileFailure), built.message
 
 
-def test_its_ptx_is_refused_in_a_line() -> None:
-    with pytest.raises(Problem, match=r"row_scan_kernel\.py: PTX that Triton makes is not executed"):
-        ptx_of_units([Unit(KERNEL, "float32", DEFINES, "sm_90", "row_scan", TYPES)])
+@pytest.mark.usefixtures("cache")
+def test_its_ptx_comes_with_the_cubin_or_alone_and_says_what_a_launch_needs() -> None:
+    pytest.importorskip("triton", reason="triton is not installed: pip install triton")
+    unit = Unit(KERNEL, "float32", DEFINES, "sm_90", "row_scan", TYPES)
+    cubin = build_unit(unit)
+    beside = ptx_of_units([unit])[unit]
+    assert isinstance(cubin, Binary) and isinstance(beside, Binary) and beside.cached
+    text = beside.path.read_text()
+    assert ".visible .entry row_scan(" in text and beside.launch_needs == cubin.launch_needs != (0, 0)
+    beside.path.unlink()
+    alone = ptx_of_units([unit])[unit]
+    assert isinstance(alone, Binary) and not alone.cached and alone.path.read_text() == text
+    assert alone.launch_needs == cubin.launch_needs
+
+
+def test_where_triton_is_missing_so_is_its_ptx(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_source.importlib.util, "find_spec", lambda name: None)
+    unit = Unit(KERNEL, "float32", DEFINES, "sm_90", "row_scan", TYPES)
+    made = ptx_of_units([unit])[unit]
+    assert isinstance(made, CompileFailure) and made.lacking and "-m pip install triton" in made.message

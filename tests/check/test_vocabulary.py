@@ -1,4 +1,4 @@
-"""Roles, tolerances and arguments mean the same wherever a plan is evaluated: on the CPU, emulated and simulated."""
+"""Roles, tolerances and arguments mean the same wherever a plan is evaluated: on the CPU and simulated."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
 from workbench.check.direct import DirectStation
-from workbench.check.emulated import EmulatedStation
-from workbench.check.examine import SimulatedStation
+from workbench.check.examine import ExaminingStation
 from workbench.declare import Call, Plan, Shape, Tolerance
 from workbench.declared import DeclarationError
 from workbench.execute.load import load
@@ -98,14 +97,13 @@ def test_every_role_and_every_argument_arrives_on_the_cpu(tmp_path: Path) -> Non
     assert found.right, found.reason
 
 
-def test_every_role_and_every_argument_arrives_under_emulation(tmp_path: Path) -> None:
-    found = EmulatedStation(kernels(tmp_path), "probe/kernel").check(SHAPE, {}, DRAWS)
-    assert found.right, found.reason
-
-
-def test_every_role_and_every_argument_arrives_as_compiled(tmp_path: Path) -> None:
-    found = SimulatedStation(kernels(tmp_path), "probe/kernel").check(SHAPE, {}, DRAWS)
-    assert found.right, found.reason
+@pytest.mark.parametrize("shape", [SHAPE, Shape.of(N=300)], ids=["small", "another"])
+def test_every_role_and_every_argument_arrives_as_compiled(
+    tmp_path: Path, shape: Shape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.check.examine.limit_memory", lambda _: None)
+    found = ExaminingStation(kernels(tmp_path), "probe/kernel", 0).check(shape, {}, DRAWS)
+    assert found.right and found.comparison is not None and found.notes == (), found.reason
 
 
 RETURNED = Plan(

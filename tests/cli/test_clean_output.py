@@ -21,7 +21,7 @@ FAULTY = str(Path(__file__).parent.parent / "sweep" / "faulty")
     [
         ("sweep", "--device", "cpu", "--preset", "small"),
         ("check",),
-        ("check", "--device", "emulated", "--variants", "kernel"),
+        ("check", "--device", "simulated", "--variants", "kernel"),
         ("list",),
         ("build", "--arch", "sm_90"),
     ],
@@ -38,7 +38,7 @@ def test_json_stays_json_whatever_prints(workbench: Run, arguments: tuple[str, .
 def test_records_of_what_printed_are_all_there(workbench: Run) -> None:
     done = workbench("sweep", "--device", "cpu", "--preset", "small", "--kernels", TALKATIVE, "--json")
     found = {r["variant"]: (r["backend"], r["status"]) for r in json.loads(done.stdout)["records"]}
-    assert found == {"plain": ("cpu", "ok"), "kernel": ("emulated", "ok")}
+    assert found == {"plain": ("cpu", "ok"), "kernel": ("simulated", "ok")}
 
 
 def test_a_pipe_ends_with_the_sweep(tmp_path: Path) -> None:

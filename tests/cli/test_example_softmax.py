@@ -13,7 +13,7 @@ SOFTMAX = str(Path(__file__).parents[2] / "examples" / "softmax")
 def test_list_names_its_variants_and_how_they_run(workbench: Run) -> None:
     rows = json.loads(workbench("list", "--kernels", SOFTMAX, "--json").stdout)
     assert [(r["operation"], r["variant"]) for r in rows] == [("softmax", "eager"), ("softmax", "row_block")]
-    assert rows[0]["backend_here"] in ("cpu", "cuda") and rows[1]["backend_here"] in ("emulated", "cuda")
+    assert rows[0]["backend_here"] in ("cpu", "cuda") and rows[1]["backend_here"] in ("simulated", "cuda")
     assert rows[1]["settings"] == {"block": [128, 256, 64]}
 
 
@@ -36,6 +36,6 @@ def test_sweep_times_and_prints_its_ladder(workbench: Run, tmp_path: Path) -> No
     done = workbench("sweep", "--kernels", SOFTMAX, "--rows", "64", "--columns", "256,1024", "--device", "cpu")
     assert done.returncode == 0, done.stderr
     assert "rows=64 columns=256" in done.stdout
-    assert "row_block" in done.stdout and "emulation" in done.stdout and "noise (A/A)" in done.stdout
+    assert "row_block" in done.stdout and "simulated" in done.stdout and "noise (A/A)" in done.stdout
     runs = list((tmp_path / "profiles").iterdir())
     assert len(runs) == 1 and (runs[0] / "records.parquet").is_file()

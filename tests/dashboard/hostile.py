@@ -42,7 +42,7 @@ def hostile_run(profiles: Path) -> RunFolder:
     )  # fmt: skip
     table = CounterTable()
     for number, operation in enumerate(("scan", WORD)):
-        for place, (variant, backend) in enumerate(((f"serial{WORD}", "cpu"), ("eager", "cpu"), (WORD, "emulated"))):
+        for place, (variant, backend) in enumerate(((f"serial{WORD}", "cpu"), ("eager", "cpu"), (WORD, "simulated"))):
             for size in (3, 5):
                 folder.append(_record(f"k{number}-{place}-{size}", operation, variant, backend, size))
             record = _record(f"k{number}-{place}", operation, variant, backend)

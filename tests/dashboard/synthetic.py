@@ -106,7 +106,7 @@ def synthetic_records(
     seed: int = 0,
     samples: int = 20,
 ) -> Iterator[Record]:
-    """Records of every made-up variant; on the CPU the CUDA ones are emulated, with what they compile to."""
+    """Records of every made-up variant; on the CPU the CUDA ones are simulated, with what they compile to."""
     random = np.random.default_rng(seed)
     for operation, variants in MADE.items():
         for made in variants:
@@ -127,7 +127,7 @@ def _record(
     elif "cpu" in made.backends and not on_gpu:
         backend = "cpu"
     else:
-        backend = "emulated" if "cuda" in made.backends else "cpu"
+        backend = "simulated" if "cuda" in made.backends else "cpu"
     T, elements = shape["T"], shape["B"] * shape["T"] * shape["H"]
     element_bytes = 4 if shape["dtype"] == "float32" else 2
     moved = int(made.traffic(T) * elements * element_bytes)
@@ -149,7 +149,7 @@ def _record(
     }  # fmt: skip
     if on_gpu and backend != "cuda":
         return Record(**{**fields, "status": Status.UNSUPPORTED, "reason": "runs on a CPU only", "error": None})
-    if backend == "emulated":
+    if backend == "simulated":
         return Record(**fields)
     ceilings = GPU_CEILINGS if on_gpu else CPU_CEILINGS
     bandwidth = max(v for k, v in ceilings.items() if "bytes" in k)

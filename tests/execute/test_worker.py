@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from workbench.declared import DeclarationError
-from workbench.emulate import EmulationFault
 from workbench.execute.bound import Violation
 from workbench.execute.failures import LacksModule, WorkerCrashed, WorkerTimeout
 from workbench.execute.host_memory import GuardBroken
@@ -28,8 +27,7 @@ RAISED: dict[str, Exception] = {
     "source": SourceError("does not compile"),
     "guard": GuardBroken("wrote outside h"),
     "violation": Violation("changed its input"),
-    "emulation": EmulationFault("stray_read", "scan", (1, 2, 3), None, "read outside h"),
-    "like_a_fault": ValueError("EmulationFault: stray_read: kernel scan"),
+    "like_a_violation": ValueError("Violation: changed its input"),
 }
 
 
@@ -82,23 +80,14 @@ def test_calls_are_answered_by_the_same_object_elsewhere(worker: Worker) -> None
         ("declaration", DeclarationError, "write a tuple"),
         ("source", SourceError, "does not compile"),
         ("violation", Violation, "changed its input"),
-        ("emulation", EmulationFault, r"^stray_read: kernel scan, block \(1, 2, 3\): read outside h$"),
         ("module", LacksModule, "^no module no_such_package$"),
-        ("like_a_fault", WorkerCrashed, "EmulationFault: stray_read"),
+        ("like_a_violation", WorkerCrashed, "Violation: changed its input"),
     ],
 )
 def test_failures_keep_their_kind(worker: Worker, kind: str, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text) as raised:
         worker.call("fault", kind, timeout_s=60)
     assert type(raised.value) is error
-    worker.close()
-
-
-def test_an_emulation_fault_keeps_what_it_is_made_of(worker: Worker) -> None:
-    with pytest.raises(EmulationFault) as raised:
-        worker.call("fault", "emulation", timeout_s=60)
-    fault = raised.value
-    assert (fault.kind, fault.kernel, fault.block, fault.thread) == ("stray_read", "scan", (1, 2, 3), None)
     worker.close()
 
 

@@ -1,4 +1,4 @@
-"""Every CUDA variant on the GPU against float64, at the sizes of emulation and at real ones."""
+"""Every CUDA variant on the GPU against float64, at the sizes of the simulator and at real ones."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.kernels.emulated_case import ORDERS, Case, covering, other_settings
+from tests.kernels.executed import ORDERS, Case, covering, other_settings
 from workbench.declare import Shape, Variant
 
 SIZES = {"B": (1, 3), "T": (1, 2, 31, 32, 33, 1000, 4097), "H": (1, 3, 32, 65, 256)}
@@ -29,5 +29,5 @@ def large_cases(variants: Sequence[Variant]) -> list[Case]:
     return [
         Case(variant.key, shape, "slow", order)
         for variant in variants
-        for shape, order in zip(shapes, ("shuffled", "reversed"), strict=True)
+        for shape, order in zip(shapes, ("mixed", "delayed"), strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Every CUDA rung of the gated scan, found in the catalogue, executed on the host and held against float64."""
+"""Every CUDA rung of the gated scan, found in the catalogue, simulated and held against float64."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.kernels.emulated_case import ORDERS, Case, check, of_kind
+from tests.kernels.executed import ORDERS, Case, check, of_kind
 from tests.kernels.scan_cases import cases, cases_of_settings, large_cases
 from workbench.declare import Kernel, Shape
 

@@ -1,4 +1,4 @@
-"""The gates of include/gates.cuh with the errors that a GPU's special functions have, which emulation does not.
+"""The gates of include/gates.cuh with the errors that a GPU's special functions have, which the simulator does not.
 
 The equations are repeated here in float32 numpy with every 2^x off by up to 2 ulp and every 1/x by 1 ulp (PTX ISA:
 ex2.approx, rcp.approx), at random and, worse for a long memory, always the same way.

@@ -1,4 +1,4 @@
-"""Every variant of the layer, found in the catalogue, executed on the host and held against float64."""
+"""Every variant of the layer, found in the catalogue, executed here and held against float64."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.kernels.emulated_case import ORDERS, Case, catalog, check, covering, of_kind, other_settings, run
+from tests.kernels.executed import ORDERS, Case, catalog, check, covering, of_kind, other_settings, run
 from workbench.declare import Kernel, Shape, Variant
 
-VARIANTS = [v for v in catalog().variants["layer"] if v.factors.get("peer") != "yes"]
+VARIANTS = [v for v in catalog().select(["layer"], passes=["forward"]) if v.factors.get("peer") != "yes"]
 OF_CUDA = of_kind("layer", Kernel)
 SIZES = {"B": (1, 3), "T": (1, 2, 31, 33, 130), "D": (1, 19, 40), "H": (1, 32, 65), "O": (17, 32)}
 LARGEST = 2_500_000
@@ -28,7 +28,7 @@ def cases(variants: Sequence[Variant], orders: Sequence[str]) -> list[Case]:
     return [c for c in found if c.regime != "saturated" or c.shape["B"] * c.shape["T"] * c.shape["H"] > 1]
 
 
-@pytest.mark.parametrize("case", cases([v for v in VARIANTS if v not in OF_CUDA], ("forward",)), ids=str)
+@pytest.mark.parametrize("case", cases([v for v in VARIANTS if v not in OF_CUDA], ("in_order",)), ids=str)
 def test_is_right_on_the_cpu(case: Case) -> None:
     check(case)
 
@@ -60,12 +60,12 @@ def test_tiles_of_time_pass_their_states_on(variant: Variant, resident_blocks: i
 def test_a_state_is_the_same_bits_whatever_the_timing(variant: Variant) -> None:
     """A tile repeats the very operations of the tiles before it, from whichever of them it starts.
 
-    One block at a time, every tile starts from the one before it; shuffled, some start three tiles back.
+    One block at a time, every tile starts from the one before it; mixed, some start tiles back.
     """
     shape = Shape.of(dtypes(variant)[0], B=1, T=3000, D=3, H=130, O=1)
     found = [
         run(Case(variant.key, shape, "slow", order), resident_blocks)
-        for resident_blocks, order in ((1, "forward"), (6, "shuffled"), (24, "shuffled"))
+        for resident_blocks, order in ((1, "in_order"), (6, "mixed"), (24, "mixed"))
     ]
     for results in found[1:]:
         for name, result in results.items():

@@ -1,13 +1,13 @@
-"""Every variant of the projection, found in the catalogue, executed on the host and held against float64."""
+"""Every variant of the projection, found in the catalogue, executed here and held against float64."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.kernels.emulated_case import Case, catalog, check, covering, other_settings
+from tests.kernels.executed import Case, catalog, check, covering, other_settings
 from workbench.declare import Shape
 
-VARIANTS = catalog().variants["projection"]
+VARIANTS = catalog().select(["projection"], passes=["forward"])
 SIZES = {"B": (1, 3), "T": (1, 2, 31, 130), "H": (1, 5, 33), "O": (1, 17, 65)}
 LARGEST = 30_000
 """Multiply-adds of a case."""

@@ -37,7 +37,7 @@ def test_a_source_is_numbered_and_its_head_says_idea_traffic_and_what_improves(s
     used = [
         variant.rung
         for variant in load_catalog()
-        if any(path == source for path in rungs.sources(variant, load_catalog().operations[variant.operation]))
+        if any(path == source for path in rungs.sources(variant, load_catalog().operation_of(variant)))
     ]
     assert int(number[1]) in used, f"no rung {number[1]} uses it, but {used} do"
     head = re.match(r"(?://.*\n)+", source.read_text())

@@ -1,4 +1,4 @@
-"""Every CUDA rung of the scan, found in the catalogue, executed on the host and held against float64."""
+"""Every CUDA rung of the scan, found in the catalogue, simulated and held against float64."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.kernels.emulated_case import ORDERS, Case, check, of_kind, run
+from tests.kernels.executed import ORDERS, Case, check, of_kind, run
 from tests.kernels.scan_cases import cases, cases_of_settings, large_cases
 from workbench.declare import Kernel, Shape
 
@@ -61,6 +61,6 @@ def test_the_fixed_order_yields_the_same_bits_whatever_the_timing() -> None:
     shape = Shape.of("float32", B=2, T=9000, H=3)
     case = Case("scan/look_back_fixed", shape, "slow")
     first = run(case)["h"].value
-    for resident_blocks, order in ((1, "forward"), (3, "shuffled"), (16, "reversed"), (None, "shuffled")):
+    for resident_blocks, order in ((1, "in_order"), (3, "mixed"), (16, "delayed"), (None, "mixed")):
         again = run(Case(case.variant, shape, "slow", order), resident_blocks)["h"].value
         assert np.array_equal(first.view(np.uint32), again.view(np.uint32)), (resident_blocks, order)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernels.emulated_case import Case, check, of_kind, run
+from tests.kernels.executed import Case, check, of_kind, run
 from tests.kernels.scan_cases import cases
 from workbench.declare import Call, Shape
 
@@ -12,7 +12,7 @@ LOSES_DIGITS = "scan/log_space"
 VARIANTS = [v for operation in ("scan", "gated_scan") for v in of_kind(operation, Call) if v.key != LOSES_DIGITS]
 
 
-@pytest.mark.parametrize("case", cases(VARIANTS, orders=("forward",)), ids=str)
+@pytest.mark.parametrize("case", cases(VARIANTS, orders=("in_order",)), ids=str)
 def test_is_right(case: Case) -> None:
     check(case)
 

@@ -76,3 +76,24 @@ def test_earlier_samples_count_and_are_not_repeated() -> None:
     blocks: list[tuple[str, int]] = []
     interleave([done, half], RULE, on_block=lambda c, block, spent: blocks.append((c.name, len(block))))
     assert blocks == [("half", 1), ("half", 1)] and len(half.samples_s) == 6
+
+
+def test_a_disturbed_block_is_taken_again_within_a_budget() -> None:
+    log: list[str] = []
+    one = Contender("one", Scripted("one", log))
+    disturbed = iter([True, False, True, True, *[False] * 20])
+    kept: list[int] = []
+    interleave(
+        [one], RULE, on_block=lambda c, block, spent: kept.append(len(block)), disturbed=lambda c: next(disturbed)
+    )
+    assert one.kept == [False, True, False, False, *[True] * 6]
+    assert len(one.samples_s) == len(kept) == 7 and len(log) == 10
+
+
+def test_what_stays_disturbed_counts_once_the_budget_is_spent() -> None:
+    log: list[str] = []
+    one = Contender("one", Wavering("one", log))
+    rule = StopRule(min_samples=6, min_seconds=0.0, spread=0.01, cap_seconds=0.02)
+    interleave([one], rule, disturbed=lambda c: True)
+    assert not all(one.kept) and any(one.kept)
+    assert one.set_aside_s <= rule.cap_seconds and one.stopped_by is not None

@@ -137,6 +137,8 @@ def test_a_wrong_kernel_has_no_time() -> None:
     with pytest.raises(ValidationError, match="must not carry a time"):
         record(status=Status.INCORRECT)
     with pytest.raises(ValidationError, match="never timed"):
+        record(backend="simulated")
+    with pytest.raises(ValidationError, match="never timed"):
         record(backend="emulated")
 
 

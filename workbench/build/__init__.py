@@ -5,10 +5,9 @@ from workbench.build.compile import all_built, build_or_raise, build_unit, build
 from workbench.build.facts import facts_of, kernels_of, listing_of, listings_of
 from workbench.build.messages import first_errors
 from workbench.build.occupancy import Occupancy, OccupancyPoint, occupancy, sweep
-from workbench.build.units import EMULATED, HOST, Binary, CompileFailure, Unit, unit_of, unit_of_source, units_of
+from workbench.build.units import HOST, Binary, CompileFailure, Unit, unit_of, unit_of_source, units_of
 
 __all__ = [
-    "EMULATED",
     "HOST",
     "Binary",
     "CompileFailure",

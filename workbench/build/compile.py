@@ -16,7 +16,8 @@ from workbench.build.headers import SourceReader
 from workbench.build.host import HOST_FLAGS, compile_host, compiler_identity, host_compiler
 from workbench.build.messages import first_errors
 from workbench.build.nvrtc import Compilation, compile_cuda, options_of, options_text
-from workbench.build.units import EMULATED, HOST, Binary, CompileFailure, NoSource, Unit
+from workbench.build.ptx import ptx_entry, publish_ptx
+from workbench.build.units import HOST, Binary, CompileFailure, NoSource, Unit
 from workbench.build.worker import Worker
 from workbench.problem import Problem, SourceError
 
@@ -37,6 +38,8 @@ class _Task:
     flags: tuple[str, ...]
     include: tuple[Path, ...]
     target: Path
+    ptx: Path | None = None
+    """Where the cache keeps the PTX that a cubin was made from."""
 
 
 def build_units(units: Iterable[Unit], jobs: int | None = None, progress: Progress | None = None) -> dict[Unit, Built]:
@@ -57,7 +60,7 @@ def build_units(units: Iterable[Unit], jobs: int | None = None, progress: Progre
             progress(unit, built)
 
     for unit in dict.fromkeys(units):
-        refused = _refused(unit)
+        refused = triton_source.refused(unit)
         if refused is not None:
             finished(unit, refused)
             continue
@@ -139,18 +142,8 @@ def all_built(
     return binaries
 
 
-def _refused(unit: Unit) -> CompileFailure | None:
-    """Why a Triton function is not compiled at all."""
-    if not unit.function:
-        return None
-    if unit.arch == EMULATED:
-        return CompileFailure(unit, f"{unit.source}: error: a Triton kernel is not emulated: a GPU executes it")
-    lacking = triton_source.missing()
-    return None if lacking is None else CompileFailure(unit, f"{unit.source}: error: {lacking}", lacking=True)
-
-
 def _is_cuda(unit: Unit) -> bool:
-    return unit.arch not in (HOST, EMULATED)
+    return unit.arch != HOST
 
 
 def _cores() -> int:
@@ -174,6 +167,7 @@ class _Compilers:
             made = compile_cuda(*arguments, instance=task.unit.instance)
             if made.code is not None:
                 target.write_bytes(made.code)
+                target.with_suffix(".ptx").write_bytes(made.ptx)
             return made
         worker = self._idle.get()
         try:
@@ -194,58 +188,46 @@ def _task(unit: Unit, reader: SourceReader) -> _Task:
     project = unit.project_folders()
     if unit.function:
         key = cache.digest([*triton_source.identity(unit), reader.text(source)])
-        return _Task(unit, source, "", (), (), cache.entry(key, ".cubin"))
+        return _Task(unit, source, "", (), (), cache.entry(key, ".cubin"), ptx_entry(unit, reader))
     if _is_cuda(unit):
         include = (*project, *toolkit.device_folders())
         identity = [options_text(unit, include), toolkit.nvrtc_version(), toolkit.device_headers()]
         flags: tuple[str, ...] = ()
         suffix = ".cubin"
     else:
-        if unit.arch == EMULATED:
-            from workbench.emulate.flags import EMULATED_FLAGS, EMULATED_INCLUDE, EMULATED_SOURCES
-
-            # The emulator's headers come first: they stand in for some of the toolkit's.
-            include = (*EMULATED_INCLUDE, *project, *toolkit.include_folders())
-            flags = EMULATED_FLAGS
-            identity = [toolkit.header_versions(), *(reader.text(path).decode() for path in EMULATED_SOURCES)]
-        else:
-            include, flags, identity = tuple(project), (*HOST_FLAGS, *unit.options), []
-        identity += [unit.arch, repr(flags), repr(unit.macros()), compiler_identity(host_compiler(), flags)]
+        include, flags = tuple(project), (*HOST_FLAGS, *unit.options)
+        identity = [unit.arch, repr(flags), repr(unit.macros()), compiler_identity(host_compiler(), flags)]
         suffix = ".so"
-    key = cache.digest([*identity, *reader.identity(source, project)])
-    return _Task(unit, source, reader.text(source).decode(errors="replace"), flags, include, cache.entry(key, suffix))
+    target = cache.entry(cache.digest([*identity, *reader.identity(source, project)]), suffix)
+    text = reader.text(source).decode(errors="replace")
+    return _Task(unit, source, text, flags, include, target, ptx_entry(unit, reader) if _is_cuda(unit) else None)
 
 
 def _compile(task: _Task, compilers: _Compilers) -> Built:
     scratch = cache.scratch_path(task.target)
+    ptx = scratch.with_suffix(".ptx")
     try:
         if task.unit.function:
-            made = triton_source.compile_triton(task.unit, task.source, scratch)
+            made = triton_source.compile_triton(task.unit, task.source, scratch, ptx)
         else:
-            made = compilers.compile(task, scratch) if _is_cuda(task.unit) else _compile_host(task, scratch)
+            made = (
+                compilers.compile(task, scratch)
+                if _is_cuda(task.unit)
+                else compile_host(task.unit, task.source, task.flags, task.include, scratch)
+            )
         if made.code is None:
             return CompileFailure(
                 task.unit, made.log, cache.write_message(task.target.with_suffix(".failed.txt"), made.log)
             )
+        if task.ptx is not None:
+            publish_ptx(ptx, task.ptx, made.log)
         # The binary last: where it is, its log is.
         cache.write_text(_log_path(task.target), made.log)
         cache.publish(scratch, task.target)
         return Binary(task.target, False, made.log)
     finally:
         scratch.unlink(missing_ok=True)
-
-
-def _compile_host(task: _Task, scratch: Path) -> Compilation:
-    if task.unit.arch == HOST:
-        return compile_host(task.unit, task.source, task.flags, task.include, scratch)
-    from workbench.emulate.flags import wrap
-
-    wrapper = cache.scratch_path(task.target.with_suffix(".cpp"))
-    try:
-        wrapper.write_text(wrap(task.text, task.source))
-        return compile_host(task.unit, wrapper, task.flags, task.include, scratch)
-    finally:
-        wrapper.unlink(missing_ok=True)
+        ptx.unlink(missing_ok=True)
 
 
 def _log_path(binary: Path) -> Path:

@@ -14,7 +14,7 @@ from workbench.build.disassemble import disassemble, sass_path
 from workbench.build.occupancy import occupancy
 from workbench.build.resources import Resources, read_resources
 from workbench.build.sass import Listing, parse_listings
-from workbench.build.units import EMULATED, HOST, Binary, Unit
+from workbench.build.units import HOST, Binary, Unit
 from workbench.problem import Problem, SourceError, unknown
 from workbench.steps import kind_of
 
@@ -100,7 +100,7 @@ def facts_of(unit: Unit, binary: Binary, step: Any) -> BuildFact:
     kernel, launch = kind.source(step), kind.launch(step)
     assert kernel is not None and launch is not None
     threads = launch.block[0] * launch.block[1] * launch.block[2]
-    if unit.arch in (HOST, EMULATED):
+    if unit.arch == HOST:
         return BuildFact(arch=unit.arch, kernel=kernel.function, source=str(unit.source.name), block_threads=threads)
     if ARCH_NAMED.search(binary.log) is None:
         raise NoSuchKernel(f'{unit.source}: holds no kernel: write extern "C" __global__ before {kernel.function}')

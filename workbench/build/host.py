@@ -1,4 +1,4 @@
-"""C++ → shared library, by the host's compiler: CPU kernels, and CUDA kernels that are emulated."""
+"""C++ → shared library, by the host's compiler: CPU kernels."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def compiler_identity(compiler: tuple[str, ...], flags: tuple[str, ...]) -> str:
 
 
 def compile_host(unit: Unit, source: Path, flags: Sequence[str], include: Sequence[Path], target: Path) -> Compilation:
-    """Compiles `source` (the unit's own, or a wrapper around it) into the shared library `target`."""
+    """Compiles the unit's source into the shared library `target`."""
     macros = [f"-D{name}={value}" for name, value in unit.macros()]
     folders = [f"-I{folder}" for folder in include]
     command = [*host_compiler(), *flags, *macros, *folders, str(source), "-o", str(target)]

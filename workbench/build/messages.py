@@ -32,15 +32,6 @@ KNOWN = (
         r"too much shared data",
         "more than 48 KiB of shared memory must be extern __shared__, its size the Kernel's shared_bytes",
     ),
-    (
-        r"cooperative_groups",
-        "cooperative_groups is not emulated: write __syncthreads() and the *_sync functions of a warp in its place",
-    ),
-    (r"\bcub\b|cuda/(?:atomic|barrier|pipeline)|cuda_pipeline", "this library is not emulated: a GPU executes it"),
-    (
-        r"output constraint|impossible constraint|invalid 'asm'|\basm\b|Error: (?:no such|bad|invalid|junk)",
-        "inline PTX is not emulated: put it into #ifdef __CUDA_ARCH__, and a plain form into #else",
-    ),
 )  # fmt: skip
 """What is often met, in the words of NVRTC, ptxas, g++ or the assembler, and what to do."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,8 @@ class Compilation:
 
     code: bytes | None
     log: str
+    ptx: bytes = b""
+    """The same as PTX: what a cubin was made from."""
 
 
 def options_of(unit: Unit, form: Form) -> list[str]:
@@ -60,15 +62,17 @@ def compile_cuda(
             if int(wrong):
                 return Compilation(None, f"{name}: error: no kernel {instance} can be made of it")
             log = f"{SYMBOL_OF} {instance}: {mangled.decode()}\n{log}"
-        size_of, write = {
-            "cubin": (nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN), "ptx": (nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX),
-        }[form]  # fmt: skip
-        _, size = size_of(program)
-        code = bytearray(size)
-        write(program, code)
-        return Compilation(bytes(code) if form == "cubin" else bytes(code).rstrip(b"\0"), log)
+        ptx = _made(program, nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX).rstrip(b"\0")
+        code = _made(program, nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN) if form == "cubin" else ptx
+        return Compilation(code, log, ptx)
     finally:
         nvrtc.nvrtcDestroyProgram(program)
+
+
+def _made(program: Any, size_of: Callable[[Any], tuple[Any, int]], write: Callable[[Any, bytearray], Any]) -> bytes:
+    made = bytearray(size_of(program)[1])
+    write(program, made)
+    return bytes(made)
 
 
 def _log(nvrtc: Any, program: Any) -> str:

@@ -1,14 +1,14 @@
-"""CUDA C++ → PTX, for what executes PTX: by NVRTC, each unit only when the cache does not hold it."""
+"""PTX, for what executes it: what a cubin was made from, else compiled when the cache does not hold it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from workbench.build import cache, toolkit
+from workbench.build import cache, toolkit, triton_source
 from workbench.build.headers import SourceReader
-from workbench.build.nvrtc import compile_cuda, options_of, options_text
+from workbench.build.nvrtc import Compilation, compile_cuda, options_of, options_text
 from workbench.build.units import Binary, CompileFailure, Unit
-from workbench.problem import Problem
 
 
 def ptx_of_units(units: Iterable[Unit]) -> dict[Unit, Binary | CompileFailure]:
@@ -17,26 +17,52 @@ def ptx_of_units(units: Iterable[Unit]) -> dict[Unit, Binary | CompileFailure]:
     return {unit: _ptx(unit, reader) for unit in dict.fromkeys(units)}
 
 
-def _ptx(unit: Unit, reader: SourceReader) -> Binary | CompileFailure:
-    if unit.function:
-        raise Problem(f"{unit.source.name}: PTX that Triton makes is not executed; its machine code is")
+def ptx_entry(unit: Unit, reader: SourceReader) -> Path:
+    """Where the cache keeps a unit's PTX, whoever compiles it first: to PTX alone, or to a cubin."""
     source = unit.found_source()
-    project = unit.project_folders()
-    folders = (*project, *toolkit.device_folders())
-    identity = [options_text(unit, folders, "ptx"), toolkit.nvrtc_version(), toolkit.device_headers()]
-    target = cache.entry(cache.digest([*identity, *reader.identity(source, project)]), ".ptx")
+    if unit.function:
+        identity: list[bytes | str] = [*triton_source.identity(unit), reader.text(source)]
+    else:
+        identity = [options_text(unit, _folders(unit), "ptx"), toolkit.nvrtc_version(), toolkit.device_headers()]
+        identity += reader.identity(source, unit.project_folders())
+    return cache.entry(cache.digest(["ptx", *identity]), ".ptx")
+
+
+def publish_ptx(scratch: Path, target: Path, log: str) -> None:
+    """Makes PTX appear in the cache, after what its compiler says of names and launches."""
+    cache.write_text(target.with_suffix(".log"), log)
+    cache.publish(scratch, target)
+
+
+def _ptx(unit: Unit, reader: SourceReader) -> Binary | CompileFailure:
+    refused = triton_source.refused(unit)
+    if refused is not None:
+        return refused
+    target = ptx_entry(unit, reader)
     log = cache.read_text(target.with_suffix(".log"))
     if log is not None and cache.is_sound(target):
         return Binary(target, True, log)
-    text = reader.text(source).decode(errors="replace")
-    made = compile_cuda(str(source), text, options_of(unit, "ptx"), list(map(str, folders)), "ptx", unit.instance)
-    if made.code is None:
-        return CompileFailure(unit, made.log)
     scratch = cache.scratch_path(target)
     try:
-        scratch.write_bytes(made.code)
-        cache.write_text(target.with_suffix(".log"), made.log)
-        cache.publish(scratch, target)
+        made = _compiled(unit, reader, scratch)
+        if made.code is None:
+            return CompileFailure(unit, made.log)
+        publish_ptx(scratch, target, made.log)
     finally:
         scratch.unlink(missing_ok=True)
     return Binary(target, False, made.log)
+
+
+def _compiled(unit: Unit, reader: SourceReader, target: Path) -> Compilation:
+    source = unit.found_source()
+    if unit.function:
+        return triton_source.compile_triton(unit, source, ptx=target)
+    text = reader.text(source).decode(errors="replace")
+    include = [str(folder) for folder in _folders(unit)]
+    made = compile_cuda(str(source), text, options_of(unit, "ptx"), include, "ptx", unit.instance)
+    target.write_bytes(made.code or b"")
+    return made
+
+
+def _folders(unit: Unit) -> tuple[Path, ...]:
+    return (*unit.project_folders(), *toolkit.device_folders())

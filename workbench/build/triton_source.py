@@ -1,4 +1,4 @@
-"""A Triton function → cubin, for any architecture: needs no GPU and no torch, only `pip install triton`.
+"""A Triton function → cubin and PTX, for any architecture: needs no GPU and no torch, only `pip install triton`.
 
 Triton is imported in a process of its own: it compiles what a Python module holds, which has to be run to be read.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.build.nvrtc import Compilation
-from workbench.build.units import Unit
+from workbench.build.units import CompileFailure, Unit
 from workbench.problem import installing
 from workbench.temporary import temporary_folder
 
@@ -38,6 +38,12 @@ def missing() -> str | None:
     return f"triton is not installed: {installing('pip install triton')}"
 
 
+def refused(unit: Unit) -> CompileFailure | None:
+    """Why a unit is not compiled at all, where it is Triton's and its compiler is not there."""
+    lacking = missing() if unit.function else None
+    return None if lacking is None else CompileFailure(unit, f"{unit.source}: error: {lacking}", lacking=True)
+
+
 def identity(unit: Unit) -> list[str]:
     """Everything beside the source itself that changes what comes out: other modules of its folder may be imported."""
     beside = sorted(unit.source.parent.glob("*.py"))
@@ -51,8 +57,8 @@ def _types(unit: Unit) -> list[str]:
     return [re.sub(r"^\*(\w+)", lambda match: f"*{words[match[1]]}", word) for word in unit.types]
 
 
-def compile_triton(unit: Unit, source: Path, target: Path) -> Compilation:
-    """The cubin is written to `target`; the log is ptxas's, and a line of what a launch has to bring."""
+def compile_triton(unit: Unit, source: Path, cubin: Path | None = None, ptx: Path | None = None) -> Compilation:
+    """Writes the cubin and the PTX where asked to; the log is ptxas's, and a line of what a launch has to bring."""
     root = str(Path(__file__).resolve().parents[2])
     with temporary_folder() as cache:
         environment = {
@@ -62,7 +68,8 @@ def compile_triton(unit: Unit, source: Path, target: Path) -> Compilation:
         }
         request = {
             "source": str(source), "function": unit.function, "types": _types(unit), "defines": dict(unit.defines),
-            "capability": int(unit.arch.removeprefix("sm_")), "target": str(target),
+            "capability": int(unit.arch.removeprefix("sm_")),
+            "targets": {kind: str(path) for kind, path in (("cubin", cubin), ("ptx", ptx)) if path is not None},
         }  # fmt: skip
         done = subprocess.run(
             [sys.executable, "-c", START], input=json.dumps(request), env=environment,
@@ -74,7 +81,7 @@ def compile_triton(unit: Unit, source: Path, target: Path) -> Compilation:
 
 
 def _compile(request: dict[str, Any]) -> None:
-    """In the process of its own: prints the log, writes the cubin."""
+    """In the process of its own: prints the log, writes what is asked for."""
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
@@ -111,7 +118,9 @@ def _compile(request: dict[str, Any]) -> None:
         raise ValueError(f"{request['function']} needs global scratch memory, which a plan's launch does not bring")
     entry = compiled.asm["ptx"].partition(".entry")[2].partition(")")[0]
     print(f"launch needs {facts.shared} bytes of shared memory, {entry.count('.param') - len(passed)} null pointers")
-    Path(request["target"]).write_bytes(compiled.asm["cubin"])
+    for kind, target in request["targets"].items():
+        made = compiled.asm[kind]
+        Path(target).write_bytes(made.encode() if isinstance(made, str) else made)
 
 
 def main() -> None:

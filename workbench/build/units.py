@@ -15,8 +15,6 @@ from workbench.steps import Source, distinct_sources, kind_of
 
 HOST = "host"
 """The architecture of a C++ source: the machine that compiles it."""
-EMULATED = "emulated"
-"""The architecture of a CUDA source that the host compiler compiles, to be executed by `emulate`."""
 
 
 SYMBOL_OF = "symbol of"
@@ -29,7 +27,7 @@ class NoSource(Problem):
 
 @dataclass(frozen=True)
 class Unit:
-    """What is compiled at once. `arch` is `sm_90`…, `host` for a C++ source, `emulated` for CUDA on the host."""
+    """What is compiled at once. `arch` is `sm_90`…, `host` for a C++ source."""
 
     source: Path
     dtype: str

@@ -4,7 +4,7 @@ NVRTC lets one thread of a process compile at a time (twenty kernels took 1.95 s
 so compiling in parallel takes processes; and a compiler that crashes then costs its own unit alone.
 
 Each line on its standard input is a request in JSON {name, text, options, include, instance, target}; each line on its
-standard output is the answer {ok, log}; the cubin is written to `target`.
+standard output is the answer {ok, log}; the cubin is written to `target`, its PTX beside it.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def _answer_all() -> None:
             continue
         if made.code is not None:
             target.write_bytes(made.code)
+            target.with_suffix(".ptx").write_bytes(made.ptx)
         answers.write(json.dumps({"ok": made.code is not None, "log": made.log}) + "\n")
 
 
@@ -71,7 +72,7 @@ class Worker:
         instance: str,
         target: Path,
     ) -> Compilation:
-        """As compile_cuda; the cubin is in `target` and its bytes are left empty here."""
+        """As compile_cuda; the cubin is in `target`, its PTX beside it, and their bytes are left empty here."""
         assert self._process.stdin is not None and self._process.stdout is not None
         request = {
             "name": name,

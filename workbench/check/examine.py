@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from workbench.build import Binary, Unit, all_built, build_units, units_of
 from workbench.build.ptx import ptx_of_units
@@ -16,10 +18,11 @@ from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
 from workbench.declare import Operation, Plan, Shape
+from workbench.declared import DeclarationError, place_of
 from workbench.simulate.found import BY_THE_LETTER
 from workbench.simulate.launch import Checks, Options, SimulationFault
 from workbench.simulate.memory import Memory
-from workbench.simulate.plan import run_plan
+from workbench.simulate.plan import WrongLaunch, run_plan
 
 ARCH = "sm_90"
 IDLE_LIMIT = 3_000_000
@@ -44,12 +47,17 @@ SCHEDULES = (
 shows in the last two as a wrong result."""
 
 
+PLAIN = Schedule("in order", Options())
+"""Without any checker but that of bounds and alignment, which is always there."""
+DEPENDS = "the result depends on the schedule"
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What all schedules made of one variant."""
 
-    comparison: Comparison
-    """The worst of all."""
+    comparison: Comparison | None
+    """The worst of all; None where every run ended in a fault."""
     findings: tuple[str, ...]
     """A line per fault, as the checkers name them; none where nothing is wrong but perhaps the result."""
     notes: tuple[str, ...] = ()
@@ -57,7 +65,7 @@ class Verdict:
 
     @property
     def right(self) -> bool:
-        return not self.findings and self.comparison.right
+        return not self.findings and self.comparison is not None and self.comparison.right
 
     @property
     def reason(self) -> str:
@@ -65,7 +73,15 @@ class Verdict:
         if self.findings:
             more = len(self.findings) - 1
             return self.findings[0] + (f"; and {more} more" if more else "")
-        return "" if self.right else self.comparison.reason
+        if self.comparison is None or self.comparison.right:
+            return ""
+        depends = next((note for note in self.notes if note.startswith(DEPENDS)), "")
+        return self.comparison.reason + (f"; {depends}" if depends else "")
+
+    def and_of(self, other: Comparison) -> Verdict:
+        """The same with one comparison more."""
+        both = [c for c in (self.comparison, other) if c is not None]
+        return replace(self, comparison=max(both, key=lambda c: c.excess))
 
 
 def examine(
@@ -84,7 +100,7 @@ def examine(
     """
     findings: dict[str, None] = {}
     notes: dict[str, None] = {}
-    worst = Comparison(0.0, "")
+    found: list[Comparison] = []
     wrong: list[str] = []
     answers: dict[str, dict[str, Any]] = {}
     runs = [(draws[0], schedule) for schedule in schedules] + [(draw, schedules[0]) for draw in draws[1:]]
@@ -96,17 +112,18 @@ def examine(
             if made.hangs:
                 break  # it would in the others, at length
             continue
-        worst = max(worst, made.comparison, key=lambda c: c.excess)
+        found.append(made.comparison)
         if draw == draws[0]:
             answers[schedule.name] = made.outputs
             if not made.comparison.right:
                 wrong.append(schedule.name)
     right = next((name for name in answers if name not in wrong), None)
     if wrong and right is not None:
-        told = f"the result depends on the schedule: right with {right}, wrong with {wrong[0]}"
+        told = f"{DEPENDS}: right with {right}, wrong with {wrong[0]}"
         notes[f"{told}: is an order or a fence missing?"] = None
     elif not wrong:
         notes.update(dict.fromkeys(_differences(answers)))
+    worst = max(found, key=lambda c: c.excess) if found else None
     return Verdict(worst, tuple(findings), tuple(notes))
 
 
@@ -123,6 +140,7 @@ def _run(
     plan: Plan, operation: Operation, shape: Shape, draw: Draw, binaries: Mapping[Any, Any], arch: str,
     schedule: Schedule,
 ) -> _Run:  # fmt: skip
+    """One evaluation."""
     inputs, want = make_draw(operation, shape, draw)
     memory = Memory()
     tensors = operation.tensors(shape)
@@ -131,7 +149,9 @@ def _run(
             memory.put(tensor.name, inputs.get(tensor.name), writable=tensor.compared)
         else:
             memory.empty(tensor)
-    options = replace(schedule.options, idle_limit=IDLE_LIMIT, instruction_limit=INSTRUCTION_LIMIT)
+    options = schedule.options
+    if options != Options():
+        options = replace(options, idle_limit=IDLE_LIMIT, instruction_limit=INSTRUCTION_LIMIT)
     try:
         counted = run_plan(plan, shape.dtype, memory, binaries, arch, options)
     except SimulationFault as fault:
@@ -147,7 +167,8 @@ def _run(
             findings.append(f"initcheck: unwritten_output: {lost} of {array.nbytes} bytes of {name} were never written")
     comparison = compare_outputs(outputs, want, tolerances(operation, shape))
     notes = tuple(f.text for f in found if f.kind in BY_THE_LETTER)
-    return _Run(tuple(findings), notes, outputs, comparison.at(f"{draw.label}, {schedule.name}"))
+    where = draw.label if schedule is PLAIN else f"{draw.label}, {schedule.name}"
+    return _Run(tuple(findings), notes, outputs, comparison.at(where))
 
 
 def _differences(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -164,18 +185,50 @@ def _differences(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return told
 
 
-class SimulatedStation:
-    """Lives in a worker process, whose time and memory are limited there: examines one variant."""
+class ExaminingStation:
+    """Lives in a worker process, whose time is limited there: examines one variant."""
 
-    def __init__(self, kernels: Path, variant: str) -> None:
+    def __init__(self, kernels: Path, variant: str, memory_bytes: int) -> None:
+        """`memory_bytes`: how much more than it has the process may take."""
+        limit_memory(memory_bytes)
         catalog = load_catalog(kernels)
         self._variant = catalog.variant(variant)
         self._operation = catalog.operation_of(self._variant)
 
     def check(self, shape: Shape, settings: dict[str, Any], draws: tuple[Draw, ...]) -> Verdict:
-        """The verdict of all draws and schedules. Raises Problem for what is not simulated."""
-        plan = self._variant.plan(shape, settings)
-        return examine(plan, self._operation, shape, draws, simulated_binaries(plan, shape.dtype))
+        """Every draw at the shape, and under the checkers, at the operation's small shape: the first in every schedule,
+        and those without optional inputs, which are another way through the kernel.
+
+        Raises Problem for what is not simulated, DeclarationError for a launch that fits no kernel.
+        """
+        plan, operation = self._variant.plan(shape, settings), self._operation
+        small = Shape(tuple((axis, operation.small[axis]) for axis in operation.axes), shape.dtype)
+        if self._variant.supports(small) is not None:
+            small = shape
+        watched = self._variant.plan(small, settings)
+        others = tuple(draw for draw in draws[1:] if not draw.optional_given)
+        try:
+            binaries = simulated_binaries(watched, shape.dtype)
+            verdict = examine(watched, operation, small, (draws[0], *others), binaries)
+            binaries = simulated_binaries(plan, shape.dtype)
+            for draw in draws if small != shape else draws[1:]:
+                if verdict.findings:
+                    break  # what has a fault need not be compared any more
+                if draw in others and small == shape:
+                    continue
+                made = _run(plan, operation, shape, draw, binaries, ARCH, PLAIN)
+                verdict = replace(verdict, findings=made.findings)
+                verdict = verdict if made.comparison is None else verdict.and_of(made.comparison)
+        except WrongLaunch as problem:
+            at = place_of(self._variant.plan) or self._variant.at
+            raise DeclarationError(f"{at}: plan(): {problem}") from None
+        return verdict
+
+
+def limit_memory(more_bytes: int) -> None:
+    """How much more than it has this process may take from now on."""
+    limit = psutil.Process().memory_info().vms + more_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def simulated_binaries(plan: Plan, dtype: str, arch: str = ARCH) -> dict[Unit, Binary]:

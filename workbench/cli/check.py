@@ -41,7 +41,7 @@ def command(
     profiles: Profiles = Path("profiles"),
     as_json: Json = False,
 ) -> None:
-    """Compare every variant with the float64 reference: on the GPU, on the CPU, or executed under emulation.
+    """Compare every variant with the float64 reference: on the GPU, on the CPU, or simulated.
 
     Without axes each operation is checked at its small shape; --T 1000,4097 and the like choose others.
     """

@@ -8,38 +8,55 @@ import pandas as pd
 
 from workbench.cli.terminal import Column, Row, print_table, say
 from workbench.declare import operation_key
-from workbench.model.figures import FIGURES, SPEEDUPS
+from workbench.measure.caches import LEVELS
+from workbench.measure.ceilings import BANDWIDTHS, at_level, fastest
+from workbench.model.figures import FIGURES, OVER, SPEEDUPS
 from workbench.quantity import MISSING
 from workbench.show.figures import columns_of, explained, figure, sentence, value_text, with_derived
 from workbench.show.tables import ceiling_text
-from workbench.store.record import BuildFact, Record
+from workbench.show.trust import doubts
+from workbench.store.record import UNTIMED, BuildFact, Record
 from workbench.store.run_folder import RunFolder
 from workbench.views.shapes import shape_text
 
 STYLE = {"ok": "green", "unsupported": "dim"}
 
 
+LARGE = {"samples_s", "executed"}
+"""What JSON on the terminal leaves out of a record."""
+
+
 def print_ladder(folder: RunFolder) -> None:
     """Timed variants of each operation and shape from naive to best, then what CUDA variants compile to."""
     rows = _rows(folder)
-    timed = rows[rows["backend"] != "emulated"]
+    timed = rows[~rows["backend"].isin(UNTIMED)]
     for (name, pass_, shape, device), group in timed.groupby(["operation", "pass", "shape", "device"], sort=False):
         _timed_table(operation_key(str(name), str(pass_)), str(shape), str(device), group)
     records = {record.key: record for record in folder.records()}
-    emulated = rows[rows["backend"] == "emulated"]
-    for (name, pass_, shape), group in emulated.groupby(["operation", "pass", "shape"], sort=False):
-        _emulated_table(operation_key(str(name), str(pass_)), str(shape), [records[key] for key in group["key"]])
+    untimed = rows[rows["backend"].isin(UNTIMED)]
+    for (name, pass_, shape, how), group in untimed.groupby(["operation", "pass", "shape", "backend"], sort=False):
+        operation, own = operation_key(str(name), str(pass_)), [records[key] for key in group["key"]]
+        _untimed_table(operation, str(shape), str(how), own)
+    _simulated_tables(rows)
     _footer(folder)
+    for text in doubts(rows, [folder.run]):
+        say(f"! {text}", style="bold red")
+    say(f"run: {folder.path}")
 
 
 def print_ladder_json(folder: RunFolder) -> None:
-    """The run and its records in ladder order, with the derived figures and without the raw samples."""
+    """The run and its records in ladder order, with the derived figures; without raw samples and what each simulated
+    instruction did."""
     rows = _rows(folder)
     order = {key: place for place, key in enumerate(rows["key"])}
     records = sorted(folder.records(), key=lambda r: order.get(r.key, len(order)))
     figures = _figures(rows)
     plain = [
-        {**r.model_dump(mode="json", by_alias=True, exclude={"samples_s"}), "shape": r.shape, **figures.get(r.key, {})}
+        {
+            **r.model_dump(mode="json", by_alias=True, exclude={"samples_s", "executed"}),
+            "shape": r.shape,
+            **figures.get(r.key, {}),
+        }
         for r in records
     ]
     print(json.dumps({"run": folder.run.model_dump(mode="json", by_alias=True), "records": plain}, indent=2))
@@ -80,6 +97,8 @@ def _table(group: pd.DataFrame, names: list[str], notes: list[str]) -> list[Row]
         cells = ["" if text == MISSING else text for text in texts]
         status = row.get("status")
         styles = {names.index("status"): STYLE.get(str(status), "red")} if status else {}
+        shares = [k for k, name in enumerate(names) if figure(name).unit == "%" and pd.notna(row.get(name))]
+        styles |= {k: "bold red" for k in shares if float(row[names[k]]) > OVER}
         table.append(Row(cells, styles, note))
     return table
 
@@ -105,8 +124,10 @@ def _figures(rows: pd.DataFrame) -> dict[str, dict[str, object]]:
 def _timed_table(name: str, shape: str, device: str, group: pd.DataFrame) -> None:
     names = [name for name in columns_of("terminal") if name not in NOTED]
     untimed = group["time.median_s"].isna()
-    rows = zip(group["reason"], untimed, group["stale"], strict=True)
-    notes = [str(reason or "") if without else STALE if old else "" for reason, without, old in rows]
+    group = with_derived(group, ["disturbance"])
+    columns = (group[name] for name in ("stale", "disturbed", "disturbance", "over"))
+    rows = zip(group["reason"], untimed, *columns, strict=True)
+    notes = [str(reason or "") if without else _beside(*facts) for reason, without, *facts in rows]
     figures = [name for name in names if name not in ("variant", "status")]
     group = with_derived(group, names)
     group[figures] = group[figures].astype("object").mask(untimed)  # without a time there is nothing to say of it
@@ -114,7 +135,13 @@ def _timed_table(name: str, shape: str, device: str, group: pd.DataFrame) -> Non
     print()
 
 
-def _emulated_table(name: str, shape: str, records: list[Record]) -> None:
+def _beside(stale: bool, disturbed: bool, how: str | None, over: str | None) -> str:
+    """What stands below a table about a variant that has a time."""
+    told = f"disturbed: {how}" if disturbed else ""
+    return "; ".join(filter(None, (STALE if stale else "", told, f"over 100 %: {over}" if pd.notna(over) else "")))
+
+
+def _untimed_table(name: str, shape: str, how: str, records: list[Record]) -> None:
     archs = list(dict.fromkeys(fact.arch for record in records for fact in record.build))
     columns = [Column(n) for n in ("variant", "status", "error", "kernel")]
     for arch in archs:
@@ -130,10 +157,26 @@ def _emulated_table(name: str, shape: str, records: list[Record]) -> None:
             head = (record.variant, status, error) if place == 0 else ("", "", "")
             figures = [cell for arch in archs for cell in _fact(facts.get(arch))]
             table.append(Row((*head, kernel, *figures), styles, reason if place == 0 else ""))
-    print_table(
-        f"{name}  CUDA, compiled and executed under emulation at {shape_text(shape)} (not timed)", columns, table
-    )
+    print_table(f"{name}  CUDA, compiled and {how} at {shape_text(shape)} (not timed)", columns, table)
     print()
+
+
+def _simulated_tables(rows: pd.DataFrame) -> None:
+    """The ladder of what machine code did where it was executed on the host."""
+    from workbench.views.simulated import simulated
+
+    found = simulated(rows, {})
+    names = [name for name in columns_of("simulated_terminal") if name not in NOTED]
+    for (name, pass_, shape, arch, gpu), group in found.groupby(
+        ["operation", "pass", "shape", "simulated.arch", "simulated.gpu"], sort=False
+    ):
+        key = operation_key(str(name), str(pass_))
+        title = f"{key}  CUDA at {shape_text(str(shape))}: {arch} machine code, simulated; times modelled for {gpu}"
+        notes = [str(text) if isinstance(text, str) else "" for text in group["simulated.finding"]]
+        print_table(title, _columns(group, names), _table(group, names, notes))
+        print()
+    if len(found):
+        say(explained([name for name in names if figure(name).meaning and name.startswith("simulated.")]), style="dim")
 
 
 def error_text(record: Record) -> str:
@@ -151,18 +194,24 @@ def _fact(fact: BuildFact | None) -> tuple[str, ...]:
     return (*sizes, f"{occupancy} {fact.occupancy_limiter or ''}".strip())
 
 
+def _shown(ceilings: dict[str, float]) -> dict[str, float]:
+    """Ceilings as a terminal has room for them: of a cache the best way alone."""
+    ways = [at_level(level, way) for level in LEVELS for way in BANDWIDTHS]
+    best = {f"{level}_bytes_per_s": rate for level in LEVELS if (rate := fastest(ceilings, level)) is not None}
+    rest = {name: rate for name, rate in ceilings.items() if name not in ways and not name.endswith("_median")}
+    return rest | best
+
+
 def _footer(folder: RunFolder) -> None:
-    measured = [machine for machine in folder.run.machines if machine.backend != "emulated"]
+    measured = [machine for machine in folder.run.machines if machine.backend not in UNTIMED]
     for machine in measured:
         on = f" on {machine.name}" if len(measured) > 1 else ""
         ceilings = ", ".join(
             f"{name.replace('_per_s', '').removesuffix('_s').replace('_', ' ')} {ceiling_text(name, value)}"
-            for name, value in machine.ceilings.items()
-            if not name.endswith("_median")
+            for name, value in _shown(machine.ceilings).items()
         )
         if ceilings:
             say(f"ceilings measured in this run{on}: {ceilings}")
         if machine.noise_floor is not None:
             say(f"{sentence('noise_floor', machine.noise_floor)}{on}")
     say(explained(("share_of_ceiling", "share_of_floor", "share_of_limit")), style="dim")
-    say(f"run: {folder.path}")

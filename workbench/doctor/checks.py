@@ -8,28 +8,19 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from workbench.doctor.machine import Machine
+from workbench.measure.surroundings import THROTTLE_REASONS
 
 State = Literal["ok", "missing", "wrong"]
 
-NO_GPU = "run it on a machine with an NVIDIA GPU; without one, CPU variants are timed and CUDA kernels emulated"
+NO_GPU = "run it on a machine with an NVIDIA GPU; without one, CPU variants are timed and CUDA kernels simulated"
 SEE_GPU = "as for the GPU"
 OLDEST_COMPILER = 10
-"""GCC 10 is the first with the C++20 that the CPU kernels and the emulator are written in."""
+"""GCC 10 is the first with the C++20 that the CPU kernels and the simulator are written in."""
 RENTED = {"RUNPOD_POD_ID": "RunPod", "MODAL_TASK_ID": "Modal", "VAST_CONTAINERLABEL": "Vast.ai"}
 """Variables by which a container shows whose it is."""
 CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 DCGM = {"nv-hostengine", "dcgm-exporter", "dcgm"}
 HEADER_PACKAGES = ("nvidia-cuda-runtime", "nvidia-cuda-crt", "nvidia-cuda-cccl")
-
-# Bits of NVML's nvmlClocksEventReasons (nvml.h): which ones mean that a timing is not what it could be.
-THROTTLE_REASONS = {
-    0x0004: "power cap",
-    0x0008: "hardware slowdown",
-    0x0010: "sync boost",
-    0x0020: "thermal, by software",
-    0x0040: "thermal, by hardware",
-    0x0080: "power brake",
-}
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from workbench.declare import Dim3
 from workbench.declared import DeclarationError
-from workbench.emulate.fault import EmulationFault
 from workbench.execute.bound import Violation
 from workbench.execute.host_memory import GuardBroken
-from workbench.foreign import printable
 from workbench.problem import Problem, SourceError
 
 
@@ -37,7 +34,7 @@ class LacksModule(Exception):
         self.module = module
 
 
-FAILURES = (WorkerCrashed, WorkerTimeout, Violation, EmulationFault, LacksModule, Problem)
+FAILURES = (WorkerCrashed, WorkerTimeout, Violation, LacksModule, Problem)
 """What a call may raise on account of what it runs."""
 
 
@@ -54,10 +51,6 @@ def _text(error: Exception) -> tuple[str]:
     return (str(error),)
 
 
-def _of_fault(fault: EmulationFault) -> tuple[Any, ...]:
-    return (fault.kind, fault.kernel, fault.block, fault.thread, printable(fault.text))
-
-
 CRASH = "crash"
 """What nobody foresaw."""
 KINDS: dict[str, _Kind] = {
@@ -66,7 +59,6 @@ KINDS: dict[str, _Kind] = {
     "problem": _Kind(Problem, _text, tuple[str]),
     "guard": _Kind(GuardBroken, _text, tuple[str]),
     "violation": _Kind(Violation, _text, tuple[str]),
-    "emulation": _Kind(EmulationFault, _of_fault, tuple[str, str, Dim3 | None, Dim3 | None, str]),
     "module": _Kind(LacksModule, lambda error: (error.module,), tuple[str]),
     CRASH: _Kind(WorkerCrashed, _text, tuple[str]),
 }

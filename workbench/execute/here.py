@@ -49,7 +49,7 @@ def default_devices() -> tuple[str, ...]:
 
 
 def backend_here(variant: Variant) -> tuple[str | None, str]:
-    """How a variant runs here: `cuda`, `cpu`, `emulated` or not at all; and a word on why."""
+    """How a variant runs here: `cuda`, `cpu`, `simulated` or not at all; and a word on why."""
     missing = missing_requirement(variant)
     if missing is not None:
         return None, missing
@@ -59,7 +59,7 @@ def backend_here(variant: Variant) -> tuple[str | None, str]:
         return "cpu", "timed on the CPU"
     if not variant.own_kernels:
         return None, "a library's code for the GPU, and no GPU here"
-    return "emulated", "no GPU here: executed under emulation, not timed"
+    return "simulated", "no GPU here: executed by the simulator, not timed"
 
 
 def missing_requirement(variant: Variant) -> str | None:

@@ -1,4 +1,4 @@
-"""A plan loaded on a target, ready to run: one way for the CPU, a GPU and emulation, which differ in memory and place.
+"""A plan loaded on a target, ready to run: one way for the CPU and a GPU, which differ in memory and place.
 
 A target says what memory there is, and how a step's kernel, host function or Python function is called on it. What is
 compiled, which tensors there are, in which order steps come, and what is poisoned, loaded and handed over is the same.
@@ -19,7 +19,6 @@ from workbench.steps import Place, Source
 TARGETS = {
     "cpu": ("workbench.execute.on_cpu", "CpuTarget"),
     "cuda": ("workbench.execute.on_cuda", "CudaTarget"),
-    "emulated": ("workbench.execute.on_emulator", "EmulatedTarget"),
 }
 """Imported when they are used: each needs what the others do not."""
 
@@ -43,7 +42,7 @@ class Buffers(Protocol):
         """Every byte 0xFF: NaN in every float type. What a call has put in the buffer's place is forgotten."""
 
     def check(self) -> None:
-        """Raises Violation, or EmulationFault, after a write outside of a buffer."""
+        """Raises Violation after a write outside of a buffer."""
 
     def release(self) -> None:
         """Gives the memory back."""
@@ -130,6 +129,10 @@ class Loaded:
     def outputs(self, index: int = 0) -> dict[str, Any]:
         self.synchronize()
         return self._sets[index].outputs()
+
+    def memory(self, index: int = 0) -> list[tuple[int, int]]:
+        buffers: Any = self._sets[index].buffers  # of the kinds of memory only a CPU's has addresses to flush
+        return list(buffers.memory())
 
     def close(self) -> None:
         self._runs.clear()

@@ -11,8 +11,8 @@ import importlib
 
 from workbench.build.host import HOST_FLAGS, compiler_identity, host_compiler
 from workbench.catalog import load_catalog
-from workbench.emulate.flags import EMULATED_FLAGS
 from workbench.problem import Problem
+from workbench.simulate.library import FLAGS
 
 WANTED = (
     "torch",
@@ -22,9 +22,8 @@ WANTED = (
     "workbench.cli",
     "workbench.execute.load",
     "workbench.execute.on_cpu",
-    "workbench.execute.on_emulator",
     "workbench.execute.serve",
-    "workbench.check.emulated",
+    "workbench.check.examine",
     "workbench.check.direct",
     "workbench.measure.station",
 )
@@ -37,8 +36,8 @@ for name in WANTED:
         importlib.import_module(name)
 
 with contextlib.suppress(Problem):
-    for flags in (HOST_FLAGS, EMULATED_FLAGS):
-        compiler_identity(host_compiler(), flags)
+    compiler_identity(host_compiler(), HOST_FLAGS)
+    compiler_identity(host_compiler(), FLAGS)
 
 with contextlib.suppress(Problem):
     load_catalog()

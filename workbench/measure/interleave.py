@@ -35,6 +35,10 @@ class Contender:
     failure: Exception | None = None
     opponent: bool = False
     """Goes on for as long as anybody does: the baseline, which all are compared with."""
+    kept: list[bool] = field(default_factory=list)
+    """Of each block whether its samples count; those that do not were disturbed and taken again."""
+    set_aside_s: float = 0.0
+    """Wall time of the blocks whose samples do not count."""
 
     @property
     def running(self) -> bool:
@@ -47,10 +51,13 @@ def interleave(
     block_s: float = 0.02,
     seed: int = 0,
     on_block: Callable[[Contender, list[float], float], None] | None = None,
+    disturbed: Callable[[Contender], bool] = lambda contender: False,
 ) -> None:
     """Samples every contender until its rule fires; failures are kept with the contender and end only it.
 
-    `on_block` is told of every block as it comes, so that a crash of the coordinator loses at most one.
+    `on_block` is told of every block that counts as it comes, so that a crash of the coordinator loses at most one.
+    `disturbed`: whether the block that a contender has just given was. Such a block is set aside and taken again, for
+    as long as the rule's cap on top; after that it counts as the others do.
     """
     order = random.Random(seed)
     for contender in contenders:
@@ -71,6 +78,11 @@ def interleave(
                 contender.failure = failure
                 continue
             spent = time.perf_counter() - start
+            again = disturbed(contender) and contender.set_aside_s + spent <= rule.cap_seconds
+            contender.kept.append(not again)
+            if again:
+                contender.set_aside_s += spent
+                continue
             contender.samples_s += block
             contender.spent_s += spent
             if on_block is not None:

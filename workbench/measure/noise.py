@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from workbench.store.record import Record
+
 SHARE = 0.95
 """Of the A/A comparisons that stay within the noise floor."""
 
@@ -17,3 +19,13 @@ def noise_floor(spreads: Iterable[float]) -> float:
     """
     ordered = sorted(spreads)
     return ordered[math.ceil(SHARE * len(ordered)) - 1]
+
+
+def between(first: Record, again: Record) -> float | None:
+    """By how much the median of a variant differed the second time that it was timed, relative; None where it has no
+    second time, or either was disturbed: then it is no figure of the machine that a run is about."""
+    if first.time is None or again.time is None:
+        return None
+    if not all(r.disturbance is None or r.disturbance.is_sound for r in (first, again)):
+        return None
+    return abs(again.time.median_s / first.time.median_s - 1.0)

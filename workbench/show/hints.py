@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.show.markup import code, plain
+from workbench.store.record import UNTIMED
 from workbench.store.run_folder import command_on
 from workbench.views.runs import RunSummary
 from workbench.views.shapes import shape_text
@@ -50,9 +51,9 @@ def no_times(records: pd.DataFrame, operation: str) -> str:
             "An imported report brings counters, no times: times come from `workbench sweep`, never from a profiler. "
             "How long each launch took under ncu stands on the page Time."
         )
-    if backends == {"emulated"}:
+    if backends <= set(UNTIMED):
         return (
-            "These kernels were executed under emulation, for correctness, and emulation is never timed. "
+            "These kernels were executed without a GPU, for correctness, which is never timed. "
             f"{code(f'workbench sweep {operation}')} on a machine with an NVIDIA GPU times them."
         )
     counts = ", ".join(f"{count} {status}" for status, count in statuses.items())

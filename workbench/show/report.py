@@ -25,6 +25,8 @@ from workbench.show.pictures.style import Style, styles
 from workbench.show.report_html import Piece, Section, note, render
 from workbench.show.table_html import as_html
 from workbench.show.tables import ceiling_text
+from workbench.show.trust import doubts
+from workbench.store.record import UNTIMED
 from workbench.store.run_folder import RESTORE
 from workbench.views.best import best_settings
 from workbench.views.counters import kernels, launches_of, rules, stalls, with_counters
@@ -38,6 +40,7 @@ from workbench.views.roofline import points, roofs
 from workbench.views.runs import RunSummary
 from workbench.views.scaling import curves, curves_along, others_of
 from workbench.views.shapes import shape_text
+from workbench.views.simulated import simulated
 
 MOST_PICTURED = 3
 """Shapes of an operation whose ladder is drawn; the others have their table: a file to send stays small."""
@@ -53,7 +56,8 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
     known = rungs(catalog)
     style = styles(known)
     launches = launches_of([run], records)
-    found = [Section("The run", [_facts(run)])]
+    doubtful = doubts(records, [run.run] if run.run is not None else [])
+    found = [Section("The run", [*(element("p", text, class_="doubt") for text in doubtful), _facts(run)])]
     if records.empty:
         return [
             *found,
@@ -91,6 +95,10 @@ def _operation(
         if len(timed) and place < MOST_PICTURED:
             pieces += [ladder_figures.times(timed, style), ladder_figures.moved(timed, style)]
         pieces.append(as_html(rows, columns_of("ladder", "untimed")))
+    for swept, counted in simulated(records, known).groupby("shape", sort=False):
+        pieces.append(element("h3", f"Machine code executed on the host (simulated), {shape_text(str(swept))}"))
+        pieces.append(ladder_figures.counted(counted.reset_index(drop=True), style))
+        pieces.append(as_html(counted, columns_of("simulated")))
     best = best_settings(records)
     above = points(best)
     if len(above):
@@ -133,7 +141,7 @@ def _facts(run: RunSummary) -> Html:
         "command": without_folders(" ".join(run.command)),
         **{str(name): without_folders(_short(value)) for name, value in run.environment.items()},
     }
-    measured = [machine for machine in run.machines if machine.backend != "emulated"]
+    measured = [machine for machine in run.machines if machine.backend not in UNTIMED]
     for machine in measured:
         on = f", {machine.name}" if len(measured) > 1 else ""
         floor = machine.noise_floor

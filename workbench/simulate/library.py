@@ -41,15 +41,24 @@ def lacks_form(name: str) -> bool:
 
 def compiled() -> Path:
     """The library's file, compiled where the cache lacks it: about a minute of processor time. Raises Problem."""
-    compiler = host_compiler()
-    sources = sorted(MACHINE.glob("*.cpp"))
-    texts = [part for file in (*sources, *sorted(MACHINE.glob("*.h"))) for part in (file.name, file.read_bytes())]
-    target = cache.entry(cache.digest(["simulate", compiler_identity(compiler, FLAGS), repr(FLAGS), *texts]), ".so")
+    compiler, target = host_compiler(), _entry()
     if cache.is_sound(target):
         return target
     with ThreadPoolExecutor(2) as pool:
-        objects = list(pool.map(lambda source: _object(compiler, source), sources))
+        objects = list(pool.map(lambda source: _object(compiler, source), sorted(MACHINE.glob("*.cpp"))))
     return _made(target, lambda scratch: [*compiler, "-shared", *map(str, objects), "-o", str(scratch)])
+
+
+def is_compiled() -> bool:
+    """Whether the cache holds it. Raises Problem where there is no compiler, which the entry's name depends on."""
+    return cache.is_sound(_entry())
+
+
+def _entry() -> Path:
+    files = (*sorted(MACHINE.glob("*.cpp")), *sorted(MACHINE.glob("*.h")))
+    texts = [part for file in files for part in (file.name, file.read_bytes())]
+    identity = compiler_identity(host_compiler(), FLAGS)
+    return cache.entry(cache.digest(["simulate", identity, repr(FLAGS), *texts]), ".so")
 
 
 def _object(compiler: tuple[str, ...], source: Path) -> Path:

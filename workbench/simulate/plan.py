@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 
 from workbench.arguments import c_argument, check_constant
 from workbench.build.units import Binary, unit_of_source
-from workbench.declare import Argument, Kernel, Plan, Step
+from workbench.declare import Argument, Plan, Step
+from workbench.devices import arch_limits
 from workbench.host_steps import HasPath, HostPlace
 from workbench.problem import Problem
 from workbench.simulate.blocks import run_launch
@@ -20,7 +22,7 @@ from workbench.simulate.memory import Memory
 from workbench.simulate.program import Program
 from workbench.simulate.ptx import Module, read_module
 from workbench.simulate.ptx.lower import PARAMETERS
-from workbench.simulate.sass.lower import load_kernel
+from workbench.simulate.sass.lower import Lowered, load_kernel
 from workbench.steps import Launch, Source, kind_of, unrolled
 
 Constants = tuple[tuple[str, bytes], ...]
@@ -45,7 +47,7 @@ def run_plan(
     for tensor in plan.scratch:
         if tensor.name not in memory:
             memory.empty(tensor)
-    place = SimulatedPlace(memory, lambda source: binaries[unit_of_source(source, dtype, arch)])
+    place = SimulatedPlace(memory, lambda source: binaries[unit_of_source(source, dtype, arch)], arch)
     counted: list[Counts | None] = []
     for step in unrolled(plan.steps):
         kind, place.counts = kind_of(step), None
@@ -63,8 +65,9 @@ class SimulatedPlace(HostPlace):
 
     memory: Memory
 
-    def __init__(self, memory: Memory, compiled: Callable[[Source], HasPath | Path]) -> None:
+    def __init__(self, memory: Memory, compiled: Callable[[Source], HasPath | Path], arch: str) -> None:
         super().__init__(memory, compiled)
+        self._shared_limit = arch_limits(arch).shared_bytes_per_block
         self.counts: Counts | None = None
         """Of the last launch."""
         self.number = 0
@@ -79,25 +82,32 @@ class SimulatedPlace(HostPlace):
         return c_argument(argument, self.memory.address, lambda name: self.memory.array(name).itemsize)
 
     def kernel(self, source: Source, launch: Launch, arguments: list[Any]) -> Callable[[], None]:
-        path, compiled = self.path(source), self._compiled(source)
+        path, compiled, own = self.path(source), self._compiled(source), self.options
         built = compiled if isinstance(compiled, Binary) else None
-        shared_bytes, pointers = built.launch_needs if built else (0, 0)
-        step = Kernel(
-            source.path, built.symbol(source.function) if built else source.function, launch.grid, launch.block,
-            (*launch.arguments, *[0] * pointers), launch.shared_bytes + shared_bytes, constants=source.constants,
-        )  # fmt: skip
-
-        own = self.options
+        function = built.symbol(source.function) if built else source.function
+        added, pointers = built.launch_needs if built else (0, 0)
+        passed, dynamic = (*launch.arguments, *[0] * pointers), launch.shared_bytes + added
+        key = path, source.constants
 
         def run() -> None:
             if path.suffix == ".cubin":
-                self.counts = launch_cubin(path, step, self.memory, own)
-                return
-            key = path, source.constants
-            if key not in self._modules:
-                prefix = f"{path.stem[:12]}.{len(self._modules) or ''}"
-                self._modules[key] = Loaded(module_of(path), self.memory, prefix, source.constants)
-            self.counts = self._modules[key].launch(step, own)
+                program = program_of(path, function, source.constants)
+            else:
+                if key not in self._modules:
+                    prefix = f"{path.stem[:12]}.{len(self._modules) or ''}"
+                    self._modules[key] = Loaded(module_of(path), self.memory, prefix, source.constants)
+                program = self._modules[key].program(function)
+            shared = program.static_shared - program.reserved_shared + dynamic
+            if shared > self._shared_limit:
+                raise WrongLaunch(
+                    f"kernel {source.function}: {shared:,} bytes of shared memory per block: at most "
+                    f"{self._shared_limit:,}"
+                )
+            block = pack(program, passed, self.memory, source.path.name)
+            if path.suffix == ".cubin":  # whose variables begin anew with each launch
+                self.counts = run_launch(program, launch.grid, launch.block, block, self.memory, dynamic, own)
+            else:
+                self.counts = self._modules[key].launch_packed(program, block, launch.grid, launch.block, dynamic, own)
 
         return run
 
@@ -125,17 +135,20 @@ class SimulatedPlace(HostPlace):
         return run
 
 
-_kernels: dict[tuple[Path, str, Constants], Program] = {}
+_kernels: dict[tuple[Path, str, Constants], Lowered] = {}
 
 
-def launch_cubin(path: Path, step: Kernel, memory: Memory, options: Options) -> Counts:
-    """One launch of a cubin's machine code, read once a process. Its variables begin anew with each launch."""
-    key = path, step.function, step.constants
+def machine_code(path: Path, function: str, constants: Constants = ()) -> Lowered:
+    """A kernel of a cubin, read once a process. Raises Problem."""
+    key = path, function, constants
     if key not in _kernels:
-        _kernels[key] = load_kernel(*key).program
-    program = _kernels[key]
-    block = pack(program, step.arguments, memory)
-    return run_launch(program, step.grid, step.block, block, memory, step.shared_bytes, options)
+        _kernels[key] = load_kernel(*key)
+    return _kernels[key]
+
+
+def program_of(path: Path, function: str, constants: Constants = ()) -> Program:
+    """Its machine code as a program."""
+    return machine_code(path, function, constants).program
 
 
 _modules: dict[Path, Module] = {}
@@ -176,10 +189,8 @@ class Loaded:
             raise Problem(f"variable {name} of the module is declared elsewhere: it is not simulated")
         return address
 
-    def launch(self, step: Kernel, options: Options) -> Counts:
-        program = self._module.program(step.function)
-        block = pack(program, step.arguments, self._memory)
-        return self.launch_packed(program, block, step.grid, step.block, step.shared_bytes, options)
+    def program(self, function: str) -> Program:
+        return self._module.program(function)
 
     def launch_packed(
         self, program: Program, block: bytes, grid: Sequence[int], threads: Sequence[int], shared_bytes: int,
@@ -197,19 +208,48 @@ class Loaded:
         return run_launch(program, grid, threads, block, self._memory, shared_bytes, options)
 
 
-def pack(program: Program, arguments: Sequence[Argument], memory: Memory) -> bytes:
-    """The kernel's parameter block. Raises Problem where the arguments do not fit the parameters."""
+class WrongLaunch(Problem):
+    """Arguments that do not fit the kernel's parameters, or more shared memory than a block may have."""
+
+
+def pack(program: Program, arguments: Sequence[Argument], memory: Memory, file: str = "") -> bytes:
+    """The kernel's parameter block. Raises WrongLaunch where the arguments do not fit the parameters."""
+    where = f" in {file}" if file else ""
+    kinds = program.parameter_kinds or ("",) * len(program.parameters)
     if len(arguments) != len(program.parameters):
-        raise Problem(
-            f"kernel {program.name} has {len(program.parameters)} parameters and is given {len(arguments)} arguments"
+        words = ", ".join(_word(kind, size) for kind, (_, size) in zip(kinds, program.parameters, strict=True))
+        raise WrongLaunch(
+            f"kernel {program.name}: {len(arguments)} arguments for {len(program.parameters)} parameters "
+            f"({words or 'none'}){where}"
         )
     block = bytearray(program.parameter_bytes)
-    for number, (argument, (offset, size)) in enumerate(zip(arguments, program.parameters, strict=True)):
-        data = bytes(c_argument(argument, memory.address, lambda name: memory.array(name).itemsize))
-        if len(data) != size:
-            raise Problem(
-                f"kernel {program.name}: argument {number + 1} ({argument}) has {len(data)} bytes where the parameter "
-                f"has {size}; integers are passed as 64 bits, I32(n) as 32"
+    for number, (argument, kind, (offset, size)) in enumerate(
+        zip(arguments, kinds, program.parameters, strict=True), start=1
+    ):
+        value = c_argument(argument, memory.address, lambda name: memory.array(name).itemsize)
+        data = bytes(value)
+        floating = isinstance(value, ctypes.c_float | ctypes.c_double)
+        if len(data) != size or (kind and floating is not kind.startswith("f")):
+            given = _word("f" if floating else "u", len(data))
+            raise WrongLaunch(
+                f"kernel {program.name}: argument {number} ({getattr(argument, 'value', argument)!r}) is {given}, "
+                f"the kernel{where} takes {_word(kind, size)}{_instead(argument, kind, size)}"
             )
         block[offset : offset + size] = data
     return bytes(block)
+
+
+def _word(kind: str, size: int) -> str:
+    return f"{8 * size} bits" + (" of a float" if kind.startswith("f") else "")
+
+
+def _instead(argument: Argument, kind: str, size: int) -> str:
+    """What to write in its place, where that is clear."""
+    number = getattr(argument, "value", argument)
+    if not isinstance(number, int | float):
+        return ": declare the tensor's address for a pointer alone"
+    if kind.startswith("f"):
+        return f": write {float(number)}" if size == 4 else f": write F64({float(number)})"
+    whole = int(number)
+    forms = {1: f"U8({whole})", 2: f"U16({whole})", 4: f"I32({whole})", 8: f"{whole}"}
+    return f": write {forms[size]}" if size in forms else ""

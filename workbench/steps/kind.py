@@ -58,7 +58,7 @@ class CompiledStep(Protocol):
 
 class Place(Protocol):
     """Where a plan is loaded: memory with the plan's tensors in it, and what can be run over it. There is one for the
-    CPU, one for a GPU, one for emulation and one for simulation."""
+    CPU, one for a GPU and one for the simulator."""
 
     later: Sequence[Any]
     """The steps that come after the one that is being bound."""

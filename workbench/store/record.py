@@ -15,6 +15,9 @@ SCHEMA = 3
 """Raised by one whenever a reader of the older form would misread the newer; `upgrade.py` reads the older ones."""
 
 
+UNTIMED = ("simulated", "emulated")
+"""Backends that say right or wrong, and never how fast; the second in runs of older workbenches."""
+
 Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 """What a column of a table can hold: a larger one is refused when its record is made, not when the run ends."""
 
@@ -69,23 +72,77 @@ class Time(Frozen):
     timer: str
     """`cpu_wall`, `cuda_event`, `cuda_graph`, `cuda_wall`."""
     cache: str
-    """`rotated` (several input sets in turn), `cold` (L2 flushed before every sample) or `hot`."""
+    """`cold`: no evaluation found its data in a cache, which was flushed before each (on a GPU L2). `rotated`: several
+    sets in turn, which put each other out of the caches where `working_set_bytes` is known, being several times their
+    size; in records of older workbenches, which do not have it, they may have stayed. `hot`: one set over and over."""
     stopped_by: str
     """Which rule ended the sampling: `spread`, `plateau`, `time_cap`."""
     clock_hz: float | None = None
     """Median SM clock during the samples."""
+    working_set_bytes: Int64 | None = None
+    """Of the operation's tensors in one set: what any variant touches in an evaluation. On a CPU."""
+
+
+DISTURBED_SHARE = 0.1
+"""Of a record's blocks: where more than this were disturbed, its median is no sound figure. A median does not mind a
+few blocks that were."""
+
+
+class Disturbance(Frozen):
+    """What else the machine did while a record was timed. None: the system did not tell."""
+
+    blocks: Int64
+    """That its samples come from."""
+    disturbed: Int64
+    """Of those: there was no time left to repeat them."""
+    repeated: Int64
+    """Disturbed blocks beside those, whose samples were set aside and taken again."""
+    reasons: list[str] = Field(default_factory=list)
+    """What disturbed the blocks, those set aside among them; the commonest first."""
+    lost_share: float | None = None
+    """Of the time of all its blocks: waiting for a core that others had."""
+    others_cores: float | None = None
+    """Cores that others used meanwhile, on average."""
+    cpu_per_wall: float | None = None
+    """CPU time of the process over wall time: the cores that it had itself."""
+    switches_per_s: float | None = None
+    """Times per second that its threads lost their core unasked (involuntary context switches)."""
+    load_average: float | None = None
+    """The machine's highest, over a minute."""
+    throttled: list[str] = Field(default_factory=list)
+    """Why the GPU's clock was held back, the harmless power cap included."""
+    foreign_processes: Int64 | None = None
+    """Most processes of others that computed on the GPU."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether so few of its blocks were disturbed that its times mean the variant and not the machine."""
+        return self.disturbed <= DISTURBED_SHARE * self.blocks
+
+
+class HotTime(Frozen):
+    """A second figure beside a record's time: of evaluations that find in the caches what the one before has left."""
+
+    time: Time
+    samples_s: list[float] = Field(default_factory=list)
+    disturbance: Disturbance | None = None
 
 
 class Work(Frozen):
     """What a computation moves and does, as declared: totals over the whole shape. None: not known."""
 
     bytes: Int64 | None = None
+    write_allocate: Int64 | None = None
+    """Of those: lines read only because an ordinary store is about to overwrite them. Memory has to deliver them; a
+    cache that holds the lines does not."""
     flops: Int64 | None = None
     """Floating-point operations on the ordinary pipes."""
     matrix_flops: Int64 | None = None
     special: Int64 | None = None
     launches: Int64 | None = None
     serial_steps: Int64 | None = None
+    kept_bytes: Int64 | None = None
+    """Of a backward pass: bytes that the forward pass keeps for it."""
 
 
 class Counted(Frozen):
@@ -126,6 +183,105 @@ class BuildFact(Frozen):
     sass_mix: dict[str, Int64] = Field(default_factory=dict)
 
 
+class SimulatedCounter(Frozen):
+    """One counter of a simulated kernel, under the name that Nsight Compute gives it; totals over its launches."""
+
+    name: str
+    value: float
+    unit: str
+    standing: str
+    """How far it can be held against a measured one; see docs/simulation.md. What no level gives is not here."""
+
+
+class Chain(Frozen):
+    """What one warp, alone on the machine, must wait for one thing after the other: the first warp of the first block.
+    The compiler's control codes say it; latencies do not stand here, as they are a GPU's and not the kernel's."""
+
+    instructions: Int64
+    """Warp instructions that the chain was followed through."""
+    issue_cycles: Int64
+    """Cycles of fixed-latency instructions along it."""
+    global_trips: Int64
+    """Waits for global memory along it, each of which began after the one before had ended; so with the others."""
+    shared_trips: Int64
+    other_trips: Int64
+    """Waits for special functions, conversions and shuffles."""
+    whole: bool = True
+    """False: it was followed to a limit, so that all of these are at least so many."""
+
+
+class SimulatedKernel(Frozen):
+    """Launches of one kernel over one grid, together."""
+
+    kernel: str
+    launches: Int64
+    grid: list[Int64]
+    block: list[Int64]
+    registers: Int64 | None = None
+    shared_bytes: Int64 | None = None
+    occupancy: float | None = None
+    blocks_per_sm: Int64 | None = None
+    waves: float | None = None
+    """Blocks over what all SMs hold at once."""
+    sampled: str = ""
+    """Which of the blocks were run, where it was not all of them; the counters are those of all."""
+    counters: list[SimulatedCounter] = Field(default_factory=list)
+    opcodes: dict[str, Int64] = Field(default_factory=dict)
+    """Executed warp instructions by opcode."""
+    chain: Chain | None = None
+    """Of one launch."""
+
+
+class Simulated(Frozen):
+    """A variant's machine code executed on the host and counted, at one shape, for one architecture. It has no time."""
+
+    arch: str
+    gpu: str
+    """The device of the data file whose multiprocessors and caches were modelled."""
+    swept: dict[str, Int64]
+    """The shape that was asked for."""
+    axes: dict[str, Int64]
+    """The shape that was run: the one asked for, or a smaller one where that is too much work."""
+    settings: dict[str, Word] = Field(default_factory=dict)
+    reason: str = ""
+    """Why nothing was counted, or not at the shape asked for."""
+    declared: Work = Work()
+    """What the variant says that it does at the shape that was run; so with `least`."""
+    least: Work = Work()
+    elements: Int64 | None = None
+    """Of the largest output at the shape that was run."""
+    moved_bytes: float | None = None
+    """DRAM bytes by the model of caches, clears included: a lower bound. None where not all blocks were run."""
+    beside: list[str] = Field(default_factory=list)
+    """Steps of the plan that are a library's or the host's work, and were not counted."""
+    findings: list[str] = Field(default_factory=list)
+    """Where it contradicts what is declared."""
+    kernels: list[SimulatedKernel] = Field(default_factory=list)
+
+
+class ExecutedCode(Frozen):
+    """A simulated kernel instruction by instruction: what each did in all launches at the shape that was run. The lists
+    have an entry per instruction, in the order of the code; each takes 16 bytes of it."""
+
+    arch: str
+    kernel: str
+    files: list[str] = Field(default_factory=list)
+    """Names of the source files that it comes from."""
+    text: list[str]
+    file: list[Int64]
+    """Which of the files; -1: none."""
+    line: list[Int64]
+    executed: list[Int64]
+    """By warps; the others are sums over these."""
+    threads: list[Int64]
+    sectors: list[Int64]
+    """Of global memory; `ideal`: with the same bytes side by side."""
+    sectors_ideal: list[Int64]
+    wavefronts: list[Int64]
+    """Of shared memory; `ideal`: without bank conflicts."""
+    wavefronts_ideal: list[Int64]
+
+
 class Record(Frozen):
     """One variant at one shape in one pass on one machine."""
 
@@ -145,12 +301,16 @@ class Record(Frozen):
     machine: str
     """The id of one of the run's machines."""
     backend: str
-    """`cuda`, `cpu` or `emulated`."""
+    """`cuda`, `cpu` or `simulated`; `emulated` in runs of older workbenches."""
     status: Status
     reason: str | None = None
     error: ErrorMeasure | None = None
     time: Time | None = None
     samples_s: list[float] = Field(default_factory=list)
+    disturbance: Disturbance | None = None
+    """Of a record with a time; None in runs of older workbenches, which did not look."""
+    hot: HotTime | None = None
+    """Where what it touches fits into the caches of a CPU."""
     declared: Work = Work()
     """What the variant says that it does."""
     least: Work = Work()
@@ -159,21 +319,37 @@ class Record(Frozen):
     bounds: Bounds | None = None
     """Only in records that an older workbench wrote."""
     build: list[BuildFact] = Field(default_factory=list)
+    simulated: list[Simulated] = Field(default_factory=list)
+    """The machine code executed on the host, for an architecture and a shape each."""
+    executed: list[ExecutedCode] = Field(default_factory=list)
+    """Instruction by instruction, the first of `simulated` in which anything was counted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     @model_validator(mode="after")
     def _times_only_when_right(self) -> Record:
-        if self.status is not Status.OK and (self.time is not None or self.samples_s):
+        if self.status is not Status.OK and (self.time is not None or self.samples_s or self.hot is not None):
             raise ValueError(f"record {self.key}: status {self.status.value} must not carry a time")
-        if self.backend == "emulated" and self.time is not None:
-            raise ValueError(f"record {self.key}: an emulated kernel is never timed")
+        if self.backend in UNTIMED and self.time is not None:
+            raise ValueError(f"record {self.key}: a kernel that is {self.backend} is never timed")
         return self
 
     @property
     def shape(self) -> dict[str, int | str]:
         """Every axis, `dtype` and `regime`."""
         return {**self.axes, "dtype": self.dtype, "regime": self.regime}
+
+
+class CeilingsMeasured(Frozen):
+    """Ceilings as they were measured once in a run."""
+
+    when: str
+    """`start` or `end`."""
+    rates: dict[str, float]
+    under_load: list[str] = Field(default_factory=list)
+    """Names of those that were never measured without a disturbance."""
+    reasons: list[str] = Field(default_factory=list)
+    """What disturbed the machine meanwhile."""
 
 
 class Machine(Frozen):
@@ -185,17 +361,24 @@ class Machine(Frozen):
     """The device's own name."""
     host: str = ""
     backend: str = ""
-    """`cuda`, `cpu` or `emulated`."""
+    """`cuda`, `cpu` or `simulated`."""
     arch: str = ""
     """`sm_90`, `x86_64`…"""
     versions: dict[str, str] = Field(default_factory=dict)
     """Of the system, the compiler, the driver and the packages."""
     ceilings: dict[str, float] = Field(default_factory=dict)
     """What it gives at most, measured in this run; measure/ceilings.py has the names and what each of them bounds."""
+    measurements: list[CeilingsMeasured] = Field(default_factory=list)
+    """Those that `ceilings` are the best of."""
+    caches: dict[str, Int64] = Field(default_factory=dict)
+    """Bytes of each level for data, `L1` first, over the cores that were used. Empty: not known, or a GPU's."""
     noise_floor: float | None = None
     """The relative spread that a variant against itself (A/A) stays within; see measure/noise.py."""
     spreads: dict[str, float] = Field(default_factory=dict)
     """The A/A spread of each case, by operation and shape."""
+    between_runs: dict[str, float] = Field(default_factory=dict)
+    """By how much the median of a variant, timed a second time at the end of the run in processes of its own, differed
+    from its first, by case: what two runs differ by where nothing else has changed."""
 
 
 class VariantFacts(Frozen):
@@ -252,6 +435,6 @@ class Run(Frozen):
 
     @property
     def device(self) -> str:
-        """The names of the devices that it ran on, those that only emulate aside."""
-        names = [m.name for m in self.machines if m.backend != "emulated"] or [m.name for m in self.machines]
+        """The names of the devices that it ran on, those that only simulate aside."""
+        names = [m.name for m in self.machines if m.backend not in UNTIMED] or [m.name for m in self.machines]
         return " and ".join(dict.fromkeys(names))

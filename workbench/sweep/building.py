@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from workbench.build import (
-    EMULATED,
     Binary,
     CompileFailure,
     Unit,
@@ -19,6 +19,7 @@ from workbench.build import (
 from workbench.build.facts import NoSuchKernel
 from workbench.declare import Shape, Variant
 from workbench.limits import limits_for
+from workbench.simulate.library import compiled, is_compiled
 from workbench.steps import distinct_sources, kind_of
 from workbench.store.record import BuildFact, Status
 from workbench.sweep.watch import Watch
@@ -38,23 +39,17 @@ class Built:
                 return outcome
         return None
 
-    def verdict(
-        self, variant: Variant, shape: Shape, archs: Iterable[str], emulated: bool
-    ) -> tuple[Status, str] | None:
-        """Why a variant cannot be executed, before anything is: its sources do not compile for a GPU, lack the function
-        that is launched, or cannot be emulated. None where all is well."""
+    def verdict(self, variant: Variant, shape: Shape, archs: Iterable[str]) -> tuple[Status, str] | None:
+        """Why a variant cannot be executed, before anything is: its sources do not compile for a GPU, or lack the
+        function that is launched. None where all is well."""
         archs = tuple(archs)
-        failed = self.failure(units_for(variant, shape, archs, emulated=False))
+        failed = self.failure(units_for(variant, shape, archs))
         if failed is not None:
             return Status.UNSUPPORTED if failed.lacking else Status.COMPILE_ERROR, first_errors(failed)
         try:
             self.facts(variant, shape, archs)
         except NoSuchKernel as problem:
             return Status.COMPILE_ERROR, str(problem)
-        failed = self.failure(units_for(variant, shape, (), emulated=True)) if emulated else None
-        if failed is not None:
-            why = "compiles for a GPU; cannot be executed without one, because emulation refuses it: " if archs else ""
-            return Status.UNSUPPORTED, why + first_errors(failed)
         return None
 
     def facts(self, variant: Variant, shape: Shape, archs: Iterable[str]) -> list[BuildFact]:
@@ -70,10 +65,9 @@ class Built:
         return found
 
 
-def units_for(variant: Variant, shape: Shape, archs: Iterable[str], emulated: bool) -> list[Unit]:
-    """Everything to compile for a variant at its default settings: kernels for each architecture (and for emulation),
-    host functions."""
-    targets = [*archs_for(variant, shape, archs), *([EMULATED] if emulated else [])]
+def units_for(variant: Variant, shape: Shape, archs: Iterable[str]) -> list[Unit]:
+    """Everything to compile for a variant at its default settings: kernels for each architecture, host functions."""
+    targets = archs_for(variant, shape, archs)
     return units_of(variant.plan(shape, variant.default_settings()), shape.dtype, targets)
 
 
@@ -82,11 +76,20 @@ def archs_for(variant: Variant, shape: Shape, archs: Iterable[str]) -> list[str]
     return [arch for arch in archs if variant.supports(shape, limits_for(arch)) is None]
 
 
-def build_all(wanted: Iterable[Unit], watch: Watch) -> Built:
-    """Compiles the units, several at once; those in the cache cost nothing."""
+def build_all(wanted: Iterable[Unit], watch: Watch, simulates: bool = False) -> Built:
+    """Compiles the units, several at once, and beside them the simulator where it is needed; what is in the cache costs
+    nothing."""
     units = list(dict.fromkeys(wanted))
     watch.stage("build", len(units))
-    binaries = build_units(
-        units, progress=lambda unit, outcome: watch.step(f"{unit.source.parent.name}/{unit.source.name} {unit.arch}")
-    )
+    with ThreadPoolExecutor(1) as beside:
+        simulator = None
+        if simulates and not is_compiled():
+            watch.note("compiling the simulator, once: about a minute")
+            simulator = beside.submit(compiled)
+        binaries = build_units(
+            units,
+            progress=lambda unit, outcome: watch.step(f"{unit.source.parent.name}/{unit.source.name} {unit.arch}"),
+        )
+        if simulator is not None:
+            simulator.result()
     return Built(dict(binaries))

@@ -11,9 +11,9 @@ from workbench.build import Unit
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, checked_draws
 from workbench.check.compare_outputs import Comparison
+from workbench.check.examine import ARCH, Verdict
 from workbench.declare import Variant, variant_key
 from workbench.declared import DeclarationError
-from workbench.emulate import ORDERS
 from workbench.execute.here import backend_here, gpu_name, why_unsupported
 from workbench.execute.server_of_workers import start_server
 from workbench.execute.side_by_side import side_by_side
@@ -26,8 +26,9 @@ from workbench.sweep.records import Subject
 from workbench.sweep.selection import Selection, cases_of
 from workbench.sweep.watch import Watch
 
-CHECKED_ARCH = "sm_90"
-BACKENDS = ("cuda", "cpu", "emulated")
+BACKENDS = ("cuda", "cpu", "simulated")
+MEMORY_BYTES = 8 << 30
+"""What a simulation may take."""
 
 
 @dataclass(frozen=True)
@@ -37,27 +38,28 @@ class CheckJob:
     subject: Subject
     draws: tuple[Draw, ...] = ()
     """What to evaluate; every regime of the operation where none is named."""
-    orders: tuple[str, ...] = ORDERS
-    """Thread orders, where it is emulated."""
 
     def units(self) -> list[Unit]:
         """What it needs compiled."""
         s = self.subject
-        return units_for(s.variant, s.shape, self.archs(), s.backend == "emulated")
+        return units_for(s.variant, s.shape, self.archs())
 
     def archs(self) -> tuple[str, ...]:
-        """What its kernels are compiled for beside emulation: what NVRTC refuses is wrong, whatever emulation makes of
-        it. On a GPU the worker compiles for that."""
-        return (CHECKED_ARCH,) if self.subject.backend == "emulated" else ()
+        """What its kernels are compiled for; on a GPU the worker compiles for that."""
+        return (ARCH,) if self.subject.backend == "simulated" else ()
 
 
 def check_all(selection: Selection, watch: Watch) -> list[Record]:
     """Every selected variant at every selected shape, in the way that this machine can: `workbench check`."""
     for device in selection.devices:
+        if device == "emulated":
+            raise Problem("--device emulated: source emulation has gone; --device simulated executes what is compiled")
         if device not in BACKENDS:
             raise unknown("device", device, BACKENDS)
         if device == "cuda" and gpu_name() is None:
-            raise Problem("--device cuda: this machine has no NVIDIA GPU or no driver; --device emulated runs anywhere")
+            raise Problem(
+                "--device cuda: this machine has no NVIDIA GPU or no driver; --device simulated runs anywhere"
+            )
     with kept_clean():
         return _check_all(selection, watch)
 
@@ -92,12 +94,11 @@ def check_jobs(jobs: list[CheckJob], kernels: Path, timeout_s: float, watch: Wat
             why = str(error)
         if why is not None:
             broken[job.subject.key] = why
-    built = build_all(units, watch)
+    built = build_all(units, watch, any(job.subject.backend == "simulated" for job in jobs))
     runnable = []
     for job in jobs:
         s, fault = job.subject, broken.get(job.subject.key)
-        emulated = s.backend == "emulated"
-        verdict = (Status.CRASHED, fault) if fault else built.verdict(s.variant, s.shape, job.archs(), emulated)
+        verdict = (Status.CRASHED, fault) if fault else built.verdict(s.variant, s.shape, job.archs())
         if verdict is not None:
             records.append(s.record(verdict[0], reason=verdict[1]))
         else:
@@ -124,12 +125,12 @@ def _backends(variant: Variant, asked: tuple[str, ...]) -> list[str]:
     if not asked:
         backend, _ = backend_here(variant)
         return [backend or variant.devices[0]]
-    possible = {"cuda": "cuda" in variant.devices, "cpu": "cpu" in variant.devices, "emulated": has_kernels(variant)}
+    possible = {"cuda": "cuda" in variant.devices, "cpu": "cpu" in variant.devices, "simulated": has_kernels(variant)}
     return [backend for backend in asked if possible[backend]]
 
 
 def has_kernels(variant: Variant) -> bool:
-    """Whether there is something to emulate: kernels of its own, and no form that runs on the CPU."""
+    """Whether there is something to simulate: kernels of its own, and no form that runs on the CPU."""
     return "cuda" in variant.devices and "cpu" not in variant.devices and variant.own_kernels
 
 
@@ -142,10 +143,8 @@ def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record:
         subject = job.subject
         workers[place] = worker = _worker(subject, kernels)
         draws = job.draws or (Draw(subject.operation.regimes[0], 0), *checked_draws(subject.operation))
-        orders = (job.orders,) if subject.backend == "emulated" else ()
-        return worker.start(
-            "check", subject.shape, subject.variant.default_settings(), draws, *orders, returns=Comparison
-        )
+        returns = Verdict if subject.backend == "simulated" else Comparison
+        return worker.start("check", subject.shape, subject.variant.default_settings(), draws, returns=returns)
 
     on_gpu = any(job.subject.backend == "cuda" for job in jobs)
     begins = [functools.partial(begin, place) for place in range(len(jobs))]
@@ -153,12 +152,13 @@ def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record:
         for place, found, failure in side_by_side(begins, timeout_s, 1 if on_gpu else None):
             workers.pop(place).close()
             subject = jobs[place].subject
-            on_record(subject.judged(found) if failure is None else subject.failed(failure))
+            judged = subject.examined if subject.backend == "simulated" else subject.judged
+            on_record(judged(found) if failure is None else subject.failed(failure))
     finally:
         close_all(workers.values())
 
 
 def _worker(subject: Subject, kernels: Path) -> Worker:
-    if subject.backend == "emulated":
-        return Worker("workbench.check.emulated:EmulatedStation", kernels, subject.variant.key)
+    if subject.backend == "simulated":
+        return Worker("workbench.check.examine:ExaminingStation", kernels, subject.variant.key, MEMORY_BYTES)
     return Worker("workbench.check.direct:DirectStation", kernels, subject.variant.key, subject.backend)

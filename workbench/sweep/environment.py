@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.execute.here import cpu_name, device_name, gpu_arch
+from workbench.measure.caches import cache_bytes
 from workbench.store.record import Machine
 
 PACKAGES = ("torch", "cuda-core", "cuda-bindings", "nvidia-cuda-nvrtc", "numpy", "nvtx", "scan-workbench")
@@ -22,15 +23,16 @@ def environment() -> dict[str, Any]:
 
 
 def machine_of(backend: str) -> Machine:
-    """The machine of a backend (`cuda`, `cpu`, `emulated`) here, under that id. Versions that cannot be had are
+    """The machine of a backend (`cuda`, `cpu`, `simulated`) here, under that id. Versions that cannot be had are
     absent."""
     return Machine(
         id=backend,
-        name="emulated" if backend == "emulated" else device_name(backend),
+        name="simulated" if backend == "simulated" else device_name(backend),
         host=platform.node(),
         backend=backend,
         arch=(gpu_arch() or "") if backend == "cuda" else platform.machine(),
         versions=_versions(backend),
+        caches=cache_bytes() if backend == "cpu" else {},
     )
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from workbench.build import HOST, unit_of
 from workbench.check.compare_outputs import Comparison
+from workbench.check.examine import Verdict
 from workbench.declare import Cost, Operation, Setting, Shape, Variant
-from workbench.declared import DeclarationError, fault_of, place_of
-from workbench.emulate import EmulationFault
+from workbench.declared import DeclarationError, fault_of
 from workbench.execute.bound import Violation
 from workbench.execute.failures import LacksModule, WorkerTimeout
-from workbench.problem import SourceError, installing
+from workbench.problem import Problem, SourceError, installing
 from workbench.steps import distinct_sources
 from workbench.store.record import BuildFact, Record, Status, Work
 from workbench.sweep.selection import small_shape
@@ -83,15 +83,23 @@ class Subject:
         error = found.measure()
         if found.right:
             return self.record(Status.OK, settings, error=error, **fields)
-        return self.record(Status.INCORRECT, settings, error=error, reason=found.reason + self._sources())
+        return self.record(Status.INCORRECT, settings, error=error, reason=found.reason + self._sources(found.reason))
 
-    def _sources(self) -> str:
-        """The files in which whatever is wrong with the answer stands, for the end of a reason."""
+    def examined(self, found: Verdict) -> Record:
+        """`ok` where nothing was found and the results are right, else `incorrect` with the first finding."""
+        error = found.comparison.measure() if found.comparison is not None else None
+        if found.right:
+            return self.record(Status.OK, error=error)
+        return self.record(Status.INCORRECT, error=error, reason=found.reason + self._sources(found.reason))
+
+    def _sources(self, reason: str) -> str:
+        """The files in which whatever is wrong with the answer stands, for the end of a reason that names none."""
         small = small_shape(self.operation, self.shape.dtype)
         with contextlib.suppress(DeclarationError):
             steps = distinct_sources(self.variant.plan(small, self.variant.default_settings()))
             sources = dict.fromkeys(unit_of(step, self.shape.dtype, HOST).source.name for step in steps)
-            return f" (in {', '.join(sources)})" if sources else ""
+            if sources and not any(name in reason for name in sources):
+                return f" (in {', '.join(sources)})"
         return ""
 
     def implausible(self, found: Comparison, reason: str, settings: dict[str, Setting]) -> Record:
@@ -103,15 +111,16 @@ class Subject:
         text = str(failure)
         if isinstance(failure, WorkerTimeout):
             status = Status.TIMEOUT
-        elif isinstance(failure, Violation | EmulationFault):
+        elif isinstance(failure, Violation):
             status = Status.INCORRECT
-            if isinstance(failure, EmulationFault) and failure.kind == "arguments":
-                text = f"{place_of(self.variant.plan) or self.variant.at}: plan(): {text}"
         elif isinstance(failure, SourceError):
             status = Status.COMPILE_ERROR
         elif isinstance(failure, LacksModule):
             status, package = Status.UNSUPPORTED, failure.module.partition(".")[0]
             text = f"needs {package}: {installing(f'pip install {package}')}"
+        elif self.backend == "simulated" and type(failure) is Problem:
+            status = Status.UNSUPPORTED
+            text = f"compiles for a GPU; cannot be executed without one: {text}"
         else:
             status = Status.CRASHED
         return self.record(status, settings, reason=text)

@@ -112,7 +112,7 @@ def _shapes(selection: Selection, operation: Operation) -> list[Shape]:
 
 
 def small_shape(operation: Operation, dtype: str) -> Shape:
-    """The shape at which CUDA kernels are executed under emulation."""
+    """The shape at which CUDA kernels are simulated."""
     return Shape(tuple((axis, operation.small[axis]) for axis in operation.axes), dtype)
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import datetime
 import importlib.util
+import math
 import re
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from workbench.build import check_arch
 from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import Draw
+from workbench.check.examine import ARCH
 from workbench.declare import Device, Shape, Variant, variant_key
 from workbench.declared import DeclarationError
 from workbench.execute.failures import FAILURES
@@ -21,18 +24,21 @@ from workbench.execute.here import default_devices, device_name, gpu_arch, gpu_n
 from workbench.execute.server_of_workers import start_server
 from workbench.execute.worker import Worker
 from workbench.foreign import reading
-from workbench.measure.noise import noise_floor
+from workbench.measure.ceilings import Measured, together
+from workbench.measure.noise import between, noise_floor
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
-from workbench.store.record import BuildFact, Machine, Record, Run, Status
+from workbench.store.record import BuildFact, CeilingsMeasured, Machine, Record, Run, Status
 from workbench.store.run_folder import RUN, RunFolder, check_name, create_run
 from workbench.sweep.building import Built, build_all, units_for
 from workbench.sweep.catalogue import slice_of, sources_in
 from workbench.sweep.checking import CheckJob, has_kernels, run_checks
+from workbench.sweep.contest import AGAINST_ITSELF_S
 from workbench.sweep.environment import environment, machine_of
 from workbench.sweep.memory import require_fit
 from workbench.sweep.records import Subject
 from workbench.sweep.selection import Case, Selection, cases_of, dtypes_of, small_shape
+from workbench.sweep.simulating import Counted, CountJob, count_all, job_for, with_counts
 from workbench.sweep.timing import CaseTimer
 from workbench.sweep.watch import Watch
 from workbench.temporary import clear_once
@@ -84,8 +90,13 @@ def continue_run(folder: RunFolder, watch: Watch) -> Catalog | None:
     return sweep.catalog
 
 
+MOST_REPEATED = 5
+REPEATED_SHARE = 0.1
+"""Cases whose baseline is timed a second time, and the share of the sweep's time that it may take; one always is."""
+
+
 class _Sweep:
-    """The stages in their order: build, ceilings, emulation, timing, finish."""
+    """The stages in their order: build, ceilings, counting, simulation, timing, ceilings again, finish."""
 
     def __init__(self, folder: RunFolder, watch: Watch) -> None:
         self.folder = folder
@@ -99,6 +110,7 @@ class _Sweep:
             watch.note(f"left out: {problem}")
         self.devices: tuple[str, ...] = self.selection.devices or default_devices()
         self.done = {record.key: record for record in folder.records()}
+        self.counted: dict[str, Counted] = {}
         self.slice = slice_of((case.operation, variant) for case in self.cases for variant in case.variants)
 
     def run(self) -> None:
@@ -106,8 +118,12 @@ class _Sweep:
         self.folder.update(catalogue=self.slice)
         built = self._build()
         self._measure_ceilings()
-        self._emulate(built)
+        self._count(built)
+        self._simulate(built)
+        begin = time.monotonic()
         self._time(built)
+        self._repeat_baselines(built, time.monotonic() - begin)
+        self._measure_ceilings("end")
         if importlib.util.find_spec("pyarrow") is None:
             name, finish = self.folder.path.name, self.folder.command("finish")
             self.watch.note(f"{name} is complete, as JSON lines; where pyarrow is, finish it: {finish}")
@@ -119,21 +135,24 @@ class _Sweep:
     def _build(self) -> Built:
         wanted = []
         for variant, shape in self._small_shapes():
-            if self._subject(variant, shape, "emulated").broken() is None:
-                wanted += units_for(variant, shape, self._archs(variant), emulated=self._is_emulated(variant))
+            if self._subject(variant, shape, "simulated").broken() is None:
+                checked = (ARCH,) if self._is_simulated(variant) else ()
+                wanted += units_for(variant, shape, dict.fromkeys((*self._archs(variant), *checked)))
         for case in self.cases:
             for variant in case.variants:
                 if why_unsupported(variant, case.shape) is None and "cuda" not in variant.devices:
                     # What is wrong with its plan is in the record that timing it gives.
                     with contextlib.suppress(DeclarationError):
-                        wanted += units_for(variant, case.shape, (), emulated=False)
-        return build_all(wanted, self.watch)
+                        wanted += units_for(variant, case.shape, ())
+        simulates = any(self._is_simulated(variant) for variant, _ in self._small_shapes())
+        return build_all(wanted, self.watch, simulates)
 
-    def _measure_ceilings(self) -> None:
-        """Of every device that the run times: each is held against its own."""
-        lacking = [device for device in self.devices if not self._machine(device).ceilings]
+    def _measure_ceilings(self, when: str = "start") -> None:
+        """Of every device that the run times: each is held against its own. Once at the start and once at the end,
+        where a run that was cut off goes on with what it lacks."""
+        lacking = [device for device in self.devices if not self._has_measured(device, when)]
         if lacking:
-            self.watch.stage("ceilings", len(lacking))
+            self.watch.stage("ceilings" if when == "start" else "ceilings again", len(lacking))
         for device in lacking:
             worker = Worker("workbench.sweep.ceilings:Ceilings", device)
             try:
@@ -141,9 +160,9 @@ class _Sweep:
                     "measure",
                     self.selection.effort().ceilings_s,
                     timeout_s=max(120.0, self.selection.timeout_s),
-                    returns=dict[str, float],
+                    returns=Measured,
                 )
-                self.folder.update_machine(self._machine(device).model_copy(update={"ceilings": found}))
+                self._found_ceilings(device, when, found)
             except FAILURES as failure:
                 self.watch.note(
                     f"ceilings of {device} could not be measured ({failure}); shares and floors will be missing"
@@ -152,27 +171,79 @@ class _Sweep:
                 worker.close()
             self.watch.step(f"ceilings of {device}")
 
-    def _emulate(self, built: Built) -> None:
+    def _has_measured(self, device: str, when: str) -> bool:
+        machine = self._machine(device)
+        if when == "start":
+            return bool(machine.ceilings)
+        # A second time makes sense beside a first, and where this run has timed something with it.
+        return not machine.ceilings or any(one.when == when for one in machine.measurements)
+
+    def _found_ceilings(self, device: str, when: str, found: Measured) -> None:
+        machine = self._machine(device)
+        once = CeilingsMeasured(
+            when=when, rates=found.rates, under_load=list(found.under_load), reasons=list(found.reasons)
+        )
+        changed = {
+            "ceilings": together(machine.ceilings, found.rates),
+            "measurements": [*machine.measurements, once],
+        }
+        self.folder.update_machine(machine.model_copy(update=changed))
+
+    def _count(self, built: Built) -> None:
+        """Counts what the machine code of CUDA variants does, for the records that their checks will give."""
+        jobs, before = [], self._counted_before()
+        arch = next(iter(self.selection.archs), "")
+        for variant, shape in self._small_shapes():
+            subject = self._subject(variant, shape, "simulated")
+            if not self._is_simulated(variant) or subject.key in self.done or subject.broken() is not None:
+                continue
+            if subject.key in before:
+                self.counted[subject.key] = before[subject.key]
+            elif built.failure(units_for(variant, shape, self._archs(variant))) is None:
+                most = self.selection.effort().counted
+                job = job_for(subject.key, variant, subject.operation, shape.dtype, self.cases, arch, most)
+                jobs += [job] if job is not None else []
+        if not jobs:
+            return
+        self.watch.stage("count", len(jobs))
+        try:
+            count_all(jobs, self.kernels, self.selection.timeout_s, self._keep_counted)
+        except Problem as problem:
+            self.watch.note(f"nothing was counted: {problem}")
+
+    def _keep_counted(self, job: CountJob, found: Counted) -> None:
+        self.counted[job.key] = found
+        self.folder.journal({"counted": job.key, "found": found.model_dump(mode="json", by_alias=True)})
+        self.watch.step(f"{job.variant.key}: counted")
+
+    def _counted_before(self) -> dict[str, Counted]:
+        """What was counted before the run was cut off, by the keys of records."""
+        found: dict[str, Counted] = {}
+        for entry in self.folder.journal_entries():
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                found[str(entry["counted"])] = Counted.model_validate(entry["found"])
+        return found
+
+    def _simulate(self, built: Built) -> None:
         jobs = []
         for variant, shape in self._small_shapes():
-            if not self._is_emulated(variant):
+            if not self._is_simulated(variant):
                 continue
-            subject = self._subject(variant, shape, "emulated")
+            subject = self._subject(variant, shape, "simulated")
             if subject.key in self.done:
                 continue
             broken = subject.broken()
             archs = self._archs(variant)
-            verdict = (Status.CRASHED, broken) if broken else built.verdict(variant, shape, archs, emulated=True)
+            verdict = (Status.CRASHED, broken) if broken else built.verdict(variant, shape, archs)
             if verdict is not None:
                 self._append(subject.record(verdict[0], reason=verdict[1]))
             else:
-                subject = self._subject(variant, shape, "emulated", built.facts(variant, shape, archs))
-                effort = self.selection.effort()
-                draws = (Draw(subject.operation.regimes[0], 0), *effort.draws(subject.operation))
-                jobs.append(CheckJob(subject, draws, effort.orders))
+                subject = self._subject(variant, shape, "simulated", built.facts(variant, shape, archs))
+                draws = (Draw(subject.operation.regimes[0], 0), *self.selection.effort().draws(subject.operation))
+                jobs.append(CheckJob(subject, draws))
         if jobs:
-            self.watch.stage("emulate", len(jobs))
-            run_checks(jobs, self.kernels, self.selection.timeout_s, self._emulated)
+            self.watch.stage("simulate", len(jobs))
+            run_checks(jobs, self.kernels, self.selection.timeout_s, self._simulated)
 
     def _time(self, built: Built) -> None:
         pairs = [(case, device) for device in self.devices for case in self.cases]
@@ -182,21 +253,41 @@ class _Sweep:
         for case, device in pairs:
             self._time_case(case, _device(device), built, earlier)
 
+    def _repeat_baselines(self, built: Built, seconds: float) -> None:
+        """Times what runs against itself a second time, in processes of their own and at another time: as far apart as
+        that may two runs lie where nothing has changed. As many cases as a share of `seconds` allows, spread over
+        all of them; a case that was disturbed either time says nothing."""
+        pairs = [(case, _device(device)) for device in self.devices for case in self.cases]
+        known = [(*pair, record) for pair in pairs if (record := self._repeatable(*pair)) is not None]
+        chosen = known[:: max(1, len(known) // MOST_REPEATED)][:MOST_REPEATED]
+        end = time.monotonic() + REPEATED_SHARE * seconds
+        if chosen:
+            self.watch.stage("again", len(chosen))
+        for place, (case, device, record) in enumerate(chosen):
+            if place and time.monotonic() > end:
+                break
+            again = self._timer(case, device, built, _as_known(record), lambda entry: None)
+            again.only = record.variant
+            found, _ = again.run(set())
+            spread = between(record, found[0])
+            if spread is not None:
+                machine = self._machine(device)
+                spreads = {**machine.between_runs, f"{case.operation.key} {case.shape}": spread}
+                self.folder.update_machine(machine.model_copy(update={"between_runs": spreads}))
+
+    def _repeatable(self, case: Case, device: Device) -> Record | None:
+        """The record of a case that is timed a second time: the baseline's, or the fastest where that takes long."""
+        keys = {v.name: Subject(v, case.operation, case.shape, device).key for v in case.variants}
+        timed = [r for key in keys.values() if (r := self.done.get(key)) is not None and r.time is not None]
+        if not timed or f"{case.operation.key} {case.shape}" in self._machine(device).between_runs:
+            return None
+        fastest = min(timed, key=lambda r: r.time.median_s if r.time else math.inf)
+        baseline = self.done.get(keys.get(case.operation.baseline, ""))
+        short = baseline is not None and baseline.time is not None and baseline.time.median_s <= AGAINST_ITSELF_S
+        return baseline if short else fastest
+
     def _time_case(self, case: Case, device: Device, built: Built, earlier: dict[str, dict[str, Any]]) -> None:
-        timer = CaseTimer(
-            case=case,
-            device=device,
-            kernels=self.kernels,
-            effort=self.selection.effort(),
-            timeout_s=self.selection.timeout_s,
-            seed=self.selection.seed,
-            watch=self.watch,
-            journal=self.folder.journal,
-            earlier=earlier,
-            facts={v.name: self._facts(built, v, case.shape) for v in self._runnable(case)},
-            ceilings=self._machine(device).ceilings,
-        )
-        records, spread = timer.run(set(self.done))
+        records, spread = self._timer(case, device, built, earlier, self.folder.journal).run(set(self.done))
         for record in records:
             self._append(record)
         if spread is not None:
@@ -204,6 +295,28 @@ class _Sweep:
             spreads = {**machine.spreads, f"{case.operation.key} {case.shape}": spread}
             found = {"spreads": spreads, "noise_floor": noise_floor(spreads.values())}
             self.folder.update_machine(machine.model_copy(update=found))
+
+    def _timer(
+        self,
+        case: Case,
+        device: Device,
+        built: Built,
+        earlier: dict[str, dict[str, Any]],
+        journal: Callable[[dict[str, Any]], None],
+    ) -> CaseTimer:
+        return CaseTimer(
+            case=case,
+            device=device,
+            kernels=self.kernels,
+            effort=self.selection.effort(),
+            timeout_s=self.selection.timeout_s,
+            seed=self.selection.seed,
+            watch=self.watch,
+            journal=journal,
+            earlier=earlier,
+            facts={v.name: self._facts(built, v, case.shape) for v in self._runnable(case)},
+            ceilings=self._machine(device).ceilings,
+        )
 
     # ---------------------------------------------------------------------------------------------------- parts
 
@@ -237,8 +350,8 @@ class _Sweep:
             return tuple(dict.fromkeys((*filter(None, [gpu_arch()]), *self.selection.archs)))
         return self.selection.archs
 
-    def _is_emulated(self, variant: Variant) -> bool:
-        """Where there is no GPU, variants that run nowhere else here are executed under emulation."""
+    def _is_simulated(self, variant: Variant) -> bool:
+        """Where there is no GPU, variants that run nowhere else here are simulated."""
         return "cuda" not in self.devices and has_kernels(variant)
 
     def _journal(self) -> dict[str, dict[str, Any]]:
@@ -249,17 +362,21 @@ class _Sweep:
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 key, settings = str(entry["key"]), dict(entry["settings"])
                 samples, spent = [float(s) for s in entry["samples_s"]], float(entry["spent_s"])
-                known = found.setdefault(key, {"settings": settings, "samples_s": [], "spent_s": 0.0})
+                fresh = {"settings": settings, "samples_s": [], "spent_s": 0.0, "blocks": 0, "disturbed": 0}
+                known = found.setdefault(key, fresh)
                 known["samples_s"] += samples
                 known["spent_s"] += spent
+                known["blocks"] += 1
+                known["disturbed"] += bool(entry.get("disturbed"))
         return found
 
-    def _emulated(self, record: Record) -> None:
+    def _simulated(self, record: Record) -> None:
         self.watch.step(f"{variant_key(record.operation, record.variant, record.pass_)}: {record.status.value}")
         self._append(record)
 
     def _append(self, record: Record) -> None:
         record = record.model_copy(update={"sources": sources_in(self.slice, record)})
+        record = with_counts(record, self.counted.get(record.key))
         self.folder.append(record)
         self.done[record.key] = record
 
@@ -269,9 +386,15 @@ class _Sweep:
         return known.get(device) or machine_of(device)
 
 
+def _as_known(record: Record) -> dict[str, dict[str, Any]]:
+    """What a contest knows of a record whose settings were chosen before, and of which there are no samples yet."""
+    settings = dict(record.settings)
+    return {record.key: {"settings": settings, "samples_s": [], "spent_s": 0.0, "blocks": 0, "disturbed": 0}}
+
+
 def _backends(devices: Iterable[str]) -> tuple[str, ...]:
-    """Where records of a sweep come from: its devices, and emulation where there is no GPU among them."""
-    return (*devices,) if "cuda" in devices else (*devices, "emulated")
+    """Where records of a sweep come from: its devices, and the simulator where there is no GPU among them."""
+    return (*devices,) if "cuda" in devices else (*devices, "simulated")
 
 
 def _device(name: str) -> Device:

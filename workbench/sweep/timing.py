@@ -42,6 +42,8 @@ class CaseTimer:
     """Build facts by variant name."""
     ceilings: Mapping[str, float]
     """Those of the run."""
+    only: str | None = None
+    """The one variant that is timed; None: all of the case."""
 
     def run(self, skip: set[str]) -> tuple[list[Record], float | None]:
         """Records of every variant whose key is not in `skip`, and the A/A spread (None where nothing was timed).
@@ -53,7 +55,8 @@ class CaseTimer:
         subjects: list[Subject] = []
         for variant in self.case.variants:
             subject = Subject(variant, operation, shape, self.device, tuple(self.facts.get(variant.name, ())))
-            if self.device not in variant.devices or subject.key in skip:
+            left_out = self.only is not None and variant.name != self.only
+            if self.device not in variant.devices or subject.key in skip or left_out:
                 continue
             reason = why_unsupported(variant, shape)
             broken = subject.broken() if reason is None else None

@@ -109,7 +109,8 @@ def _program(text: Text, function: Function) -> Program:
         raise refuse(lost.address, "a branch to a label of another function")
     return Program(
         function.name, assemble(drafts, lowering.file), lowering.file, parameters=tuple(parameters),
-        parameter_bytes=end, static_shared=static, local_bytes=-(-lowering.local_bytes // 16) * 16,
+        parameter_kinds=tuple(d.kind for d in function.parameters), parameter_bytes=end,
+        static_shared=static, local_bytes=-(-lowering.local_bytes // 16) * 16,
         merge_at_equal_pc=True, lowest_pc_first=True, files=text.files, variables=tuple(lowering.variables),
         notes=tuple(lowering.notes),
     )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -18,14 +17,13 @@ from workbench.declare import Device, Setting
 from workbench.execute.failures import FAILURES
 from workbench.execute.side_by_side import side_by_side
 from workbench.execute.worker import Worker
-from workbench.measure.clock_cpu import has_hot
 from workbench.measure.interleave import Series, interleave
 from workbench.measure.plausible import least_seconds
-from workbench.measure.station import Assignment, Facts, working_set_bytes
-from workbench.statistics.intervals import median_interval
-from workbench.store.record import HotTime, Record, Time
+from workbench.measure.station import Assignment
+from workbench.store.record import Record
 from workbench.sweep.competitor import Competitor
 from workbench.sweep.disturbance import disturbance_of
+from workbench.sweep.hot import hot_of, time_hot, time_of
 from workbench.sweep.presets import Effort
 from workbench.sweep.records import Subject
 from workbench.sweep.watch import Watch
@@ -35,20 +33,6 @@ AGAINST_ITSELF_S = 0.1
 stands in for it, so that the noise floor does not cost more than the measurement."""
 TWIN = "A/A"
 """Name of the second series of an A/A comparison, which has no record."""
-
-
-HOT_SHARE = 0.5
-"""Of the stop rule's times: what the hot figure gets of them."""
-
-
-@dataclass
-class Hot:
-    """A competitor whose data stays in the caches."""
-
-    competitor: Competitor
-
-    def samples(self, seconds: float) -> list[float]:
-        return self.competitor.hot_samples(seconds)
 
 
 @dataclass
@@ -111,7 +95,12 @@ class Contest:
             twin = self._twin(competitors[-1], reference)
             all_series = [e.series for e in entries] + ([twin] if twin else [])
             interleave(all_series, self.effort.rule, self.effort.block_s, self.seed, self._on_block, _disturbed)
-            self._time_hot(entries)
+            through = [entry for entry in entries if entry.series.failure is None]
+            for entry, hot in zip(
+                through, time_hot([e.competitor for e in through], self.effort, self.seed), strict=True
+            ):
+                entry.hot = hot
+                entry.series.failure = hot.failure if hot is not None else None
             return records + self._leave(entries), _spread(reference.series, twin)
 
     def _check(self, competitors: list[Competitor]) -> tuple[list[Competitor], list[Record]]:
@@ -193,25 +182,6 @@ class Contest:
         competitor.warm_up(warm_s)
         return best, fastest
 
-    def _time_hot(self, entries: list[Entry]) -> None:
-        """The second figure, of data that lies in the caches, for those that came through the first; in half its time.
-        There is none where a set is larger than the caches, nor on a GPU."""
-        own = working_set_bytes(self.case.operation, self.case.shape)
-        if self.device != "cpu" or not has_hot(own):
-            return
-        through = [entry for entry in entries if entry.series.failure is None]
-        for entry in through:
-            entry.hot = Series(entry.series.name, Hot(entry.competitor))
-        rule = self.effort.rule
-        shorter = dataclasses.replace(
-            rule, min_seconds=HOT_SHARE * rule.min_seconds, cap_seconds=HOT_SHARE * rule.cap_seconds
-        )
-        hot = [entry.hot for entry in through if entry.hot is not None]
-        interleave(hot, shorter, self.effort.block_s, self.seed, disturbed=_hot_disturbed)
-        for entry in through:
-            if entry.hot is not None and entry.hot.failure is not None:
-                entry.series.failure = entry.hot.failure
-
     def _leave(self, entries: list[Entry]) -> list[Record]:
         """The records of what was timed."""
         records = []
@@ -238,14 +208,14 @@ class Contest:
             reason = competitor.implausible(statistics.median(series.samples_s), least_s)
             if reason is not None:
                 return subject.implausible(competitor.worst, reason, entry.settings)
-        time = _time(series.samples_s, series.stopped_by or "time_cap", facts)
+        time = time_of(series.samples_s, series.stopped_by or "time_cap", facts)
         return subject.judged(
             competitor.worst,
             entry.settings,
             time=time,
             samples_s=series.samples_s,
             disturbance=disturbance_of(competitor.surroundings, series.kept, entry.blocks, entry.disturbed),
-            hot=_hot(entry, facts),
+            hot=hot_of(entry.hot, facts),
         )
 
     def _reference(self, entries: list[Entry]) -> Entry:
@@ -299,39 +269,10 @@ def _disturbed(series: Series) -> bool:
     return bool(series.sampler.surroundings[-1].disturbances())
 
 
-def _hot_disturbed(series: Series) -> bool:
-    assert isinstance(series.sampler, Hot)
-    return bool(series.sampler.competitor.hot_surroundings[-1].disturbances())
-
-
-def _hot(entry: Entry, facts: Facts) -> HotTime | None:
-    if entry.hot is None or not entry.hot.samples_s:
-        return None
-    samples = entry.hot.samples_s
-    return HotTime(
-        time=_time(samples, entry.hot.stopped_by or "time_cap", dataclasses.replace(facts, cache="hot")),
-        samples_s=samples,
-        disturbance=disturbance_of(entry.competitor.hot_surroundings, entry.hot.kept),
-    )
-
-
 def _release(competitors: list[Competitor]) -> None:
     """Workers that end together give their memory back together."""
     for competitor in competitors:
         competitor.worker.release()
-
-
-def _time(samples: list[float], stopped_by: str, facts: Facts) -> Time:
-    low, high = median_interval(samples)
-    return Time(
-        median_s=statistics.median(samples),
-        low_s=low,
-        high_s=high,
-        minimum_s=min(samples),
-        count=len(samples),
-        stopped_by=stopped_by,
-        **dataclasses.asdict(facts),
-    )
 
 
 def _spread(one: Series, twin: Series | None) -> float | None:

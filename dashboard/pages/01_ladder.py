@@ -87,8 +87,8 @@ def counted(context: Context, records: pd.DataFrame, shape: str) -> None:
     rows = rows[rows["shape"] == at].reset_index(drop=True)
     for _, row in rows[rows["simulated.finding"].notna()].iterrows():
         st.warning(f"**{plain(row['variant'])}** {plain(row['simulated.finding'])}")
+    dots(pictures.counted(rows, context.style))
     if rows["simulated.floor_s"].notna().any():
-        dots(pictures.counted(rows, context.style))
         st.caption(
             "Floor: the least time for what was counted, at the rates of that GPU (modelled); the table has the "
             "resource that sets it. Nothing here was measured."

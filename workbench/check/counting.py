@@ -50,13 +50,13 @@ from workbench.store.record import (
     Work,
 )
 
-MOST_LAUNCHES = 64
+MOST_LAUNCHES = 320
 """Of one plan: each costs the host some milliseconds."""
 MOST_BYTES = 1 << 30
 """Of a plan's tensors."""
 ENDLESS = "waits_forever"
 """What a launch's fault is called that executes more instructions than it may."""
-BEFORE_CACHES = 3
+BEFORE_CACHES = 6
 """So many times the instructions take as long where no caches are modelled: the first look at a shape may take as long
 as the whole run that follows."""
 FOLLOWED = 30_000
@@ -140,7 +140,8 @@ class CountingStation:
                 work = done
                 why = f"{done:,.0f} warp instructions: blocks were sampled, and caches modelled at a smaller shape"
                 yield self._counted(shape, shape, request, groups, why)
-        yield self._entry(request, shape, shape, f"{why}, and no smaller one is little enough work"), []
+        if work is None:  # else the sampled blocks stand for it
+            yield self._entry(request, shape, shape, f"{why}, and no smaller one is little enough work"), []
 
     def _smaller(self, shape: Shape) -> Iterator[Shape]:
         """Smaller shapes that the variant supports, the larger ones first: the longest axis is halved, again and again,

@@ -22,6 +22,8 @@ from workbench.views.shapes import shape_text
 STYLE = {"ok": "green", "unsupported": "dim"}
 
 
+WORDS = ("floor_bound_by", "simulated.bound_by")
+"""Figures that are words."""
 LARGE = {"samples_s", "executed"}
 """What JSON on the terminal leaves out of a record."""
 
@@ -83,7 +85,11 @@ NOTED = ("idea", "reason")
 def _columns(group: pd.DataFrame, names: list[str]) -> list[Column]:
     """Figures to the right, words to the left, under the titles that they have everywhere."""
     return [
-        Column(figure(n).title, right=bool(figure(n).origin) and n != "floor_bound_by", breaks=n == "settings")
+        Column(
+            figure(n).title,
+            right=bool(figure(n).origin) and n != "floor_bound_by",
+            breaks=n in ("settings", "simulated.at"),
+        )
         for n in names
     ]
 
@@ -172,7 +178,8 @@ def _simulated_tables(rows: pd.DataFrame) -> None:
     ):
         key = operation_key(str(name), str(pass_))
         title = f"{key}  CUDA at {shape_text(str(shape))}: {arch} machine code, simulated; times modelled for {gpu}"
-        notes = [str(text) if isinstance(text, str) else "" for text in group["simulated.finding"]]
+        told = zip(group["simulated.finding"], group["simulated.reason"], strict=True)
+        notes = [next((text for text in texts if isinstance(text, str)), "") for texts in told]
         print_table(title, _columns(group, names), _table(group, names, notes))
         print()
     if len(found):

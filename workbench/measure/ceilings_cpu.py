@@ -15,6 +15,7 @@ on, for as long again, while a kind has had no quiet one.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import mmap
 import os
 import statistics
@@ -39,6 +40,10 @@ ARITHMETIC_SECONDS = 0.005
 """About how long one timed call of exponentials or multiply-adds lasts."""
 CACHE_SECONDS = 0.002
 """About how long reading a cache over and over lasts; copies take twice or three times as long."""
+PART_BYTES = 4 << 20
+"""Of each array of memory, per thread: what one timed call goes over, the next part at each. A call then lasts a
+millisecond or two, which on a busy machine finds a moment when nobody else runs, and no part comes again before all
+others have."""
 PRODUCT_SHARE = 0.25
 """Of the time: what goes to the matrix product."""
 PRODUCT_SIZE = 2048
@@ -129,7 +134,8 @@ def _memory(library: ctypes.CDLL, threads: int) -> dict[str, _Kind]:
     import psutil
 
     nbytes = array_bytes(last_cache_bytes(), psutil.virtual_memory().available)
-    return {at_level(MEMORY, name): kind for name, kind in _bandwidths(library, nbytes, 1, threads).items()}
+    part = min(nbytes, threads * PART_BYTES)
+    return {at_level(MEMORY, name): kind for name, kind in _bandwidths(library, nbytes, 1, threads, part).items()}
 
 
 def _caches(library: ctypes.CDLL, threads: int) -> dict[str, _Kind]:
@@ -153,18 +159,29 @@ def _alone_s(library: ctypes.CDLL, nbytes: int, rounds: int) -> float:
     return min(_seconds(action) for _ in range(3))
 
 
-def _bandwidths(library: ctypes.CDLL, nbytes: int, rounds: int, threads: int) -> dict[str, _Kind]:
-    """`rounds` times over three arrays of `nbytes`; amounts are bytes read plus written."""
-    n, times, workers = ctypes.c_longlong(nbytes // 4), ctypes.c_longlong(rounds), ctypes.c_longlong(threads)
+def _bandwidths(
+    library: ctypes.CDLL, nbytes: int, rounds: int, threads: int, part_bytes: int | None = None
+) -> dict[str, _Kind]:
+    """`rounds` times over three arrays of `nbytes`, or over the next part of them at each call; amounts are bytes read
+    plus written."""
+    part = (part_bytes or nbytes) // 64 * 64
+    n, times, workers = ctypes.c_longlong(part // 4), ctypes.c_longlong(rounds), ctypes.c_longlong(threads)
     maps = [_huge(nbytes) for _ in range(3)]
-    a, b, c = (ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(m))) for m in maps)
+    a, b, c = (ctypes.addressof(ctypes.c_char.from_buffer(m)) for m in maps)
+    places = range(0, nbytes - part + 1, part)
     for array in (a, b, c):
-        library.fill(array, ctypes.c_float(0.5), n, workers)  # by the threads that will read it: pages lie near them
+        for place in places:  # by the threads that will read it: pages lie near them
+            library.fill(ctypes.c_void_p(array + place), ctypes.c_float(0.5), n, workers)
 
-    def calling(name: str, *arrays: ctypes.c_void_p) -> _Kind:
-        function = getattr(library, name)
-        amount = len(arrays) * nbytes * rounds
-        return (lambda: (function(*arrays, n, times, workers), maps)), amount  # maps: the memory lives on in it
+    def calling(name: str, *arrays: int) -> _Kind:
+        function, following = getattr(library, name), itertools.cycle(places)
+
+        def call() -> object:
+            place = next(following)
+            function(*(ctypes.c_void_p(array + place) for array in arrays), n, times, workers)
+            return maps  # the memory lives on in it
+
+        return call, len(arrays) * part * rounds
 
     return {
         "read": calling("read", b),

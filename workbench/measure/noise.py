@@ -14,7 +14,7 @@ SHARE = 0.95
 def noise_floor(spreads: Iterable[float]) -> float:
     """The spread that 95 % of a run's A/A comparisons stay within: of fewer than twenty the largest.
 
-    `spreads`: |median / median - 1| of every case's opponent against itself, at least one. The largest of all would
+    `spreads`: |median / median - 1| of every case's reference against itself, at least one. The largest of all would
     grow with every case that a sweep adds, until nothing could be told apart.
     """
     ordered = sorted(spreads)

@@ -258,6 +258,7 @@ ENTRIES = (
            tables=("simulated", "simulated_terminal", "simulated_kernels", "simulated_bytes")),
     Figure("simulated.finding", "finding", meaning="where what was simulated contradicts what is declared",
            tables=("simulated", "simulated_bytes")),
+    Figure("simulated.reason", "not counted", meaning="why", tables=("simulated", "simulated_bytes")),
     Figure("file", "file", tables=("lines",)),
     Figure("line", "line", tables=("lines",)),
     Figure("address", "address", tables=("lines",)),

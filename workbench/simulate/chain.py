@@ -16,6 +16,9 @@ from workbench.simulate.sass.text import Line
 NO_COUNTER = 7
 GLOBAL = ("LDG", "LD", "LDL", "ATOMG", "ATOM", "LDGSTS")
 SHARED = ("LDS", "LDSM", "ATOMS")
+POLL = 24
+"""Instructions of the longest loop that asks for something again and again, without doing anything else."""
+WORK = ("STG", "STS", "ST", "STL", "LDS", "LDSM", "ATOM", "ATOMG", "ATOMS", "RED", "BAR", "LDGSTS", "EXIT")
 CYCLES = {"global": 300, "shared": 25, "other": 20}
 """Which of two chains is the longer is decided by these; no figure is made of them."""
 
@@ -38,8 +41,14 @@ def longest_chain(trace: Sequence[Traced], lines: Sequence[Line]) -> Waits:
     decoded = [(line, line.base, line.control) for line in lines]
     now, copies = Waits(), Waits()
     pending: list[list[Waits]] = [[] for _ in range(6)]
+    asked, asking, since = -1, now, 0
     for step in trace:
         line, opcode, control = decoded[step.instruction]
+        since = POLL + 1 if opcode in WORK else since + 1
+        if _polls(line):
+            # How often it asks in vain is the schedule's, and no part of the chain.
+            now = asking if step.instruction == asked and since <= POLL else now
+            asked, asking, since = step.instruction, now, 0
         if control.wait:
             for counter in range(6):
                 if control.wait >> counter & 1:
@@ -58,6 +67,11 @@ def longest_chain(trace: Sequence[Traced], lines: Sequence[Line]) -> Waits:
         stall = max(1, control.stall)
         now = Waits(now[0] + stall, now[1] + stall, now[2], now[3], now[4])
     return now
+
+
+def _polls(line: Line) -> bool:
+    """Whether it asks for what another thread or a copy is to do: a phase of an mbarrier, an ordered load."""
+    return "PHASECHK" in line.opcode or (line.base in ("LD", "LDG") and "STRONG" in line.opcode)
 
 
 def _done(now: Waits, opcode: str) -> Waits:

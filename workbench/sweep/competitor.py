@@ -136,7 +136,7 @@ class Competitor:
     # --------------------------------------------------------------------------------------------------- times
 
     def samples(self, seconds: float) -> list[float]:
-        """A block of samples, as a Contender wants it."""
+        """A block of samples, as a Series wants it."""
         start = time.perf_counter()
         block = self._block(seconds)
         waited_s = time.perf_counter() - start

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import importlib.util
-import math
 import re
 import sys
 import time
@@ -33,10 +32,10 @@ from workbench.store.run_folder import RUN, RunFolder, check_name, create_run
 from workbench.sweep.building import Built, build_all, units_for
 from workbench.sweep.catalogue import slice_of, sources_in
 from workbench.sweep.checking import CheckJob, has_kernels, run_checks
-from workbench.sweep.contest import AGAINST_ITSELF_S
 from workbench.sweep.environment import environment, machine_of
 from workbench.sweep.memory import require_fit
 from workbench.sweep.records import Subject
+from workbench.sweep.repeated import MOST_REPEATED, REPEATED_SHARE, as_known, repeatable
 from workbench.sweep.selection import Case, Selection, cases_of, dtypes_of, small_shape
 from workbench.sweep.simulating import Counted, CountJob, count_all, job_for, with_counts
 from workbench.sweep.timing import CaseTimer
@@ -88,11 +87,6 @@ def continue_run(folder: RunFolder, watch: Watch) -> Catalog | None:
             sweep = _Sweep(folder, watch)
             sweep.run()
     return sweep.catalog
-
-
-MOST_REPEATED = 5
-REPEATED_SHARE = 0.1
-"""Cases whose baseline is timed a second time, and the share of the sweep's time that it may take; one always is."""
 
 
 class _Sweep:
@@ -258,7 +252,7 @@ class _Sweep:
         that may two runs lie where nothing has changed. As many cases as a share of `seconds` allows, spread over
         all of them; a case that was disturbed either time says nothing."""
         pairs = [(case, _device(device)) for device in self.devices for case in self.cases]
-        known = [(*pair, record) for pair in pairs if (record := self._repeatable(*pair)) is not None]
+        known = [(*pair, record) for pair in pairs if (record := self._to_repeat(*pair)) is not None]
         chosen = known[:: max(1, len(known) // MOST_REPEATED)][:MOST_REPEATED]
         end = time.monotonic() + REPEATED_SHARE * seconds
         if chosen:
@@ -266,7 +260,7 @@ class _Sweep:
         for place, (case, device, record) in enumerate(chosen):
             if place and time.monotonic() > end:
                 break
-            again = self._timer(case, device, built, _as_known(record), lambda entry: None)
+            again = self._timer(case, device, built, as_known(record), lambda entry: None)
             again.only = record.variant
             found, _ = again.run(set())
             spread = between(record, found[0])
@@ -275,16 +269,9 @@ class _Sweep:
                 spreads = {**machine.between_runs, f"{case.operation.key} {case.shape}": spread}
                 self.folder.update_machine(machine.model_copy(update={"between_runs": spreads}))
 
-    def _repeatable(self, case: Case, device: Device) -> Record | None:
-        """The record of a case that is timed a second time: the baseline's, or the fastest where that takes long."""
-        keys = {v.name: Subject(v, case.operation, case.shape, device).key for v in case.variants}
-        timed = [r for key in keys.values() if (r := self.done.get(key)) is not None and r.time is not None]
-        if not timed or f"{case.operation.key} {case.shape}" in self._machine(device).between_runs:
-            return None
-        fastest = min(timed, key=lambda r: r.time.median_s if r.time else math.inf)
-        baseline = self.done.get(keys.get(case.operation.baseline, ""))
-        short = baseline is not None and baseline.time is not None and baseline.time.median_s <= AGAINST_ITSELF_S
-        return baseline if short else fastest
+    def _to_repeat(self, case: Case, device: Device) -> Record | None:
+        known = self._machine(device).between_runs
+        return None if f"{case.operation.key} {case.shape}" in known else repeatable(case, device, self.done)
 
     def _time_case(self, case: Case, device: Device, built: Built, earlier: dict[str, dict[str, Any]]) -> None:
         records, spread = self._timer(case, device, built, earlier, self.folder.journal).run(set(self.done))
@@ -384,12 +371,6 @@ class _Sweep:
         """The run's machine of that device; that of here where the run, begun by an older workbench, has none."""
         known = {machine.id: machine for machine in self.folder.run.machines}
         return known.get(device) or machine_of(device)
-
-
-def _as_known(record: Record) -> dict[str, dict[str, Any]]:
-    """What a contest knows of a record whose settings were chosen before, and of which there are no samples yet."""
-    settings = dict(record.settings)
-    return {record.key: {"settings": settings, "samples_s": [], "spent_s": 0.0, "blocks": 0, "disturbed": 0}}
 
 
 def _backends(devices: Iterable[str]) -> tuple[str, ...]:

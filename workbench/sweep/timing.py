@@ -95,7 +95,7 @@ class CaseTimer:
                 earlier=self.earlier,
                 ceilings=self.ceilings,
             )
-            # One place of each group is the mirror's: the variant that runs against itself. In a CPU's memory lies also
+            # One place of each group is the twin's: the variant that runs against itself. In a CPU's memory lies also
             # what each hands over.
             held = len(timed) + (1 if self.device == "cpu" else 0)
             size = group_size(variants, operation, shape, held, free) - 1

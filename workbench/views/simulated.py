@@ -27,6 +27,7 @@ COLUMNS = (
     "simulated.instructions", "simulated.instructions_per_element", "simulated.lanes", "simulated.registers",
     "simulated.occupancy", "simulated.waves", "simulated.launches", "simulated.floor_s", "simulated.bound_by",
     "simulated.share_of_limit", "simulated.arch", "simulated.gpu", "simulated.finding",
+    "simulated.reason",
 )  # fmt: skip
 """What `simulated` adds; show/figures.py says what each is."""
 _ENTRIES = TypeAdapter(list[Simulated])
@@ -58,14 +59,15 @@ def pairs_of(entries: Iterable[Simulated]) -> list[Pair]:
 
 
 def _is_whole(entry: Simulated) -> bool:
-    return bool(entry.kernels) and all(not kernel.sampled for kernel in entry.kernels)
+    """Whether all blocks were run and caches modelled."""
+    return "dram__bytes_read.sum" in totals(entry.kernels)
 
 
 def simulated(records: pd.DataFrame, known: Mapping[str, Rung], gpu: str = "") -> pd.DataFrame:
     """A row per record and shape that was swept, in the order of rungs: KEPT, the swept shape as `shape`, and COLUMNS.
 
     Times are modelled for `gpu` where machine code of its architecture was counted, else for the device that the
-    record names. Rows in which nothing could be counted have the reason as `simulated.at`.
+    record names. Rows in which nothing could be counted have a `simulated.reason`.
     """
     rows: list[dict[str, Any]] = []
     for record in _dicts(records[records["simulated"].notna() & (records["simulated"] != "[]")]):
@@ -118,6 +120,7 @@ def figures_of(pair: Pair, gpu: Device) -> dict[str, Any]:
         "simulated.floor_s": floor.seconds if floor else None,
         "simulated.bound_by": floor.bound_by if floor else None,
         "simulated.share_of_limit": limit / floor.seconds if floor and limit else None,
+        "simulated.reason": None if entry.kernels else entry.reason,
         "simulated.arch": entry.arch,
         "simulated.gpu": gpu.name,
         "simulated.finding": "; ".join([f for e in (entry, whole) if e is not None for f in e.findings][:1]) or None,
@@ -133,12 +136,13 @@ def _at(pair: Pair) -> str:
     """In words what was run, where it was not all blocks of the shape that was swept."""
     entry, whole = pair.entry, pair.whole
     if not entry.kernels:
-        return entry.reason
+        return "nothing"
     if entry.axes != entry.swept:
         return f"{sizes_text(entry.axes)} ({entry.reason.partition(':')[0]})"
     if whole is entry:
         return "all blocks"
-    return "blocks sampled" + (f"; caches at {sizes_text(whole.axes)}" if whole is not None else "")
+    blocks = "blocks sampled" if any(kernel.sampled for kernel in entry.kernels) else "all blocks"
+    return blocks + (f"; caches at {sizes_text(whole.axes)}" if whole is not None else "")
 
 
 def totals(kernels: Iterable[SimulatedKernel]) -> dict[str, float]:

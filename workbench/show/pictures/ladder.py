@@ -9,7 +9,7 @@ import pandas as pd
 from workbench.model.figures import OVER
 from workbench.quantity import quantity
 from workbench.show.figures import figure, sentence, settings_text, value_text
-from workbench.show.markup import Html
+from workbench.show.markup import Html, together
 from workbench.show.pictures.dots import Mark, Panel, draw
 from workbench.show.pictures.style import ALARM, MUTED, Style, log_ticks, style_of
 
@@ -169,18 +169,20 @@ def counted(rows: pd.DataFrame, known: Mapping[str, Style]) -> Html:
             own.append(Mark(float(row["simulated.floor_s"]), colour, "circle-open", tip))
     panel = Panel("least time", True, (), marks, _limits(limits), [("circle-open", MUTED, "floor (modelled)")])
     panel.ticks = _ticks(panel)
-    panels = [panel]
+    panels = []
     for title, columns in COUNTED:
         present = [(column, symbol) for column, symbol in columns if rows[column].notna().any()]
         if present:
             panels.append(_panel(title, present, rows, known))
-    return draw(_words(rows["variant"]), panels, "what the machine code of each variant does")
+    names = _words(rows["variant"])
+    least = draw(names, [panel], "modelled least time of each variant") if any(marks) else Html("")
+    return together(least, draw(names, panels, "what the machine code of each variant does") if panels else Html(""))
 
 
 COUNTED: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("bytes", (("simulated.bytes_declared", "circle"), ("simulated.bytes", "x"))),
-    ("sectors per load", (("simulated.sectors_per_load", "circle"),)),
-    ("instructions per element", (("simulated.instructions_per_element", "circle"),)),
+    ("sectors", (("simulated.sectors_per_load", "circle"),)),
+    ("work", (("simulated.instructions_per_element", "circle"),)),
 )
 """Panels beside the floor, as PANELS."""
 

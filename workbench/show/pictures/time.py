@@ -53,7 +53,8 @@ def resources(found: pd.DataFrame) -> go.Figure:
     names = list(dict.fromkeys(found["variant"]))
     for place, (name, rows) in enumerate(found.groupby("resource", sort=False)):
         colour = PALETTE[place % len(PALETTE)]
-        symbols = ["circle" if binds else "circle-open" for binds in rows["binds"]]
+        shape = ("circle", "diamond")[place // len(PALETTE) % 2]
+        symbols = [shape if binds else f"{shape}-open" for binds in rows["binds"]]
         picture.add_scatter(
             x=rows["seconds"], y=rows["variant"], mode="markers", name=str(name),
             marker={"color": colour, "symbol": symbols, "size": 11, "line": {"width": 2, "color": colour}},

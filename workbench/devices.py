@@ -67,6 +67,8 @@ class Device(BaseModel):
     arch: str
     sms: int
     l2_bytes: int | None = None
+    l2_bytes_per_s: float | None = None
+    """What L2 gives the SMs, read."""
     memory_bytes: int | None = None
     boost_clock_hz: float | None = None
     bandwidth_bytes_per_s: float | None = None

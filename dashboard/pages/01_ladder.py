@@ -9,14 +9,16 @@ from dashboard.context import Context
 from dashboard.show import dots, light_table, nothing, state_of
 from dashboard.url import choose
 from workbench.declare import Shape
-from workbench.devices import devices
+from workbench.devices import devices, for_arch
 from workbench.model.modelled import default_shape, modelled_ladder, shape_of
 from workbench.show import hints
 from workbench.show.figures import columns_of
+from workbench.show.markup import plain
 from workbench.show.pictures import ladder as pictures
 from workbench.store.record import UNTIMED
 from workbench.views.problems import problems
 from workbench.views.shapes import shape_text
+from workbench.views.simulated import simulated
 
 ORDERS: dict[str, tuple[str, bool] | None] = {
     "rung": None,
@@ -61,12 +63,37 @@ def page(context: Context) -> None:
     if len(untimed):
         st.markdown("##### Without a time")
         light_table(untimed, columns_of("untimed"))
+    counted(context, records, str(shape))
     without_gpu = records[records["backend"].isin(UNTIMED)]
     if len(without_gpu):
         st.markdown("##### CUDA kernels without a GPU: compiled and executed, never timed")
         light_table(context.ladder(without_gpu), columns_of("untimed"))
     if context.operation in context.catalog.operations:
         modelled(context, str(context.operation), shape_of(str(shape)))
+
+
+def counted(context: Context, records: pd.DataFrame, shape: str) -> None:
+    """Variants whose machine code was executed on the host, at the shape that is looked at; else at the shapes that
+    they were counted at."""
+    rows = simulated(records, context.known)
+    if rows.empty:
+        return
+    st.markdown("##### CUDA kernels without a GPU: machine code executed on the host and counted, never timed")
+    gpus = [known.name for known in for_arch(str(rows["simulated.arch"].iloc[0]))]
+    gpu = choose(st.selectbox, "Modelled GPU", gpus, "gpu", format_func=lambda name: devices()[name].title)
+    shapes = list(dict.fromkeys(rows["shape"]))
+    at = shape if shape in shapes else choose(st.selectbox, "Simulated shape", shapes, "at", format_func=shape_text)
+    rows = simulated(records, context.known, str(gpu))
+    rows = rows[rows["shape"] == at].reset_index(drop=True)
+    for _, row in rows[rows["simulated.finding"].notna()].iterrows():
+        st.warning(f"**{plain(row['variant'])}** {plain(row['simulated.finding'])}")
+    dots(pictures.counted(rows, context.style))
+    if rows["simulated.floor_s"].notna().any():
+        st.caption(
+            "Floor: the least time for what was counted, at the rates of that GPU (modelled); the table has the "
+            "resource that sets it. Nothing here was measured."
+        )
+    light_table(rows, columns_of("simulated"))
 
 
 def in_order(rows: pd.DataFrame) -> pd.DataFrame:

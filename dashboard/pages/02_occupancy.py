@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import url
@@ -18,6 +19,7 @@ from workbench.views.best import best_settings
 from workbench.views.occupancy import build_facts, built, by_kernel, known_archs, limits, what_if
 from workbench.views.problems import problems
 from workbench.views.shapes import shape_text
+from workbench.views.simulated import kernels
 
 
 def page(context: Context) -> None:
@@ -39,6 +41,7 @@ def recorded(context: Context) -> None:
     if records.empty:
         nothing([hints.no_records(context.operation)])
         return
+    launched(records)
     records = built(records)
     if records.empty:
         nothing([hints.no_build(str(context.operation))])
@@ -72,6 +75,17 @@ def recorded(context: Context) -> None:
             "occupancy-speed",
             "High occupancy is no aim in itself: a kernel that keeps enough bytes in flight is fast at a low one.",
         )
+
+
+def launched(records: pd.DataFrame) -> None:
+    """Launches whose machine code was executed on the host: how full they leave a GPU and its warps."""
+    rows = kernels(records)
+    if rows.empty:
+        return
+    st.markdown("##### Simulated launches: waves (modelled), lanes at work (simulated)")
+    shapes = list(dict.fromkeys(rows["shape"]))
+    shape = url.choose(st.selectbox, "Swept shape", shapes, "simulated_shape", format_func=shape_text)
+    frame(rows[rows["shape"] == shape], columns_of("simulated_kernels"), "simulated-launches")
 
 
 def sliders() -> None:

@@ -12,13 +12,15 @@ from dashboard.show import frame, nothing, picture, state_of
 from dashboard.url import axis_of, choose
 from workbench.show import hints
 from workbench.show.figures import columns_of
+from workbench.show.markup import plain
 from workbench.show.pictures import roofline as pictures
 from workbench.views.best import best_settings
 from workbench.views.counters import with_counters
 from workbench.views.problems import problems
-from workbench.views.roofline import Roof, points, roofs
+from workbench.views.roofline import Roof, datasheet, points, roofs, simulated_points
 from workbench.views.scaling import curves, curves_along, longest, others_of
 from workbench.views.shapes import shape_text
+from workbench.views.simulated import simulated
 
 
 def page(context: Context) -> None:
@@ -54,6 +56,30 @@ def page(context: Context) -> None:
     against_size(context, records, lines)
     if len(found):
         frame(found, columns_of("bandwidth"), "roofline-table")
+    counted(context)
+
+
+def counted(context: Context) -> None:
+    """Bytes that the model of caches saw machine code move, and where that puts a variant under a GPU's roof."""
+    rows = simulated(context.records, context.known)
+    if rows.empty:
+        return
+    st.markdown("##### Simulated: bytes that machine code moves, executed on the host")
+    shapes = list(dict.fromkeys(rows["shape"]))
+    shape = choose(st.selectbox, "Swept shape", shapes, "simulated_shape", format_func=shape_text)
+    rows = rows[rows["shape"] == shape].reset_index(drop=True)
+    for _, row in rows[rows["simulated.finding"].notna()].iterrows():
+        st.warning(f"**{plain(row['variant'])}** {plain(row['simulated.finding'])}")
+    points_, gpu = simulated_points(context.records, rows), str(rows["simulated.gpu"].iloc[0])
+    if len(points_):
+        picture(
+            pictures.simulated_roofline(points_, datasheet(gpu, str(context.dtype)), context.style),
+            "simulated-roofline",
+            "Intensity: declared FLOPs over simulated bytes. Height: those FLOPs over the floor of counted resources "
+            "(modelled): no kernel can be above its point, and where that is below the roof, another resource than "
+            "memory or arithmetic binds.",
+        )
+    frame(rows, columns_of("simulated_bytes"), "simulated-bytes")
 
 
 def against_size(context: Context, records: pd.DataFrame, lines: Sequence[Roof]) -> None:

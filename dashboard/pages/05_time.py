@@ -18,6 +18,8 @@ from workbench.views.counters import kernels, rules, stalls
 from workbench.views.parts import chain_shares, chains
 from workbench.views.problems import problems
 from workbench.views.shapes import shape_text
+from workbench.views.simulated import kernels as kernels_of
+from workbench.views.simulated import resources
 
 
 def page(context: Context) -> None:
@@ -39,6 +41,7 @@ def page(context: Context) -> None:
     rows = context.ladder(chosen)
     frame(rows, columns_of("launches"), "launches")
     from_counters(context, rows)
+    counted(context)
     st.markdown("##### Advice of the workbench")
     sentences = advice(context.chosen, rows, context.launches, context.catalog)
     if sentences.empty:
@@ -65,6 +68,25 @@ def parts(context: Context) -> None:
         "Each part was timed alone in the same run (derived). What is left over is the chain's own steps (named when "
         "pointed at) and gaps; under zero, the parts gain by standing together.",
     )
+
+
+def counted(context: Context) -> None:
+    """What each counted resource needs of a GPU that is not at hand: which of them binds."""
+    rows, own = resources(context.records), kernels_of(context.records)
+    if own.empty:
+        return
+    st.markdown("##### Simulated: what each resource needs alone (modelled from counted work)")
+    shapes = list(dict.fromkeys(own["shape"]))
+    shape = choose(st.selectbox, "Swept shape", shapes, "simulated_shape", format_func=shape_text)
+    rows = rows[rows["shape"] == shape]
+    if len(rows):
+        picture(
+            pictures.resources(rows),
+            "resources",
+            "Seconds on the GPU whose caches were modelled, at its rates; kernels one after the other. The largest of "
+            "a variant is its floor: filled where it binds. Nothing here was measured.",
+        )
+    frame(own[own["shape"] == shape], columns_of("simulated_kernels"), "simulated-kernels")
 
 
 def from_counters(context: Context, rows: pd.DataFrame) -> None:

@@ -9,6 +9,7 @@ from dashboard.show import frame, nothing, picture
 from dashboard.url import choose, choose_several
 from workbench.build import supported_archs
 from workbench.build.catalogue import BuildRow
+from workbench.declare import FORWARD, variant_key
 from workbench.problem import Problem
 from workbench.show.figures import columns_of
 from workbench.show.markup import plain
@@ -23,7 +24,9 @@ from workbench.views.machine_code import (
     mix,
     resources,
     source_lines,
+    sources_of,
 )
+from workbench.views.simulated import by_source_line, counters, executed
 
 HEIGHT = 620
 
@@ -49,6 +52,7 @@ def page(context: Context) -> None:
     with arch_column:
         archs = choose_several("Architectures", supported_archs(), "archs", ["sm_90", "sm_89"]) or ("sm_90",)
     st.markdown(f"**{plain(operation)}/{plain(name)}**: {plain(ideas[name])}")
+    counted(context, operation, name, dtype)
     try:
         with st.spinner("compiling"):
             rows = compiled(catalog, f"{operation}/{name}", archs, dtype)
@@ -60,6 +64,38 @@ def page(context: Context) -> None:
         st.markdown("##### Library calls")
     for function, source in library:
         st.code(source or function, language="python", line_numbers=True)
+
+
+def counted(context: Context, operation: str, name: str, dtype: str) -> None:
+    """Source and machine code with what each line did, as Nsight's source view has it; simulated."""
+    code = executed(context.chosen, operation, name, dtype)
+    if code.empty:
+        return
+    record = f"{operation}/{name} in {code['run'].iloc[0]}"
+    st.markdown(f"##### Simulated: what each line of {plain(record)} did")
+    today = context.known.get(variant_key(operation, name, FORWARD))
+    own = code["sources"].iloc[0]
+    if today is not None and own and own != today.sources:
+        st.warning("It was simulated from other sources than are there now: texts of lines may have moved.")
+    left, right = st.columns([2, 3])
+    functions = list(dict.fromkeys(code["kernel"]))
+    with left:
+        kernel = choose(st.selectbox, "Simulated kernel", functions, f"simulated_{operation}_{name}")
+        code = code[code["kernel"] == kernel]
+        lines = by_source_line(code, sources_of(context.catalog, operation, name))
+    with right:
+        what = choose(st.segmented_control, "By", ["source line", "instruction", "counter"], "by", 0, required=True)
+    if what == "counter":
+        rows = context.any_operation
+        rows = rows[(rows["operation"] == operation) & (rows["variant"] == name) & (rows["shape.dtype"] == dtype)]
+        table = counters(rows)
+        frame(table[table["kernel"] == kernel], columns_of("counters"), "simulated-counters")
+        st.caption("Nsight Compute's names; what is not here is absent: PTX and machine code do not tell it.")
+    elif what == "instruction":
+        frame(code.sort_values("threads", ascending=False), columns_of("lines"), "simulated-instructions", HEIGHT)
+    else:
+        frame(lines, columns_of("lines"), "simulated-lines", HEIGHT)
+    st.caption("Executed on the host and counted (simulated), hottest first; a click on a heading sorts. Never timed.")
 
 
 def show(rows: list[BuildRow]) -> None:

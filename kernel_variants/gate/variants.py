@@ -12,6 +12,7 @@ from pathlib import Path
 from kernel_variants.gate import eager as torch_eager
 from kernel_variants.gate import per_step as steps
 from kernel_variants.gate import products
+from kernel_variants.gate.backward_variants import BACKWARD_VARIANTS
 from kernel_variants.gate.operation import (
     GATE_FLOPS,
     GATE_SPECIAL,
@@ -300,4 +301,5 @@ VARIANTS = (
         factors={"fusion": "elementwise", "batching": "all steps", "source": "library, c++"},
         rung=32,
     ),
+    *BACKWARD_VARIANTS,
 )

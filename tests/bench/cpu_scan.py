@@ -69,7 +69,11 @@ def scans(catalog: Catalog) -> Iterator[Figure]:
 def layers(catalog: Catalog) -> Iterator[Figure]:
     """The best layer on this CPU against its own two products alone, and against the eager loop."""
     operation = catalog.operation("layer")
-    best = [v for v in catalog.variants["layer"] if "cpu" in v.devices and missing_requirement(v) is None][-1]
+    best = [
+        v
+        for v in catalog.select(["layer"], passes=["forward"])
+        if "cpu" in v.devices and missing_requirement(v) is None
+    ][-1]
     eager = catalog.variant("layer/eager")
     for H in HIDDEN_SIZES:
         shape = Shape.of("float32", **{**SIZE, "H": H, "D": H, "O": H})

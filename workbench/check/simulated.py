@@ -9,33 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from workbench.build import Binary, Unit, all_built, build_units, kernels_of, occupancy, unit_of, units_of
+from workbench.build import Binary, Unit, all_built, build_units, unit_of, units_of
 from workbench.build.ptx import ptx_of_units
 from workbench.build.units import HOST
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import compare_outputs, tolerances
 from workbench.check.examine import limit_memory
-from workbench.declare import Clear, Plan, Shape, Step, Tolerance
-from workbench.devices import arch_limits, device
+from workbench.check.launches import against_declared, alike, behind_caches, launch_of, moved_bytes, occupied, totals
+from workbench.declare import Plan, Shape, Step, Tolerance
+from workbench.devices import device
 from workbench.host_steps import path_of
 from workbench.problem import Problem, SourceError
-from workbench.simulate.counters import SECTOR_BYTES, Level, global_sectors, merged
+from workbench.simulate.counters import Level, global_sectors, merged
 from workbench.simulate.coverage import coverage_of_cubin, coverage_of_ptx
 from workbench.simulate.launch import Counts, Options, SimulationFault
 from workbench.simulate.memory import Memory
 from workbench.simulate.plan import run_plan
-from workbench.simulate.sass.cubin import kernel_of
 from workbench.simulate.summary import summary
-from workbench.steps import Launch, distinct_sources, kind_of, leaves_of, unrolled
-
-L1_BESIDE_SHARED = 28 << 10
-"""An SM's first-level cache and shared memory are one: so much more than shared memory alone may have, on every
-architecture from sm_80 to sm_120."""
-IN_LOCK_STEP = 40
-"""Instructions per turn where caches are modelled: warps advance side by side."""
-TOLERANCE = 0.05
-"""Of declared bytes: sectors at the edges of tensors are touched whole."""
+from workbench.steps import distinct_sources, kind_of, leaves_of, unrolled
 
 
 @dataclass(frozen=True)
@@ -71,7 +63,7 @@ class SimulatedStation:
         """Runs at every level, and what follows from all of them. Problem where nothing can be simulated."""
         shape, variant, operation = request.shape, self._variant, self._operation
         plan = variant.plan(shape, request.settings)
-        if not any(_launch(step) for step in leaves_of(plan.steps)):
+        if not any(launch_of(step) for step in leaves_of(plan.steps)):
             raise Problem(f"{variant.key}: has no CUDA kernel of its own for {shape.dtype}: nothing to simulate")
         inputs, want = make_draw(operation, shape, Draw(operation.regimes[0], 0))
         allowed = tolerances(operation, shape)
@@ -105,7 +97,8 @@ class SimulatedStation:
         return {
             "variant": variant.key, "shape": shape.as_dict() | {"dtype": shape.dtype}, "settings": request.settings,
             "arch": request.arch, "gpu": request.gpu, "origin": "simulated", "runs": runs,
-            "findings": [*_disagreements(outputs, sectors, allowed), *_against_declared(runs, plan, declared)],
+            "findings": [*_disagreements(outputs, sectors, allowed),
+                         *_against_declared(runs, plan, declared, device(request.gpu).l2_bytes)],
             "declared_bytes": declared, "bit_equal": _bit_equal(outputs), "known_loss": variant.known_loss,
         }  # fmt: skip
 
@@ -116,7 +109,7 @@ class SimulatedStation:
         for name in request.levels:
             binaries = self._binaries(plan, request, Level(name))
             for path in dict.fromkeys(path_of(binaries[unit_of(step, request.shape.dtype, request.arch)])
-                                      for step in distinct_sources(plan) if _launch(step)):  # fmt: skip
+                                      for step in distinct_sources(plan) if launch_of(step)):  # fmt: skip
                 of_kernel = coverage_of_cubin(path) if name == "sass" else coverage_of_ptx(path)
                 for kernel, (known, unknown, reason) in of_kernel.items():
                     found.append(
@@ -139,8 +132,8 @@ class SimulatedStation:
                 memory.empty(tensor)
         launches: dict[Hashable, dict[str, Any]] = {}
         for step in leaves_of(plan.steps) if level is Level.SASS else ():
-            if _launch(step) and _alike(step) not in launches:
-                launches[_alike(step)] = _occupied(step, binaries, request)
+            if launch_of(step) and alike(step) not in launches:
+                launches[alike(step)] = occupied(step, binaries, request.shape.dtype, request.arch, request.gpu)
         options = _options(request, launches)
         counted = run_plan(plan, request.shape.dtype, memory, binaries, request.arch, options)
         steps: dict[str, list[tuple[Step, Counts]]] = {}
@@ -150,8 +143,8 @@ class SimulatedStation:
         found = {kernel: merged([counts for _, counts in pairs]) for kernel, pairs in steps.items()}
         run["kernels"] = [
             {"launches": len(pairs), "grid": launch.grid, "block": launch.block,
-             **launches.get(_alike(pairs[0][0]), {}), **summary(found[kernel], level)}
-            for kernel, pairs in steps.items() if (launch := _launch(pairs[0][0]))
+             **launches.get(alike(pairs[0][0]), {}), **summary(found[kernel], level)}
+            for kernel, pairs in steps.items() if (launch := launch_of(pairs[0][0]))
         ]  # fmt: skip
         return {t.name: memory.array(t.name) for t in tensors if t.compared}, found
 
@@ -168,50 +161,13 @@ class SimulatedStation:
         return found | all_built(outcomes, f"{self._variant.key} does not compile for {request.arch}")
 
 
-def _launch(step: Step) -> Launch | None:
-    return kind_of(step).launch(step)
-
-
-def _alike(step: Step) -> Hashable:
-    """What launches of the same occupancy and the same number of waves share."""
-    launch = _launch(step)
-    return kind_of(step).compiled(step), launch and launch.grid
-
-
-def _occupied(step: Any, binaries: dict[Unit, Binary | Path], request: Request) -> dict[str, Any]:
-    """Registers, shared memory, occupancy and waves of a launch."""
-    launch = _launch(step)
-    assert launch is not None
-    binary = binaries[unit_of(step, request.shape.dtype, request.arch)]
-    if isinstance(binary, Path):
-        facts = kernel_of(binary, step.function)
-        registers, barriers = facts.registers, 1
-        shared = facts.static_shared - facts.reserved_shared + launch.shared_bytes
-    else:
-        known = kernels_of(binary)
-        if step.function not in known:
-            raise SourceError(f"{step.source}: no kernel {step.function}; it holds {', '.join(sorted(known))}")
-        own = known[step.function].resources
-        registers, barriers = own.registers, own.barriers
-        shared = own.shared_bytes + launch.shared_bytes + binary.launch_needs[0]
-    threads = int(np.prod(launch.block))
-    state = occupancy(request.arch, threads, registers, shared, barriers)
-    places = state.blocks_per_sm * device(request.gpu).sms
-    return {
-        "registers": registers, "shared_bytes": shared, "block_threads": threads, "occupancy": state.fraction,
-        "limiter": state.limiter, "blocks_per_sm": state.blocks_per_sm,
-        "waves": float(np.prod(launch.grid, dtype=np.float64)) / places if places else None,
-    }  # fmt: skip
-
-
 def _options(request: Request, launches: dict[Hashable, dict[str, Any]]) -> Callable[[Step], Options]:
     """Each launch's options: machine code runs with a model of caches where all of it runs, and the first launch that
     is asked for is traced."""
-    gpu, limits = device(request.gpu), arch_limits(request.arch)
     waiting = [request.trace] if request.trace is not None else []
 
     def options(step: Step) -> Options:
-        launch, function = _launch(step), kind_of(step).shown(step)
+        launch, function = launch_of(step), kind_of(step).shown(step)
         assert launch is not None
         own = Options(seed=request.seed, sample=request.sample, threads=request.threads)
         if waiting and request.trace_kernel in ("", function):
@@ -221,15 +177,8 @@ def _options(request: Request, launches: dict[Hashable, dict[str, Any]]) -> Call
             if block >= blocks or warp >= warps:
                 raise Problem(f"--trace {block},{warp}: {function} has {blocks} blocks of {warps} warps", 2)
             own = Options(seed=request.seed, trace=waiting.pop())
-        elif launches and not request.sample and gpu.l2_bytes is not None:
-            known = launches[_alike(step)]
-            per_sm = max(1, known["blocks_per_sm"])
-            beside = per_sm * (known["shared_bytes"] + limits.shared_bytes_reserved)
-            first = max(L1_BESIDE_SHARED, limits.shared_bytes_per_sm + L1_BESIDE_SHARED - beside)
-            own = Options(
-                seed=request.seed, resident=gpu.sms * per_sm, multiprocessors=gpu.sms, quantum=IN_LOCK_STEP,
-                first_cache_bytes=first, second_cache_bytes=gpu.l2_bytes,
-            )  # fmt: skip
+        elif launches and not request.sample:
+            own = behind_caches(launches[alike(step)], request.arch, request.gpu, request.seed) or own
         return own
 
     return options
@@ -261,29 +210,13 @@ def _disagreements(
     return found
 
 
-def _works_unwatched(step: Step) -> bool:
-    """Whether it is a function's work, of a library or of the host."""
-    kind = kind_of(step)
-    return kind.launch(step) is None and kind.signature(step) is not None
-
-
-def _against_declared(runs: list[dict[str, Any]], plan: Plan, declared: int) -> list[str]:
+def _against_declared(runs: list[dict[str, Any]], plan: Plan, declared: int, cache_bytes: int | None) -> list[str]:
     """Where declared bytes and what the machine code moved contradict each other."""
     run = next((r for r in runs if r["through"] == "sass" and r["status"] in ("ok", "incorrect")), None)
-    if run is None or any(map(_works_unwatched, leaves_of(plan.steps))):
-        return []  # what a library moves is not counted
-    figures: dict[str, float] = {}
-    for kernel in run["kernels"]:
-        for figure in kernel["figures"]:
-            figures[figure["name"]] = figures.get(figure["name"], 0) + figure["value"]
-    if "dram__bytes_read.sum" not in figures:
+    if run is None:
         return []
-    cleared = sum(t.nbytes for t in plan.scratch for step in unrolled(plan.steps) if step == Clear(t.name))
-    moved = figures["dram__bytes_read.sum"] + figures["dram__bytes_write.sum"] + cleared
-    run["memory_bytes"] = moved
-    asked = figures["memory_l2_theoretical_sectors_global"] * SECTOR_BYTES + cleared
-    if moved > declared * (1 + TOLERANCE) + 64 * SECTOR_BYTES:
-        return [f"declares {declared:,} bytes of traffic and touches {moved:,.0f} at least (simulated)"]
-    if asked < declared * (1 - TOLERANCE) and not figures.get("smsp__inst_executed_op_ldgsts.sum"):
-        return [f"declares {declared:,} bytes of traffic and asks for {asked:,.0f} in all (simulated)"]
-    return []
+    figures = totals((f["name"], f["value"]) for kernel in run["kernels"] for f in kernel["figures"])
+    moved = moved_bytes(figures, plan)
+    if moved is not None:
+        run["memory_bytes"] = moved
+    return against_declared(figures, plan, declared, cache_bytes)

@@ -22,6 +22,12 @@ from workbench.views.shapes import shape_text
 STYLE = {"ok": "green", "unsupported": "dim"}
 
 
+WORDS = ("floor_bound_by", "simulated.bound_by")
+"""Figures that are words."""
+LARGE = {"samples_s", "executed"}
+"""What JSON on the terminal leaves out of a record."""
+
+
 def print_ladder(folder: RunFolder) -> None:
     """Timed variants of each operation and shape from naive to best, then what CUDA variants compile to."""
     rows = _rows(folder)
@@ -33,6 +39,7 @@ def print_ladder(folder: RunFolder) -> None:
     for (name, pass_, shape, how), group in untimed.groupby(["operation", "pass", "shape", "backend"], sort=False):
         operation, own = operation_key(str(name), str(pass_)), [records[key] for key in group["key"]]
         _untimed_table(operation, str(shape), str(how), own)
+    _simulated_tables(rows)
     _footer(folder)
     for text in doubts(rows, [folder.run]):
         say(f"! {text}", style="bold red")
@@ -40,13 +47,18 @@ def print_ladder(folder: RunFolder) -> None:
 
 
 def print_ladder_json(folder: RunFolder) -> None:
-    """The run and its records in ladder order, with the derived figures and without the raw samples."""
+    """The run and its records in ladder order, with the derived figures; without raw samples and what each simulated
+    instruction did."""
     rows = _rows(folder)
     order = {key: place for place, key in enumerate(rows["key"])}
     records = sorted(folder.records(), key=lambda r: order.get(r.key, len(order)))
     figures = _figures(rows)
     plain = [
-        {**r.model_dump(mode="json", by_alias=True, exclude={"samples_s"}), "shape": r.shape, **figures.get(r.key, {})}
+        {
+            **r.model_dump(mode="json", by_alias=True, exclude={"samples_s", "executed"}),
+            "shape": r.shape,
+            **figures.get(r.key, {}),
+        }
         for r in records
     ]
     print(json.dumps({"run": folder.run.model_dump(mode="json", by_alias=True), "records": plain}, indent=2))
@@ -73,7 +85,11 @@ NOTED = ("idea", "reason")
 def _columns(group: pd.DataFrame, names: list[str]) -> list[Column]:
     """Figures to the right, words to the left, under the titles that they have everywhere."""
     return [
-        Column(figure(n).title, right=bool(figure(n).origin) and n != "floor_bound_by", breaks=n == "settings")
+        Column(
+            figure(n).title,
+            right=bool(figure(n).origin) and n != "floor_bound_by",
+            breaks=n in ("settings", "simulated.at"),
+        )
         for n in names
     ]
 
@@ -149,6 +165,25 @@ def _untimed_table(name: str, shape: str, how: str, records: list[Record]) -> No
             table.append(Row((*head, kernel, *figures), styles, reason if place == 0 else ""))
     print_table(f"{name}  CUDA, compiled and {how} at {shape_text(shape)} (not timed)", columns, table)
     print()
+
+
+def _simulated_tables(rows: pd.DataFrame) -> None:
+    """The ladder of what machine code did where it was executed on the host."""
+    from workbench.views.simulated import simulated
+
+    found = simulated(rows, {})
+    names = [name for name in columns_of("simulated_terminal") if name not in NOTED]
+    for (name, pass_, shape, arch, gpu), group in found.groupby(
+        ["operation", "pass", "shape", "simulated.arch", "simulated.gpu"], sort=False
+    ):
+        key = operation_key(str(name), str(pass_))
+        title = f"{key}  CUDA at {shape_text(str(shape))}: {arch} machine code, simulated; times modelled for {gpu}"
+        told = zip(group["simulated.finding"], group["simulated.reason"], strict=True)
+        notes = [next((text for text in texts if isinstance(text, str)), "") for texts in told]
+        print_table(title, _columns(group, names), _table(group, names, notes))
+        print()
+    if len(found):
+        say(explained([name for name in names if figure(name).meaning and name.startswith("simulated.")]), style="dim")
 
 
 def error_text(record: Record) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.quantity import quantity
+from workbench.show.figures import figure, value_text
 from workbench.show.markup import plain
 
 COUNTED = ("measured", "simulated")
@@ -38,6 +39,24 @@ def in_words(found: pd.DataFrame, verdict: str, backend: str, missing_counters: 
     said = "" if top["origin"] in COUNTED else ", by what the variants declare"
     return (
         f"The difference in {what} accounts for {amount} of the difference in time at this run's ceilings{said}.{lack}"
+    )
+
+
+def simulated_pairs(found: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `simulated.side_by_side` as text, each figure with its origin."""
+    ratios = [
+        b / a if isinstance(a, int | float) and isinstance(b, int | float) and a else None
+        for a, b in zip(found["a"], found["b"], strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "shape": found["shape"],
+            "figure": [figure(name).title for name in found["figure"]],
+            "origin": [figure(name).origin for name in found["figure"]],
+            "A": [value_text(name, value) for name, value in zip(found["figure"], found["a"], strict=True)],
+            "B": [value_text(name, value) for name, value in zip(found["figure"], found["b"], strict=True)],
+            "B ÷ A": [quantity(ratio, "x") for ratio in ratios],
+        }
     )
 
 

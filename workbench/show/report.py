@@ -40,6 +40,7 @@ from workbench.views.roofline import points, roofs
 from workbench.views.runs import RunSummary
 from workbench.views.scaling import curves, curves_along, others_of
 from workbench.views.shapes import shape_text
+from workbench.views.simulated import simulated
 
 MOST_PICTURED = 3
 """Shapes of an operation whose ladder is drawn; the others have their table: a file to send stays small."""
@@ -94,6 +95,10 @@ def _operation(
         if len(timed) and place < MOST_PICTURED:
             pieces += [ladder_figures.times(timed, style), ladder_figures.moved(timed, style)]
         pieces.append(as_html(rows, columns_of("ladder", "untimed")))
+    for swept, counted in simulated(records, known).groupby("shape", sort=False):
+        pieces.append(element("h3", f"Machine code executed on the host (simulated), {shape_text(str(swept))}"))
+        pieces.append(ladder_figures.counted(counted.reset_index(drop=True), style))
+        pieces.append(as_html(counted, columns_of("simulated")))
     best = best_settings(records)
     above = points(best)
     if len(above):

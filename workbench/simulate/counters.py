@@ -99,13 +99,14 @@ def _everything(_: Instruction) -> bool:
 
 
 _EXACT, _RULE, _WIDTHS = Standing.CONFIRMED, Standing.BY_RULE, Standing.IF_WIDTHS_SURVIVE
+TRUE_GUARDS = "smsp__thread_inst_executed_pred_on.sum"
 _LSU = "l1tex__t_{}_pipe_lsu_mem_{}_op_{}.sum"
 
 
 def _rules() -> Iterator[_Rule]:
     yield _Rule("smsp__inst_executed.sum", "inst", _of("executed"), _everything, _EXACT, None)
     yield _Rule("smsp__thread_inst_executed.sum", "thread inst", _of("threads"), _everything, _EXACT, None)
-    yield _Rule("smsp__thread_inst_executed_pred_on.sum", "thread inst", _of("threads_on"), _everything, _EXACT, None)
+    yield _Rule(TRUE_GUARDS, "thread inst", _of("threads_on"), _everything, _EXACT, None)
     yield _Rule("smsp__inst_executed_op_branch.sum", "inst", _of("executed"), _branches, _EXACT, None)
     yield _Rule("smsp__sass_branch_targets_threads_divergent.sum", "branch", _of("divergent"), _everything, _RULE, None)
     for name, counter in (("", _of("sectors")), ("_ideal", _of("sectors_ideal"))):
@@ -149,7 +150,7 @@ def figures(counts: Counts, level: Level) -> list[Figure]:
     found = []
     for rule in RULES:
         standing = rule.sass if level is Level.SASS else rule.ptx
-        if standing is None:
+        if standing is None or (counts.guards_differ and rule.name == TRUE_GUARDS):
             continue
         chosen = [number for number, i in enumerate(counts.program.instructions) if rule.pick(i)]
         found.append(Figure(rule.name, float(rule.counter(counts)[chosen].sum()), rule.unit, standing))
@@ -171,7 +172,8 @@ def merged(launches: Sequence[Counts]) -> Counts:
         cache.update(counts.cache)
     values = sum((counts.values for counts in launches[1:]), launches[0].values)
     findings = tuple(finding for counts in launches for finding in counts.findings)
-    return replace(launches[0], values=values, cache=dict(cache), findings=findings)
+    differ = any(counts.guards_differ for counts in launches)
+    return replace(launches[0], values=values, cache=dict(cache), findings=findings, guards_differ=differ)
 
 
 def total_of(launches: Iterable[list[Figure]]) -> list[Figure]:

@@ -122,6 +122,8 @@ class Counts:
     sampled: str = ""
     """Which blocks were run, in words, where it was not all of them."""
     trace: tuple[Traced, ...] = ()
+    guards_differ: bool = False
+    """Whether sampled blocks were alike but for the lanes whose guard held: `threads_on` is then not that of all."""
 
     def __getitem__(self, counter: str) -> NDArray[np.int64]:
         """One counter, per instruction."""

@@ -22,7 +22,7 @@ from workbench.simulate.memory import Memory
 from workbench.simulate.program import Program
 from workbench.simulate.ptx import Module, read_module
 from workbench.simulate.ptx.lower import PARAMETERS
-from workbench.simulate.sass.lower import load_kernel
+from workbench.simulate.sass.lower import Lowered, load_kernel
 from workbench.steps import Launch, Source, kind_of, unrolled
 
 Constants = tuple[tuple[str, bytes], ...]
@@ -135,15 +135,20 @@ class SimulatedPlace(HostPlace):
         return run
 
 
-_kernels: dict[tuple[Path, str, Constants], Program] = {}
+_kernels: dict[tuple[Path, str, Constants], Lowered] = {}
+
+
+def machine_code(path: Path, function: str, constants: Constants = ()) -> Lowered:
+    """A kernel of a cubin, read once a process. Raises Problem."""
+    key = path, function, constants
+    if key not in _kernels:
+        _kernels[key] = load_kernel(*key)
+    return _kernels[key]
 
 
 def program_of(path: Path, function: str, constants: Constants = ()) -> Program:
-    """A kernel of a cubin's machine code, read once a process."""
-    key = path, function, constants
-    if key not in _kernels:
-        _kernels[key] = load_kernel(*key).program
-    return _kernels[key]
+    """Its machine code as a program."""
+    return machine_code(path, function, constants).program
 
 
 _modules: dict[Path, Module] = {}

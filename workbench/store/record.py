@@ -141,6 +141,8 @@ class Work(Frozen):
     special: Int64 | None = None
     launches: Int64 | None = None
     serial_steps: Int64 | None = None
+    kept_bytes: Int64 | None = None
+    """Of a backward pass: bytes that the forward pass keeps for it."""
 
 
 class Counted(Frozen):
@@ -181,6 +183,105 @@ class BuildFact(Frozen):
     sass_mix: dict[str, Int64] = Field(default_factory=dict)
 
 
+class SimulatedCounter(Frozen):
+    """One counter of a simulated kernel, under the name that Nsight Compute gives it; totals over its launches."""
+
+    name: str
+    value: float
+    unit: str
+    standing: str
+    """How far it can be held against a measured one; see docs/simulation.md. What no level gives is not here."""
+
+
+class Chain(Frozen):
+    """What one warp, alone on the machine, must wait for one thing after the other: the first warp of the first block.
+    The compiler's control codes say it; latencies do not stand here, as they are a GPU's and not the kernel's."""
+
+    instructions: Int64
+    """Warp instructions that the chain was followed through."""
+    issue_cycles: Int64
+    """Cycles of fixed-latency instructions along it."""
+    global_trips: Int64
+    """Waits for global memory along it, each of which began after the one before had ended; so with the others."""
+    shared_trips: Int64
+    other_trips: Int64
+    """Waits for special functions, conversions and shuffles."""
+    whole: bool = True
+    """False: it was followed to a limit, so that all of these are at least so many."""
+
+
+class SimulatedKernel(Frozen):
+    """Launches of one kernel over one grid, together."""
+
+    kernel: str
+    launches: Int64
+    grid: list[Int64]
+    block: list[Int64]
+    registers: Int64 | None = None
+    shared_bytes: Int64 | None = None
+    occupancy: float | None = None
+    blocks_per_sm: Int64 | None = None
+    waves: float | None = None
+    """Blocks over what all SMs hold at once."""
+    sampled: str = ""
+    """Which of the blocks were run, where it was not all of them; the counters are those of all."""
+    counters: list[SimulatedCounter] = Field(default_factory=list)
+    opcodes: dict[str, Int64] = Field(default_factory=dict)
+    """Executed warp instructions by opcode."""
+    chain: Chain | None = None
+    """Of one launch."""
+
+
+class Simulated(Frozen):
+    """A variant's machine code executed on the host and counted, at one shape, for one architecture. It has no time."""
+
+    arch: str
+    gpu: str
+    """The device of the data file whose multiprocessors and caches were modelled."""
+    swept: dict[str, Int64]
+    """The shape that was asked for."""
+    axes: dict[str, Int64]
+    """The shape that was run: the one asked for, or a smaller one where that is too much work."""
+    settings: dict[str, Word] = Field(default_factory=dict)
+    reason: str = ""
+    """Why nothing was counted, or not at the shape asked for."""
+    declared: Work = Work()
+    """What the variant says that it does at the shape that was run; so with `least`."""
+    least: Work = Work()
+    elements: Int64 | None = None
+    """Of the largest output at the shape that was run."""
+    moved_bytes: float | None = None
+    """DRAM bytes by the model of caches, clears included: a lower bound. None where not all blocks were run."""
+    beside: list[str] = Field(default_factory=list)
+    """Steps of the plan that are a library's or the host's work, and were not counted."""
+    findings: list[str] = Field(default_factory=list)
+    """Where it contradicts what is declared."""
+    kernels: list[SimulatedKernel] = Field(default_factory=list)
+
+
+class ExecutedCode(Frozen):
+    """A simulated kernel instruction by instruction: what each did in all launches at the shape that was run. The lists
+    have an entry per instruction, in the order of the code; each takes 16 bytes of it."""
+
+    arch: str
+    kernel: str
+    files: list[str] = Field(default_factory=list)
+    """Names of the source files that it comes from."""
+    text: list[str]
+    file: list[Int64]
+    """Which of the files; -1: none."""
+    line: list[Int64]
+    executed: list[Int64]
+    """By warps; the others are sums over these."""
+    threads: list[Int64]
+    sectors: list[Int64]
+    """Of global memory; `ideal`: with the same bytes side by side."""
+    sectors_ideal: list[Int64]
+    wavefronts: list[Int64]
+    """Of shared memory; `ideal`: without bank conflicts."""
+    wavefronts_ideal: list[Int64]
+
+
 class Record(Frozen):
     """One variant at one shape in one pass on one machine."""
 
@@ -218,6 +319,10 @@ class Record(Frozen):
     bounds: Bounds | None = None
     """Only in records that an older workbench wrote."""
     build: list[BuildFact] = Field(default_factory=list)
+    simulated: list[Simulated] = Field(default_factory=list)
+    """The machine code executed on the host, for an architecture and a shape each."""
+    executed: list[ExecutedCode] = Field(default_factory=list)
+    """Instruction by instruction, the first of `simulated` in which anything was counted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 

@@ -25,6 +25,10 @@ class Effort:
     thorough: bool = True
     """Every regime; else the two that catch most."""
 
+    counted: int = 1_000_000
+    """Warp instructions that may be executed with caches modelled, over the shapes of one variant and dtype, where
+    machine code is simulated: half a second to one of a core."""
+
     named: bool = False
     """Only operations that name shapes for this preset take part; else those that do not have their default shape."""
 
@@ -40,9 +44,11 @@ class Effort:
 # 1.5), 190 s; references, 690 million elements in four draws at 150 ns, 3.5 side by side, 120 s; comparisons with
 # float64 on the host, 4 thousand million elements six times at 5 ns, 120 s. What time cuts off: --resume goes on.
 PRESETS = {
-    "small": Effort(StopRule(min_samples=5, min_seconds=0.02, cap_seconds=0.1), 0.005, 0.05, 0.005, 0.5),
+    "small": Effort(
+        StopRule(min_samples=5, min_seconds=0.02, cap_seconds=0.1), 0.005, 0.05, 0.005, 0.5, counted=100_000
+    ),
     "quick": Effort(StopRule(min_samples=10, min_seconds=0.2, cap_seconds=0.75), 0.02, 0.3, 0.04, 2.0, thorough=False),
-    "standard": Effort(StopRule(), 0.1, 5.0, 0.05, 8.0),
+    "standard": Effort(StopRule(), 0.1, 5.0, 0.05, 8.0, counted=10_000_000),
     "gpu": Effort(StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 1.5, 0.02, 4.0),
     # What `gpu` has no time for. One run each, on the machine that the run of `gpu` came from.
     "peers": Effort(

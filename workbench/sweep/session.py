@@ -37,6 +37,7 @@ from workbench.sweep.memory import require_fit
 from workbench.sweep.records import Subject
 from workbench.sweep.repeated import MOST_REPEATED, REPEATED_SHARE, as_known, repeatable
 from workbench.sweep.selection import Case, Selection, cases_of, dtypes_of, small_shape
+from workbench.sweep.simulating import Counted, CountJob, count_all, job_for, with_counts
 from workbench.sweep.timing import CaseTimer
 from workbench.sweep.watch import Watch
 from workbench.temporary import clear_once
@@ -89,7 +90,7 @@ def continue_run(folder: RunFolder, watch: Watch) -> Catalog | None:
 
 
 class _Sweep:
-    """The stages in their order: build, ceilings, simulation, timing, ceilings again, finish."""
+    """The stages in their order: build, ceilings, counting, simulation, timing, ceilings again, finish."""
 
     def __init__(self, folder: RunFolder, watch: Watch) -> None:
         self.folder = folder
@@ -103,6 +104,7 @@ class _Sweep:
             watch.note(f"left out: {problem}")
         self.devices: tuple[str, ...] = self.selection.devices or default_devices()
         self.done = {record.key: record for record in folder.records()}
+        self.counted: dict[str, Counted] = {}
         self.slice = slice_of((case.operation, variant) for case in self.cases for variant in case.variants)
 
     def run(self) -> None:
@@ -110,6 +112,7 @@ class _Sweep:
         self.folder.update(catalogue=self.slice)
         built = self._build()
         self._measure_ceilings()
+        self._count(built)
         self._simulate(built)
         begin = time.monotonic()
         self._time(built)
@@ -179,6 +182,41 @@ class _Sweep:
             "measurements": [*machine.measurements, once],
         }
         self.folder.update_machine(machine.model_copy(update=changed))
+
+    def _count(self, built: Built) -> None:
+        """Counts what the machine code of CUDA variants does, for the records that their checks will give."""
+        jobs, before = [], self._counted_before()
+        arch = next(iter(self.selection.archs), "")
+        for variant, shape in self._small_shapes():
+            subject = self._subject(variant, shape, "simulated")
+            if not self._is_simulated(variant) or subject.key in self.done or subject.broken() is not None:
+                continue
+            if subject.key in before:
+                self.counted[subject.key] = before[subject.key]
+            elif built.failure(units_for(variant, shape, self._archs(variant))) is None:
+                most = self.selection.effort().counted
+                job = job_for(subject.key, variant, subject.operation, shape.dtype, self.cases, arch, most)
+                jobs += [job] if job is not None else []
+        if not jobs:
+            return
+        self.watch.stage("count", len(jobs))
+        try:
+            count_all(jobs, self.kernels, self.selection.timeout_s, self._keep_counted)
+        except Problem as problem:
+            self.watch.note(f"nothing was counted: {problem}")
+
+    def _keep_counted(self, job: CountJob, found: Counted) -> None:
+        self.counted[job.key] = found
+        self.folder.journal({"counted": job.key, "found": found.model_dump(mode="json", by_alias=True)})
+        self.watch.step(f"{job.variant.key}: counted")
+
+    def _counted_before(self) -> dict[str, Counted]:
+        """What was counted before the run was cut off, by the keys of records."""
+        found: dict[str, Counted] = {}
+        for entry in self.folder.journal_entries():
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                found[str(entry["counted"])] = Counted.model_validate(entry["found"])
+        return found
 
     def _simulate(self, built: Built) -> None:
         jobs = []
@@ -325,6 +363,7 @@ class _Sweep:
 
     def _append(self, record: Record) -> None:
         record = record.model_copy(update={"sources": sources_in(self.slice, record)})
+        record = with_counts(record, self.counted.get(record.key))
         self.folder.append(record)
         self.done[record.key] = record
 

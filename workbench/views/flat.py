@@ -1,7 +1,7 @@
 """Records as flat rows: the one place that lays the nested table out as the columns that frames and pages read.
 
 key, operation, variant, sources, pass, machine, backend, status, reason, samples_s     as in the record
-factors, settings, shape, build                           JSON texts; the shape with every axis, dtype and regime
+factors, settings, shape, build, simulated                JSON texts; the shape with every axis, dtype and regime
 shape.AXIS, shape.dtype, shape.regime                     sizes by axis, of all the axes that occur
 hot.*                                                     of the hot time; its samples stay where they are
 error.*, time.*, declared.*, least.*, bounds.*, disturbance.*      members by their names, lists as texts
@@ -65,6 +65,7 @@ EXPRESSIONS: dict[str, str] = {
     **{f"hot.{name}": f"hot.time.{name}" for name in HOT},
     **ASKED_FOR,
     "build": "to_json(build)::VARCHAR",
+    "simulated": "to_json(simulated)::VARCHAR",
 }
 """Flat column → what it is of the nested ones. Axes come from the data."""
 

@@ -114,6 +114,18 @@ def files(rows: Iterable[BuildRow]) -> list[Path]:
     return list(dict.fromkeys(row.unit.source for row in rows if row.unit is not None))
 
 
+def sources_of(catalog: Catalog, operation: str, name: str) -> Path | None:
+    """The folder of a variant's sources; None where the catalogue does not know it."""
+    found = next((v for v in catalog.variants.get(operation, []) if v.name == name), None)
+    if found is None:
+        return None
+    shape = survey_shape(catalog.operation_of(found), found, catalog.operation_of(found).dtypes[0])
+    if found.supports(shape) is not None:
+        return None
+    steps = leaves_of(found.plan(shape, found.default_settings()).steps)
+    return next((source.path.parent for step in steps if (source := kind_of(step).source(step)) is not None), None)
+
+
 def calls(catalog: Catalog, key: str, dtype: str) -> list[tuple[str, str]]:
     """The library calls of a variant, as (name, Python source), each once; empty where it has none."""
     variant = catalog.variant(key)

@@ -76,7 +76,44 @@ def read_beside(
     return kept(("beside", stamps, tuple(wanted.items())), lambda: _read_beside(paths, wanted))
 
 
+def executed_of(runs: Sequence[RunSummary], operation: str, variant: str, dtype: str) -> pd.DataFrame:
+    """See views/simulated.py: `executed`."""
+    readable = tuple(run for run in runs if run.state != "corrupt")
+    key = ("executed", tuple((run.path, run.stamp) for run in readable), operation, variant, dtype)
+    return kept(key, lambda: _executed(readable, (operation, variant, dtype)))
+
+
 # -------------------------------------------------------------------------------------------------------- reading
+
+
+def _executed(runs: tuple[RunSummary, ...], wanted: tuple[str, str, str]) -> pd.DataFrame:
+    query = (
+        "SELECT sources, executed FROM nested WHERE len(executed) > 0 "
+        "AND operation = ? AND variant = ? AND dtype = ? AND \"pass\" = 'forward' LIMIT 1"
+    )
+    for run in runs:
+        answers, _ = _each((run,), lambda cursor: cursor.execute(query, list(wanted)).fetchone())
+        if answers and answers[0] is not None:
+            sources, kernels = answers[0]
+            return pd.concat([_code(kernel) for kernel in kernels], ignore_index=True).assign(
+                run=run.name, sources=sources
+            )
+    return pd.DataFrame()
+
+
+def _code(kernel: dict[str, Any]) -> pd.DataFrame:
+    """A kernel's instructions, a row each."""
+    lists = {name: values for name, values in kernel.items() if isinstance(values, list) and name != "files"}
+    found = pd.DataFrame(lists)
+    files = kernel["files"]
+    return found.assign(
+        arch=kernel["arch"],
+        kernel=kernel["kernel"],
+        address=[f"{16 * place:04x}" for place in range(len(found))],
+        file=[files[place] if place >= 0 else "" for place in kernel["file"]],
+        excess=found["sectors"] - found["sectors_ideal"],
+        conflicts=found["wavefronts"] - found["wavefronts_ideal"],
+    )
 
 
 def _read_records(runs: tuple[RunSummary, ...], selection: Filter, samples: bool) -> Result:

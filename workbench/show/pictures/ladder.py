@@ -9,7 +9,7 @@ import pandas as pd
 from workbench.model.figures import OVER
 from workbench.quantity import quantity
 from workbench.show.figures import figure, sentence, settings_text, value_text
-from workbench.show.markup import Html
+from workbench.show.markup import Html, together
 from workbench.show.pictures.dots import Mark, Panel, draw
 from workbench.show.pictures.style import ALARM, MUTED, Style, log_ticks, style_of
 
@@ -153,6 +153,38 @@ def modelled(rows: pd.DataFrame, known: Mapping[str, Style]) -> Html:
     panel = Panel("least time", True, (), marks, _limits(rows["limit_s"]), [("circle-open", MUTED, "floor (modelled)")])
     panel.ticks = _ticks(panel)
     return draw(_words(rows["variant"]), [panel], "modelled least time of each variant")
+
+
+def counted(rows: pd.DataFrame, known: Mapping[str, Style]) -> Html:
+    """Rows of `views.simulated` of one problem: the floor of counted resources beside the limit, bytes declared and
+    simulated, sectors per load, instructions per element. HTML."""
+    colours = [style_of(known, f"{o}/{v}").colour for o, v in zip(rows["operation"], rows["variant"], strict=True)]
+    marks: list[list[Mark]] = [[] for _ in colours]
+    limits = (rows["simulated.share_of_limit"] * rows["simulated.floor_s"]).dropna().round(12)
+    for own, colour, (_, row) in zip(marks, colours, rows.iterrows(), strict=True):
+        if pd.notna(row["simulated.floor_s"]):
+            tip = f"{row['variant']}: {row['idea']}\n" + "\n".join(
+                sentence(name, row[name]) for name in ("simulated.floor_s", "simulated.bound_by", "simulated.at")
+            )
+            own.append(Mark(float(row["simulated.floor_s"]), colour, "circle-open", tip))
+    panel = Panel("least time", True, (), marks, _limits(limits), [("circle-open", MUTED, "floor (modelled)")])
+    panel.ticks = _ticks(panel)
+    panels = []
+    for title, columns in COUNTED:
+        present = [(column, symbol) for column, symbol in columns if rows[column].notna().any()]
+        if present:
+            panels.append(_panel(title, present, rows, known))
+    names = _words(rows["variant"])
+    least = draw(names, [panel], "modelled least time of each variant") if any(marks) else Html("")
+    return together(least, draw(names, panels, "what the machine code of each variant does") if panels else Html(""))
+
+
+COUNTED: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    ("bytes", (("simulated.bytes_declared", "circle"), ("simulated.bytes", "x"))),
+    ("sectors", (("simulated.sectors_per_load", "circle"),)),
+    ("work", (("simulated.instructions_per_element", "circle"),)),
+)
+"""Panels beside the floor, as PANELS."""
 
 
 def _words(values: Iterable[object]) -> list[str]:

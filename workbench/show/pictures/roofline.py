@@ -19,6 +19,25 @@ from workbench.views.shapes import shape_text
 
 def roofline(found: pd.DataFrame, roofs: Sequence[Roof], known: Mapping[str, Style]) -> go.Figure:
     """Points of `roofline.points` under the roofs."""
+    picture = _under(roofs, found)
+    for key, group in found.groupby(found["operation"] + "/" + found["variant"], sort=False):
+        style = style_of(known, str(key))
+        picture.add_scatter(
+            x=group["intensity"], y=group["flops_per_s"], mode="markers", name=str(key),
+            marker={"color": style.colour, "symbol": style.symbol, "size": 9, "line": _outlines(group)},
+            text=[_tip(row) for _, row in group.iterrows()], hovertemplate="%{text}<extra></extra>",
+        )  # fmt: skip
+    picture.update_xaxes(type="log", dtick=1, title={"text": "intensity (derived), FLOPs per byte"}, automargin=True)
+    picture.update_yaxes(
+        **axis(
+            "flops_per_s", log=True, values=[*found["flops_per_s"], *(r.flops_per_s for r in roofs if r.flops_per_s)]
+        )
+    )
+    return laid_out(picture, 560)
+
+
+def _under(roofs: Sequence[Roof], found: pd.DataFrame) -> go.Figure:
+    """The roofs, wide enough for points of these intensities."""
     picture = go.Figure()
     low, high = (found["intensity"].min(), found["intensity"].max()) if len(found) else (0.1, 1000.0)
     ridges = [r.flops_per_s / r.bytes_per_s for r in roofs if r.flops_per_s and r.bytes_per_s]
@@ -38,20 +57,26 @@ def roofline(found: pd.DataFrame, roofs: Sequence[Roof], known: Mapping[str, Sty
             line={"color": MUTED, "width": 2, "dash": "solid" if roof.origin == "measured" else "dash"},
             hoverinfo="skip",
         )  # fmt: skip
-    for key, group in found.groupby(found["operation"] + "/" + found["variant"], sort=False):
-        style = style_of(known, str(key))
+    return picture
+
+
+def simulated_roofline(found: pd.DataFrame, roof: Roof | None, known: Mapping[str, Style]) -> go.Figure:
+    """Points of `roofline.simulated_points` under the datasheet's roof: simulated bytes, modelled time."""
+    picture = _under([roof] if roof is not None else [], found)
+    names = ("simulated.bytes", "simulated.floor_s", "simulated.bound_by", "intensity")
+    for _, row in found.iterrows():
+        style = style_of(known, f"{row['operation']}/{row['variant']}")
+        tip = [f"<b>{row['operation']}/{row['variant']}</b>", shape_text(row["shape"]),
+               *(sentence(name, row[name]) for name in names)]  # fmt: skip
         picture.add_scatter(
-            x=group["intensity"], y=group["flops_per_s"], mode="markers", name=str(key),
-            marker={"color": style.colour, "symbol": style.symbol, "size": 9, "line": _outlines(group)},
-            text=[_tip(row) for _, row in group.iterrows()], hovertemplate="%{text}<extra></extra>",
+            x=[row["intensity"]], y=[row["flops_per_s"]], mode="markers", name=str(row["variant"]),
+            marker={"color": style.colour, "symbol": f"{style.symbol.removesuffix('-open')}-open", "size": 10,
+                    "line": {"width": 2}},
+            text=[hover(tip)], hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
-    picture.update_xaxes(type="log", dtick=1, title={"text": "intensity (derived), FLOPs per byte"}, automargin=True)
-    picture.update_yaxes(
-        **axis(
-            "flops_per_s", log=True, values=[*found["flops_per_s"], *(r.flops_per_s for r in roofs if r.flops_per_s)]
-        )
-    )
-    return laid_out(picture, 560)
+    picture.update_xaxes(type="log", dtick=1, title={"text": "intensity, FLOPs per simulated byte"}, automargin=True)
+    picture.update_yaxes(type="log", dtick=1, title={"text": "FLOP/s at the floor (modelled)"}, automargin=True)
+    return laid_out(picture, 480)
 
 
 def _outlines(points: pd.DataFrame) -> dict[str, Any]:

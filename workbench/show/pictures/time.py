@@ -8,7 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from workbench.quantity import quantity
-from workbench.show.pictures.style import MUTED, PALETTE, laid_out, rows_height
+from workbench.show.figures import Figure
+from workbench.show.pictures.style import MUTED, PALETTE, axis, laid_out, rows_height
 from workbench.views.parts import OWN
 
 
@@ -44,6 +45,25 @@ def parts_along(found: pd.DataFrame, axis: str) -> go.Figure:
     picture.update_xaxes(type="category", title={"text": axis})
     picture.update_yaxes(tickformat=".0%", title={"text": "% of the chain's time (derived)"})
     return laid_out(picture, 380)
+
+
+def resources(found: pd.DataFrame) -> go.Figure:
+    """Rows of `simulated.resources` of one problem: a row per variant, a mark per counted resource. All modelled."""
+    picture = go.Figure()
+    names = list(dict.fromkeys(found["variant"]))
+    for place, (name, rows) in enumerate(found.groupby("resource", sort=False)):
+        colour = PALETTE[place % len(PALETTE)]
+        shape = ("circle", "diamond")[place // len(PALETTE) % 2]
+        symbols = [shape if binds else f"{shape}-open" for binds in rows["binds"]]
+        picture.add_scatter(
+            x=rows["seconds"], y=rows["variant"], mode="markers", name=str(name),
+            marker={"color": colour, "symbol": symbols, "size": 11, "line": {"width": 2, "color": colour}},
+            text=[f"{name}: {quantity(seconds, 's')} (modelled)" for seconds in rows["seconds"]],
+            hovertemplate="%{y}, %{text}<extra></extra>",
+        )  # fmt: skip
+    picture.update_xaxes(**axis(Figure("seconds", "least time", "modelled", "s"), log=True, values=found["seconds"]))
+    picture.update_yaxes(autorange="reversed", automargin=True, categoryorder="array", categoryarray=names)
+    return laid_out(picture, rows_height(len(names)))
 
 
 def _labels(shares: Iterable[float]) -> list[str]:

@@ -198,11 +198,13 @@ void Runner::run() {
             }
         }
         if (!moved) stuck();
-        if (m_.executed > l.instruction_limit || m_.executed - m_.progress > l.idle_limit) waits_forever();
+        const bool left = !resident_.empty() || !waiting_.empty();
+        if (left && (m_.executed > l.instruction_limit || m_.executed - m_.progress > l.idle_limit)) waits_forever();
     }
 }
 
 void Runner::waits_forever() {
+    if (resident_.empty()) begin_block();  // all that had begun have just ended: the next one is named
     std::string text = std::to_string(m_.executed) + " instructions and no end: does a thread wait for what never comes?";
     if (!waiting_.empty()) {
         text += " " + std::to_string(waiting_.size()) + " blocks have not begun: nothing promises that they begin before " +

@@ -83,13 +83,18 @@ def kernel_state(facts: KernelFacts, section: Section) -> Kernel:
 def without_padding(section: Section) -> list[Line]:
     """The lines up to the last that can be reached: what follows is padding, and no report counts it."""
     lines = list(section.lines)
-    while len(lines) > 1 and lines[-1].base in ("NOP", "BRA") and lines[-2].base in ("NOP", "BRA"):
+    while len(lines) > 1 and lines[-1].base in ("NOP", "BRA") and _never_falls(lines[-2], ("NOP", "BRA")):
         lines.pop()
-    if len(lines) > 1 and lines[-1].base == "BRA" and lines[-2].base in ("EXIT", "RET", "BRA", "NOP"):
+    if len(lines) > 1 and lines[-1].base == "BRA" and _never_falls(lines[-2], ("EXIT", "RET", "BRA", "NOP")):
         address = lines[-1].address
         if all(at != address or name == section.name for name, at in section.labels.items() if _used(name, lines[:-1])):
             lines.pop()
     return lines
+
+
+def _never_falls(line: Line, opcodes: tuple[str, ...]) -> bool:
+    """Whether it is one of these and no guard lets a lane fall through to the line behind it."""
+    return line.base in opcodes and line.guard is None
 
 
 def _used(label: str, lines: list[Line]) -> bool:

@@ -1,0 +1,102 @@
+"""Simulated counters in records: nested, written to a table and back, beside tables that have no such columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from tests.store.test_run_folder import record, run
+from workbench.store.record import ExecutedCode, Record, Simulated, SimulatedCounter, SimulatedKernel, Status, Work
+from workbench.store.run_folder import create_run, open_run
+from workbench.views.filter import Filter
+from workbench.views.query import read_records
+from workbench.views.runs import run_summary
+from workbench.views.simulated import by_source_line, counters, executed, simulated
+
+EXACT = "exact, confirmed by reports"
+
+
+def counted(number: int = 7, moved: float | None = 120.0) -> Record:
+    """Untimed, with counters of one kernel; `moved`: None where its blocks were sampled."""
+    names = {
+        "smsp__inst_executed.sum": 40, "smsp__thread_inst_executed.sum": 640,
+        "l1tex__t_requests_pipe_lsu_mem_global_op_ld.sum": 2, "l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum": 16,
+    }  # fmt: skip
+    if moved is not None:
+        names |= {"dram__bytes_read.sum": 80, "dram__bytes_write.sum": 40}
+    kernel = SimulatedKernel(
+        kernel="scan_serial", launches=1, grid=[1, 1, 1], block=[32, 1, 1], registers=32, occupancy=0.5, waves=0.1,
+        counters=[SimulatedCounter(name=n, value=v, unit="inst", standing=EXACT) for n, v in names.items()],
+        sampled="" if moved is not None else "6 of 900 blocks were run", opcodes={"FFMA": 8},
+    )  # fmt: skip
+    entry = Simulated(
+        arch="sm_90", gpu="h200", swept={"B": 1, "T": 8, "H": 4}, axes={"B": 1, "T": 8, "H": 4}, elements=32,
+        settings={"block": 128}, declared=Work(bytes=100), least=Work(bytes=50), moved_bytes=moved, kernels=[kernel],
+        findings=["declares 100 bytes of traffic and touches 120 at least (simulated)"] if moved else [],
+    )  # fmt: skip
+    code = ExecutedCode(
+        arch="sm_90", kernel="scan_serial", files=["50_serial.cu"], text=["LDG", "FFMA", "STG", "EXIT"],
+        file=[0, 0, 0, -1], line=[3, 3, 4, 0], executed=[1, 8, 1, 1], threads=[32, 256, 32, 32],
+        sectors=[16, 0, 4, 0], sectors_ideal=[4, 0, 4, 0], wavefronts=[0] * 4, wavefronts_ideal=[0] * 4,
+    )  # fmt: skip
+    return record(
+        number, backend="simulated", machine="simulated", status=Status.OK, time=None, samples_s=[], simulated=[entry],
+        executed=[code],
+    )  # fmt: skip
+
+
+def test_they_come_back_as_they_were_written(tmp_path: Path) -> None:
+    folder = create_run(tmp_path, run())
+    written = [counted(), record(1)]
+    for one in written:
+        folder.append(one)
+    assert open_run(folder.path).records() == written
+    folder.finish()
+    assert open_run(folder.path).records() == written
+
+
+def test_the_ladder_holds_them_against_what_is_declared(tmp_path: Path) -> None:
+    folder = create_run(tmp_path, run())
+    folder.append(counted())
+    folder.append(record(1))
+    folder.finish()
+    frame = read_records([run_summary("r", tmp_path)], Filter()).frame
+    (row,) = simulated(frame, {}).to_dict("records")
+    assert row["simulated.bytes"] == 120 and row["simulated.bytes_declared"] == 100
+    assert row["simulated.over_declared"] == 1.2 and row["simulated.sectors_per_load"] == 8
+    assert row["simulated.instructions_per_element"] == 20 and row["simulated.lanes"] == 16
+    assert "touches 120" in row["simulated.finding"] and row["simulated.at"] == "all blocks"
+    table = counters(frame)
+    assert set(table["standing"]) == {EXACT} and "smsp__inst_executed.sum" in set(table["counter"])
+
+
+def test_sampled_blocks_have_no_bytes_and_say_so(tmp_path: Path) -> None:
+    folder = create_run(tmp_path, run())
+    folder.append(counted(moved=None))
+    (row,) = simulated(read_records([run_summary("r", tmp_path)], Filter()).frame, {}).to_dict("records")
+    assert row["simulated.bytes"] is None or row["simulated.bytes"] != row["simulated.bytes"]
+    assert row["simulated.at"] == "blocks sampled" and row["simulated.instructions"] == 40
+
+
+def test_lines_of_the_source_are_the_sums_of_their_instructions(tmp_path: Path) -> None:
+    folder = create_run(tmp_path, run())
+    folder.append(counted())
+    folder.finish()
+    code = executed([run_summary("r", tmp_path)], "scan", "serial", "float32")
+    assert list(code["address"]) == ["0000", "0010", "0020", "0030"] and list(code["excess"]) == [12, 0, 0, 0]
+    (tmp_path / "50_serial.cu").write_text("one\ntwo\n    three;\nfour\n")
+    lines = by_source_line(code, tmp_path)
+    assert lines.iloc[0][["line", "threads", "sectors", "excess", "text"]].tolist() == [3, 288, 16, 12, "three;"]
+    assert executed([run_summary("r", tmp_path)], "scan", "vector", "float32").empty
+
+
+def test_a_table_from_before_there_were_any_opens(tmp_path: Path) -> None:
+    folder = create_run(tmp_path, run())
+    folder.append(record(1))
+    folder.finish()
+    file = folder.path / "records.parquet"
+    pq.write_table(pq.read_table(file).drop(["simulated", "executed"]), file)
+    found = read_records([run_summary("r", tmp_path)], Filter())
+    assert found.problems == () and len(found.frame) == 1 and simulated(found.frame, {}).empty
+    assert open_run(folder.path).records() == [record(1)]

@@ -1,0 +1,125 @@
+"""A sweep without a GPU, whose CUDA variants are counted: what the records hold, what is affordable, what goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Run, workbench  # noqa: F401 - a fixture
+from workbench.catalog import BUILTIN, load_catalog
+from workbench.check.counting import CountingStation, CountRequest
+from workbench.declare import Shape
+from workbench.store.record import Simulated
+from workbench.store.run_folder import open_run
+from workbench.sweep import session
+from workbench.sweep.selection import Case, Selection, cases_of
+from workbench.sweep.session import continue_run, start_run
+from workbench.sweep.simulating import MOST_SHAPES, job_for
+from workbench.sweep.watch import Silent
+from workbench.views.simulated import totals
+
+B, T, H = 2, 32, 64
+ELEMENTS, STATES = B * T * H, B * H
+
+
+def test_a_sweep_of_a_tiny_shape_ends_with_a_ladder_of_counted_kernels(workbench: Run, tmp_path: Path) -> None:  # noqa: F811
+    """By hand: serial loads a and b once and h0, stores h and the last state, all of them side by side."""
+    words = ("scan", "--variants", "serial,blelloch,blelloch_unpadded", "--B", str(B), "--T", str(T), "--H", str(H))
+    done = workbench("sweep", *words, "--device", "cpu", "--preset", "small", "--name", "tiny", COLUMNS="200")
+    assert "sm_90 machine code, simulated; times modelled for h200" in done.stdout, done.stdout + done.stderr
+    records = {record.variant: record for record in open_run(tmp_path / "profiles" / "tiny").records()}
+    (serial,) = records["serial"].simulated
+    assert serial.axes == serial.swept == {"B": B, "T": T, "H": H} and serial.settings == {"block": 128}
+    assert serial.moved_bytes == serial.declared.bytes == 4 * (3 * ELEMENTS + 2 * STATES) and not serial.findings
+    counters = totals(serial.kernels)
+    assert counters["l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum"] == (2 * ELEMENTS + STATES) * 4 // 32
+    assert counters["l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum"] == (ELEMENTS + STATES) * 4 // 32
+    (kernel,) = serial.kernels
+    assert kernel.grid == [1, B, 1] and kernel.chain is not None and kernel.chain.global_trips >= T // 8
+    assert all(counter.standing for counter in kernel.counters)
+    assert sum(kernel.opcodes.values()) == counters["smsp__inst_executed.sum"]
+    (code,) = records["serial"].executed
+    assert sum(code.executed) == counters["smsp__inst_executed.sum"] and "50_serial.cu" in code.files
+    conflicts = "l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum"
+    padded, not_padded = (totals(records[name].simulated[0].kernels) for name in ("blelloch", "blelloch_unpadded"))
+    assert padded[conflicts] == 0 < not_padded[conflicts]
+    assert all(record.time is None for record in records.values())
+
+
+@pytest.fixture
+def station(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Makes stations in this process, which keeps its memory."""
+    monkeypatch.setattr("workbench.check.counting.limit_memory", lambda _: None)
+    yield lambda variant: CountingStation(BUILTIN, variant, 0)
+
+
+def counted(station: Any, variant: str, most: int, **axes: int) -> list[Simulated]:
+    settings = load_catalog(BUILTIN).variant(variant).default_settings()
+    request = CountRequest((Shape.of("float32", **axes),), settings, "sm_90", "h200", most)
+    return [Simulated.model_validate(one) for one in station(variant).count(request)["simulated"]]
+
+
+def test_too_much_work_is_sampled_and_run_whole_at_a_smaller_shape(station: Any) -> None:
+    (whole,) = counted(station, "scan/hillis_steele", 10**7, B=2, T=128, H=256)
+    sampled, smaller = counted(station, "scan/hillis_steele", 200_000, B=2, T=128, H=256)
+    assert whole.moved_bytes and not whole.reason
+    assert sampled.axes == whole.axes and sampled.moved_bytes is None and "sampled" in sampled.reason
+    assert any(kernel.sampled for kernel in sampled.kernels)
+    exact = "l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum"
+    assert totals(sampled.kernels)[exact] == totals(whole.kernels)[exact]
+    assert totals(sampled.kernels)["smsp__inst_executed.sum"] == totals(whole.kernels)["smsp__inst_executed.sum"]
+    assert smaller.axes != smaller.swept == whole.axes and smaller.moved_bytes
+
+
+def test_what_is_not_simulated_says_why(station: Any) -> None:
+    (nothing,) = counted(station, "projection/per_step", 10, B=2, T=2000, H=33, O=17)
+    assert (
+        not nothing.kernels
+        and "2,000 launches" in nothing.reason
+        and "no smaller one is little enough work" in nothing.reason
+    )
+
+
+def test_a_loop_at_the_end_of_the_code_is_no_padding(station: Any) -> None:
+    """The ring's last instructions are two branches, the first of them guarded: where its wait fails they are run."""
+    (found,) = counted(station, "scan/ring", 2_000_000, B=1, T=512, H=64)
+    assert found.kernels and found.moved_bytes == found.declared.bytes
+
+
+def test_many_shapes_are_spread_over_a_few() -> None:
+    catalog = load_catalog(BUILTIN)
+    cases = cases_of(Selection(operations=("scan",), axes=(("T", tuple(2**k for k in range(3, 13))),)), catalog)
+    variant = catalog.variant("scan/serial")
+    job = job_for("key", variant, catalog.operation_of(variant), "float32", cases, "sm_89", 400)
+    assert job is not None and job.request.gpu == "rtx4090" and job.request.most == 400 // MOST_SHAPES
+    sizes = [shape["T"] for shape in job.request.shapes]
+    assert len(sizes) == MOST_SHAPES and sizes[0] == 8 and sizes[-1] == 4096
+    failed = job.failed(RuntimeError("killed by SIGSEGV"))
+    assert {entry.reason for entry in failed.simulated} == {"killed by SIGSEGV"} and not failed.executed
+    others = [Case(case.operation, dataclasses.replace(case.shape, dtype="bfloat16"), ()) for case in cases]
+    assert job_for("key", variant, catalog.operation_of(variant), "float32", others, "sm_89", 400) is None
+
+
+def test_a_run_that_was_cut_off_keeps_what_was_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    axes = (("B", (B,)), ("T", (T,)), ("H", (H,)))
+    selection = Selection(operations=("scan",), variants=("serial",), axes=axes, devices=("cpu",), preset="small")
+    folder = start_run(selection, tmp_path, "cut")
+
+    def power_cut(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "run_checks", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            continue_run(folder, Silent())
+    kept = [entry for entry in folder.journal_entries() if "counted" in entry]
+    assert len(kept) == 1
+    monkeypatch.setattr(session, "count_all", power_cut)  # it would be counted again
+    continue_run(open_run(folder.path), Silent())
+    (record,) = [record for record in open_run(folder.path).records() if record.variant == "serial"]
+    assert json.loads(record.model_dump_json(by_alias=True))["simulated"] == kept[0]["found"]["simulated"]

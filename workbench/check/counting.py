@@ -1,0 +1,323 @@
+"""What a variant's machine code does at a shape, counted for its record: never timed, and no verdict on its results.
+
+A whole run gives every counter, those of caches and memory too. Where that is too much work, blocks are sampled at the
+shape that was asked for, and what needs all blocks is counted at a smaller one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from workbench.build import Unit, all_built, build_units, unit_of, units_of
+from workbench.build.units import Binary
+from workbench.catalog import load_catalog
+from workbench.check.examine import limit_memory
+from workbench.check.launches import (
+    against_declared,
+    alike,
+    behind_caches,
+    launch_of,
+    moved_bytes,
+    occupied,
+    totals,
+    unwatched,
+)
+from workbench.declare import Cost, Plan, Shape, Step
+from workbench.devices import device
+from workbench.execute.rounding import round_inputs
+from workbench.host_steps import path_of
+from workbench.problem import Problem
+from workbench.simulate.chain import longest_chain
+from workbench.simulate.counters import Level, figures, merged, opcodes
+from workbench.simulate.launch import Counts, Options, SimulationFault
+from workbench.simulate.memory import Memory
+from workbench.simulate.plan import machine_code, run_plan
+from workbench.simulate.sass.lower import Lowered
+from workbench.steps import kind_of, leaves_of, unrolled
+from workbench.store.record import (
+    Chain,
+    ExecutedCode,
+    Simulated,
+    SimulatedCounter,
+    SimulatedKernel,
+    Work,
+)
+
+MOST_LAUNCHES = 320
+"""Of one plan: each costs the host some milliseconds."""
+MOST_BYTES = 1 << 30
+"""Of a plan's tensors."""
+ENDLESS = "waits_forever"
+"""What a launch's fault is called that executes more instructions than it may."""
+BEFORE_CACHES = 6
+"""So many times the instructions take as long where no caches are modelled: the first look at a shape may take as long
+as the whole run that follows."""
+FOLLOWED = 30_000
+"""Instructions of a warp that its chain of waits is followed through."""
+
+
+@dataclass(frozen=True)
+class CountRequest:
+    """One variant to count."""
+
+    shapes: tuple[Shape, ...]
+    settings: dict[str, Any]
+    arch: str
+    gpu: str
+    most: int
+    """Warp instructions that may be executed at each shape."""
+
+
+class TooMuch(Exception):
+    """More work than may be done; the text says how much of what."""
+
+    def __init__(self, text: str, warp_instructions: float | None = None) -> None:
+        self.warp_instructions = warp_instructions
+        super().__init__(text)
+
+
+@dataclass
+class _Group:
+    """Launches that are alike, and what they did."""
+
+    step: Step
+    facts: dict[str, Any]
+    code: Lowered
+    counts: list[Counts] = field(default_factory=list)
+    chain: Chain | None = None
+
+
+class CountingStation:
+    """Lives in a worker process: counts what one variant's kernels do."""
+
+    def __init__(self, kernels: Path, variant: str, memory_bytes: int) -> None:
+        """`memory_bytes`: how much more than it has the process may take."""
+        limit_memory(memory_bytes)
+        catalog = load_catalog(kernels)
+        self._variant = catalog.variant(variant)
+        self._operation = catalog.operation_of(self._variant)
+        self._drawn: tuple[Shape, dict[str, Any]] | None = None
+
+    def count(self, request: CountRequest) -> dict[str, Any]:
+        """`simulated` and `executed` of a record, as plain data."""
+        found: list[Simulated] = []
+        executed: list[ExecutedCode] = []
+        for shape in request.shapes:
+            try:
+                for entry, code in self._at(shape, request):
+                    found.append(entry)
+                    executed = executed or code
+            except (SimulationFault, Problem) as why:
+                found.append(self._entry(request, shape, shape, reason=str(why)))
+        return {
+            "simulated": [entry.model_dump(mode="json") for entry in found],
+            "executed": [one.model_dump(mode="json") for one in executed],
+        }
+
+    def _at(self, shape: Shape, request: CountRequest) -> Iterator[tuple[Simulated, list[ExecutedCode]]]:
+        """What is counted at a shape: all of it, or samples there and all of a smaller shape."""
+        work, why = None, ""
+        for tried in (shape, *self._smaller(shape)):
+            if work is not None and work * _size(tried) / _size(shape) > request.most:
+                continue
+            try:
+                groups = self._ran(tried, request)
+            except TooMuch as much:
+                why = why or f"{much}: counted at a smaller shape"
+                continue
+            done = sum(counts.total("executed") for group in groups.values() for counts in group.counts)
+            if done <= request.most:
+                yield self._counted(shape, tried, request, self._ran(tried, request, sampled=groups), why)
+                return
+            if tried == shape:
+                work = done
+                why = f"{done:,.0f} warp instructions: blocks were sampled, and caches modelled at a smaller shape"
+                yield self._counted(shape, shape, request, groups, why)
+        if work is None:  # else the sampled blocks stand for it
+            yield self._entry(request, shape, shape, f"{why}, and no smaller one is little enough work"), []
+
+    def _smaller(self, shape: Shape) -> Iterator[Shape]:
+        """Smaller shapes that the variant supports, the larger ones first: the longest axis is halved, again and again,
+        down to the operation's small shape."""
+        sizes, least = shape.as_dict(), self._operation.small
+        while longer := [axis for axis in sizes if sizes[axis] > least[axis]]:
+            axis = max(longer, key=lambda name: sizes[name])
+            sizes[axis] = max(least[axis], sizes[axis] // 2)
+            smaller = Shape(tuple(sizes.items()), shape.dtype)
+            if self._variant.supports(smaller) is None:
+                yield smaller
+
+    # ------------------------------------------------------------------------------------------------- running
+
+    def _ran(
+        self, shape: Shape, request: CountRequest, sampled: dict[Hashable, _Group] | None = None
+    ) -> dict[Hashable, _Group]:
+        """What every launch did, launches that are alike together. With `sampled`, what was found so at the shape
+        before, all blocks run and caches are modelled. Raises TooMuch, SimulationFault, Problem."""
+        plan = self._variant.plan(shape, request.settings)
+        launches = sum(launch_of(step) is not None for step in unrolled(plan.steps))
+        if not launches:
+            raise Problem(f"{self._variant.key} has no CUDA kernel of its own at {shape.dtype}")
+        if launches > MOST_LAUNCHES:
+            raise TooMuch(f"{launches:,} launches")
+        tensors = self._operation.tensors(shape)
+        if (nbytes := sum(tensor.nbytes for tensor in (*tensors, *plan.scratch))) > MOST_BYTES:
+            raise TooMuch(f"{nbytes / 2**30:.1f} GiB")
+        inputs = self._inputs(shape)
+        memory = Memory()
+        for tensor in (*tensors, *plan.scratch):
+            if tensor.given:
+                memory.put(tensor.name, inputs.get(tensor.name), writable=tensor.compared)
+            else:
+                memory.empty(tensor)
+        binaries = self._binaries(plan, shape.dtype, request.arch)
+        groups: dict[Hashable, _Group] = {}
+        for step in leaves_of(plan.steps):
+            if launch_of(step) is not None and alike(step) not in groups:
+                facts = occupied(step, binaries, shape.dtype, request.arch, request.gpu)
+                code = self._code(step, binaries, shape.dtype, request.arch)
+                groups[alike(step)] = _Group(step, facts, code)
+                if sampled:
+                    groups[alike(step)].chain = sampled[alike(step)].chain
+        traced = {key for key, group in groups.items() if group.chain is not None}
+
+        def options(step: Step) -> Options:
+            group = groups[alike(step)]
+            caches = None if sampled is None else behind_caches(group.facts, request.arch, request.gpu)
+            first = alike(step) not in traced
+            traced.add(alike(step))
+            return dataclasses.replace(
+                caches or Options(sample=sampled is None), instruction_limit=request.most * BEFORE_CACHES,
+                trace=(0, 0) if first else None, trace_limit=FOLLOWED,
+            )  # fmt: skip
+
+        try:
+            counted = run_plan(plan, shape.dtype, memory, binaries, request.arch, options)
+        except SimulationFault as fault:
+            if fault.kind == ENDLESS:
+                raise TooMuch(f"more than {BEFORE_CACHES * request.most:,} warp instructions") from None
+            raise
+        for step, counts in zip(unrolled(plan.steps), counted, strict=True):
+            if counts is not None:
+                groups[alike(step)].counts.append(counts)
+        for group in groups.values():
+            group.chain = group.chain or _chain(group)
+        return groups
+
+    def _inputs(self, shape: Shape) -> dict[str, Any]:
+        """Drawn once for the runs of a shape that follow each other."""
+        if self._drawn is None or self._drawn[0] != shape:
+            regime = self._operation.regimes[0]
+            values = dict(self._operation.make_inputs(shape, regime, np.random.default_rng(0)))
+            self._drawn = shape, round_inputs(self._operation.tensors(shape), values)
+        return self._drawn[1]
+
+    def _code(self, step: Step, binaries: dict[Unit, Binary | Path], dtype: str, arch: str) -> Lowered:
+        source, built = kind_of(step).source(step), binaries[unit_of(cast(Any, step), dtype, arch)]
+        assert source is not None
+        function = built.symbol(source.function) if isinstance(built, Binary) else source.function
+        return machine_code(path_of(built), function, source.constants)
+
+    def _binaries(self, plan: Plan, dtype: str, arch: str) -> dict[Unit, Binary | Path]:
+        outcomes = dict(build_units(units_of(plan, dtype, [arch]), jobs=1))
+        return dict(all_built(outcomes, f"{self._variant.key} does not compile for {arch}"))
+
+    # ------------------------------------------------------------------------------------------------ summing up
+
+    def _counted(
+        self, swept: Shape, shape: Shape, request: CountRequest, groups: dict[Hashable, _Group], reason: str = ""
+    ) -> tuple[Simulated, list[ExecutedCode]]:
+        kernels = [_kernel(group) for group in groups.values()]
+        plan = self._variant.plan(shape, request.settings)
+        figures_of_all = totals((c.name, c.value) for kernel in kernels for c in kernel.counters)
+        whole = all(not kernel.sampled for kernel in kernels)
+        declared, cache_bytes = self._cost(shape, request).bytes, device(request.gpu).l2_bytes
+        entry = self._entry(request, swept, shape, reason).model_copy(
+            update={
+                "moved_bytes": moved_bytes(figures_of_all, plan) if whole else None,
+                "findings": against_declared(figures_of_all, plan, declared, cache_bytes) if whole else [],
+                "beside": unwatched(plan),
+                "kernels": kernels,
+            }
+        )
+        return entry, _instructions(request.arch, groups.values())
+
+    def _entry(self, request: CountRequest, swept: Shape, shape: Shape, reason: str = "") -> Simulated:
+        elements = max(t.elements for t in self._operation.tensors(shape) if t.compared)
+        return Simulated(
+            arch=request.arch, gpu=request.gpu, swept=swept.as_dict(), axes=shape.as_dict(), settings=request.settings,
+            elements=elements, reason=reason, declared=_work(self._cost(shape, request)),
+            least=_work(self._operation.least(shape)),
+        )  # fmt: skip
+
+    def _cost(self, shape: Shape, request: CountRequest) -> Cost:
+        return self._variant.cost(shape, request.settings)
+
+
+def _kernel(group: _Group) -> SimulatedKernel:
+    launch, counts = launch_of(group.step), merged(group.counts)
+    assert launch is not None
+    facts = group.facts
+    return SimulatedKernel(
+        kernel=group.code.facts.name, launches=len(group.counts), grid=list(launch.grid), block=list(launch.block),
+        registers=facts["registers"], shared_bytes=facts["shared_bytes"], occupancy=facts["occupancy"],
+        blocks_per_sm=facts["blocks_per_sm"], waves=facts["waves"],
+        sampled=next((one.sampled for one in group.counts if one.sampled), ""),
+        counters=[
+            SimulatedCounter(name=f.name, value=f.value, unit=f.unit, standing=f.standing.value)
+            for f in figures(counts, Level.SASS)
+        ],
+        opcodes=opcodes(counts), chain=group.chain,
+    )  # fmt: skip
+
+
+def _chain(group: _Group) -> Chain | None:
+    trace = next((counts.trace for counts in group.counts if counts.trace), ())
+    if not trace:
+        return None
+    waits = longest_chain(trace, group.code.lines)
+    return Chain(
+        instructions=len(trace), issue_cycles=waits.issue, global_trips=waits.on_global,
+        shared_trips=waits.on_shared, other_trips=waits.on_other, whole=len(trace) < FOLLOWED,
+    )  # fmt: skip
+
+
+BY_INSTRUCTION = ("executed", "threads", "sectors", "sectors_ideal", "wavefronts", "wavefronts_ideal")
+
+
+def _instructions(arch: str, groups: Iterable[_Group]) -> list[ExecutedCode]:
+    """What each instruction did in all launches of its kernel, in the order of the code."""
+    kernels: dict[str, list[Counts]] = {}
+    for group in groups:
+        kernels.setdefault(group.code.facts.name, []).extend(group.counts)
+    found = []
+    for kernel, several in kernels.items():
+        same = [counts for counts in several if len(counts.values) == len(several[0].values)]
+        counts = merged(same)
+        program = counts.program
+        places = [program.files.get(i.file, "").rpartition("/")[2] if i.line else "" for i in program.instructions]
+        files = [name for name in dict.fromkeys(places) if name]
+        found.append(
+            ExecutedCode(
+                arch=arch, kernel=kernel, files=files, text=[i.text for i in program.instructions],
+                file=[files.index(name) if name else -1 for name in places],
+                line=[i.line for i in program.instructions],
+                **{name: counts[name].tolist() for name in BY_INSTRUCTION},
+            )
+        )  # fmt: skip
+    return found
+
+
+def _size(shape: Shape) -> int:
+    return math.prod(size for _, size in shape.axes)
+
+
+def _work(cost: Cost) -> Work:
+    return Work(**dataclasses.asdict(cost))

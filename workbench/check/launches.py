@@ -1,0 +1,123 @@
+"""Launches of a plan as the simulator runs them: what an SM holds of each, which caches stand behind it, and whether
+what was declared agrees with what was moved."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.build import Binary, Unit, kernels_of, occupancy, unit_of
+from workbench.declare import Clear, Plan, Step
+from workbench.devices import arch_limits, device
+from workbench.problem import SourceError
+from workbench.simulate.counters import SECTOR_BYTES
+from workbench.simulate.launch import Options
+from workbench.simulate.sass.cubin import kernel_of
+from workbench.steps import Launch, kind_of, leaves_of, unrolled
+
+L1_BESIDE_SHARED = 28 << 10
+"""An SM's first-level cache and shared memory are one: so much more than shared memory alone may have, on every
+architecture from sm_80 to sm_120."""
+IN_LOCK_STEP = 40
+"""Instructions per turn where caches are modelled: warps advance side by side."""
+TOLERANCE = 0.05
+"""Of declared bytes: sectors at the edges of tensors are touched whole."""
+
+
+def launch_of(step: Step) -> Launch | None:
+    return kind_of(step).launch(step)
+
+
+def alike(step: Step) -> Hashable:
+    """What launches of the same occupancy and the same number of waves share."""
+    launch = launch_of(step)
+    return kind_of(step).compiled(step), launch and launch.grid
+
+
+def occupied(
+    step: Any, binaries: Mapping[Unit, Binary | Path], dtype: str, arch: str, gpu: str
+) -> dict[str, Any]:  # fmt: skip
+    """Registers, shared memory, occupancy and waves of a launch."""
+    launch = launch_of(step)
+    assert launch is not None
+    binary = binaries[unit_of(step, dtype, arch)]
+    if isinstance(binary, Path):
+        facts = kernel_of(binary, step.function)
+        registers, barriers = facts.registers, 1
+        shared = facts.static_shared - facts.reserved_shared + launch.shared_bytes
+    else:
+        known = kernels_of(binary)
+        if step.function not in known:
+            raise SourceError(f"{step.source}: no kernel {step.function}; it holds {', '.join(sorted(known))}")
+        own = known[step.function].resources
+        registers, barriers = own.registers, own.barriers
+        shared = own.shared_bytes + launch.shared_bytes + binary.launch_needs[0]
+    threads = int(np.prod(launch.block))
+    state = occupancy(arch, threads, registers, shared, barriers)
+    places = state.blocks_per_sm * device(gpu).sms
+    return {
+        "registers": registers, "shared_bytes": shared, "block_threads": threads, "occupancy": state.fraction,
+        "limiter": state.limiter, "blocks_per_sm": state.blocks_per_sm,
+        "waves": float(np.prod(launch.grid, dtype=np.float64)) / places if places else None,
+    }  # fmt: skip
+
+
+def behind_caches(known: Mapping[str, Any], arch: str, gpu: str, seed: int = 0) -> Options | None:
+    """Options for a launch whose blocks fill a GPU and whose caches are modelled; `known` is what `occupied` gives.
+    None where the size of the GPU's L2 is not known."""
+    chip, limits = device(gpu), arch_limits(arch)
+    if chip.l2_bytes is None:
+        return None
+    per_sm = max(1, known["blocks_per_sm"])
+    beside = per_sm * (known["shared_bytes"] + limits.shared_bytes_reserved)
+    first = max(L1_BESIDE_SHARED, limits.shared_bytes_per_sm + L1_BESIDE_SHARED - beside)
+    return Options(
+        seed=seed, resident=chip.sms * per_sm, multiprocessors=chip.sms, quantum=IN_LOCK_STEP,
+        first_cache_bytes=first, second_cache_bytes=chip.l2_bytes,
+    )  # fmt: skip
+
+
+def totals(counters: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Counters of several kernels added up by name."""
+    found: dict[str, float] = {}
+    for name, value in counters:
+        found[name] = found.get(name, 0) + value
+    return found
+
+
+def moved_bytes(figures: Mapping[str, float], plan: Plan) -> float | None:
+    """Bytes of DRAM by the model of caches, with those that clears write: a lower bound. None where caches were not
+    modelled, or where a library or the host does a part of the work, which is not counted."""
+    if "dram__bytes_read.sum" not in figures or unwatched(plan):
+        return None
+    return figures["dram__bytes_read.sum"] + figures["dram__bytes_write.sum"] + _cleared(plan)
+
+
+def against_declared(figures: Mapping[str, float], plan: Plan, declared: int, cache_bytes: int | None) -> list[str]:
+    """Where declared bytes and what the machine code moved contradict each other. `figures`: totals of all kernels;
+    `cache_bytes`: of the GPU's L2. Each launch is modelled with cold caches, so that several of them move less than
+    that where L2 keeps what they share: as much as it holds, from each to the next."""
+    moved = moved_bytes(figures, plan)
+    if moved is None:
+        return []
+    asked = figures["memory_l2_theoretical_sectors_global"] * SECTOR_BYTES + _cleared(plan)
+    between = sum(launch_of(step) is not None for step in unrolled(plan.steps)) - 1
+    if moved - between * (cache_bytes or 0) > declared * (1 + TOLERANCE) + 64 * SECTOR_BYTES:
+        return [f"declares {declared:,} bytes of traffic and touches {moved:,.0f} at least (simulated)"]
+    if asked < declared * (1 - TOLERANCE) and not figures.get("smsp__inst_executed_op_ldgsts.sum"):
+        return [f"declares {declared:,} bytes of traffic and asks for {asked:,.0f} in all (simulated)"]
+    return []
+
+
+def _cleared(plan: Plan) -> int:
+    return sum(t.nbytes for t in plan.scratch for step in unrolled(plan.steps) if step == Clear(t.name))
+
+
+def unwatched(plan: Plan) -> list[str]:
+    """Steps that are a function's work, of a library or of the host: nothing of it is counted."""
+    kinds = [(kind_of(step), step) for step in leaves_of(plan.steps)]
+    own = [kind.shown(step) for kind, step in kinds if kind.launch(step) is None and kind.signature(step) is not None]
+    return list(dict.fromkeys(own))

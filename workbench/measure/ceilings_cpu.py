@@ -9,7 +9,7 @@ All but the product run in C++ (ceilings_cpu.cpp) on as many threads as OpenMP w
 pages and several times the size of the last cache, those of a cache half its size and gone over again and again. The
 kinds are measured in turn, round after round, so that a neighbour's load hits all of them alike. Each ceiling is its
 best round, of those that nothing disturbed where there is one; the median stands beside it as `NAME_median`. Rounds go
-on, for as long again, while a kind has had no quiet one.
+on for a while where a kind has had no quiet one. Memory is measured with one thread as well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import mmap
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +38,12 @@ SHARE_OF_MEMORY = 16
 LEAST_ROUNDS = 5
 ARITHMETIC_SECONDS = 0.005
 """About how long one timed call of exponentials or multiply-adds lasts."""
+ALONE = " alone"
+"""Ends the name of what one thread does; its rounds count with those of all threads."""
+AGAIN_SECONDS = 5.0
+"""How long rounds go on at most for the sake of kinds that have had no quiet one."""
+MOST_SECONDS = 20.0
+"""When fewer rounds than LEAST_ROUNDS have to do: where threads wait for each other at each call."""
 CACHE_SECONDS = 0.002
 """About how long reading a cache over and over lasts; copies take twice or three times as long."""
 PART_BYTES = 4 << 20
@@ -77,6 +83,9 @@ def measure_cpu_ceilings(seconds: float = 4.0) -> Measured:
     # Apart from the rest: a product takes as long as all of them, and torch's OpenMP, where it is not the same one,
     # leaves threads that spin for a while on the same cores.
     rounds |= _rounds(_product(), seconds * PRODUCT_SHARE)
+    alone = {name: rounds.pop(name) for name in list(rounds) if name.endswith(ALONE)}
+    for name, found in alone.items():
+        rounds[name.removesuffix(ALONE)] += found
     counted = {name: _quiet(found) or found for name, found in rounds.items()}
     return Measured(
         {name: max(rate for rate, _ in found) for name, found in counted.items()}
@@ -96,12 +105,16 @@ def _quiet(found: list[_Round]) -> list[_Round]:
     return [one for one in found if not one[1].disturbances()]
 
 
+def _is_short(rounds: int, spent_s: float) -> bool:
+    return rounds < LEAST_ROUNDS and spent_s < MOST_SECONDS
+
+
 def _rounds(kinds: Mapping[str, _Kind], seconds: float) -> dict[str, list[_Round]]:
-    """The rounds of every kind, in turn until the time is up; of those without a quiet one for as long again."""
+    """The rounds of every kind, in turn until the time is up; of those without a quiet one for longer."""
     found: dict[str, list[_Round]] = {name: [] for name in kinds}
     begin = time.perf_counter()
-    rounds, wanted = 0, list(kinds)
-    while wanted and (rounds < LEAST_ROUNDS or time.perf_counter() - begin < 2 * seconds):
+    rounds, wanted, most = 0, list(kinds), max(2 * seconds, AGAIN_SECONDS)
+    while wanted and (_is_short(rounds, time.perf_counter() - begin) or time.perf_counter() - begin < most):
         for name in wanted:
             action, amount = kinds[name]
             spent, surroundings = around(partial(_seconds, action))
@@ -134,8 +147,19 @@ def _memory(library: ctypes.CDLL, threads: int) -> dict[str, _Kind]:
     import psutil
 
     nbytes = array_bytes(last_cache_bytes(), psutil.virtual_memory().available)
-    part = min(nbytes, threads * PART_BYTES)
-    return {at_level(MEMORY, name): kind for name, kind in _bandwidths(library, nbytes, 1, threads, part).items()}
+    maps = [_huge(nbytes) for _ in range(3)]
+    for one in maps:
+        start = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(one)))
+        library.fill(start, ctypes.c_float(0.5), ctypes.c_longlong(nbytes // 4), ctypes.c_longlong(threads))
+    found = _bandwidths(library, nbytes, 1, threads, min(nbytes, threads * PART_BYTES), maps)
+    if threads > 1:  # where cores are taken by others, two threads wait for each other and one alone gets more done
+        alone = _bandwidths(library, nbytes, 1, 1, min(nbytes, PART_BYTES), maps)
+        found |= {f"{name}{ALONE}": kind for name, kind in alone.items()}
+    return {_named(name): kind for name, kind in found.items()}
+
+
+def _named(way: str) -> str:
+    return at_level(MEMORY, way.removesuffix(ALONE)) + ALONE * way.endswith(ALONE)
 
 
 def _caches(library: ctypes.CDLL, threads: int) -> dict[str, _Kind]:
@@ -160,16 +184,21 @@ def _alone_s(library: ctypes.CDLL, nbytes: int, rounds: int) -> float:
 
 
 def _bandwidths(
-    library: ctypes.CDLL, nbytes: int, rounds: int, threads: int, part_bytes: int | None = None
+    library: ctypes.CDLL,
+    nbytes: int,
+    rounds: int,
+    threads: int,
+    part_bytes: int | None = None,
+    maps: Sequence[mmap.mmap] = (),
 ) -> dict[str, _Kind]:
     """`rounds` times over three arrays of `nbytes`, or over the next part of them at each call; amounts are bytes read
-    plus written."""
+    plus written. `maps`: arrays that are filled already."""
     part = (part_bytes or nbytes) // 64 * 64
     n, times, workers = ctypes.c_longlong(part // 4), ctypes.c_longlong(rounds), ctypes.c_longlong(threads)
-    maps = [_huge(nbytes) for _ in range(3)]
+    filled, maps = bool(maps), maps or [_huge(nbytes) for _ in range(3)]
     a, b, c = (ctypes.addressof(ctypes.c_char.from_buffer(m)) for m in maps)
     places = range(0, nbytes - part + 1, part)
-    for array in (a, b, c):
+    for array in () if filled else (a, b, c):
         for place in places:  # by the threads that will read it: pages lie near them
             library.fill(ctypes.c_void_p(array + place), ctypes.c_float(0.5), n, workers)
 

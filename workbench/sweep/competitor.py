@@ -141,7 +141,9 @@ class Competitor:
         block = self._block(seconds)
         waited_s = time.perf_counter() - start
         evaluations = len(block.samples_s) * block.repeats
-        flushing_s = min(block.flushing_s, most_flushing_s(self.working_set_bytes, evaluations))
+        # On a busy machine the threads that flush wait for cores as well.
+        most_s = most_flushing_s(self.working_set_bytes, evaluations) + (block.surroundings.waited_s or 0.0)
+        flushing_s = min(block.flushing_s, most_s)
         self.blocks.append(Timed(seconds, waited_s, tuple(block.samples_s), block.repeats, flushing_s))
         self.surroundings.append(block.surroundings)
         return block.samples_s

@@ -67,11 +67,15 @@ class Context:
         sizes = dict(known.axes) if known is not None else sizes_of(records["shape"].iloc[0]) if len(records) else {}
         return hints.no_curve(str(self.operation), sizes)
 
+    @cached_property
+    def sampled(self) -> pd.DataFrame:
+        """What the whole filter admits, with the samples."""
+        return read_records(self.chosen, self.filter, samples=True).frame
+
     def ladder(self, records: pd.DataFrame) -> pd.DataFrame:
         """Ladder rows of records, with what the counters saw, and the samples read for the speed-ups' intervals."""
         keys = set(records["key"])
-        found = read_records(self.chosen, self.filter, samples=True).frame
-        rows = ladder(found[found["key"].isin(keys)], self.known)
+        rows = ladder(self.sampled[self.sampled["key"].isin(keys)], self.known)
         return with_counters(rows, self.launches)
 
 

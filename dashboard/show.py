@@ -10,9 +10,10 @@ import streamlit as st
 
 from dashboard.context import Context
 from workbench.show.hints import unreadable
-from workbench.show.markup import Html
+from workbench.show.markup import Html, plain
 from workbench.show.table_html import as_html
 from workbench.show.tables import SCIENTIFIC, table
+from workbench.show.trust import doubts
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
@@ -65,6 +66,8 @@ def state_of(context: Context) -> None:
     _, problems = context.result
     for text in unreadable(context.runs, context.chosen, problems):
         st.warning(text)
+    for text in doubts(context.records, [run.run for run in context.chosen if run.run is not None]):
+        st.warning(plain(text))
 
 
 def nothing(texts: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The table of rungs in each folder of kernel_variants: made of the declarations and of the sources' head comments."""
+"""The tables of rungs in each folder of kernel_variants: made of the declarations and of the sources' head comments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from workbench.catalog import BUILTIN, Catalog
-from workbench.declare import Operation, Shape, Variant
+from workbench.declare import FORWARD, Operation, Shape, Variant
 from workbench.steps import distinct_sources
 
 BEGIN, END = "<!-- rungs: begin (python -m docs.generate) -->", "<!-- rungs: end -->"
@@ -24,25 +24,39 @@ def folders(catalog: Catalog) -> dict[Path, Operation]:
 
 
 def table(catalog: Catalog, operation: Operation) -> str:
-    """Markdown: a row per rung, at the operation's own sizes in float32. Peers are not rungs."""
+    """Markdown: a table per pass with a row per rung, at the operation's own sizes in float32. Peers are no rungs."""
+    return "\n\n".join(_table(catalog, one) for one in operation.each_pass())
+
+
+def _table(catalog: Catalog, operation: Operation) -> str:
     shape = Shape.of("float32", **operation.axes)
     sizes = " ".join(f"{axis}={size}" for axis, size in operation.axes.items())
     least = operation.least(shape).bytes
-    lines = [
-        f"Bytes and launches are what each rung *declares* at {sizes}, float32; bytes over the least that any "
-        "algorithm must move.",
-        "",
-        "| rung | variant | source | idea | bytes ÷ least | launches | what must improve |",
-        "|---:|---|---|---|---:|---:|---|",
-    ]
-    for variant in catalog.variants[operation.name]:
+    if operation.pass_ == FORWARD:
+        lines = [
+            f"Bytes and launches are what each rung *declares* at {sizes}, float32; bytes over the least that any "
+            "algorithm must move.",
+            "",
+            "| rung | variant | source | idea | bytes ÷ least | launches | what must improve |",
+            "|---:|---|---|---|---:|---:|---|",
+        ]
+    else:
+        lines = [
+            f"**{operation.pass_.capitalize()}** (`--pass {operation.pass_}`): {operation.equation}. Kept are the "
+            "bytes that the forward pass keeps for it, over the same least.",
+            "",
+            "| rung | variant | source | idea | bytes ÷ least | kept ÷ least | launches | what must improve |",
+            "|---:|---|---|---|---:|---:|---:|---|",
+        ]
+    for variant in catalog.select([operation.name], passes=[operation.pass_]):
         if variant.factors.get("peer") == "yes":
             continue
         cost = variant.cost(shape, variant.default_settings())
         files = [f"[{path.name}]({_link(path, operation)})" for path in sources(variant, operation)]
+        kept = "" if operation.pass_ == FORWARD else f"| {cost.kept_bytes / least:.2f} "
         lines.append(
             f"| {variant.rung} | `{variant.name}` | {', '.join(files)} | {variant.idea} | {cost.bytes / least:.2f} "
-            f"| {cost.launches:,} | {improves(variant, operation)} |"
+            f"{kept}| {cost.launches:,} | {improves(variant, operation)} |"
         )
     return "\n".join(lines)
 

@@ -8,6 +8,11 @@ minGRU (arXiv 2410.01201), with the candidate in its "log-safe" form:
     h_t = a_t h_{t-1} + z_t c_t               so b = z c
 
 The "linear" candidate c = v is a different model with the same recurrence; it is not what is measured here.
+
+Backwards, with gh_t what the loss says of h_t directly and lambda_t all of its gradient:
+
+    lambda_t = gh_t + a_{t+1} lambda_{t+1}    da_t = lambda_t h_{t-1}    db_t = lambda_t    dh_0 = a_1 lambda_1
+    dk_t = (db_t c_t - da_t) z_t a_t          dv_t = db_t z_t g'(v_t)
 """
 
 from __future__ import annotations
@@ -45,6 +50,42 @@ def scan(a: Array, b: Array, h0: Array | None) -> tuple[Array, Array]:
         state = a[:, t] * state + b[:, t]
         h[:, t] = state
     return h, state
+
+
+def candidate_slope(v: Array) -> Array:
+    """g'(v): 1 for v >= 0, sigma(v) sigma(-v) for v < 0."""
+    return np.where(v >= 0, 1.0, sigmoid(np.minimum(v, 0.0)) * sigmoid(np.maximum(-v, 0.0)))
+
+
+def gates_backward(kv: Array, da: Array, db: Array) -> Array:
+    """kv (B, T, 2, H), gradients of a and b (B, T, H) → those of kv."""
+    k, v = kv[..., 0, :], kv[..., 1, :]
+    dk = (db * candidate(v) - da) * sigmoid(k) * sigmoid(-k)
+    return np.stack((dk, db * sigmoid(k) * candidate_slope(v)), axis=-2)
+
+
+def scan_backward(a: Array, h: Array, h0: Array | None, gh: Array, gh_last: Array | None) -> tuple[Array, Array, Array]:
+    """Gradients da, db (B, T, H) and dh0 (B, H) from those of h (B, T, H) and h_last (B, H; None for zeros)."""
+    da, db = np.empty_like(a), np.empty_like(a)
+    carried = np.zeros_like(a[:, 0]) if gh_last is None else gh_last.astype(a.dtype)
+    initial = np.zeros_like(a[:, 0]) if h0 is None else h0
+    for t in range(a.shape[1] - 1, -1, -1):
+        db[:, t] = gh[:, t] + carried
+        da[:, t] = db[:, t] * (h[:, t - 1] if t > 0 else initial)
+        carried = a[:, t] * db[:, t]
+    return da, db, carried
+
+
+def rounded(values: Array, dtype: str) -> Array:
+    """Finite float32 values as they are once they have crossed memory in `dtype`: float32 or bfloat16, to nearest
+    even."""
+    values = np.ascontiguousarray(values, np.float32)
+    if dtype == "float32":
+        return values
+    bits = values.view(np.uint32)
+    return ((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) & np.uint32(0xFFFF0000)).view(
+        np.float32
+    )
 
 
 def random_preactivations(shape: tuple[int, ...], regime: str, random: np.random.Generator) -> Array:

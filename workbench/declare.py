@@ -116,6 +116,11 @@ class Cost:
     """Kernel launches (library calls count what they are expected to launch); 0 for host functions."""
     serial_steps: int = 0
     """Length of the longest chain of dependent steps: T for a serial scan, about log2 T for a tree."""
+    write_allocate: int = 0
+    """Of the bytes: those of lines that a CPU reads only because an ordinary store is about to overwrite them. Memory
+    has to deliver them; a cache that holds the lines already does not. 0 for non-temporal stores, and on a GPU."""
+    kept_bytes: int = 0
+    """Of a backward pass: bytes that the forward pass must keep for it, which is what training pays in memory."""
 
     def __add__(self, other: Cost) -> Cost:
         """The cost of one computation after the other."""
@@ -126,6 +131,8 @@ class Cost:
             self.special + other.special,
             self.launches + other.launches,
             self.serial_steps + other.serial_steps,
+            self.write_allocate + other.write_allocate,
+            self.kept_bytes + other.kept_bytes,
         )
 
 

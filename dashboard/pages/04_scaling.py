@@ -114,6 +114,7 @@ def fastest(context: Context) -> None:
         across = axis_of("Across", axes, "across", first)
     with right:
         down = axis_of("Down", [axis for axis in axes if axis != across], "down", second)
+    timed = context.sampled[context.sampled["key"].isin(set(timed["key"]))]
     cells = fastest_map(timed, across, down) if across is not None else timed
     if cells.empty:
         nothing([hints.no_times(records, str(context.operation))])
@@ -121,5 +122,5 @@ def fastest(context: Context) -> None:
     picture(
         pictures.fastest(cells, str(across), down, str(context.operation), context.style),
         "fastest",
-        f"On {plain(device)}. A tie: 95 % intervals of the medians overlap (derived). Hover for who is in it.",
+        f"On {plain(device)}. A tie: none is slower beyond doubt, as Compare judges (derived). Hover for who is in it.",
     )

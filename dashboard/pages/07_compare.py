@@ -10,7 +10,7 @@ from dashboard.filter_bar import run_label
 from dashboard.show import frame, nothing, picture
 from dashboard.url import choose
 from workbench.show import hints
-from workbench.show.compare_text import as_markdown, summary
+from workbench.show.compare_text import as_markdown, summary, verdict_text
 from workbench.show.explanation import in_words, shown, simulated_pairs
 from workbench.show.figures import columns_of
 from workbench.show.markup import code, plain
@@ -132,7 +132,7 @@ def verdicts(result: Comparison, context: Context, runs: dict[str, RunSummary]) 
     picture(
         pictures.ratios(pairs),
         "ratios",
-        "Medians' ratio with its 95 % bootstrap interval, over 1 where B is slower; the band is the noise (A/A).",
+        "Medians' ratio with its 99 % bootstrap interval, over 1 where B is slower; grey is the noise of its case.",
     )
     frame(pairs, columns_of("pairs"), "pairs")
     st.markdown("##### Why")
@@ -145,5 +145,6 @@ def verdicts(result: Comparison, context: Context, runs: dict[str, RunSummary]) 
         [(pair.run_a, pair.key_a), (pair.run_b, pair.key_b)],
     )
     found = explain(a, b, runs[pair.run_b].ceilings_of(b["machine"]))
-    st.markdown(in_words(found, missing_counters="top_stall" not in a or a["top_stall"] is None))
+    missing = "top_stall" not in a or a["top_stall"] is None
+    st.markdown(in_words(found, verdict_text(pair), pair.backend, missing_counters=missing))
     frame(shown(found), ["what", "origin", "A", "B", "accounts for", "share of difference"], "why")

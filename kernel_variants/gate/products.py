@@ -46,3 +46,37 @@ def multiply_add(x: Any, w: Any, bias: Any, out: Any) -> None:
         torch.addmm(offset, rows, columns, out=flat)
     else:
         flat.copy_(torch.addmm(offset, rows, columns))
+
+
+def input_gradient(gradient: Any, w: Any, out: Any) -> None:
+    """out = gradient w: of y = x w^T the gradient of x. gradient (B, T, ...), w (..., D) → out (B, T, D)."""
+    import torch
+
+    depth = w.shape[-1]
+    rows, columns, flat = gradient.reshape(-1, w.numel() // depth), w.reshape(-1, depth), out.view(-1, depth)
+    rows, columns = widened(rows), widened(columns)
+    if flat.dtype == rows.dtype:
+        torch.mm(rows, columns, out=flat)
+    else:
+        flat.copy_(torch.mm(rows, columns))
+
+
+def weight_gradient(gradient: Any, x: Any, out: Any) -> None:
+    """out = gradient^T x, a sum over all steps of all sequences, in float32. gradient (B, T, ...), x (B, T, D)."""
+    import torch
+
+    depth = x.shape[-1]
+    flat, columns = out.view(-1, depth), x.reshape(-1, depth)
+    rows = gradient.reshape(columns.shape[0], -1).T
+    rows, columns = widened(rows), widened(columns)
+    if flat.dtype == rows.dtype:
+        torch.mm(rows, columns, out=flat)
+    else:
+        torch.mm(rows, columns, out_dtype=flat.dtype, out=flat)
+
+
+def bias_gradient(gradient: Any, out: Any) -> None:
+    """out = the sum of gradient (B, T, ...) over all steps of all sequences, in float32."""
+    import torch
+
+    torch.sum(gradient, dim=(0, 1), dtype=torch.float32, out=out)

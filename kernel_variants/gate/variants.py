@@ -12,6 +12,7 @@ from pathlib import Path
 from kernel_variants.gate import eager as torch_eager
 from kernel_variants.gate import per_step as steps
 from kernel_variants.gate import products
+from kernel_variants.gate.backward_variants import BACKWARD_VARIANTS
 from kernel_variants.gate.operation import (
     GATE_FLOPS,
     GATE_SPECIAL,
@@ -176,7 +177,11 @@ def batched_cpu(shape: Shape, settings: Settings) -> Plan:
 def batched_cpu_cost(shape: Shape, settings: Settings) -> Cost:
     """kv in float32 (on a CPU the product is computed so anyway), written and read; a and b read before written."""
     moved = gate_bytes(shape) + (4 * 4 + 2 * 4) * elements(shape)
-    return replace(cost(shape, moved, 0, special=EXPONENTIALS_OF_GATES), flops=(FLOPS_OF_GATES + 2) * elements(shape))
+    return replace(
+        cost(shape, moved, 0, special=EXPONENTIALS_OF_GATES),
+        flops=(FLOPS_OF_GATES + 2) * elements(shape),
+        write_allocate=2 * 4 * elements(shape),
+    )
 
 
 def enough_blocks(shape: Shape) -> str | None:
@@ -296,4 +301,5 @@ VARIANTS = (
         factors={"fusion": "elementwise", "batching": "all steps", "source": "library, c++"},
         rung=32,
     ),
+    *BACKWARD_VARIANTS,
 )

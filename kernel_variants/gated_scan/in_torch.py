@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from kernel_variants.scan import backward_in_torch as scan_backward
 from kernel_variants.scan.in_torch import eager_cost as eager_scan_cost
 from kernel_variants.scan.in_torch import eager_loop
 from workbench.declare import Call, Cost, Plan, Settings, Shape, Variant
@@ -51,3 +53,79 @@ EAGER = Variant(
     factors={"algorithm": "serial", "source": "torch", "fusion": "none"},
     rung=0,
 )
+
+
+BACKWARD_NAMES, GRADIENTS = ("kv", "h", "h0", "gh", "gh_last"), ("dkv", "dh0")
+
+
+def autograd(kv: Any, h: Any, h0: Any, gh: Any, gh_last: Any) -> tuple[Any, Any]:
+    """Gates and recurrence run again under autograd, and back; h is not read."""
+    import torch
+
+    leaf, initial = kv.detach().requires_grad_(), h0.detach().requires_grad_()
+    with torch.enable_grad():
+        out, last = eager_loop(*eager_gates(leaf), initial)
+    gradient = torch.zeros_like(last) if gh_last is None else gh_last
+    dkv, dh0 = torch.autograd.grad((out, last), (leaf, initial), (gh.float(), gradient))
+    return dkv, dh0
+
+
+def eager_backward(kv: Any, h: Any, h0: Any, gh: Any, gh_last: Any) -> tuple[Any, Any]:
+    """The chain rule written out: the decays, the scan's loop from the end of time, the gates' gradients."""
+    import torch
+
+    k, v = kv[:, :, 0].float(), kv[:, :, 1].float()
+    a, z = torch.sigmoid(-k), torch.sigmoid(k)
+    below = torch.sigmoid(v)
+    da, db, dh0 = scan_backward.eager_loop(a, h, h0, gh, gh_last)
+    dk = (db * torch.where(v >= 0, v + 0.5, below) - da) * z * a
+    dv = db * z * torch.where(v >= 0, torch.ones_like(v), below * torch.sigmoid(-v))
+    return torch.stack((dk, dv), dim=2).to(kv.dtype), dh0
+
+
+def autograd_cost(shape: Shape, settings: Settings) -> Cost:
+    """Forward again; back through the loop as the scan's autograd; and about twice what the gates move, back through
+    those."""
+    n, T = shape["B"] * shape["T"] * shape["H"], shape["T"]
+    wide = Shape.of("float32", **shape.as_dict())
+    loop = Cost((3 + 3 + 3 + 2 * 2) * 4 * n, flops=3 * n, launches=3 * T + 4, serial_steps=2 * T)
+    gates = eager_gates_cost(shape, settings)
+    return eager_scan_cost(wide, settings) + loop + gates + gates + gates + Cost(0, kept_bytes=_kept(shape, h=False))
+
+
+def eager_backward_cost(shape: Shape, settings: Settings) -> Cost:
+    """The scan's loop, and around it: both sigmas, sigma(v), two choices, eight products and sums, the stack. In bf16 k
+    and v are widened first and dkv narrowed last."""
+    n, E = shape["B"] * shape["T"] * shape["H"], shape.element_bytes
+    cast = 0 if E == 4 else 4 * n * (E + 4)
+    pointwise = n * (8 * 5 + 2 * (12 + 1 + 5) + 8 * 12 + 4 * 4 * 2)
+    around = Cost(pointwise + cast, flops=12 * n, special=8 * n, launches=19)
+    return replace(scan_backward.eager_cost(shape, settings) + around, kept_bytes=_kept(shape))
+
+
+def _kept(shape: Shape, h: bool = True) -> int:
+    return (2 + h) * shape["B"] * shape["T"] * shape["H"] * shape.element_bytes
+
+
+def _backward(name: str, idea: str, function: Any, cost: Any, rung: int) -> Variant:
+    def plan(shape: Shape, settings: Settings) -> Plan:
+        return Plan((Call(function, BACKWARD_NAMES, GRADIENTS),))
+
+    return Variant(
+        name=name,
+        operation="gated_scan",
+        pass_="backward",
+        devices=("cpu", "cuda"),
+        idea=idea,
+        plan=plan,
+        cost=cost,
+        factors={"algorithm": "serial", "source": "torch", "fusion": "none"},
+        rung=rung,
+    )
+
+
+BACKWARD_RUNGS = (
+    _backward("autograd", "torch's autograd: gates and loop forwards again, and back", autograd, autograd_cost, 0),
+    _backward("eager", "torch: the chain rule written out, a loop from the end of time", eager_backward,
+              eager_backward_cost, 1),
+)  # fmt: skip

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from kernel_variants import equations, experiment
+from kernel_variants.gated_scan.backward import BACKWARD
 from kernel_variants.scan.cells import GATED_SCAN, LEAST_SPECIAL_PER_GATE_PAIR
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 
@@ -72,4 +73,5 @@ OPERATION = Operation(
     tolerance={"float32": 1e-6, "bfloat16": 3e-3},
     regimes=("normal", "slow", "saturated"),
     depth=lambda shape: shape["T"],
+    passes=(BACKWARD,),
 )

@@ -1,27 +1,23 @@
-"""The ladder of the scan with its gates: first the traffic between gates and scan goes, then as in `scan`."""
+"""The ladders of the scan with its gates: first the traffic between gates and scan goes, then as in `scan`."""
 
 from __future__ import annotations
 
-from kernel_variants.gated_scan import gates_apart
-from kernel_variants.gated_scan.cpu import CPU_VARIANTS
-from kernel_variants.gated_scan.in_torch import EAGER
+from kernel_variants.gated_scan import gates_apart, in_torch
+from kernel_variants.gated_scan.checkpoints import CHECKPOINTS
+from kernel_variants.gated_scan.cpu import BACKWARD_CPU_VARIANTS, CPU_VARIANTS
 from kernel_variants.gated_scan.peers import PEER_VARIANTS
-from kernel_variants.scan.cells import GATED_SCAN
-from kernel_variants.scan.serial_in_time import prefetch, ring, serial, vector
-from kernel_variants.scan.split_in_time import look_back, look_back_plain, look_back_ring, three_phase
+from kernel_variants.scan.cells import GATED_SCAN, GATED_SCAN_BACKWARD
+from kernel_variants.scan.variants import with_a_channel_per_thread
 
 VARIANTS = (
-    EAGER,
+    in_torch.EAGER,
     *gates_apart.RUNGS,
-    serial(GATED_SCAN),
-    vector(GATED_SCAN),
-    prefetch(GATED_SCAN),
-    three_phase(GATED_SCAN),
-    ring(GATED_SCAN),
-    look_back_plain(GATED_SCAN),
-    look_back(GATED_SCAN, fixed_order=False),
-    look_back(GATED_SCAN, fixed_order=True),
-    look_back_ring(GATED_SCAN),
+    *with_a_channel_per_thread(GATED_SCAN),
     *CPU_VARIANTS,
     *PEER_VARIANTS,
+    *in_torch.BACKWARD_RUNGS,
+    *gates_apart.BACKWARD_RUNGS,
+    *with_a_channel_per_thread(GATED_SCAN_BACKWARD),
+    *BACKWARD_CPU_VARIANTS,
+    CHECKPOINTS,
 )

@@ -3,8 +3,9 @@
 // Every scan kernel is written once, over a cell. A cell is one header and says:
 //
 //   CELL_INPUTS, CELL_OUTPUTS   the streams that it reads and writes (streams.cuh)
-//   Cell::Step                  what a thread keeps of a step: Affine, or a struct that derives from it and holds what
-//                               `emit` needs besides
+//   CELL_EARLIER                those that it reads at the step before, if any
+//   Cell::Step                  what a thread keeps of a step: Affine, or a struct that converts to it and holds what
+//                               `emit` needs besides; its first two numbers being 1 and 0 leaves the state as it is
 //   Cell::step(values)          the values of the input streams at (b, t, channel) -> the step
 //   Cell::emit(step, before, after)   the step, the state before and after it -> the values of the output streams
 //   Cell::EMITS_STATE           whether `emit` looks at `after` alone
@@ -17,6 +18,8 @@
 #include "cell_mingru.cuh"
 #elif defined(CELL_MINLSTM)
 #include "cell_minlstm.cuh"
+#elif defined(CELL_MINGRU_BACKWARD)
+#include "cell_mingru_backward.cuh"
 #elif defined(CELL_SCAN_BACKWARD)
 #include "cell_scan_backward.cuh"
 #else

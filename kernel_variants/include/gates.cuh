@@ -26,3 +26,50 @@ __device__ __forceinline__ Affine gates(float k, float v) {
     const float candidate = v >= 0.0f ? v + 0.5f : f * one_e * quotient;
     return k >= 0.0f ? Affine{smaller, larger * candidate} : Affine{larger, smaller * candidate};
 }
+
+// What a backward pass needs of the gates: a, z, the candidate c and its slope g'(v), which is 1 for v >= 0 and
+// sigma(v) sigma(-v) below. All of the same three special functions.
+struct Gates {
+    float a, z, c, slope;
+};
+
+__device__ __forceinline__ Gates gates_and_slope(float k, float v) {
+    const float log2_e = 1.4426950408889634f;
+    const float e = fast_exp2(-fabsf(k) * log2_e);
+    const float f = fast_exp2(-fabsf(v) * log2_e);
+    const float one_e = 1.0f + e, one_f = 1.0f + f;
+    const float quotient = fast_reciprocal(one_e * one_f);
+    const float smaller = e * one_f * quotient;
+    const float larger = 1.0f - smaller;
+    const float inverse_f = one_e * quotient, below = f * inverse_f;
+    return Gates{k >= 0.0f ? smaller : larger, k >= 0.0f ? larger : smaller, v >= 0.0f ? v + 0.5f : below,
+                 v >= 0.0f ? 1.0f : below * inverse_f};
+}
+
+// Of one step of a backward pass: its affine map, and what the state's gradient is multiplied with for that of k and v.
+struct Slopes {
+    float a, b, to_k, to_v;
+};
+
+// dh/dk = (c - h_{t-1}) a z and dh/dv = z g'(v). `before` is h_{t-1}.
+__device__ __forceinline__ Slopes gate_slopes(float k, float v, float before) {
+    const Gates gate = gates_and_slope(k, v);
+    return Slopes{gate.a, gate.z * gate.c, (gate.c - before) * (gate.a * gate.z), gate.z * gate.slope};
+}
+
+struct GateGradients {
+    float k, v;
+};
+
+// Gradients of k and v from those of a and b: dk = (db c - da) a z, dv = db z g'(v).
+__device__ __forceinline__ GateGradients gate_gradients(float k, float v, float da, float db) {
+    const Gates gate = gates_and_slope(k, v);
+    return GateGradients{(db * gate.c - da) * (gate.a * gate.z), db * gate.z * gate.slope};
+}
+
+// a = sigma(-k) alone: two special functions.
+__device__ __forceinline__ float decay(float k) {
+    const float e = fast_exp2(-fabsf(k) * 1.4426950408889634f);
+    const float smaller = e * fast_reciprocal(1.0f + e);
+    return k >= 0.0f ? smaller : 1.0f - smaller;
+}

@@ -7,18 +7,20 @@
 
 template <int ROWS, int CHANNELS> struct Stage {
 #define STREAM_STAGE(type, name, rows, more) type name[ROWS][CHANNELS];
-    CELL_INPUTS(STREAM_STAGE)
+    CELL_READ(STREAM_STAGE)
 
     // What was copied, from a step and channel of the tile on.
     __device__ __forceinline__ Inputs at(int step, int channel) const {
 #define STREAM_STAGED(type, name, rows, more) Stream<const type>{&this->name[step][channel], CHANNELS},
-        return Inputs{CELL_INPUTS(STREAM_STAGED)};
+#define STREAM_EARLIER_STAGED(type, name, rows, more)                                                                  \
+    EarlierStream<type>{&this->name[step][channel], CHANNELS, nullptr, nullptr, true},
+        return Inputs{CELL_INPUTS(STREAM_STAGED) CELL_EARLIER(STREAM_EARLIER_STAGED)};
     }
 
     // Whether rows can be copied in pieces of 16 bytes; else they are copied value by value.
     static __device__ __forceinline__ bool pieces_fit(const Inputs &in, index_t H) {
 #define STREAM_PIECES_FIT(type, name, rows, more) &&::packs_fit<16 / sizeof(type)>(in.name.at, H)
-        return true CELL_INPUTS(STREAM_PIECES_FIT);
+        return true CELL_READ(STREAM_PIECES_FIT);
     }
 
     // By one warp: begins to copy `rows` rows of `channels` channels and lets every lane arrive at `full` when its own
@@ -26,19 +28,36 @@ template <int ROWS, int CHANNELS> struct Stage {
     __device__ __forceinline__ void fill(const Inputs &in, int rows_there, int channels, bool in_pieces, int lane,
                                          Mbarrier &full) {
 #define STREAM_COPY(type, name, rows, more) copy(this->name, in.name.at, in.name.row, rows_there, channels, in_pieces, lane);
+#define STREAM_COPY_EARLIER(type, name, rows, more)                                                                    \
+    stored |= copy_earlier(this->name, in.name, rows_there, channels, in_pieces, lane);
 #define STREAM_COPIES(type, name, rows, more) &&sizeof(type) >= LEAST
 #define STREAM_SOME_COPIES(type, name, rows, more) || sizeof(type) >= LEAST
+        bool stored = false; // something not copied but stored: to arrive then takes waiting for the copies
         CELL_INPUTS(STREAM_COPY)
-        if (in_pieces || (true CELL_INPUTS(STREAM_COPIES))) {
+        CELL_EARLIER(STREAM_COPY_EARLIER)
+        if (!stored && (in_pieces || (true CELL_READ(STREAM_COPIES)))) {
             full.arrive_when_copied();
         } else {
-            if ((false CELL_INPUTS(STREAM_SOME_COPIES))) wait_for_copies();
+            if (in_pieces || (false CELL_READ(STREAM_SOME_COPIES))) wait_for_copies();
             full.arrive();
         }
     }
 
   private:
     static constexpr int LEAST = 4; // bytes: fewer than an asynchronous copy takes are loaded and stored
+
+    // Rows of the steps before. That before t = 0, which one end of one tile has, is no row of the stream: it is stored.
+    template <typename V>
+    static __device__ __forceinline__ bool copy_earlier(V (*to)[CHANNELS], const EarlierStream<V> &from, int rows,
+                                                        int channels, bool in_pieces, int lane) {
+        const int zero = FROM_THE_END ? rows - 1 : 0;
+        const bool there = rows > 0 && from.at_zero(zero);
+        const int skipped = there && !FROM_THE_END;
+        copy(to + skipped, from.before(skipped), from.row, rows - there, channels, in_pieces, lane);
+        if (there)
+            for (int channel = lane; channel < channels; channel += 32) to[zero][channel] = from.initial(channel);
+        return there;
+    }
 
     template <typename V>
     static __device__ __forceinline__ void copy(V (*to)[CHANNELS], const V *from, index_t row, int rows,

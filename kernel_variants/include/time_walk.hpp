@@ -31,7 +31,8 @@ inline Steps steps_of(const uint8_t *marks, index_t sequence, index_t T, index_t
     return Steps{marks ? marks + sequence * T : nullptr, T, reverse != 0};
 }
 
-// body(sequence, first channel, channels), on as many threads as asked for; on this one where there is little to do.
+// body(sequence, first channel, channels), on as many threads as asked for (0: as OpenMP has them); on this one where
+// there is little to do.
 template <class Body>
 inline void for_each_walk(index_t B, index_t T, index_t H, index_t threads, const Body &body) {
     if (threads == 1 || B * T * H < WORTH_THREADS) {
@@ -40,7 +41,7 @@ inline void for_each_walk(index_t B, index_t T, index_t H, index_t threads, cons
         return;
     }
 #if defined(_OPENMP)
-    omp_set_num_threads((int)threads);
+    if (threads > 0) omp_set_num_threads((int)threads);
 #endif
     for_each_slice(B, H, body);
 }

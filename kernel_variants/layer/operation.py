@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from kernel_variants import equations, experiment
 from kernel_variants.gate import operation as gate
+from kernel_variants.layer.backward import BACKWARD, TRAINING
+from kernel_variants.layer.inputs import make_inputs
 from kernel_variants.projection import operation as projection
 from kernel_variants.scan.cells import LEAST_SPECIAL_PER_GATE_PAIR
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
@@ -26,16 +26,6 @@ def tensors(shape: Shape) -> tuple[Tensor, ...]:
         Tensor("y", (B, T, O), shape.dtype, "output"),
         Tensor("h_last", (B, H), "float32", "output"),
     )
-
-
-def make_inputs(shape: Shape, regime: str, random: np.random.Generator) -> Arrays:
-    """The gate's inputs of that regime, h0 of |N(0, 1)|, and the projection's weights.
-
-    States of this cell are positive if the first one is, because g is. A negative one would pass through 0 on its way,
-    and what is left of it there is a difference of larger numbers, which no relative bound can judge.
-    """
-    h0 = np.abs(random.standard_normal((shape["B"], shape["H"]), dtype=np.float32))
-    return {**gate.make_inputs(shape, regime, random), "h0": h0, **projection.make_weights(shape, random)}
 
 
 def reference(shape: Shape, inputs: Arrays) -> Arrays:
@@ -86,4 +76,5 @@ OPERATION = Operation(
     tolerance={"float32": 1e-6, "bfloat16": 3e-3},
     regimes=("normal", "slow", "saturated"),
     depth=lambda shape: shape["T"],
+    passes=(BACKWARD, TRAINING),
 )

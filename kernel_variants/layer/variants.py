@@ -14,6 +14,7 @@ from kernel_variants.gate import per_step as gate_steps
 from kernel_variants.gate import variants as gate_variants
 from kernel_variants.layer import eager as torch_eager
 from kernel_variants.layer import epilogue
+from kernel_variants.layer.backward_variants import BACKWARD_VARIANTS
 from kernel_variants.layer.chains import PRODUCT, chained, part, scratch
 from kernel_variants.layer.operation import SCAN_FLOPS, state_bytes
 from kernel_variants.layer.peers import PEER_VARIANTS
@@ -216,4 +217,5 @@ VARIANTS = (
         tuned=0,
     ),
     *PEER_VARIANTS,
+    *BACKWARD_VARIANTS,
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from kernel_variants import experiment
+from kernel_variants.projection.backward import BACKWARD
+from kernel_variants.projection.weights import make_weights
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 
 
@@ -16,19 +18,6 @@ def tensors(shape: Shape) -> tuple[Tensor, ...]:
         Tensor("bias_out", (O,), shape.dtype),
         Tensor("y", (B, T, O), shape.dtype, "output"),
     )
-
-
-def make_weights(shape: Shape, random: np.random.Generator) -> Arrays:
-    """w_out N(0, 1/H), so that y is of the size of h, and bias_out N(1, 0.04).
-
-    With a bias about 0 an output can be a small difference of large rounded terms (all of a run of time, where h is
-    slow), and its relative error then tells of the draw and not of the kernel.
-    """
-    H, O = shape["H"], shape["O"]
-    return {
-        "w_out": random.standard_normal((O, H), dtype=np.float32) / np.float32(np.sqrt(H)),
-        "bias_out": random.standard_normal((O,), dtype=np.float32) * np.float32(0.2) + np.float32(1.0),
-    }
 
 
 def make_inputs(shape: Shape, regime: str, random: np.random.Generator) -> Arrays:
@@ -71,4 +60,5 @@ OPERATION = Operation(
     least=least,
     baseline="eager",
     tolerance={"float32": 1e-6, "bfloat16": 3e-3},
+    passes=(BACKWARD,),
 )

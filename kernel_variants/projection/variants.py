@@ -11,6 +11,7 @@ from typing import Any
 
 from kernel_variants.gate import products
 from kernel_variants.gate.per_step import warps
+from kernel_variants.projection import backward
 from kernel_variants.projection.operation import projection_bytes
 from workbench.declare import Call, Cost, Kernel, Plan, Repeat, Settings, Shape, Turn, Variant
 
@@ -77,6 +78,60 @@ def batched_cost(shape: Shape, settings: Settings) -> Cost:
     return cost(shape, 1)
 
 
+def autograd_steps(h: Any, w_out: Any, gy: Any) -> tuple[Any, Any, Any]:
+    """The loop of `eager` again under autograd, in float32."""
+    import torch
+
+    state, w = h.float().detach().requires_grad_(), w_out.float().detach().requires_grad_()
+    bias = torch.zeros(w.shape[0], device=h.device, requires_grad=True)
+    with torch.enable_grad():
+        y = eager_steps(state, w, bias)
+    dh, dw, dbias = torch.autograd.grad(y, (state, w, bias), gy.float())
+    return dh.to(h.dtype), dw, dbias
+
+
+def autograd(shape: Shape, settings: Settings) -> Plan:
+    return Plan((Call(autograd_steps, ("h", "w_out", "gy"), ("dh", "dw_out", "dbias_out")),))
+
+
+def autograd_cost(shape: Shape, settings: Settings) -> Cost:
+    """Forward again; per step two products and a sum, whose gradients of the weights are added up in the L2 cache."""
+    T = shape["T"]
+    wide = replace(shape, dtype="float32")
+    forward, rows = eager_cost(wide, settings), shape["B"] * T
+    cast = 0 if shape.dtype == "float32" else rows * (shape["H"] * 2 + shape["O"]) * (shape.element_bytes + 4)
+    back = backward.moved_bytes(wide, gy_reads=4) + 2 * 4 * rows * shape["H"] + cast
+    once = backward.cost(shape, forward.bytes + back, forward.launches + 6 * T, 2 * T)
+    return replace(once, matrix_flops=once.matrix_flops * 3 // 2)
+
+
+def batched_backward(shape: Shape, settings: Settings, to: str = "dh") -> Plan:
+    """`to`: where the gradient of h goes."""
+    return Plan(
+        (
+            Call(products.input_gradient, ("gy", "w_out", to)),
+            Call(products.weight_gradient, ("gy", "h", "dw_out")),
+            Call(products.bias_gradient, ("gy", "dbias_out")),
+        )
+    )
+
+
+def batched_backward_cost(shape: Shape, settings: Settings) -> Cost:
+    """gy read by both products and by the sum."""
+    return backward.cost(shape, backward.moved_bytes(shape, gy_reads=3), 3)
+
+
+BATCHED_BACKWARD = Variant(
+    name="batched",
+    operation="projection",
+    pass_="backward",
+    devices=("cpu", "cuda"),
+    idea="two library products and a sum for all steps",
+    plan=batched_backward,
+    cost=batched_backward_cost,
+    factors={"batching": "all steps", "source": "library"},
+    rung=30,
+)
 VARIANTS = (
     Variant(
         name="eager",
@@ -120,4 +175,16 @@ VARIANTS = (
         factors={"batching": "all steps", "source": "library"},
         rung=30,
     ),
+    Variant(
+        name="autograd",
+        operation="projection",
+        pass_="backward",
+        devices=("cpu", "cuda"),
+        idea="torch's autograd: a product a step forwards again, and back",
+        plan=autograd,
+        cost=autograd_cost,
+        factors={"batching": "per step", "source": "torch"},
+        rung=0,
+    ),
+    BATCHED_BACKWARD,
 )

@@ -60,8 +60,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
             const int leaf_row = first_row + i * (CHUNK / 2);
             const index_t t = start + leaf_row;
             leaf[i] = present && t < T ? step_of(in.read(t)) : no_step();
-            decay[channel * PITCH + PADDED(leaf_row)] = leaf[i].a;
-            input[channel * PITCH + PADDED(leaf_row)] = leaf[i].b;
+            const Affine map = leaf[i];
+            decay[channel * PITCH + PADDED(leaf_row)] = map.a;
+            input[channel * PITCH + PADDED(leaf_row)] = map.b;
         }
         __syncthreads();
 

@@ -67,8 +67,9 @@ extern "C" __global__ void __launch_bounds__(LANES * WARPS)
             const int step = warp + i * WARPS;
             const index_t t = start + step;
             own[i] = present && t < T ? step_of(in.read(t)) : no_step();
-            tile_a[lane][step] = own[i].a;
-            tile_b[lane][step] = own[i].b;
+            const Affine map = own[i];
+            tile_a[lane][step] = map.a;
+            tile_b[lane][step] = map.b;
         }
         __syncthreads();
 

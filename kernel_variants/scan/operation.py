@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from kernel_variants import equations, experiment
+from kernel_variants.scan.backward import BACKWARD
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 
 
@@ -73,4 +74,5 @@ OPERATION = Operation(
     tolerance={"float32": 1e-6, "bfloat16": 3e-3},
     regimes=("normal", "slow", "saturated"),
     depth=lambda shape: shape["T"],
+    passes=(BACKWARD,),
 )

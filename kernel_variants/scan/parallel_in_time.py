@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernel_variants.scan.cells import SCAN, Cell
+from kernel_variants.scan.cells import Cell
 from kernel_variants.scan.grid_and_tile import GRID_LIMIT, HERE, LANES, few_sequences, log2_ceil
 from workbench.declare import I32, Argument, Cost, Kernel, Plan, Settings, Shape, Tensor, Variant, ceil_div
 
@@ -42,12 +42,12 @@ def hillis_steele(cell: Cell) -> Variant:
         composed = [max(0, T - 2**level) for level in range(levels)]
         maps = sum(T + there for there in composed[1:]) + T * (levels - 1)
         again = 0 if cell.emits_state else T
-        steps = T + composed[0] + again
         if again:
             maps += T - 1 + composed[-1]
         return cell.read_and_written(
             shape,
-            element_steps=B * H * steps,
+            element_steps=B * H * (again or T),
+            mapped_steps=B * H * (composed[0] + (T if again else 0)),
             extra_bytes=4 * MAP_VALUES * B * H * maps,
             flops=B * H * (3 * sum(composed) + 2 * T + (3 * composed[-1] + 2 * T if again else 0)),
             launches=levels,
@@ -61,6 +61,7 @@ def hillis_steele(cell: Cell) -> Variant:
     return Variant(
         name="hillis_steele",
         operation=cell.operation,
+        pass_=cell.pass_,
         devices=("cuda",),
         idea="every step at once, a launch a level: least depth, most bytes",
         plan=plan,
@@ -107,7 +108,8 @@ def blelloch_global(cell: Cell) -> Variant:
         down = sum(ceil_div(T, 2**level) for level in range(2, levels + 1))
         return cell.read_and_written(
             shape,
-            element_steps=B * H * (2 * first + T),
+            element_steps=B * H * T,
+            mapped_steps=B * H * 2 * first,
             extra_bytes=4 * B * H * (2 * first + 6 * up + 5 * down + ceil_div(T, 2)),
             flops=B * H * (3 * (first + up) + 2 * down + 2 * T),
             launches=2 * levels - 1,
@@ -123,6 +125,7 @@ def blelloch_global(cell: Cell) -> Variant:
     return Variant(
         name="blelloch_global",
         operation=cell.operation,
+        pass_=cell.pass_,
         devices=("cuda",),
         idea="the work-efficient tree in global memory, strided rows, a launch a level",
         plan=plan,
@@ -162,6 +165,7 @@ def blelloch(cell: Cell, padded: bool) -> Variant:
     return Variant(
         name="blelloch" if padded else "blelloch_unpadded",
         operation=cell.operation,
+        pass_=cell.pass_,
         devices=("cuda",),
         idea="a tree in shared memory, " + ("padded: no bank conflicts" if padded else "unpadded: bank conflicts"),
         plan=plan,
@@ -193,6 +197,7 @@ def warp_shuffle(cell: Cell, cub: bool = False) -> Variant:
     return Variant(
         name="warp_scan_cub" if cub else "warp_shuffle",
         operation=cell.operation,
+        pass_=cell.pass_,
         devices=("cuda",),
         idea="the same, the warp's scan by CUB's WarpScan with an affine operator"
         if cub
@@ -215,11 +220,12 @@ def _flag(value: bool) -> Argument:
     return I32(int(value))
 
 
-RUNGS = (
-    hillis_steele(SCAN),
-    blelloch_global(SCAN),
-    blelloch(SCAN, padded=False),
-    blelloch(SCAN, padded=True),
-    warp_shuffle(SCAN),
-    warp_shuffle(SCAN, cub=True),
-)
+def rungs(cell: Cell) -> tuple[Variant, ...]:
+    return (
+        hillis_steele(cell),
+        blelloch_global(cell),
+        blelloch(cell, padded=False),
+        blelloch(cell, padded=True),
+        warp_shuffle(cell),
+        warp_shuffle(cell, cub=True),
+    )

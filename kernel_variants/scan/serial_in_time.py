@@ -24,8 +24,9 @@ def vector(cell: Cell) -> Variant:
 
 
 def prefetch(cell: Cell) -> Variant:
-    settings: dict[str, tuple[Setting, ...]] = {"ahead": (16, 8, 32), "block": (64, 32, 128)}
-    idea = "the next 16 steps always on the way in registers"
+    ahead = (16, 8, 32) if cell.emits_state else (8, 4)  # a backward step is more registers
+    settings: dict[str, tuple[Setting, ...]] = {"ahead": ahead, "block": (64, 32, 128)}
+    idea = f"the next {ahead[0]} steps always on the way in registers"
     return _walk(cell, "prefetch", ("54_prefetch", "scan_serial_prefetch"), idea, 54, "register prefetch", settings)
 
 
@@ -53,6 +54,7 @@ def _walk(
     return Variant(
         name=name,
         operation=cell.operation,
+        pass_=cell.pass_,
         devices=("cuda",),
         idea=idea,
         plan=plan,
@@ -94,6 +96,7 @@ def ring(cell: Cell) -> Variant:
     return Variant(
         name="ring",
         operation=cell.operation,
+        pass_=cell.pass_,
         devices=("cuda",),
         idea="a ring of asynchronous copies: one warp copies, the others compute",
         plan=plan,

@@ -56,6 +56,7 @@ def three_phase(cell: Cell) -> Variant:
     return Variant(
         name="three_phase",
         operation=cell.operation,
+        pass_=cell.pass_,
         devices=("cuda",),
         idea="reduce, scan the summaries, replay: chunks of time side by side, three launches",
         plan=plan,
@@ -110,19 +111,23 @@ def look_back_plain(cell: Cell) -> Variant:
     return Variant(
         name="look_back_plain",
         operation=cell.operation,
+        pass_=cell.pass_,
         devices=("cuda",),
         idea="one pass, decoupled look-back in one file: a tile asks those before it one by one",
         plan=plan,
         cost=cost,
         factors={"algorithm": "look-back", "source": "cuda", "memory": "registers", "order": "one by one"},
-        settings={"steps": (32, 16, 64)},
+        settings={"steps": (32, 16, 64) if cell.emits_state else (32, 16)},
         supports=supports,
         rung=78,
     )
 
 
 def look_back(cell: Cell, fixed_order: bool) -> Variant:
-    tiles_to_choose = ("16x16x1", "16x8x1", "8x16x1", "8x8x2")
+    # A backward step is three or four numbers where a forward one is two: half the steps fit a thread's registers.
+    tiles_to_choose: tuple[str, ...] = ("16x16x1", "16x8x1", "8x16x1", "8x8x2")
+    if not cell.emits_state:
+        tiles_to_choose = ("16x4x1", "8x4x2") if cell.gated and fixed_order else ("8x8x1", "16x4x1", "8x4x2")
     group = 32
 
     def plan(shape: Shape, settings: Settings) -> Plan:
@@ -160,6 +165,7 @@ def look_back(cell: Cell, fixed_order: bool) -> Variant:
     return Variant(
         name=f"look_back_{order}",
         operation=cell.operation,
+        pass_=cell.pass_,
         devices=("cuda",),
         idea=f"one pass, tiles look back {how}",
         plan=plan,
@@ -215,12 +221,16 @@ def look_back_ring(cell: Cell) -> Variant:
     return Variant(
         name="look_back_ring",
         operation=cell.operation,
+        pass_=cell.pass_,
         devices=("cuda",),
         idea="look-back in free order, fed by the ring: the next tiles come while one waits",
         plan=plan,
         cost=cost,
         factors={"algorithm": "look-back", "source": "cuda", "memory": "asynchronous copies", "order": "free"},
-        settings={"tile": ("8x16x1", "8x8x1", "8x8x2"), "ring_kb": (88, 64, 48)},
+        settings={
+            "tile": ("8x16x1", "8x8x1", "8x8x2") if cell.emits_state else ("8x8x1", "8x4x2"),
+            "ring_kb": (88, 64, 48),
+        },
         supports=few_tiles,
         rung=82,
     )

@@ -1,26 +1,43 @@
-"""The scan's ladder: every way to compute it, the simplest first."""
+"""The scan's ladders, forward and backward: every way to compute it, the simplest first.
+
+A backward rung is a forward rung compiled for another cell (cells.py): what it reads and emits differs, the idea does
+not.
+"""
 
 from __future__ import annotations
 
-from kernel_variants.scan import in_torch, parallel_in_time
-from kernel_variants.scan.cells import SCAN
-from kernel_variants.scan.cpu import CPU_VARIANTS
+from kernel_variants.scan import backward_in_torch, in_torch, parallel_in_time
+from kernel_variants.scan.cells import SCAN, SCAN_BACKWARD, Cell
+from kernel_variants.scan.cpu import BACKWARD_CPU_VARIANTS, CPU_VARIANTS
 from kernel_variants.scan.peers import PEER_VARIANTS
 from kernel_variants.scan.serial_in_time import prefetch, ring, serial, vector
 from kernel_variants.scan.split_in_time import look_back, look_back_plain, look_back_ring, three_phase
+from workbench.declare import Variant
+
+
+def with_a_channel_per_thread(cell: Cell) -> tuple[Variant, ...]:
+    """The rungs from `serial` on, of any cell."""
+    return (
+        serial(cell),
+        vector(cell),
+        prefetch(cell),
+        three_phase(cell),
+        ring(cell),
+        look_back_plain(cell),
+        look_back(cell, fixed_order=False),
+        look_back(cell, fixed_order=True),
+        look_back_ring(cell),
+    )
+
 
 VARIANTS = (
     *in_torch.RUNGS,
-    *parallel_in_time.RUNGS,
-    serial(SCAN),
-    vector(SCAN),
-    prefetch(SCAN),
-    three_phase(SCAN),
-    ring(SCAN),
-    look_back_plain(SCAN),
-    look_back(SCAN, fixed_order=False),
-    look_back(SCAN, fixed_order=True),
-    look_back_ring(SCAN),
+    *parallel_in_time.rungs(SCAN),
+    *with_a_channel_per_thread(SCAN),
     *CPU_VARIANTS,
     *PEER_VARIANTS,
+    *backward_in_torch.RUNGS,
+    *parallel_in_time.rungs(SCAN_BACKWARD),
+    *with_a_channel_per_thread(SCAN_BACKWARD),
+    *BACKWARD_CPU_VARIANTS,
 )

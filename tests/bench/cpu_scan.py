@@ -46,7 +46,7 @@ def scans(catalog: Catalog) -> Iterator[Figure]:
     ]
     seconds, ceilings = [float("inf")] * len(bound), dict[str, float]()
     for _ in range(ROUNDS):
-        for name, rate in measure_cpu_ceilings(CEILING_SECONDS).items():
+        for name, rate in measure_cpu_ceilings(CEILING_SECONDS).rates.items():
             ceilings[name] = max(rate, ceilings.get(name, 0.0))
         for call in range(CALLS):
             run = [partial(b.run, call % SETS) for b in bound]
@@ -69,7 +69,11 @@ def scans(catalog: Catalog) -> Iterator[Figure]:
 def layers(catalog: Catalog) -> Iterator[Figure]:
     """The best layer on this CPU against its own two products alone, and against the eager loop."""
     operation = catalog.operation("layer")
-    best = [v for v in catalog.variants["layer"] if "cpu" in v.devices and missing_requirement(v) is None][-1]
+    best = [
+        v
+        for v in catalog.select(["layer"], passes=["forward"])
+        if "cpu" in v.devices and missing_requirement(v) is None
+    ][-1]
     eager = catalog.variant("layer/eager")
     for H in HIDDEN_SIZES:
         shape = Shape.of("float32", **{**SIZE, "H": H, "D": H, "O": H})

@@ -64,7 +64,7 @@ def backward_passes() -> Iterator[Figure]:
                    T, H, 0, 0, past_caches, threads)  # fmt: skip
 
     for _ in range(3):
-        for name, rate in measure_cpu_ceilings(CEILING_SECONDS).items():
+        for name, rate in measure_cpu_ceilings(CEILING_SECONDS).rates.items():
             ceilings.setdefault(name, []).append(rate)
         found = in_turn(partial(scan_back, 1), partial(gated_back, 1), partial(scan_back, 0), partial(gated_back, 0))
         for collected, value in zip(seconds, found, strict=True):

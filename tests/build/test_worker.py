@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -15,7 +16,7 @@ SOURCE = 'extern "C" __global__ void twice(float *x) { x[threadIdx.x] *= 2; }'
 
 
 def compile_with(worker: Worker, target: Path) -> str | None:
-    made = worker.compile("twice.cu", SOURCE, "sm_90", (), (), target)
+    made = worker.compile("twice.cu", SOURCE, ("--gpu-architecture=sm_90",), (), "", target)
     return None if made.code is not None else made.log
 
 
@@ -46,12 +47,11 @@ def test_one_that_ends_costs_its_unit(monkeypatch: pytest.MonkeyPatch, tmp_path:
     worker.close()
 
 
-def test_it_ends_in_silence_when_nobody_reads(capfd: pytest.CaptureFixture[str]) -> None:
+def test_it_ends_in_silence_when_nobody_reads(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     worker = Worker()
     assert worker._process.stdin is not None and worker._process.stdout is not None
-    worker._process.stdin.write(
-        '{"name": "x", "text": "", "arch": "sm_90", "macros": [], "include": [], "target": "x"}\n'
-    )
+    request = {"name": "x", "text": "", "options": ["--gpu-architecture=sm_90"], "include": [], "instance": ""}
+    worker._process.stdin.write(json.dumps(request | {"target": str(tmp_path / "x")}) + "\n")
     worker._process.stdout.close()
     worker.close()
     assert capfd.readouterr().err == ""

@@ -14,6 +14,7 @@ from dashboard.folders import PROFILES
 from dashboard.pages import found
 from tests.dashboard.synthetic import CPU, synthetic_run
 from tests.dashboard.visit import PAGES
+from tests.distributed.traced import traced
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -110,6 +111,18 @@ def test_the_ladder_s_table_is_ordered_as_asked(profiles: Path, monkeypatch: pyt
 
     by_rung, by_time = medians(), medians(order="time")
     assert by_time == sorted(by_rung) != by_rung
+
+
+def test_a_training_is_shown_with_who_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    traced(tmp_path / "training")
+    test = app(tmp_path, monkeypatch, page="Distributed")
+    assert test.selectbox(key="training").value == "training"
+    shares, arrivals = (table.value for table in test.dataframe)
+    assert shares["exposed"].tolist() == pytest.approx([0.75, 0.25])
+    assert arrivals["last"].tolist() == [0, 2] and arrivals["late_s"].tolist()[1] == pytest.approx(1.0)
+    (tmp_path / "training" / "trace-1.json").write_text("{")
+    test = app(tmp_path, monkeypatch, page="Distributed")
+    assert "trace-1.json: corrupt, not a Chrome trace" in test.error[0].value.replace("\\", "")
 
 
 def test_occupancy_sliders_move_the_answer(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor
 
 from tests.distributed.mixer import STEPS, Shifted
@@ -52,6 +53,35 @@ def test_checkpoints_of_a_pipeline_hold_every_stage(tmp_path: Path) -> None:
     assert difference(tmp_path / "out") < 1e-12
     resumed = [line for line in (tmp_path / "out" / "rank-0.jsonl").read_text().splitlines() if "resumed_at" in line]
     assert ['"resumed_at": 8' in resumed[0], '"resumed_at": 16' in resumed[1]] == [True, True]
+
+
+def stepping_alone() -> dict[str, Tensor]:
+    """Two models on halves of each batch, averaged every four steps: by hand."""
+    task = Shifted()
+    models = [task.model(), task.model()]
+    optimizers = [task.optimizer(model.parameters()) for model in models]
+    for step in range(STEPS):
+        halves = zip(*(whole.chunk(2) for whole in task.batch(step)), strict=True)
+        for model, optimizer, (inputs, targets) in zip(models, optimizers, halves, strict=True):
+            optimizer.zero_grad()
+            task.loss(model(inputs), targets).backward()
+            optimizer.step()
+        if (step + 1) % 4 == 0:
+            with torch.no_grad():
+                for ours, theirs in zip(*(model.parameters() for model in models), strict=True):
+                    mean = (ours + theirs) / 2
+                    ours.copy_(mean)
+                    theirs.copy_(mean)
+    return {name: value.detach() for name, value in models[0].state_dict().items()}
+
+
+def test_ranks_that_step_for_themselves_go_on_from_what_each_had(tmp_path: Path) -> None:
+    """Between two averages every rank has weights of its own, and always what its optimiser holds."""
+    training = Training(TASK, str(tmp_path / "out"), 6, Sizes(data=2), average_every=4, checkpoint_every=6)
+    on_ranks(2, train, training, replace(training, steps=STEPS), folder=tmp_path / "ranks", joined=False)
+    found = torch.load(tmp_path / "out" / "weights.pt")
+    for name, value in stepping_alone().items():
+        assert float((found[name] - value).norm() / value.norm()) < 1e-12
 
 
 def test_what_a_lost_rank_left_half_written_goes_with_the_next_checkpoint(tmp_path: Path) -> None:

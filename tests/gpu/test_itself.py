@@ -9,7 +9,7 @@ import pytest
 from workbench.catalog import load_catalog
 from workbench.declare import Shape
 from workbench.execute.bind import bind_variant
-from workbench.measure.interleave import Contender, interleave
+from workbench.measure.interleave import Series, interleave
 from workbench.statistics.intervals import ratio_interval
 from workbench.statistics.verdict import judge
 from workbench.sweep.presets import PRESETS
@@ -45,10 +45,10 @@ def test_twenty_pairs_yield_no_false_verdict(key: str) -> None:
     one, other = Local(key), Local(key)
 
     def pair(seed: int) -> tuple[list[float], list[float]]:
-        contenders = [Contender("a", one), Contender("b", other)]
-        interleave(contenders, effort.rule, effort.block_s, seed)
-        assert all(c.failure is None for c in contenders)
-        return contenders[0].samples_s, contenders[1].samples_s
+        all_series = [Series("a", one), Series("b", other)]
+        interleave(all_series, effort.rule, effort.block_s, seed)
+        assert all(c.failure is None for c in all_series)
+        return all_series[0].samples_s, all_series[1].samples_s
 
     # The floor as a sweep has it: one pair of its own, the farthest that its interval reaches from 1.
     floor = max(abs(edge - 1) for edge in ratio_interval(*pair(seed=PAIRS)))

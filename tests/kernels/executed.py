@@ -264,7 +264,7 @@ def of_kind(operation: str, kind: type[Kernel] | type[Host] | type[Call]) -> lis
     have tests of their own."""
     shape = Shape.of(**catalog().operation(operation).small)
     found = []
-    for variant in catalog().variants[operation]:
+    for variant in catalog().select([operation], passes=["forward"]):
         if variant.factors.get("peer") == "yes":
             continue
         steps = list(leaves_of(variant.plan(shape, variant.default_settings()).steps))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kernel_variants import equations
 from kernel_variants.scan import parallel_in_time, serial_in_time, split_in_time
-from kernel_variants.scan.cells import SCAN, Cell, Stream
+from kernel_variants.scan.cells import SCAN, SCAN_BACKWARD, Cell, Stream
 from tests.kernels.executed import NUMPY_DTYPE, SCHEDULES, executed, in_folder, relative_error
 from workbench.catalog import BUILTIN
 from workbench.declare import Shape, Tensor, Variant
@@ -127,37 +127,22 @@ def scan_tensors(s: Shape) -> tuple[Tensor, ...]:
 
 # ------------------------------------------------------------------------------------------ the scan's backward
 
-BACKWARD = Cell(
-    "scan",
-    "CELL_SCAN_BACKWARD",
-    (Stream("a", dtype="float32"), Stream("gh"), Stream("states")),
-    (Stream("da", dtype="float32"), Stream("db", dtype="float32")),
-    emits_state=False,
-    reversed=True,
-    first="gh_last",
-    last="dh0",
-)
-
 
 def backward_inputs(shape: Shape, random: np.random.Generator) -> dict[str, Array]:
     a = equations.sigmoid(_normal(shape, random) + 3.0)
-    gh_last = random.standard_normal((shape["B"], shape["H"]))
-    return {"a": a, "gh": _normal(shape, random), "states": _normal(shape, random, more=1), "gh_last": gh_last}
+    h0, gh_last = (random.standard_normal((shape["B"], shape["H"])) for _ in range(2))
+    return {"a": a, "gh": _normal(shape, random), "h": _normal(shape, random), "h0": h0, "gh_last": gh_last}
 
 
 def backward(given: Arrays) -> dict[str, Array]:
-    """lambda_t = gh_t + a_{t+1} lambda_{t+1}, as the equations stand: not by the carry that the cell uses."""
-    a, gh, states = given["a"], given["gh"], given["states"]
-    carried, db = given["gh_last"].copy(), np.empty_like(a)
-    for t in range(a.shape[1] - 1, -1, -1):
-        db[:, t] = gh[:, t] + carried
-        carried = a[:, t] * db[:, t]
-    return {"da": db * states[:, :-1], "db": db, "dh0": carried}
+    da, db, dh0 = equations.scan_backward(given["a"], given["h"], given["h0"], given["gh"], given["gh_last"])
+    return {"da": da, "db": db, "dh0": dh0}
 
 
 def backward_tensors(s: Shape) -> tuple[Tensor, ...]:
     outputs = tuple(_rows(s, name, role="output", dtype="float32") for name in ("da", "db"))
-    inputs = (_rows(s, "a", dtype="float32"), _rows(s, "gh"), _rows(s, "states", more=1))
+    h0 = Tensor("h0", (s["B"], s["H"]), "float32")
+    inputs = (_rows(s, "a", dtype="float32"), _rows(s, "gh"), _rows(s, "h"), h0)
     return (*inputs, *outputs, *_states(s, "gh_last", "dh0"))
 
 
@@ -224,7 +209,7 @@ PROBLEMS: Mapping[str, Problem] = {
     "minlstm": _minlstm(0.0),
     "minlstm_saturated": _minlstm(120.0),
     "reversed_scan": Problem(replace(SCAN, reversed=True), scan_tensors, scan_inputs, reversed_scan),
-    "scan_backward": Problem(BACKWARD, backward_tensors, backward_inputs, backward),
+    "scan_backward": Problem(SCAN_BACKWARD, backward_tensors, backward_inputs, backward),
     "sru": Problem(SRU, sru_tensors, sru_inputs, sru),
 }
 SIZES = ({"B": 2, "T": 67, "H": 33}, {"B": 1, "T": 600, "H": 40}, {"B": 1, "T": 1, "H": 5})

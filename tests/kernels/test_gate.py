@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.kernels.executed import ORDERS, Case, catalog, check, covering, of_kind, other_settings
 from workbench.declare import Kernel, Shape, Variant
 
-VARIANTS = catalog().variants["gate"]
+VARIANTS = catalog().select(["gate"], passes=["forward"])
 OF_CUDA = of_kind("gate", Kernel)
 SIZES = {"B": (1, 3), "T": (1, 2, 31, 130), "D": (1, 5, 33), "H": (1, 3, 32, 65)}
 """Around the sizes of warps, vectors and tiles: one, odd, whole and one over."""

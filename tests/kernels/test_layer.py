@@ -9,7 +9,7 @@ import pytest
 from tests.kernels.executed import ORDERS, Case, catalog, check, covering, of_kind, other_settings, run
 from workbench.declare import Kernel, Shape, Variant
 
-VARIANTS = [v for v in catalog().variants["layer"] if v.factors.get("peer") != "yes"]
+VARIANTS = [v for v in catalog().select(["layer"], passes=["forward"]) if v.factors.get("peer") != "yes"]
 OF_CUDA = of_kind("layer", Kernel)
 SIZES = {"B": (1, 3), "T": (1, 2, 31, 33, 130), "D": (1, 19, 40), "H": (1, 32, 65), "O": (17, 32)}
 LARGEST = 2_500_000

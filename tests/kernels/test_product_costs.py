@@ -9,7 +9,7 @@ from workbench.declare import Kernel, Shape, Variant
 from workbench.steps import launches_of
 
 OPERATIONS = ("gate", "projection", "layer")
-ALL = [v for operation in OPERATIONS for v in catalog().variants[operation]]
+ALL = catalog().select(OPERATIONS, passes=["forward"])
 OF_CUDA = [v for operation in OPERATIONS for v in of_kind(operation, Kernel)]
 
 

@@ -10,6 +10,7 @@ import pytest
 from docs import rungs
 from workbench.catalog import BUILTIN, load_catalog
 
+CATALOG = load_catalog()
 LAYERS_ALONE = ("walk.cpp", "walk_backward.cpp")
 """What the layers to take home run, and no rung: it stands beside the ladder."""
 SOURCES = sorted(
@@ -21,10 +22,9 @@ SOURCES = sorted(
 )
 
 
-@pytest.mark.parametrize("readme", rungs.folders(load_catalog()), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("readme", rungs.folders(CATALOG), ids=lambda path: path.parent.name)
 def test_the_table_of_rungs_is_what_the_declarations_and_sources_say(readme: Path) -> None:
-    catalog = load_catalog()
-    made = rungs.table(catalog, rungs.folders(catalog)[readme])
+    made = rungs.table(CATALOG, rungs.folders(CATALOG)[readme])
     assert rungs.readme(readme.read_text(), made) == readme.read_text(), f"{readme} is stale; make readme"
     for target in re.findall(r"\]\(([^)#]+)", readme.read_text()):
         assert (readme.parent / target).exists(), target
@@ -36,8 +36,8 @@ def test_a_source_is_numbered_and_its_head_says_idea_traffic_and_what_improves(s
     assert number, "a listing of the folder shows the ladder only where every source has its rung's number"
     used = [
         variant.rung
-        for variant in load_catalog()
-        if any(path == source for path in rungs.sources(variant, load_catalog().operations[variant.operation]))
+        for variant in CATALOG
+        if any(path == source for path in rungs.sources(variant, CATALOG.operation_of(variant)))
     ]
     assert int(number[1]) in used, f"no rung {number[1]} uses it, but {used} do"
     head = re.match(r"(?://.*\n)+", source.read_text())

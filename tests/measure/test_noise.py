@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workbench.measure.noise import noise_floor
+from tests.views.build_records import failed, met, timed
+from workbench.measure.noise import between, noise_floor
+from workbench.store.record import Status
 
 
 @pytest.mark.parametrize("count", [1, 2, 10, 19])
@@ -22,3 +24,13 @@ def test_it_does_not_grow_with_the_number_of_cases() -> None:
     random = np.random.default_rng(2)
     few, many = (noise_floor(np.abs(random.normal(0.0, 0.01, n)).tolist()) for n in (50, 5000))
     assert many == pytest.approx(few, rel=0.35) and many == pytest.approx(0.0196, rel=0.05)
+
+
+def test_a_second_time_counts_only_where_neither_was_disturbed() -> None:
+    first, again = timed("eager", 1.0, noise=0.0), timed("eager", 1.1, noise=0.0)
+    assert between(first, again) == pytest.approx(0.1)
+    quiet = timed("eager", 1.1, noise=0.0, disturbance=met(1))
+    assert between(first, quiet) == pytest.approx(0.1)
+    assert between(first, timed("eager", 1.1, disturbance=met(5))) is None
+    assert between(timed("eager", 1.1, disturbance=met(5)), again) is None
+    assert between(first, failed("eager", Status.CRASHED, "gone")) is None

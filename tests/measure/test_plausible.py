@@ -15,6 +15,7 @@ from workbench.measure.plausible import (
     against_the_wall,
     against_unseen,
     least_seconds,
+    most_flushing_s,
 )
 
 CATALOG = load_catalog()
@@ -97,3 +98,12 @@ def test_no_honest_block_is_against_the_wall(one_s: float, count: int, repeats: 
 )
 def test_inputs_never_seen_before(median: float, unseen: list[float], again: list[float], believed: bool) -> None:
     assert (against_unseen(median, unseen, again) is None) == believed
+
+
+def test_flushing_hides_no_work() -> None:
+    """A block of evaluations of 2 ms, each flushed for 1 ms, that claims a twentieth; the same that claims it all."""
+    flushed = {"asked_s": 0.04, "waited_s": 20 * 3e-3, "repeats": 1, "flushing_s": 20 * 1e-3}
+    honest, cheat = (Timed(samples_s=(s,) * 20, **flushed) for s in (2e-3, 1e-4))  # type: ignore[arg-type]
+    assert against_the_wall([honest] * 4, "cpu") is None
+    assert "times what their samples claim" in (against_the_wall([cheat] * 4, "cpu") or "")
+    assert most_flushing_s(1_600_000, 20) == pytest.approx(20 * (20e-6 + 1.6e-3)), "and no more"

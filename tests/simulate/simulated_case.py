@@ -39,7 +39,7 @@ def cases(dtypes: tuple[str, ...] = ("float32", "bfloat16")) -> list[Case]:
     """Every CUDA variant of the catalogue at its operation's small shape, with each value of each of its tunables."""
     found = []
     for name, operation in catalog().operations.items():
-        for variant in catalog().variants[name]:
+        for variant in catalog().select([name], passes=["forward"]):
             for dtype in dtypes:
                 shape = Shape.of(dtype, **operation.small)
                 if variant.factors.get("peer") == "yes" or variant.supports(shape) is not None:

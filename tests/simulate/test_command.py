@@ -99,7 +99,7 @@ def test_whatever_is_wrong_is_one_line(workbench: Run, tmp_path: Path) -> None: 
         (("scan/serial", "--trace", "0"), "takes a block's number and a warp's"),
         (("scan/serial", "--trace", "99,0", "--through", "ptx"), "2 blocks of 4 warps"),
         (("scan/eager",), "nothing to simulate"),
-        (("scan/serial", "--ptx", "few.ptx"), "has 1 parameters and is given 7"),
+        (("scan/serial", "--ptx", "few.ptx"), "7 arguments for 1 parameters"),
         (("scan/serial", "--ptx", "broken.ptx"), "PTX line 1"),
         (("scan/serial", "--cubin", "broken.cubin"), "no ELF file of a CUDA device"),
         (("scan/serial", "--ptx", "endless.ptx", "--timeout", "8"), "did not end within 8 s"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.store.record import Record, Status, Time, Work
+from workbench.store.record import Disturbance, Record, Status, Time, Work
 
 SHAPE = {"B": 4, "T": 4096, "H": 1024, "dtype": "float32", "regime": "normal"}
 
@@ -48,6 +48,14 @@ def timed(
         "least": Work(bytes=100),
     }  # fmt: skip
     return Record(**{**values, **fields})
+
+
+def met(disturbed: int, blocks: int = 10, repeated: int = 3) -> Disturbance:
+    """What a record says of blocks that others disturbed."""
+    reasons = ["waited for a core"] if disturbed or repeated else []
+    return Disturbance(
+        blocks=blocks, disturbed=disturbed, repeated=repeated, reasons=reasons, others_cores=1.5, load_average=7.25
+    )
 
 
 def failed(variant: str, status: Status, reason: str, **fields: Any) -> Record:

@@ -12,9 +12,9 @@ import pytest
 from tests.views.build_records import SHAPE, failed, timed
 from workbench.problem import Problem
 from workbench.show.compare_text import as_json, as_markdown, summary
-from workbench.store.record import Record, Run, Status
+from workbench.store.record import Machine, Record, Run, Status
 from workbench.store.run_folder import create_run
-from workbench.views.compare import Comparison, compare
+from workbench.views.compare import EXIT_STATUS, Comparison, compare
 from workbench.views.flat import frame_of
 from workbench.views.operands import parse_operand
 
@@ -117,3 +117,48 @@ def test_sides(tmp_path: Path) -> None:
         parse_operand("odl", tmp_path)
     with pytest.raises(Problem, match="OPERATION/VARIANT"):
         parse_operand("old:serial", tmp_path)
+
+
+def two_runs(**of_machine: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The same variant at two shapes, 10 % slower in the second run at both."""
+    shapes = [{**SHAPE, "T": T} for T in (64, 128)]
+    found = []
+    for name, factor in (("a", 1.0), ("b", 1.1)):
+        machine = Machine(id="test machine", name="a CPU", noise_floor=0.5, **of_machine)
+        run = Run(name=name, created="", command=[], machines=[machine])
+        records = [
+            timed("serial", factor, noise=0.002, shape=s, key=f"{name}{s['T']}", seed=ord(name) + s["T"])
+            for s in shapes
+        ]
+        found.append(frame_of(records, run).assign(run=name))
+    return found[0], found[1]
+
+
+def test_each_pair_is_held_against_the_noise_of_its_own_case() -> None:
+    spreads = {"scan B=4 T=64 H=1024 float32": 0.004, "scan B=4 T=128 H=1024 float32": 0.52}
+    result = compare(*two_runs(spreads=spreads), same_variant=True)
+    assert {json.loads(p.shape)["T"]: (p.verdict, p.noise_floor) for p in result.pairs} == {
+        64: ("slower", 0.004), 128: ("same", 0.52),
+    }  # fmt: skip
+    assert "noise (A/A) ±0.4 % to 52 % (measured)" in summary(result)
+
+
+def test_two_runs_differ_by_what_a_repeated_baseline_did() -> None:
+    spreads = {f"scan B=4 T={T} H=1024 float32": 0.004 for T in (64, 128)}
+    alone = compare(*two_runs(spreads=spreads), same_variant=True)
+    assert [p.verdict for p in alone.pairs] == ["slower", "slower"]
+    assert any("of which neither timed a baseline twice" in note for note in alone.notes), "it is asked for"
+    repeated = {"scan B=4 T=64 H=1024 float32": 0.2}
+    held = compare(*two_runs(spreads=spreads, between_runs=repeated), same_variant=True)
+    assert [p.verdict for p in held.pairs] == ["same", "same"], "a case without one has the median of the others"
+    assert not any("baseline twice" in note for note in held.notes)
+    one, _ = two_runs(spreads=spreads, between_runs=repeated)
+    other = one.assign(variant="tree", samples_s=[[1.1 * s for s in samples] for samples in one["samples_s"]])
+    within = compare(one, other, same_variant=False)
+    assert [p.verdict for p in within.pairs] == ["slower", "slower"], "within a run the A/A spread is the noise"
+
+
+def test_every_exit_status_has_its_meaning() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "comparing.md").read_text()
+    for status, meaning in EXIT_STATUS.items():
+        assert f"| {status} | {meaning.replace('--fail-over', '`--fail-over`')} |" in text

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.dashboard.synthetic import synthetic_records
-from tests.views.build_records import SHAPE, failed, timed
+from tests.views.build_records import SHAPE, failed, met, timed
 from workbench.catalog import load_catalog
 from workbench.declare import Shape
 from workbench.model.modelled import modelled_ladder
@@ -66,14 +66,25 @@ def test_crossing_lies_where_the_times_are_equal() -> None:
     assert crossings(curves(scaled(grown("a", 1.0, 1e-6, "one"), grown("b", 1.0, 2e-6, "two")), "T")).empty
 
 
-def test_fastest_map_calls_overlapping_intervals_a_tie() -> None:
+def test_fastest_map_and_compare_have_one_rule() -> None:
     near = [timed("a", 1.0, noise=0.05, seed=1), timed("b", 1.001, noise=0.05, seed=2), timed("c", 5.0, noise=0.01)]
-    cell = fastest_map(frame_of(near), "T", "H").iloc[0]
+    cell = fastest_map(frame_of(near).assign(noise_floor=0.01), "T", "H").iloc[0]
     assert cell["winner"] == TIE
     assert set(cell["tied"].split(", ")) == {"a", "b"}
-    clear = fastest_map(frame_of([timed("a", 1.0), timed("c", 5.0)]), "T", "H").iloc[0]
-    assert clear["winner"] == "a"
+    two = [timed("a", 1.0), timed("c", 5.0)]
+    assert fastest_map(frame_of(two).assign(noise_floor=0.01), "T", "H").iloc[0]["winner"] == "a"
+    assert fastest_map(frame_of(two), "T", "H").iloc[0]["winner"] == TIE, "without an A/A spread nothing is decided"
+    disturbed = [timed("a", 1.0), timed("c", 5.0, disturbance=met(9))]
+    assert fastest_map(frame_of(disturbed).assign(noise_floor=0.01), "T", "H").iloc[0]["winner"] == TIE
     assert fastest_map(frame_of([]), "T", "H").empty
+
+
+def test_intervals_that_do_not_overlap_are_no_win_inside_the_noise() -> None:
+    """The map said `streaming` where compare said undecided: 1 % apart, medians known to 0.1 %, noise 5 %."""
+    close = [timed("a", 1.0, noise=0.002), timed("b", 1.01, noise=0.002, seed=1)]
+    rows = frame_of(close).assign(noise_floor=0.05)
+    assert rows["time.high_s"].min() < rows["time.low_s"].max()
+    assert fastest_map(rows, "T", "H").iloc[0]["winner"] == TIE
 
 
 def test_roofline_prefers_counted_bytes() -> None:
@@ -108,16 +119,35 @@ def test_explain_accounts_for_bytes_and_launches() -> None:
     found = explain(a, b, {"copy_bytes_per_s": 100.0, "launch_s": 0.01}).set_index("what")
     assert found.loc["bytes declared", "share"] == pytest.approx(0.8)
     assert found.loc["launches declared", "share"] == pytest.approx(0.1)
-    text = in_words(found.reset_index(), missing_counters=True)
-    assert "bytes declared accounts for 80 %" in text
+    text = in_words(found.reset_index(), "slower", "cuda", missing_counters=True)
+    assert "bytes declared accounts for 80 %" in text and "by what the variants declare" in text
     assert "workbench profile" in text
+    assert "workbench profile" not in in_words(found.reset_index(), "slower", "cpu", missing_counters=True)
     assert list(shown(found.reset_index())["share of difference"])[1] == "80 %"
 
 
 def test_explain_says_when_nothing_accounts_for_it() -> None:
     a, b = row(time=1.0), row(time=2.0)
-    assert in_words(explain(a, b, {"copy_bytes_per_s": 100.0}), False).startswith("Neither bytes")
-    assert in_words(explain(a, a, {}), False) == "There is no difference in time to account for."
+    found = explain(a, b, {"copy_bytes_per_s": 100.0})
+    assert in_words(found, "slower", "cuda", False).startswith("Neither bytes")
+    assert in_words(explain(a, a, {}), "same", "cuda", False) == "There is no difference in time to account for."
+
+
+@pytest.mark.parametrize("verdict", ["undecided", "undecided, disturbed", "same"])
+def test_only_a_verdict_that_holds_is_explained(verdict: str) -> None:
+    a = row(time=1.0, declared=Work(bytes=100, launches=1))
+    b = row(time=2.0, declared=Work(bytes=180, launches=11))
+    text = in_words(explain(a, b, {"copy_bytes_per_s": 100.0}), verdict, "cpu", missing_counters=True)
+    assert text == f"The verdict is {verdict}: there is no difference beyond doubt that could be explained."
+
+
+def test_what_was_counted_explains_before_what_is_declared() -> None:
+    a = row(time=1.0, declared=Work(bytes=100, launches=1), counted=Counted(bytes=100.0))
+    b = row(time=2.0, declared=Work(bytes=100, launches=91), counted=Counted(bytes=130.0))
+    found = explain(a, b, {"copy_bytes_per_s": 100.0, "launch_s": 0.01})
+    assert found.set_index("what").loc["launches declared", "share"] == pytest.approx(0.9)
+    text = in_words(found, "slower", "cuda", missing_counters=False)
+    assert text == "The difference in bytes counted accounts for 30 % of the difference in time at this run's ceilings."
 
 
 def test_what_if_redraws_the_curves() -> None:

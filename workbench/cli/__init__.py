@@ -33,6 +33,7 @@ COMMANDS = (
     ("profile", "workbench.cli.profile"),
     ("import", "workbench.cli.import_"),
     ("compare", "workbench.cli.compare"),
+    ("best", "workbench.cli.best"),
     ("dispatch", "workbench.cli.dispatch"),
     ("report", "workbench.cli.report"),
     ("train", "workbench.cli.train"),

@@ -31,9 +31,10 @@ def command(
     profiles: Profiles = Path("profiles"),
     as_json: Json = False,
 ) -> None:
-    """Is B faster or slower than A? Verdicts from the interval of the ratio against the recorded noise floor.
+    """Is B faster or slower than A? Verdicts from the interval of the ratio against the recorded noise.
 
-    Exit status: 0 none slower, 1 some slower, 2 undecided or nothing comparable.
+    Exit status: 0 nothing is slower; 1 something is; 2 it cannot be excluded that something is (undecided, disturbed,
+    or nothing to compare).
     """
     from workbench.show.compare_text import as_json as plain
     from workbench.show.compare_text import as_markdown
@@ -92,6 +93,7 @@ def parse_share(text: str) -> float:
 def _print(result: Comparison, a: str, b: str) -> None:
     from workbench.cli.terminal import Column, Row, print_table, say
     from workbench.show.compare_text import HEADINGS, rows, summary
+    from workbench.views.compare import EXIT_STATUS
 
     if result.pairs:
         columns = [Column(heading, right=heading in HEADINGS[3:6]) for heading in HEADINGS]
@@ -103,3 +105,4 @@ def _print(result: Comparison, a: str, b: str) -> None:
     for note in result.notes:
         say(f"note: {note}")
     say(summary(result))
+    say(f"exit status {result.exit_status}: {EXIT_STATUS[result.exit_status]}", style="dim")

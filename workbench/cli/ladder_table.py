@@ -8,10 +8,13 @@ import pandas as pd
 
 from workbench.cli.terminal import Column, Row, print_table, say
 from workbench.declare import operation_key
-from workbench.model.figures import FIGURES, SPEEDUPS
+from workbench.measure.caches import LEVELS
+from workbench.measure.ceilings import BANDWIDTHS, at_level, fastest
+from workbench.model.figures import FIGURES, OVER, SPEEDUPS
 from workbench.quantity import MISSING
 from workbench.show.figures import columns_of, explained, figure, sentence, value_text, with_derived
 from workbench.show.tables import ceiling_text
+from workbench.show.trust import doubts
 from workbench.store.record import UNTIMED, BuildFact, Record
 from workbench.store.run_folder import RunFolder
 from workbench.views.shapes import shape_text
@@ -38,6 +41,9 @@ def print_ladder(folder: RunFolder) -> None:
         _untimed_table(operation, str(shape), str(how), own)
     _simulated_tables(rows)
     _footer(folder)
+    for text in doubts(rows, [folder.run]):
+        say(f"! {text}", style="bold red")
+    say(f"run: {folder.path}")
 
 
 def print_ladder_json(folder: RunFolder) -> None:
@@ -97,6 +103,8 @@ def _table(group: pd.DataFrame, names: list[str], notes: list[str]) -> list[Row]
         cells = ["" if text == MISSING else text for text in texts]
         status = row.get("status")
         styles = {names.index("status"): STYLE.get(str(status), "red")} if status else {}
+        shares = [k for k, name in enumerate(names) if figure(name).unit == "%" and pd.notna(row.get(name))]
+        styles |= {k: "bold red" for k in shares if float(row[names[k]]) > OVER}
         table.append(Row(cells, styles, note))
     return table
 
@@ -122,13 +130,21 @@ def _figures(rows: pd.DataFrame) -> dict[str, dict[str, object]]:
 def _timed_table(name: str, shape: str, device: str, group: pd.DataFrame) -> None:
     names = [name for name in columns_of("terminal") if name not in NOTED]
     untimed = group["time.median_s"].isna()
-    rows = zip(group["reason"], untimed, group["stale"], strict=True)
-    notes = [str(reason or "") if without else STALE if old else "" for reason, without, old in rows]
+    group = with_derived(group, ["disturbance"])
+    columns = (group[name] for name in ("stale", "disturbed", "disturbance", "over"))
+    rows = zip(group["reason"], untimed, *columns, strict=True)
+    notes = [str(reason or "") if without else _beside(*facts) for reason, without, *facts in rows]
     figures = [name for name in names if name not in ("variant", "status")]
     group = with_derived(group, names)
     group[figures] = group[figures].astype("object").mask(untimed)  # without a time there is nothing to say of it
     print_table(f"{name}  {shape_text(shape)}  on {device}", _columns(group, names), _table(group, names, notes))
     print()
+
+
+def _beside(stale: bool, disturbed: bool, how: str | None, over: str | None) -> str:
+    """What stands below a table about a variant that has a time."""
+    told = f"disturbed: {how}" if disturbed else ""
+    return "; ".join(filter(None, (STALE if stale else "", told, f"over 100 %: {over}" if pd.notna(over) else "")))
 
 
 def _untimed_table(name: str, shape: str, how: str, records: list[Record]) -> None:
@@ -185,18 +201,24 @@ def _fact(fact: BuildFact | None) -> tuple[str, ...]:
     return (*sizes, f"{occupancy} {fact.occupancy_limiter or ''}".strip())
 
 
+def _shown(ceilings: dict[str, float]) -> dict[str, float]:
+    """Ceilings as a terminal has room for them: of a cache the best way alone."""
+    ways = [at_level(level, way) for level in LEVELS for way in BANDWIDTHS]
+    best = {f"{level}_bytes_per_s": rate for level in LEVELS if (rate := fastest(ceilings, level)) is not None}
+    rest = {name: rate for name, rate in ceilings.items() if name not in ways and not name.endswith("_median")}
+    return rest | best
+
+
 def _footer(folder: RunFolder) -> None:
     measured = [machine for machine in folder.run.machines if machine.backend not in UNTIMED]
     for machine in measured:
         on = f" on {machine.name}" if len(measured) > 1 else ""
         ceilings = ", ".join(
             f"{name.replace('_per_s', '').removesuffix('_s').replace('_', ' ')} {ceiling_text(name, value)}"
-            for name, value in machine.ceilings.items()
-            if not name.endswith("_median")
+            for name, value in _shown(machine.ceilings).items()
         )
         if ceilings:
             say(f"ceilings measured in this run{on}: {ceilings}")
         if machine.noise_floor is not None:
             say(f"{sentence('noise_floor', machine.noise_floor)}{on}")
     say(explained(("share_of_ceiling", "share_of_floor", "share_of_limit")), style="dim")
-    say(f"run: {folder.path}")

@@ -25,8 +25,9 @@ KEPT = 2
 """How many stay: the newest, and the one before in case its disk is lost half way."""
 
 
-def save(folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Writes what a training needs to go on after `step` steps; a collective of all ranks."""
+def save(folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, alone: bool = False) -> None:
+    """Writes what a training needs to go on after `step` steps; a collective of all ranks. `alone`: each rank's weights
+    are its own under the same names, and as many ranks must read them."""
     target = folder / f"{NAME}{step:08d}"
     part = folder / f"{PART}{target.name}"
     if dist.get_rank() == 0:
@@ -34,8 +35,7 @@ def save(folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optim
             shutil.rmtree(left, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
     dist.barrier()
-    weights, state = get_state_dict(model, optimizer, options=BY_NAME)
-    dcp.save({"weights": weights, "optimizer": state}, checkpoint_id=part)
+    dcp.save(_held(model, optimizer, alone), checkpoint_id=part)
     if dist.get_rank() == 0:
         for file in part.iterdir():
             sync(file)
@@ -62,13 +62,18 @@ def newest(folder: Path) -> int | None:
     return max(steps, default=None)
 
 
-def load(folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def load(folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, alone: bool = False) -> None:
     """Puts a checkpoint back, whatever number of ranks wrote it. Raises Problem where it cannot be read."""
     path = folder / f"{NAME}{step:08d}"
-    weights, state = get_state_dict(model, optimizer, options=BY_NAME)
-    held: dict[str, Any] = {"weights": weights, "optimizer": state}
+    held = _held(model, optimizer, alone)
     with reading(path, "corrupt", "remove it: the one before it is taken then"):
         dcp.load(held, checkpoint_id=path)
+    (own,) = held.values()
     set_state_dict(
-        model, optimizer, model_state_dict=held["weights"], optim_state_dict=held["optimizer"], options=BY_NAME
+        model, optimizer, model_state_dict=own["weights"], optim_state_dict=own["optimizer"], options=BY_NAME
     )
+
+
+def _held(model: nn.Module, optimizer: torch.optim.Optimizer, alone: bool) -> dict[str, dict[str, Any]]:
+    weights, state = get_state_dict(model, optimizer, options=BY_NAME)
+    return {f"rank-{dist.get_rank()}" if alone else "ranks": {"weights": weights, "optimizer": state}}

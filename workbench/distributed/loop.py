@@ -88,6 +88,7 @@ class _Loop(ABC):
         self.folder = Path(training.folder)
         self.checkpoints = self.folder / "checkpoints"
         self.rank = dist.get_rank()
+        self.alone = training.average_every > 1
         self.attempt = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
     @abstractmethod
@@ -113,7 +114,7 @@ class _Loop(ABC):
                 profile.step()
             every = self.training.checkpoint_every
             if every and (number + 1) % every == 0:
-                checkpoint.save(self.checkpoints, number + 1, self.model, self.optimizer)
+                checkpoint.save(self.checkpoints, number + 1, self.model, self.optimizer, self.alone)
         if profile is not None:
             profile.__exit__(None, None, None)
         weights = self.finish()
@@ -126,7 +127,7 @@ class _Loop(ABC):
         dist.broadcast_object_list(found)  # ranks may see a shared file system at different moments
         if found[0] is None:
             return 0
-        checkpoint.load(self.checkpoints, found[0], self.model, self.optimizer)
+        checkpoint.load(self.checkpoints, found[0], self.model, self.optimizer, self.alone)
         self._line(resumed_at=found[0], start_s=time.time())
         return found[0]
 
@@ -154,9 +155,8 @@ class _Laid(_Loop):
     def __init__(self, training: Training, task: Task, mesh: DeviceMesh) -> None:
         super().__init__(training, task)
         self.mesh = mesh
-        alone = training.average_every > 1
         model = task.model().to(mesh.device_type)
-        self.model = model if alone else lay_out(model, mesh, training.weights, training.carry)
+        self.model = model if self.alone else lay_out(model, mesh, training.weights, training.carry)
         self.optimizer = optimizer_of(task, self.model)
 
     def step(self, number: int) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from workbench.doctor.machine import Machine
+from workbench.measure.surroundings import THROTTLE_REASONS
 
 State = Literal["ok", "missing", "wrong"]
 
@@ -20,16 +21,6 @@ RENTED = {"RUNPOD_POD_ID": "RunPod", "MODAL_TASK_ID": "Modal", "VAST_CONTAINERLA
 CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 DCGM = {"nv-hostengine", "dcgm-exporter", "dcgm"}
 HEADER_PACKAGES = ("nvidia-cuda-runtime", "nvidia-cuda-crt", "nvidia-cuda-cccl")
-
-# Bits of NVML's nvmlClocksEventReasons (nvml.h): which ones mean that a timing is not what it could be.
-THROTTLE_REASONS = {
-    0x0004: "power cap",
-    0x0008: "hardware slowdown",
-    0x0010: "sync boost",
-    0x0020: "thermal, by software",
-    0x0040: "thermal, by hardware",
-    0x0080: "power brake",
-}
 
 
 @dataclass(frozen=True)

@@ -39,5 +39,8 @@ class Bound(Protocol):
         """A set's outputs, by name, as numpy arrays that hold until it runs again. Raises Violation after a stray
         write."""
 
+    def memory(self, index: int = 0) -> list[tuple[int, int]]:
+        """Address and bytes of each buffer of a set, of a plan loaded on a CPU."""
+
     def close(self) -> None:
         """Releases the memory."""

@@ -130,6 +130,10 @@ class Loaded:
         self.synchronize()
         return self._sets[index].outputs()
 
+    def memory(self, index: int = 0) -> list[tuple[int, int]]:
+        buffers: Any = self._sets[index].buffers  # of the kinds of memory only a CPU's has addresses to flush
+        return list(buffers.memory())
+
     def close(self) -> None:
         self._runs.clear()
         for one in self._sets:

@@ -47,6 +47,9 @@ class CpuBuffers:
         for buffer in self._buffers.values():
             buffer.check()
 
+    def memory(self) -> list[tuple[int, int]]:
+        return [(buffer.address, buffer.nbytes) for buffer in self._buffers.values()]
+
     def release(self) -> None:
         self.calls.tensors.clear()
         self._arrays.clear()

@@ -84,15 +84,39 @@ constexpr index_t RESIDENT = 2048;  // floats in and out together are 16 KiB: th
 
 }  // namespace
 
-// Every array below has n floats and starts on a cache line.
+// Every array below has n floats and starts on a cache line. Each thread goes over its own slice `rounds` times: one that
+// fits in a cache stays there.
+template <class Body>
+void over_and_over(index_t n, index_t rounds, index_t threads, const Body &body) {
+    in_slices(n, threads, [=](Slice s) {
+        for (index_t round = 0; round < rounds; ++round) {
+            body(s);
+            asm volatile("" ::: "memory");  // every round's results are wanted
+        }
+    });
+}
+
 extern "C" void fill(float *x, float value, index_t n, index_t threads) {
     in_slices(n, threads, [=](Slice s) {
         for (index_t i = s.first; i < s.last; ++i) x[i] = value;
     });
 }
 
-extern "C" void copy(const float *__restrict__ from, float *__restrict__ to, index_t n, index_t threads) {
-    in_slices(n, threads, [=](Slice s) {
+extern "C" void read(const float *from, index_t n, index_t rounds, index_t threads) {
+    over_and_over(n, rounds, threads, [=](Slice s) {
+        vector sums[4] = {};
+        for (index_t i = s.first; i + LINE <= s.last; i += LINE)
+            for (index_t j = 0; j < LINE / LANES; ++j) {
+                vector v;
+                std::memcpy(&v, from + i + j * LANES, sizeof v);
+                sums[j % 4] += v;
+            }
+        asm volatile("" : : "m"(sums));
+    });
+}
+
+extern "C" void copy(const float *__restrict__ from, float *__restrict__ to, index_t n, index_t rounds, index_t threads) {
+    over_and_over(n, rounds, threads, [=](Slice s) {
         // Not memcpy, which takes non-temporal stores on its own for a size like this.
         for (index_t i = s.first; i + LINE <= s.last; i += LINE) {
 #pragma omp simd
@@ -102,24 +126,25 @@ extern "C" void copy(const float *__restrict__ from, float *__restrict__ to, ind
     });
 }
 
-extern "C" void copy_nt(const float *__restrict__ from, float *__restrict__ to, index_t n, index_t threads) {
-    in_slices(n, threads, [=](Slice s) {
+extern "C" void copy_nt(const float *__restrict__ from, float *__restrict__ to, index_t n, index_t rounds,
+                        index_t threads) {
+    over_and_over(n, rounds, threads, [=](Slice s) {
         for (index_t i = s.first; i + LINE <= s.last; i += LINE) stream_line(to + i, from + i);
         fence();
     });
 }
 
 extern "C" void triad(const float *__restrict__ b, const float *__restrict__ c, float *__restrict__ a, index_t n,
-                      index_t threads) {
-    in_slices(n, threads, [=](Slice s) {
+                      index_t rounds, index_t threads) {
+    over_and_over(n, rounds, threads, [=](Slice s) {
 #pragma omp simd
         for (index_t i = s.first; i < s.last; ++i) a[i] = b[i] + 3.0f * c[i];
     });
 }
 
 extern "C" void triad_nt(const float *__restrict__ b, const float *__restrict__ c, float *__restrict__ a, index_t n,
-                         index_t threads) {
-    in_slices(n, threads, [=](Slice s) {
+                         index_t rounds, index_t threads) {
+    over_and_over(n, rounds, threads, [=](Slice s) {
         for (index_t i = s.first; i + LINE <= s.last; i += LINE) {
             alignas(64) float line[LINE];
 #pragma omp simd

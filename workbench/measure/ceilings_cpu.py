@@ -1,26 +1,32 @@
-"""What this CPU gives at most, measured in the same run: memory, exponentials, multiply-adds, matrix products.
+"""What this CPU gives at most, measured in the same run: its memory and its caches, exponentials, multiply-adds, matrix
+products.
 
 Bytes are counted as read plus written by the program. What a cache adds on its own is not counted: an ordinary store
 first reads the line it is about to overwrite, so that a plain copy moves 3 bytes for the 2 that it is credited with,
 a plain triad 4 for 3. Non-temporal stores move what is counted.
 
-Memory, exponentials and multiply-adds run in C++ (ceilings_cpu.cpp) on as many threads as OpenMP would take, the
-arrays on huge pages and several times the size of the last cache. The kinds are measured in turn, round after round,
-so that a neighbour's load hits all of them alike. Each ceiling is its best round; the median of all rounds stands
-beside it as `NAME_median`.
+All but the product run in C++ (ceilings_cpu.cpp) on as many threads as OpenMP would take; the arrays of memory on huge
+pages and several times the size of the last cache, those of a cache half its size and gone over again and again. The
+kinds are measured in turn, round after round, so that a neighbour's load hits all of them alike. Each ceiling is its
+best round, of those that nothing disturbed where there is one; the median stands beside it as `NAME_median`. Rounds go
+on, for as long again, while a kind has had no quiet one.
 """
 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import mmap
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from workbench.measure.caches import LEVELS, cache_bytes, last_cache_bytes
+from workbench.measure.ceilings import MEMORY, Measured, at_level
+from workbench.measure.surroundings import Surroundings, around, most_common
 from workbench.problem import Problem
 
 SOURCE = Path(__file__).with_suffix(".cpp")
@@ -32,26 +38,16 @@ SHARE_OF_MEMORY = 16
 LEAST_ROUNDS = 5
 ARITHMETIC_SECONDS = 0.005
 """About how long one timed call of exponentials or multiply-adds lasts."""
+CACHE_SECONDS = 0.002
+"""About how long reading a cache over and over lasts; copies take twice or three times as long."""
+PART_BYTES = 4 << 20
+"""Of each array of memory, per thread: what one timed call goes over, the next part at each. A call then lasts a
+millisecond or two, which on a busy machine finds a moment when nobody else runs, and no part comes again before all
+others have."""
 PRODUCT_SHARE = 0.25
 """Of the time: what goes to the matrix product."""
 PRODUCT_SIZE = 2048
 """M = N = K of the matrix product."""
-
-
-def last_cache_bytes(root: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> int:
-    """Size of the last cache level in bytes, from sysfs; 32 MiB where the system does not say."""
-    sizes: dict[int, int] = {}
-    for index in root.glob("index*"):
-        try:
-            level = int((index / "level").read_text())
-            text = (index / "size").read_text().strip()
-        except (OSError, ValueError):
-            continue
-        scale = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}.get(text[-1:], 1)
-        digits = text.rstrip("KMG")
-        if digits.isdecimal():
-            sizes[level] = max(sizes.get(level, 0), int(digits) * scale)
-    return sizes[max(sizes)] if sizes else 32 << 20
 
 
 def array_bytes(cache_bytes: int, free_bytes: int) -> int:
@@ -60,12 +56,12 @@ def array_bytes(cache_bytes: int, free_bytes: int) -> int:
     return min(wanted, free_bytes // SHARE_OF_MEMORY) // 64 * 64
 
 
-def measure_cpu_ceilings(seconds: float = 4.0) -> dict[str, float]:
+def measure_cpu_ceilings(seconds: float = 4.0) -> Measured:
     """Ceilings of all cores together, float32 throughout, in about `seconds` (and at least five rounds):
 
-    - `copy_bytes_per_s`, `copy_nt_bytes_per_s`, `triad_bytes_per_s`, `triad_nt_bytes_per_s`: memory, with ordinary and
-      with non-temporal stores, bytes read plus written. Where the compiler knows no non-temporal store (GCC on ARM),
-      the two of a pair do the same.
+    - `read_bytes_per_s`, `copy_bytes_per_s`, `copy_nt_bytes_per_s`, `triad_bytes_per_s`, `triad_nt_bytes_per_s`:
+      memory, with ordinary and with non-temporal stores, bytes read plus written. Where the compiler knows no
+      non-temporal store (GCC on ARM), the two of a pair do the same. The same of each cache, as `l1_copy_bytes_per_s`.
     - `exp_per_s`: exponentials, inline, over all of float32's range, to about one unit in the last place, on data
       that stays in L1. `exp_libm_per_s`: the same by calls of the C library's vector expf (glibc's libmvec), missing
       where there is none.
@@ -75,29 +71,45 @@ def measure_cpu_ceilings(seconds: float = 4.0) -> dict[str, float]:
     Each has its `…_median`. Raises Problem where there is no C++ compiler.
     """
     library = _library()
-    threads = _threads()
-    rates = _rounds(_memory(library, threads) | _arithmetic(library, threads), seconds * (1 - PRODUCT_SHARE))
+    threads = threads_of_openmp()
+    kinds = _memory(library, threads) | _caches(library, threads) | _arithmetic(library, threads)
+    rounds = _rounds(kinds, seconds * (1 - PRODUCT_SHARE))
     # Apart from the rest: a product takes as long as all of them, and torch's OpenMP, where it is not the same one,
     # leaves threads that spin for a while on the same cores.
-    rates |= _rounds(_product(), seconds * PRODUCT_SHARE)
-    best = {name: max(values) for name, values in rates.items()}
-    return best | {f"{name}_median": statistics.median(values) for name, values in rates.items()}
+    rounds |= _rounds(_product(), seconds * PRODUCT_SHARE)
+    counted = {name: _quiet(found) or found for name, found in rounds.items()}
+    return Measured(
+        {name: max(rate for rate, _ in found) for name, found in counted.items()}
+        | {f"{name}_median": statistics.median(rate for rate, _ in found) for name, found in counted.items()},
+        tuple(name for name, found in rounds.items() if not _quiet(found)),
+        tuple(most_common([met.disturbances() for found in rounds.values() for _, met in found])),
+    )
 
 
 _Kind = tuple[Callable[[], object], float]
 """An action and the amount of work in it: bytes, exponentials or operations."""
+_Round = tuple[float, Surroundings]
+"""The rate of one round, in amounts per second, and what else the machine did meanwhile."""
 
 
-def _rounds(kinds: dict[str, _Kind], seconds: float) -> dict[str, list[float]]:
-    """The rates of every kind, in amounts a second, measured in turn until the time is up."""
-    rates: dict[str, list[float]] = {name: [] for name in kinds}
+def _quiet(found: list[_Round]) -> list[_Round]:
+    return [one for one in found if not one[1].disturbances()]
+
+
+def _rounds(kinds: Mapping[str, _Kind], seconds: float) -> dict[str, list[_Round]]:
+    """The rounds of every kind, in turn until the time is up; of those without a quiet one for as long again."""
+    found: dict[str, list[_Round]] = {name: [] for name in kinds}
     begin = time.perf_counter()
-    rounds = 0
-    while kinds and (rounds < LEAST_ROUNDS or time.perf_counter() - begin < seconds):
-        for name, (action, amount) in kinds.items():
-            rates[name].append(amount / _seconds(action))
+    rounds, wanted = 0, list(kinds)
+    while wanted and (rounds < LEAST_ROUNDS or time.perf_counter() - begin < 2 * seconds):
+        for name in wanted:
+            action, amount = kinds[name]
+            spent, surroundings = around(partial(_seconds, action))
+            found[name].append((amount / spent, surroundings))
         rounds += 1
-    return rates
+        if rounds >= LEAST_ROUNDS and time.perf_counter() - begin >= seconds:
+            wanted = [name for name in wanted if not _quiet(found[name])]
+    return found
 
 
 def _library() -> ctypes.CDLL:
@@ -112,7 +124,7 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-def _threads() -> int:
+def threads_of_openmp() -> int:
     """As many as OpenMP takes for the variants: OMP_NUM_THREADS, else the cores that this process may use."""
     named = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     return int(named) if named.isdecimal() and int(named) > 0 else len(os.sched_getaffinity(0))
@@ -122,23 +134,61 @@ def _memory(library: ctypes.CDLL, threads: int) -> dict[str, _Kind]:
     import psutil
 
     nbytes = array_bytes(last_cache_bytes(), psutil.virtual_memory().available)
-    n, workers = ctypes.c_longlong(nbytes // 4), ctypes.c_longlong(threads)
+    part = min(nbytes, threads * PART_BYTES)
+    return {at_level(MEMORY, name): kind for name, kind in _bandwidths(library, nbytes, 1, threads, part).items()}
+
+
+def _caches(library: ctypes.CDLL, threads: int) -> dict[str, _Kind]:
+    """Those of every cache that is well larger than the ones before it: three arrays that fill half of it together."""
+    found: dict[str, _Kind] = {}
+    sizes, smaller = cache_bytes(), 0
+    for level in LEVELS:
+        size = sizes.get(level, 0)
+        nbytes = size // 2 // 3 // 64 * 64
+        if 3 * nbytes > smaller:
+            rounds = 1  # found with one thread, which takes the others' share as well: nothing then waits for another
+            while _alone_s(library, nbytes, rounds) < CACHE_SECONDS * threads:
+                rounds *= 2
+            found |= {at_level(level, n): kind for n, kind in _bandwidths(library, nbytes, rounds, threads).items()}
+        smaller += size
+    return found
+
+
+def _alone_s(library: ctypes.CDLL, nbytes: int, rounds: int) -> float:
+    action, _ = _bandwidths(library, nbytes, rounds, 1)["read"]
+    return min(_seconds(action) for _ in range(3))
+
+
+def _bandwidths(
+    library: ctypes.CDLL, nbytes: int, rounds: int, threads: int, part_bytes: int | None = None
+) -> dict[str, _Kind]:
+    """`rounds` times over three arrays of `nbytes`, or over the next part of them at each call; amounts are bytes read
+    plus written."""
+    part = (part_bytes or nbytes) // 64 * 64
+    n, times, workers = ctypes.c_longlong(part // 4), ctypes.c_longlong(rounds), ctypes.c_longlong(threads)
     maps = [_huge(nbytes) for _ in range(3)]
-    a, b, c = (ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(m))) for m in maps)
+    a, b, c = (ctypes.addressof(ctypes.c_char.from_buffer(m)) for m in maps)
+    places = range(0, nbytes - part + 1, part)
     for array in (a, b, c):
-        library.fill(array, ctypes.c_float(0.5), n, workers)  # by the threads that will read it: pages lie near them
+        for place in places:  # by the threads that will read it: pages lie near them
+            library.fill(ctypes.c_void_p(array + place), ctypes.c_float(0.5), n, workers)
 
-    def copying(function: Callable[..., object]) -> Callable[[], object]:
-        return lambda: (function(b, a, n, workers), maps)  # maps: the memory lives as long as the action
+    def calling(name: str, *arrays: int) -> _Kind:
+        function, following = getattr(library, name), itertools.cycle(places)
 
-    def adding(function: Callable[..., object]) -> Callable[[], object]:
-        return lambda: (function(b, c, a, n, workers), maps)
+        def call() -> object:
+            place = next(following)
+            function(*(ctypes.c_void_p(array + place) for array in arrays), n, times, workers)
+            return maps  # the memory lives on in it
+
+        return call, len(arrays) * part * rounds
 
     return {
-        "copy_bytes_per_s": (copying(library.copy), 2 * nbytes),
-        "copy_nt_bytes_per_s": (copying(library.copy_nt), 2 * nbytes),
-        "triad_bytes_per_s": (adding(library.triad), 3 * nbytes),
-        "triad_nt_bytes_per_s": (adding(library.triad_nt), 3 * nbytes),
+        "read": calling("read", b),
+        "copy": calling("copy", b, a),
+        "copy_nt": calling("copy_nt", b, a),
+        "triad": calling("triad", b, c, a),
+        "triad_nt": calling("triad_nt", b, c, a),
     }
 
 

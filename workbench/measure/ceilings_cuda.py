@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from workbench.measure.ceilings import Measured
+from workbench.measure.surroundings import around, nvml_here
+
 COPY_BYTES = 1 << 30
 """Each of the copy's two buffers: several times any L2."""
 PRODUCT_SIZE = 8192
 """M = N = K of the matrix products: enough to fill the chip, short enough to repeat."""
 
 
-def measure_cuda_ceilings(repeats: int = 12) -> dict[str, float]:
+def measure_cuda_ceilings(repeats: int = 12) -> Measured:
+    """The rates of `_rates`, and whether somebody else was on the GPU or held its clock back meanwhile."""
+    rates, met = around(lambda: _rates(repeats), nvml_here())
+    # The host only waits: what happens on its cores is no matter.
+    reasons = tuple(word for word in met.disturbances() if "GPU" in word or "clock" in word)
+    return Measured(rates, tuple(rates) if reasons else (), reasons)
+
+
+def _rates(repeats: int) -> dict[str, float]:
     """`copy_bytes_per_s` and `triad_bytes_per_s` (bytes read plus written), `matmul_flops_per_s` (float32, TF32 off)
     and `matmul_flops_per_s_bfloat16` (random inputs: zeros would let the chip clock higher).
 
-    The best of `repeats` medians-of-one: a ceiling is what the machine can do, not what it does on average.
+    The shortest of `repeats` single times: a ceiling is what the machine can do, not what it does on average.
     """
     import torch
 

@@ -23,7 +23,7 @@ class Sampler(Protocol):
 
 
 @dataclass
-class Contender:
+class Series:
     """One variant being timed."""
 
     name: str
@@ -33,8 +33,12 @@ class Contender:
     """Wall time of all blocks: a sample of a short kernel is a mean of many evaluations, so samples do not add up."""
     stopped_by: str | None = None
     failure: Exception | None = None
-    opponent: bool = False
+    reference: bool = False
     """Goes on for as long as anybody does: the baseline, which all are compared with."""
+    kept: list[bool] = field(default_factory=list)
+    """Of each block whether its samples count; those that do not were disturbed and taken again."""
+    set_aside_s: float = 0.0
+    """Wall time of the blocks whose samples do not count."""
 
     @property
     def running(self) -> bool:
@@ -42,37 +46,45 @@ class Contender:
 
 
 def interleave(
-    contenders: list[Contender],
+    all_series: list[Series],
     rule: StopRule,
     block_s: float = 0.02,
     seed: int = 0,
-    on_block: Callable[[Contender, list[float], float], None] | None = None,
+    on_block: Callable[[Series, list[float], float], None] | None = None,
+    disturbed: Callable[[Series], bool] = lambda series: False,
 ) -> None:
-    """Samples every contender until its rule fires; failures are kept with the contender and end only it.
+    """Samples every series until its rule fires; failures are kept with the series and end only it.
 
-    `on_block` is told of every block as it comes, so that a crash of the coordinator loses at most one.
+    `on_block` is told of every block that counts as it comes, so that a crash of the coordinator loses at most one.
+    `disturbed`: whether the block that a series has just given was. Such a block is set aside and taken again, for
+    as long as the rule's cap on top; after that it counts as the others do.
     """
     order = random.Random(seed)
-    for contender in contenders:
-        contender.stopped_by = rule.verdict(contender.samples_s, contender.spent_s) if contender.samples_s else None
-    while any(c.running and not c.opponent for c in contenders) or any(c.running for c in contenders):
-        others_running = any(c.running and not c.opponent for c in contenders)
-        turn = [c for c in contenders if c.failure is None and (c.running or (c.opponent and others_running))]
+    for series in all_series:
+        series.stopped_by = rule.verdict(series.samples_s, series.spent_s) if series.samples_s else None
+    while any(c.running and not c.reference for c in all_series) or any(c.running for c in all_series):
+        others_running = any(c.running and not c.reference for c in all_series)
+        turn = [c for c in all_series if c.failure is None and (c.running or (c.reference and others_running))]
         order.shuffle(turn)
-        for contender in (*turn, *reversed(turn)):
-            if contender.failure is not None:
+        for series in (*turn, *reversed(turn)):
+            if series.failure is not None:
                 continue
-            if contender.stopped_by == "time_cap" and contender.opponent and len(contender.samples_s) >= 30:
+            if series.stopped_by == "time_cap" and series.reference and len(series.samples_s) >= 30:
                 continue
             start = time.perf_counter()
             try:
-                block = contender.sampler.samples(block_s)
+                block = series.sampler.samples(block_s)
             except FAILURES as failure:
-                contender.failure = failure
+                series.failure = failure
                 continue
             spent = time.perf_counter() - start
-            contender.samples_s += block
-            contender.spent_s += spent
+            again = disturbed(series) and series.set_aside_s + spent <= rule.cap_seconds
+            series.kept.append(not again)
+            if again:
+                series.set_aside_s += spent
+                continue
+            series.samples_s += block
+            series.spent_s += spent
             if on_block is not None:
-                on_block(contender, block, spent)
-            contender.stopped_by = contender.stopped_by or rule.verdict(contender.samples_s, contender.spent_s)
+                on_block(series, block, spent)
+            series.stopped_by = series.stopped_by or rule.verdict(series.samples_s, series.spent_s)

@@ -16,7 +16,7 @@ import numpy as np
 from workbench.catalog import load_catalog
 from workbench.check.case import Draw
 from workbench.check.case_memory import CaseInputs, answer_layout, write_case
-from workbench.declare import Device, Setting, Shape
+from workbench.declare import Device, Operation, Setting, Shape
 from workbench.execute.arithmetic import arithmetic
 from workbench.execute.bound import Violation
 from workbench.execute.load import load
@@ -24,6 +24,7 @@ from workbench.execute.ranges import marked
 from workbench.execute.sealed import write_view
 from workbench.measure.clock_cpu import CpuClock
 from workbench.measure.clock_cuda import CudaClock
+from workbench.measure.surroundings import Surroundings, around, nvml_here
 from workbench.steps import launches_of
 
 
@@ -62,6 +63,10 @@ class Block:
     samples_s: list[float]
     repeats: int
     """Evaluations in each sample."""
+    surroundings: Surroundings
+    """What else the machine did meanwhile."""
+    flushing_s: float = 0.0
+    """Time that went into flushing caches between evaluations."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ class Facts:
     timer: str
     cache: str
     clock_hz: float | None
+    working_set_bytes: int | None
+    """Of one set of tensors: what an evaluation touches, its scratch aside. None on a GPU."""
 
 
 class Station:
@@ -89,6 +96,7 @@ class Station:
         self._bound: Any = None
         self._clock: Any = None
         self._arithmetic = arithmetic()
+        self._gpu = nvml_here() if assignment.device == "cuda" else None
 
     def prepare(self, settings: dict[str, Setting]) -> None:
         """Binds the timed sets with these settings and hands over what comes out for the first. The others differ in
@@ -131,10 +139,22 @@ class Station:
         else:
             seconds, repeats = 0.0, 1
             self._load(trial)
-        taken = _SAMPLES[self._assignment.device](clock, seconds, repeats)
+        sample = _SAMPLES[self._assignment.device]
+        flushed_s = self._flushed_s()
+        taken, surroundings = around(lambda: sample(clock, seconds, repeats), self._gpu)
         if trial is not None and trial.kind == "draw":
             self._put(self._bound.outputs(trial.set))
-        return Block(taken, repeats)
+        return Block(taken, repeats, surroundings, self._flushed_s() - flushed_s)
+
+    def hot_samples(self, seconds: float) -> Block:
+        """One block of samples of the first set, evaluated over and over, with what it touches in the caches."""
+        clock = self._clock
+        clock.settle()
+        taken, surroundings = around(lambda: _HOT_SAMPLES(clock, seconds))
+        return Block(taken, clock.hot_repeats, surroundings)
+
+    def _flushed_s(self) -> float:
+        return float(getattr(self._clock, "flushing_s", 0.0))
 
     def hand_over(self, index: int) -> None:
         """What the last evaluation of a timed set has left: its outputs, and its inputs too. What is worked on in place
@@ -145,13 +165,18 @@ class Station:
         self._put({**self._bound.outputs(index), **self._bound.inputs(index)})
 
     def facts(self) -> Facts:
-        return Facts(self._clock.timer, self._clock.cache, self._clock.clock_hz())
+        on_cpu = self._assignment.device == "cpu"
+        own = self._working_set_bytes() if on_cpu else None
+        return Facts(self._clock.timer, self._clock.cache, self._clock.clock_hz(), own)
+
+    def _working_set_bytes(self) -> int:
+        return working_set_bytes(self._operation, self._assignment.shape)
 
     def _new_clock(self) -> CpuClock | CudaClock:
         if self._assignment.device == "cuda":
             plan = self._variant.plan(self._assignment.shape, self._settings)
             return CudaClock(self._bound, 1 if plan.graph else launches_of(plan), marked(self._assignment.key))
-        return CpuClock(self._bound, marked(self._assignment.key))
+        return CpuClock(self._bound, marked(self._assignment.key), self._working_set_bytes())
 
     def _bind(self, settings: dict[str, Setting], draws: tuple[Draw, ...]) -> Any:
         a = self._assignment
@@ -190,6 +215,12 @@ class Station:
 
 
 _SAMPLES: dict[Device, Any] = {"cpu": CpuClock.samples, "cuda": CudaClock.samples}
+_HOT_SAMPLES = CpuClock.hot_samples
+
+
+def working_set_bytes(operation: Operation, shape: Shape) -> int:
+    """Bytes of the operation's own tensors: what any variant touches of one set."""
+    return sum(tensor.nbytes for tensor in operation.tensors(shape))
 
 
 def _rolled(array: Any, by: int) -> Any:

@@ -2,12 +2,18 @@
 are read, and nowhere else.
 
     device                      the name of the record's machine
-    noise_floor                 that machine's
+    noise_floor                 the A/A spread of its own case there; the machine's where the case has none
+    between_runs                what a baseline that was timed twice in the run differed by: its case's, else the median
     rung, idea, baseline        what the run's own slice of the catalogue says of the variant; missing where it has none
     floor_s, floor_bound_by     the least time for what the variant declares to do, at its machine's ceilings
     limit_s                     the least time for any algorithm of the operation: its least work at the same ceilings
     share_of_floor, share_of_limit, share_of_ceiling    floor, limit and the busiest rate's time over the median
     bandwidth_bytes_per_s, flops_per_s                  declared work over the median
+    lives_in                    where a cold time's data is: `memory`; missing where that is not known
+    hot.lives_in                the nearest level that a hot time's data fits in: `L1`, `L2`, `L3` or `memory`
+    hot.share_of_floor, hot.share_of_limit              floor and limit with bytes from the levels that hold them
+    over                        why a share is over 100 %; missing where none is by more than OVER
+    disturbed                   whether so many of its blocks were disturbed that its time is no sound figure
     speedup_over_baseline, speedup.low, speedup.high    the baseline's median over the record's, with its 95 % interval
 
 A record without a time (incorrect, simulated, unsupported…) keeps its floor and limit, which are bounds, and gets no
@@ -16,6 +22,7 @@ rates. Records of older workbenches carry their bounds, as their facts are not e
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -23,15 +30,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.declare import Shape, operation_key
+from workbench.measure.ceilings import MEMORY
 from workbench.model.floor import RESOURCES, Limits, limits_of
+from workbench.model.levels import cold_rate, fits_in, hot_seconds
 from workbench.statistics.intervals import ratio_interval
-from workbench.store.record import Machine, Run
+from workbench.store.record import DISTURBED_SHARE, Machine, Run
 
 T = TypeVar("T")
 
 FIGURES = (
-    "device", "noise_floor", "rung", "idea", "baseline", "bandwidth_bytes_per_s", "flops_per_s", "share_of_ceiling",
-    "floor_s", "floor_bound_by", "share_of_floor", "limit_s", "share_of_limit",
+    "device", "noise_floor", "between_runs", "rung", "idea", "baseline", "bandwidth_bytes_per_s", "flops_per_s",
+    "share_of_ceiling", "floor_s", "floor_bound_by", "share_of_floor", "limit_s", "share_of_limit", "lives_in",
+    "hot.lives_in", "hot.share_of_floor", "hot.share_of_limit", "over", "disturbed",
 )  # fmt: skip
 SPEEDUPS = ("speedup_over_baseline", "speedup.low", "speedup.high")
 
@@ -46,6 +57,9 @@ def with_figures(records: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame
         records, ("run", "machine", "shape.dtype"), lambda run, id_, dtype: _limits(runs, run, id_, dtype)
     )
     work, least = (_times(records, part, limits_at, limits) for part in ("declared", "least"))
+    at_cold = _cold_rates(records, place, machines)
+    for part, times in (("declared", work), ("least", least)):
+        times[BANDWIDTH] = _over(_numbers(records, f"{part}.bytes"), at_cold)
     rates = [place for place, kind in enumerate(RESOURCES) if kind.is_rate]
     floor, bound_by = _greatest(work)
     limit, _ = _greatest(least)
@@ -57,9 +71,10 @@ def with_figures(records: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame
     before = records["bounds.floor_bound_by"].to_numpy(dtype=object)
     bound_by = np.where(pd.isna(before), bound_by, before)
     median = _numbers(records, "time.median_s")
+    hot = _hot(records, place, machines, work, least)
     figures: dict[str, Any] = {
         "device": np.array([machine.name for machine in machines], dtype=object)[place],
-        "noise_floor": np.array([_number(machine.noise_floor) for machine in machines])[place],
+        **_spreads(records, runs),
         **_catalogue(records, runs),
         "bandwidth_bytes_per_s": _over(_numbers(records, "bytes.declared"), median),
         "flops_per_s": _over(_numbers(records, "flops"), median),
@@ -69,8 +84,85 @@ def with_figures(records: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame
         "share_of_floor": _over(floor, median),
         "limit_s": limit,
         "share_of_limit": _over(limit, median),
+        "lives_in": np.where(np.isnan(_numbers(records, "time.working_set_bytes")), None, MEMORY),  # type: ignore[call-overload]
+        **hot,
+        "disturbed": _numbers(records, "disturbance.disturbed")
+        > DISTURBED_SHARE * _numbers(records, "disturbance.blocks"),
     }
-    return records.assign(**figures)
+    found = records.assign(**figures)
+    return found.assign(over=_reasons_for_over(found, place, machines))
+
+
+OVER = 1.03
+"""Shares up to this are 100 % within what clocks and ceilings are good for."""
+BANDWIDTH = next(place for place, kind in enumerate(RESOURCES) if kind.name == "bandwidth")
+
+
+def _cold_rates(records: pd.DataFrame, place: NDArray[np.intp], machines: Sequence[Machine]) -> Column:
+    """Bytes per second of memory, for each record's way of keeping its data out of the caches."""
+    cold = (records["time.cache"] == "cold").to_numpy(dtype=bool)
+    plain, flushed = (
+        np.array([_number(cold_rate(machine, cache)) for machine in machines])[place] for cache in ("", "cold")
+    )
+    return np.where(cold, flushed, plain)
+
+
+def _hot(
+    records: pd.DataFrame, place: NDArray[np.intp], machines: Sequence[Machine], work: Column, least: Column
+) -> dict[str, Any]:
+    """The figures of hot times: as of cold ones, with bytes from the levels that hold them."""
+    median, working_set = _numbers(records, "hot.median_s"), _numbers(records, "hot.working_set_bytes")
+    allocated = _numbers(records, "declared.write_allocate")
+    levels = [fits_in(own, machines[at].caches) or None for own, at in zip(working_set, place, strict=True)]
+    found: dict[str, Any] = {"hot.lives_in": np.array(levels, dtype=object)}
+    none = np.zeros(len(records))
+    for part, times, extra, name in (
+        ("declared", work, allocated, "hot.share_of_floor"),
+        ("least", least, none, "hot.share_of_limit"),
+    ):
+        moved, hot_times = _numbers(records, f"{part}.bytes"), times.copy()
+        for number, machine in enumerate(machines):
+            own = place == number
+            hot_times[BANDWIDTH, own] = hot_seconds(moved[own], extra[own], working_set[own], machine)
+        found[name] = _over(_greatest(hot_times)[0], median)
+    return found
+
+
+SHARES = ("share_of_limit", "share_of_floor", "share_of_ceiling", "hot.share_of_limit", "hot.share_of_floor")
+UNEXPLAINED = "not explained: more than the ceilings of this run say that the machine gives"
+
+
+def _reasons_for_over(
+    records: pd.DataFrame, place: NDArray[np.intp], machines: Sequence[Machine]
+) -> NDArray[np.object_]:
+    """Of each record whose shares pass OVER, why; None of all others."""
+    shares = {name: _numbers(records, name) for name in SHARES}
+    reasons = np.full(len(records), None, dtype=object)
+    over = np.zeros(len(records), dtype=bool)
+    for values in shares.values():
+        over |= np.nan_to_num(values) > OVER
+    for at in np.flatnonzero(over):
+        row, machine = records.iloc[at], machines[place[at]]
+        passing = [name for name in SHARES if shares[name][at] > OVER]
+        reasons[at] = _why_over(row, machine, passing)
+    return reasons
+
+
+def _why_over(row: pd.Series[Any], machine: Machine, passing: Sequence[str]) -> str:
+    measured = machine.measurements
+    if measured and all(one.under_load for one in measured):
+        return "ceilings were measured under load, and are too low"
+    if row["backend"] == "cpu" and pd.isna(row["time.working_set_bytes"]):
+        return "the inputs may lie in a cache, and these ceilings are those of memory"
+    if row["backend"] == "cuda":
+        return "outputs may stay in L2, and these ceilings are those of memory"
+    high = {name: row["hot.high_s" if name.startswith("hot") else "time.high_s"] for name in passing}
+    median = {name: row["hot.median_s" if name.startswith("hot") else "time.median_s"] for name in passing}
+    if all(row[name] * median[name] <= OVER * high[name] for name in passing):
+        return "within the 95 % interval of the time"
+    if all("limit" not in name for name in passing):
+        return "the variant declares more bytes or operations than it needs"
+    return UNEXPLAINED
 
 
 def _each(records: pd.DataFrame, names: tuple[str, ...], of: Callable[..., T]) -> tuple[NDArray[np.intp], list[T]]:
@@ -81,6 +173,30 @@ def _each(records: pd.DataFrame, names: tuple[str, ...], of: Callable[..., T]) -
 
 def _machine(runs: Mapping[str, Run], run: str, id_: str) -> Machine:
     return runs[run].machine(id_) if run in runs else Machine(id=str(id_), name=str(id_))
+
+
+def _spreads(records: pd.DataFrame, runs: Mapping[str, Run]) -> dict[str, Any]:
+    """By how much times of the same code differ, relative: within the run, and between two of them."""
+
+    def spread(run: str, id_: str, operation: str, pass_: str, shape: str) -> tuple[float, float]:
+        machine = _machine(runs, run, id_)
+        case = case_of(operation, pass_, shape) if machine.spreads or machine.between_runs else ""
+        typical = float(np.median(list(machine.between_runs.values()))) if machine.between_runs else None
+        return (
+            _number(machine.spreads.get(case, machine.noise_floor)),
+            _number(machine.between_runs.get(case, typical)),
+        )
+
+    place, found = _each(records, ("run", "machine", "operation", "pass", "shape"), spread)
+    each = np.array(found, dtype=float).reshape(-1, 2)[place]
+    return {"noise_floor": each[:, 0], "between_runs": each[:, 1]}
+
+
+def case_of(operation: str, pass_: str, shape: str) -> str:
+    """The case of a record, as a machine's spreads name it, from the JSON of its shape."""
+    sizes = json.loads(shape)
+    axes = tuple((name, size) for name, size in sizes.items() if isinstance(size, int))
+    return f"{operation_key(operation, pass_)} {Shape(axes, str(sizes.get('dtype', 'float32')))}"
 
 
 def _limits(runs: Mapping[str, Run], run: str, id_: str, dtype: str) -> Limits:

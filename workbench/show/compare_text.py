@@ -13,7 +13,7 @@ from workbench.show.markup import cell_text, code
 from workbench.views.compare import Comparison, Pair
 from workbench.views.shapes import shape_text
 
-HEADINGS = ("operation", "variant", "shape", "time A", "time B", "B ÷ A (95 %)", "verdict")
+HEADINGS = ("operation", "variant", "shape", "time A", "time B", "B ÷ A (99 %)", "verdict")
 MARKS = {"slower": "🔴 slower", "faster": "🟢 faster", "same": "⚪ same", "undecided": "🟡 undecided"}
 
 
@@ -27,10 +27,14 @@ def rows(result: Comparison) -> list[tuple[str, ...]]:
             quantity(pair.median_a_s, "s"),
             quantity(pair.median_b_s, "s"),
             _ratio(pair),
-            pair.verdict,
+            verdict_text(pair),
         )
         for pair in result.pairs
     ]
+
+
+def verdict_text(pair: Pair) -> str:
+    return f"{pair.verdict}, disturbed" if pair.disturbed else pair.verdict
 
 
 def _ratio(pair: Pair) -> str:
@@ -45,11 +49,19 @@ def summary(result: Comparison) -> str:
         return "nothing comparable"
     counts = Counter(pair.verdict for pair in result.pairs)
     words = ", ".join(f"{counts[word]} {word}" for word in ("slower", "faster", "same", "undecided") if counts[word])
+    disturbed = sum(bool(pair.disturbed) for pair in result.pairs)
+    words += f" ({disturbed} disturbed)" if disturbed else ""
     noise = [pair.noise_floor for pair in result.pairs if pair.noise_floor is not None]
-    floor = f"; noise (A/A) ±{quantity(max(noise), '%')} (measured)" if noise else "; no noise (A/A) recorded"
+    floor = f"; noise (A/A) ±{_span(noise)} (measured)" if noise else "; no noise (A/A) recorded"
     margin = "" if result.fail_over is None else f"; slowdowns up to {quantity(result.fail_over, '%')} pass"
     count = len(result.pairs)
     return f"{count} pair{'s' * (count > 1)}: {words}{floor}{margin}"
+
+
+def _span(noise: list[float]) -> str:
+    """Each pair has the noise of its own case: the least and the most of them."""
+    ends = dict.fromkeys(quantity(value, "%") for value in (min(noise), max(noise)))
+    return " to ".join(ends)
 
 
 def as_markdown(result: Comparison, a: str, b: str) -> str:
@@ -61,7 +73,8 @@ def as_markdown(result: Comparison, a: str, b: str) -> str:
         lines += ["| " + " | ".join(HEADINGS) + " |", "|---|---|---|---:|---:|---:|---|"]
         for pair, cells in both:
             names = [cell_text(cell) for cell in cells[:3]]
-            lines.append("| " + " | ".join((*names, *cells[3:-1], MARKS[pair.verdict])) + " |")
+            verdict = MARKS[pair.verdict] + cells[-1].removeprefix(pair.verdict)
+            lines.append("| " + " | ".join((*names, *cells[3:-1], verdict)) + " |")
     lines += [f"\n_{cell_text(note)}_" for note in result.notes]
     return "\n".join(lines)
 

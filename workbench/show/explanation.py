@@ -10,24 +10,36 @@ from workbench.quantity import quantity
 from workbench.show.figures import figure, value_text
 from workbench.show.markup import plain
 
+COUNTED = ("measured", "simulated")
+"""Origins of what was seen to differ; a declaration is what somebody says of it."""
+HOLDS = ("slower", "faster")
 
-def in_words(found: pd.DataFrame, missing_counters: bool) -> str:
-    """The one sentence: how much of the difference the largest accounted part takes."""
-    known = found[found["share"].notna()]
+
+def in_words(found: pd.DataFrame, verdict: str, backend: str, missing_counters: bool) -> str:
+    """The one sentence: how much of the difference the largest accounted part takes, of counted parts where one helps.
+    Only a verdict that holds has anything to explain."""
     times = found.iloc[0]
     if pd.isna(times["a"]) or pd.isna(times["b"]) or times["a"] == times["b"]:
         return "There is no difference in time to account for."
-    lack = " Profile both (`workbench profile RUN`) to see instructions and stalls." if missing_counters else ""
-    helping = known[known["share"] > 0.01]
+    if verdict not in HOLDS:
+        return f"The verdict is {plain(verdict)}: there is no difference beyond doubt that could be explained."
+    # A profiler of GPUs has nothing to say about a CPU.
+    profile = " Profile both (`workbench profile RUN`) to see instructions and stalls."
+    lack = profile if missing_counters and backend == "cuda" else ""
+    helping = found[found["share"].notna() & (found["share"] > 0.01)]
     if helping.empty:
         return (
             "Neither bytes, launches nor products account for the difference: what differs is how well they run." + lack
         )
-    top = helping.sort_values("share", ascending=False).iloc[0]
+    counted = helping[helping["origin"].isin(COUNTED)]
+    top = (helping if counted.empty else counted).sort_values("share", ascending=False).iloc[0]
     share = float(top["share"])
     amount = "more than all" if share > 1 else f"{100 * share:.0f} %"
     what = plain(top["what"])
-    return f"The difference in {what} accounts for {amount} of the difference in time at this run's ceilings.{lack}"
+    said = "" if top["origin"] in COUNTED else ", by what the variants declare"
+    return (
+        f"The difference in {what} accounts for {amount} of the difference in time at this run's ceilings{said}.{lack}"
+    )
 
 
 def simulated_pairs(found: pd.DataFrame) -> pd.DataFrame:

@@ -82,6 +82,22 @@ def _rate(rows: pd.DataFrame) -> pd.Series[Any]:
     return pd.Series([None if text == MISSING else text for text in texts], index=rows.index, dtype="object")
 
 
+def _disturbance(rows: pd.DataFrame) -> pd.Series[Any]:
+    columns = ("disturbance.disturbed", "disturbance.blocks", "disturbance.repeated", "disturbance.reasons")
+    texts = [disturbance_text(*values) for values in zip(*(rows[name] for name in columns), strict=True)]
+    return pd.Series(texts, index=rows.index, dtype="object")
+
+
+def disturbance_text(disturbed: Any, blocks: Any, repeated: Any, reasons: Any) -> str | None:
+    """`5 of 14 blocks: waited for a core`; None where nothing was, or nobody looked."""
+    if pd.isna(blocks) or not (disturbed or repeated):
+        return None
+    why = f": {reasons}" if isinstance(reasons, str) and reasons else ""
+    if disturbed:
+        return f"{int(disturbed)} of {int(blocks)} blocks{why}"
+    return f"none of {int(blocks)} blocks, {int(repeated)} taken again{why}"
+
+
 def _time_per_launch(rows: pd.DataFrame) -> pd.Series[Any]:
     launches = pd.to_numeric(rows["launches.declared"], errors="coerce").astype("Float64")
     return rows["time.median_s"].astype("Float64") / launches.where(launches > 0)
@@ -90,6 +106,7 @@ def _time_per_launch(rows: pd.DataFrame) -> pd.Series[Any]:
 ENTRIES = (
     # What a row is about.
     Figure("verdict", "verdict", meaning="slower, faster or the same beyond doubt, else undecided", tables=("pairs",)),
+    Figure("disturbed", "disturbed", meaning="sides that were timed while others used the machine", tables=("pairs",)),
     Figure("operation", "operation", meaning="what is computed"),
     Figure("variant", "variant", meaning="one way to compute it",
            tables=("ladder", "untimed", "terminal", "modelled", "bandwidth", "occupancy", "launches", "exponents",
@@ -113,14 +130,18 @@ ENTRIES = (
     Figure("time.low_s", "low", "measured", "s", "lower end of the median's 95 % interval", ("ladder",)),
     Figure("time.high_s", "high", "measured", "s", "upper end of the median's 95 % interval", ("ladder",)),
     Figure("time.interval", "95 % interval", "measured", meaning="of the median", tables=("terminal",), of=_interval),
+    Figure("hot.median_s", "time hot", "measured", "s",
+           "median with its data in the caches, which the evaluation before has left there", ("ladder", "terminal")),
+    Figure("hot.lives_in", "fits in", "derived", meaning="the nearest cache that holds what the variant touches",
+           tables=("ladder", "terminal")),
     Figure("duration_s", "time under ncu", "measured", "s",
            "under the profiler, which flushes caches: compare launches of one report, never with a sweep",
            ("launches",)),
     Figure("median_a_s", "time A", "measured", "s", "median of the samples", ("pairs",)),
     Figure("median_b_s", "time B", "measured", "s", "median of the samples", ("pairs",)),
     Figure("ratio", "B ÷ A", "derived", "x", "ratio of the medians: over 1 where B is slower", ("pairs",)),
-    Figure("low", "low", "derived", "x", "of the ratio's 95 % interval", ("pairs",)),
-    Figure("high", "high", "derived", "x", "of the ratio's 95 % interval", ("pairs",)),
+    Figure("low", "low", "derived", "x", "of the ratio's 99 % interval", ("pairs",)),
+    Figure("high", "high", "derived", "x", "of the ratio's 99 % interval", ("pairs",)),
     Figure("speedup_over_baseline", "speed-up", "derived", "x", "the baseline's time over this one's",
            ("ladder", "terminal")),
     Figure("speedup.low", "speed-up low", "derived", "x", "of its 95 % interval"),
@@ -143,6 +164,9 @@ ENTRIES = (
            ("ladder", "terminal", "modelled", "bandwidth")),
     Figure("share_of_limit", "% of the best possible", "derived", "%",
            "the limit, the least time for any algorithm, over this time", ("ladder", "terminal", "bandwidth")),
+    Figure("hot.share_of_limit", "% of the best possible hot", "derived", "%",
+           "the limit with bytes from the caches that hold them, over the hot time", ("ladder",)),
+    Figure("over", "over 100 %", "derived", meaning="why a share is over 100 %", tables=("ladder", "bandwidth")),
     Figure("modelled_share_of_limit", "% of the best possible", "modelled", "%", "the limit over the floor",
            ("modelled",)),
     Figure("limit_s", "limit", "modelled", "s", "least time for any algorithm, at this run's ceilings"),
@@ -263,8 +287,12 @@ ENTRIES = (
     Figure("settings_b", "settings of B", text=settings_text, tables=("pairs",)),
     Figure("time.timer", "timer", "measured", meaning="two timers are never compared", tables=("ladder",)),
     Figure("timer", "timer", meaning="two timers are never compared", tables=("pairs",)),
-    Figure("time.cache", "cache", "measured", meaning="rotated inputs, cold (L2 flushed) or hot", tables=("ladder",)),
+    Figure("time.cache", "cache", "measured", meaning="cold: flushed before each; rotated: several sets in turn",
+           tables=("ladder",)),
     Figure("time.count", "samples", "measured", tables=("ladder",)),
+    Figure("disturbance", "disturbed", "measured",
+           meaning="blocks of samples during which others took cores, caches or clock", tables=("ladder",),
+           of=_disturbance),
     Figure("idea", "idea", tables=("ladder", "untimed", "modelled")),
     Figure("reason", "reason", meaning="why there is no time, or no verdict",
            tables=("ladder", "untimed", "modelled", "pairs")),

@@ -25,6 +25,7 @@ from workbench.show.pictures.style import Style, styles
 from workbench.show.report_html import Piece, Section, note, render
 from workbench.show.table_html import as_html
 from workbench.show.tables import ceiling_text
+from workbench.show.trust import doubts
 from workbench.store.record import UNTIMED
 from workbench.store.run_folder import RESTORE
 from workbench.views.best import best_settings
@@ -55,7 +56,8 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
     known = rungs(catalog)
     style = styles(known)
     launches = launches_of([run], records)
-    found = [Section("The run", [_facts(run)])]
+    doubtful = doubts(records, [run.run] if run.run is not None else [])
+    found = [Section("The run", [*(element("p", text, class_="doubt") for text in doubtful), _facts(run)])]
     if records.empty:
         return [
             *found,

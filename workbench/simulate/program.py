@@ -260,16 +260,14 @@ class Program:
 
     def _encode(self) -> tuple[Any, list[bytes]]:
         names: dict[str, int] = {}
-        code = np.zeros(len(self.instructions), dtype=INSTRUCTION)
-        code["operands"] = ABSENT
-        code["keep"] = 0xFFFFFFFF
-        for row, i in zip(code, self.instructions, strict=True):
-            row["form"] = ABSENT if i.form is None else names.setdefault(i.form, len(names))
-            row["operands"][: len(i.operands)] = i.operands
-            row["keep"][: len(i.keep)] = i.keep
-            row["flip"][: len(i.flip)] = i.flip
-            for name in _PLAIN:
-                row[name] = getattr(i, name)
+        own = self.instructions
+        code = np.zeros(len(own), dtype=INSTRUCTION)
+        code["form"] = [ABSENT if i.form is None else names.setdefault(i.form, len(names)) for i in own]
+        for name, empty in (("operands", ABSENT), ("keep", 0xFFFFFFFF), ("flip", 0)):
+            width = INSTRUCTION[name].shape[0]
+            code[name] = [(*(given := getattr(i, name)), *[empty] * (width - len(given))) for i in own]
+        for name in _PLAIN:  # a column at a time: a row at a time takes three times as long
+            code[name] = [getattr(i, name) for i in own]
         return code, [name.encode() for name in names]
 
 

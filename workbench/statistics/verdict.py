@@ -35,6 +35,8 @@ class Verdict:
     """Why it is undecided."""
     samples_needed: int | None = None
     """Where it is undecided: the samples per side, those taken included, after which it should not be."""
+    is_one_measurement: bool = False
+    """Both sides are the same samples."""
 
     @property
     def resolution(self) -> float:
@@ -58,13 +60,13 @@ def judge(
     """
     if len(samples_a) == 0 or len(samples_b) == 0:
         return Verdict("undecided", math.nan, math.nan, math.nan, noise_floor, "no samples were kept")
+    if np.array_equal(samples_a, samples_b):
+        return Verdict("same", 1.0, 1.0, 1.0, noise_floor, is_one_measurement=True)
     ratio = float(np.median(samples_b) / np.median(samples_a))
     if noise_floor is None or math.isnan(noise_floor):
         low, high = ratio_interval(samples_a, samples_b, confidence)
         reason = "no noise floor recorded (the baseline was not timed against itself): sweep again"
         return Verdict("undecided", ratio, low, high, noise_floor, reason)
-    if np.array_equal(samples_a, samples_b):
-        return Verdict("same", 1.0, 1.0, 1.0, noise_floor)
     low, high = ratio_interval(samples_a, samples_b, confidence)
     if low > 1 + noise_floor:
         return Verdict("slower", ratio, low, high, noise_floor)

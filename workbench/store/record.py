@@ -72,23 +72,77 @@ class Time(Frozen):
     timer: str
     """`cpu_wall`, `cuda_event`, `cuda_graph`, `cuda_wall`."""
     cache: str
-    """`rotated` (several input sets in turn), `cold` (L2 flushed before every sample) or `hot`."""
+    """`cold`: no evaluation found its data in a cache, which was flushed before each (on a GPU L2). `rotated`: several
+    sets in turn, which put each other out of the caches where `working_set_bytes` is known, being several times their
+    size; in records of older workbenches, which do not have it, they may have stayed. `hot`: one set over and over."""
     stopped_by: str
     """Which rule ended the sampling: `spread`, `plateau`, `time_cap`."""
     clock_hz: float | None = None
     """Median SM clock during the samples."""
+    working_set_bytes: Int64 | None = None
+    """Of the operation's tensors in one set: what any variant touches in an evaluation. On a CPU."""
+
+
+DISTURBED_SHARE = 0.1
+"""Of a record's blocks: where more than this were disturbed, its median is no sound figure. A median does not mind a
+few blocks that were."""
+
+
+class Disturbance(Frozen):
+    """What else the machine did while a record was timed. None: the system did not tell."""
+
+    blocks: Int64
+    """That its samples come from."""
+    disturbed: Int64
+    """Of those: there was no time left to repeat them."""
+    repeated: Int64
+    """Disturbed blocks beside those, whose samples were set aside and taken again."""
+    reasons: list[str] = Field(default_factory=list)
+    """What disturbed the blocks, those set aside among them; the commonest first."""
+    lost_share: float | None = None
+    """Of the time of all its blocks: waiting for a core that others had."""
+    others_cores: float | None = None
+    """Cores that others used meanwhile, on average."""
+    cpu_per_wall: float | None = None
+    """CPU time of the process over wall time: the cores that it had itself."""
+    switches_per_s: float | None = None
+    """Times per second that its threads lost their core unasked (involuntary context switches)."""
+    load_average: float | None = None
+    """The machine's highest, over a minute."""
+    throttled: list[str] = Field(default_factory=list)
+    """Why the GPU's clock was held back, the harmless power cap included."""
+    foreign_processes: Int64 | None = None
+    """Most processes of others that computed on the GPU."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether so few of its blocks were disturbed that its times mean the variant and not the machine."""
+        return self.disturbed <= DISTURBED_SHARE * self.blocks
+
+
+class HotTime(Frozen):
+    """A second figure beside a record's time: of evaluations that find in the caches what the one before has left."""
+
+    time: Time
+    samples_s: list[float] = Field(default_factory=list)
+    disturbance: Disturbance | None = None
 
 
 class Work(Frozen):
     """What a computation moves and does, as declared: totals over the whole shape. None: not known."""
 
     bytes: Int64 | None = None
+    write_allocate: Int64 | None = None
+    """Of those: lines read only because an ordinary store is about to overwrite them. Memory has to deliver them; a
+    cache that holds the lines does not."""
     flops: Int64 | None = None
     """Floating-point operations on the ordinary pipes."""
     matrix_flops: Int64 | None = None
     special: Int64 | None = None
     launches: Int64 | None = None
     serial_steps: Int64 | None = None
+    kept_bytes: Int64 | None = None
+    """Of a backward pass: bytes that the forward pass keeps for it."""
 
 
 class Counted(Frozen):
@@ -253,6 +307,10 @@ class Record(Frozen):
     error: ErrorMeasure | None = None
     time: Time | None = None
     samples_s: list[float] = Field(default_factory=list)
+    disturbance: Disturbance | None = None
+    """Of a record with a time; None in runs of older workbenches, which did not look."""
+    hot: HotTime | None = None
+    """Where what it touches fits into the caches of a CPU."""
     declared: Work = Work()
     """What the variant says that it does."""
     least: Work = Work()
@@ -270,7 +328,7 @@ class Record(Frozen):
 
     @model_validator(mode="after")
     def _times_only_when_right(self) -> Record:
-        if self.status is not Status.OK and (self.time is not None or self.samples_s):
+        if self.status is not Status.OK and (self.time is not None or self.samples_s or self.hot is not None):
             raise ValueError(f"record {self.key}: status {self.status.value} must not carry a time")
         if self.backend in UNTIMED and self.time is not None:
             raise ValueError(f"record {self.key}: a kernel that is {self.backend} is never timed")
@@ -280,6 +338,18 @@ class Record(Frozen):
     def shape(self) -> dict[str, int | str]:
         """Every axis, `dtype` and `regime`."""
         return {**self.axes, "dtype": self.dtype, "regime": self.regime}
+
+
+class CeilingsMeasured(Frozen):
+    """Ceilings as they were measured once in a run."""
+
+    when: str
+    """`start` or `end`."""
+    rates: dict[str, float]
+    under_load: list[str] = Field(default_factory=list)
+    """Names of those that were never measured without a disturbance."""
+    reasons: list[str] = Field(default_factory=list)
+    """What disturbed the machine meanwhile."""
 
 
 class Machine(Frozen):
@@ -298,10 +368,17 @@ class Machine(Frozen):
     """Of the system, the compiler, the driver and the packages."""
     ceilings: dict[str, float] = Field(default_factory=dict)
     """What it gives at most, measured in this run; measure/ceilings.py has the names and what each of them bounds."""
+    measurements: list[CeilingsMeasured] = Field(default_factory=list)
+    """Those that `ceilings` are the best of."""
+    caches: dict[str, Int64] = Field(default_factory=dict)
+    """Bytes of each level for data, `L1` first, over the cores that were used. Empty: not known, or a GPU's."""
     noise_floor: float | None = None
     """The relative spread that a variant against itself (A/A) stays within; see measure/noise.py."""
     spreads: dict[str, float] = Field(default_factory=dict)
     """The A/A spread of each case, by operation and shape."""
+    between_runs: dict[str, float] = Field(default_factory=dict)
+    """By how much the median of a variant, timed a second time at the end of the run in processes of its own, differed
+    from its first, by case: what two runs differ by where nothing else has changed."""
 
 
 class VariantFacts(Frozen):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from workbench.measure.ceilings import Measured
+
 
 class Ceilings:
     """Lives in the worker process."""
@@ -9,7 +11,7 @@ class Ceilings:
     def __init__(self, device: str) -> None:
         self._device = device
 
-    def measure(self, seconds: float) -> dict[str, float]:
+    def measure(self, seconds: float) -> Measured:
         if self._device == "cuda":
             from workbench.measure.ceilings_cuda import measure_cuda_ceilings
 

@@ -23,8 +23,9 @@ from workbench.execute.bound import Violation
 from workbench.execute.failures import WorkerCrashed
 from workbench.execute.sealed import Block as Memory
 from workbench.execute.worker import Worker
-from workbench.measure.plausible import Timed, against_the_wall, against_unseen
-from workbench.measure.station import Assignment, Block, Facts, Trial
+from workbench.measure.plausible import Timed, against_the_wall, against_unseen, most_flushing_s
+from workbench.measure.station import Assignment, Block, Facts, Trial, working_set_bytes
+from workbench.measure.surroundings import Surroundings
 from workbench.sweep.records import Subject
 
 TRIALS = 2
@@ -49,6 +50,10 @@ class Competitor:
     worker: Worker = field(init=False)
     worst: Comparison | None = None
     blocks: list[Timed] = field(default_factory=list)
+    hot_blocks: list[Timed] = field(default_factory=list)
+    surroundings: list[Surroundings] = field(default_factory=list)
+    """Of each block."""
+    hot_surroundings: list[Surroundings] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._layout = answer_layout(self.case.operation, self.case.shape)
@@ -131,19 +136,37 @@ class Competitor:
     # --------------------------------------------------------------------------------------------------- times
 
     def samples(self, seconds: float) -> list[float]:
-        """A block of samples, as a Contender wants it."""
+        """A block of samples, as a Series wants it."""
         start = time.perf_counter()
         block = self._block(seconds)
         waited_s = time.perf_counter() - start
-        self.blocks.append(Timed(seconds, waited_s, tuple(block.samples_s), block.repeats))
+        evaluations = len(block.samples_s) * block.repeats
+        flushing_s = min(block.flushing_s, most_flushing_s(self.working_set_bytes, evaluations))
+        self.blocks.append(Timed(seconds, waited_s, tuple(block.samples_s), block.repeats, flushing_s))
+        self.surroundings.append(block.surroundings)
         return block.samples_s
+
+    def hot_samples(self, seconds: float) -> list[float]:
+        """The same of evaluations that find their data in the caches."""
+        start = time.perf_counter()
+        block = self._asked("hot_samples", seconds)
+        self.hot_blocks.append(Timed(seconds, time.perf_counter() - start, tuple(block.samples_s), block.repeats))
+        self.hot_surroundings.append(block.surroundings)
+        return block.samples_s
+
+    @property
+    def working_set_bytes(self) -> int:
+        return working_set_bytes(self.case.operation, self.case.shape)
 
     def implausible(self, median_s: float, least_s: float | None) -> str | None:
         """Why the median of its samples cannot be its time; None where nothing speaks against it. Raises one of
         FAILURES: it evaluates the variant on inputs that it has never seen."""
         if least_s is not None and median_s < least_s:
             return f"{median_s:.3g} s an evaluation; no machine moves its bytes in less than {least_s:.3g} s"
-        return against_the_wall(self.blocks, self.device) or self._against_unseen(median_s)
+        # Each kind for itself: honest ones of one kind would speak for the other.
+        kinds = (self.blocks, self.hot_blocks)
+        found = next(filter(None, (against_the_wall(blocks, self.device) for blocks in kinds)), None)
+        return found or self._against_unseen(median_s)
 
     def _against_unseen(self, median_s: float) -> str | None:
         large = sum(t.nbytes for t in self.case.operation.tensors(self.case.shape)) > LARGE
@@ -160,7 +183,10 @@ class Competitor:
             self._memory.clear()
 
     def _block(self, seconds: float, trial: Trial | None = None) -> Block:
-        block: Block = self.worker.call("samples", seconds, trial, timeout_s=self.timeout_s, returns=Block)
+        return self._asked("samples", seconds, trial)
+
+    def _asked(self, *call: Any) -> Block:
+        block: Block = self.worker.call(*call, timeout_s=self.timeout_s, returns=Block)
         if not block.samples_s or not all(math.isfinite(s) and s > 0 for s in block.samples_s) or block.repeats < 1:
             raise WorkerCrashed("sent samples that are no times")
         return block

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -18,12 +17,13 @@ from workbench.declare import Device, Setting
 from workbench.execute.failures import FAILURES
 from workbench.execute.side_by_side import side_by_side
 from workbench.execute.worker import Worker
-from workbench.measure.interleave import Contender, interleave
+from workbench.measure.interleave import Series, interleave
 from workbench.measure.plausible import least_seconds
-from workbench.measure.station import Assignment, Facts
-from workbench.statistics.intervals import median_interval
-from workbench.store.record import Record, Time
+from workbench.measure.station import Assignment
+from workbench.store.record import Record
 from workbench.sweep.competitor import Competitor
+from workbench.sweep.disturbance import disturbance_of
+from workbench.sweep.hot import hot_of, time_hot, time_of
 from workbench.sweep.presets import Effort
 from workbench.sweep.records import Subject
 from workbench.sweep.watch import Watch
@@ -31,8 +31,8 @@ from workbench.sweep.watch import Watch
 AGAINST_ITSELF_S = 0.1
 """The A/A comparison runs the baseline twice; where one evaluation takes longer than this, the fastest variant
 stands in for it, so that the noise floor does not cost more than the measurement."""
-MIRROR = "A/A"
-"""Name of the second contender of an A/A comparison, which has no record."""
+TWIN = "A/A"
+"""Name of the second series of an A/A comparison, which has no record."""
 
 
 @dataclass
@@ -41,8 +41,12 @@ class Entry:
 
     competitor: Competitor
     settings: dict[str, Setting]
-    contender: Contender
+    series: Series
     evaluation_s: float
+    blocks: int = 0
+    disturbed: int = 0
+    """Of a sweep that was cut off: blocks whose samples count, and those of them that were disturbed."""
+    hot: Series | None = None
 
 
 @dataclass
@@ -64,7 +68,7 @@ class Contest:
     journal: Callable[[dict[str, Any]], None]
     """Told of every block of samples."""
     earlier: dict[str, dict[str, Any]]
-    """What the journal of an interrupted run knows: key → settings, samples_s, spent_s."""
+    """What the journal of an interrupted run knows: key → settings, samples_s, spent_s, blocks, disturbed."""
     ceilings: Mapping[str, float]
     """Those of the run."""
     _chosen: dict[str, dict[str, Setting]] = field(default_factory=dict)
@@ -85,13 +89,19 @@ class Contest:
                     entries.append(outcome)
             if not entries:
                 return records, None
-            opponent = self._opponent(entries)
-            if opponent.competitor.subject is not likely:
-                competitors.append(self._competitor(opponent.competitor.subject, stack))
-            mirror = self._mirror(competitors[-1], opponent)
-            contenders = [e.contender for e in entries] + ([mirror] if mirror else [])
-            interleave(contenders, self.effort.rule, self.effort.block_s, self.seed, self._on_block)
-            return records + self._leave(entries), _spread(opponent.contender, mirror)
+            reference = self._reference(entries)
+            if reference.competitor.subject is not likely:
+                competitors.append(self._competitor(reference.competitor.subject, stack))
+            twin = self._twin(competitors[-1], reference)
+            all_series = [e.series for e in entries] + ([twin] if twin else [])
+            interleave(all_series, self.effort.rule, self.effort.block_s, self.seed, self._on_block, _disturbed)
+            through = [entry for entry in entries if entry.series.failure is None]
+            for entry, hot in zip(
+                through, time_hot([e.competitor for e in through], self.effort, self.seed), strict=True
+            ):
+                entry.hot = hot
+                entry.series.failure = hot.failure if hot is not None else None
+            return records + self._leave(entries), _spread(reference.series, twin)
 
     def _check(self, competitors: list[Competitor]) -> tuple[list[Competitor], list[Record]]:
         """Every variant with its default settings, on the first timed draw and on each further one, several at once.
@@ -131,6 +141,7 @@ class Contest:
         subject = competitor.subject
         self.watch.step(f"{subject.variant.key} at {subject.shape}", 0.5)
         settings = subject.variant.default_settings()
+        blocks = disturbed = 0
         try:
             known = self.earlier.get(subject.key)
             if known is not None:
@@ -138,15 +149,16 @@ class Contest:
                 competitor.prepare(settings)
                 evaluation_s = competitor.warm_up(self.effort.warm_s)
                 samples, spent = list(known["samples_s"]), float(known["spent_s"])
+                blocks, disturbed = int(known["blocks"]), int(known["disturbed"])
             else:
                 settings, evaluation_s = self._best_settings(competitor)
                 samples, spent = [], 0.0
         except FAILURES as failure:
             competitor.close()
             return subject.failed(failure, settings)
-        contender = Contender(subject.key, competitor, samples, spent)
+        series = Series(subject.key, competitor, samples, spent)
         self._chosen[subject.key] = settings
-        return Entry(competitor, settings, contender, evaluation_s)
+        return Entry(competitor, settings, series, evaluation_s, blocks, disturbed)
 
     def _best_settings(self, competitor: Competitor) -> tuple[dict[str, Setting], float]:
         """Tries each tunable's values in turn, keeping the best so far; those with a wrong answer are passed over.
@@ -176,8 +188,8 @@ class Contest:
         for entry in entries:
             self.watch.step(f"{entry.competitor.subject.variant.key} done", 0.5)
             try:
-                if entry.contender.failure is not None:
-                    raise entry.contender.failure
+                if entry.series.failure is not None:
+                    raise entry.series.failure
                 records.append(self._timed(entry))
             except FAILURES as failure:
                 records.append(entry.competitor.subject.failed(failure, entry.settings))
@@ -186,37 +198,44 @@ class Contest:
     def _timed(self, entry: Entry) -> Record:
         """A record with a time where every answer was right and nothing speaks against the time. Raises one of
         FAILURES."""
-        competitor, contender = entry.competitor, entry.contender
+        competitor, series = entry.competitor, entry.series
         subject = competitor.subject
         facts = competitor.facts()
         competitor.verify()
         assert competitor.worst is not None
         if competitor.worst.right:
             least_s = least_seconds(subject.operation, subject.shape, self.device, self.ceilings)
-            reason = competitor.implausible(statistics.median(contender.samples_s), least_s)
+            reason = competitor.implausible(statistics.median(series.samples_s), least_s)
             if reason is not None:
                 return subject.implausible(competitor.worst, reason, entry.settings)
-        time = _time(contender.samples_s, contender.stopped_by or "time_cap", facts)
-        return subject.judged(competitor.worst, entry.settings, time=time, samples_s=contender.samples_s)
+        time = time_of(series.samples_s, series.stopped_by or "time_cap", facts)
+        return subject.judged(
+            competitor.worst,
+            entry.settings,
+            time=time,
+            samples_s=series.samples_s,
+            disturbance=disturbance_of(competitor.surroundings, series.kept, entry.blocks, entry.disturbed),
+            hot=hot_of(entry.hot, facts),
+        )
 
-    def _opponent(self, entries: list[Entry]) -> Entry:
+    def _reference(self, entries: list[Entry]) -> Entry:
         """Who runs against itself: the baseline, or the fastest where the baseline takes too long."""
         named = [e for e in entries if e.competitor.subject.variant.name == e.competitor.subject.operation.baseline]
         if named and named[0].evaluation_s <= AGAINST_ITSELF_S:
             chosen = named[0]
         else:
             chosen = min(entries, key=lambda e: e.evaluation_s)
-        chosen.contender.opponent = True
+        chosen.series.reference = True
         return chosen
 
-    def _mirror(self, competitor: Competitor, opponent: Entry) -> Contender | None:
-        """The opponent's double. What it computes is in no record, and has been compared already."""
+    def _twin(self, competitor: Competitor, reference: Entry) -> Series | None:
+        """The reference's double. What it computes is in no record, and has been compared already."""
         try:
-            competitor.bind(opponent.settings)
+            competitor.bind(reference.settings)
             competitor.warm_up(self.effort.warm_s)
         except FAILURES:
             return None
-        return Contender(MIRROR, competitor, opponent=True)
+        return Series(TWIN, competitor, reference=True)
 
     def _competitor(self, subject: Subject, stack: contextlib.ExitStack) -> Competitor:
         assignment = Assignment(
@@ -231,10 +250,23 @@ class Contest:
         competitor = Competitor(subject, self.case, self.swapped, len(self.timed), self.device, self.timeout_s)
         return stack.enter_context(competitor.opened(assignment))
 
-    def _on_block(self, contender: Contender, block: list[float], spent_s: float) -> None:
-        if contender.name != MIRROR:
-            settings = self._chosen[contender.name]
-            self.journal({"key": contender.name, "settings": settings, "samples_s": block, "spent_s": spent_s})
+    def _on_block(self, series: Series, block: list[float], spent_s: float) -> None:
+        if series.name != TWIN:
+            self.journal(
+                {
+                    "key": series.name,
+                    "settings": self._chosen[series.name],
+                    "samples_s": block,
+                    "spent_s": spent_s,
+                    "disturbed": _disturbed(series),
+                }
+            )
+
+
+def _disturbed(series: Series) -> bool:
+    """Whether its last block was."""
+    assert isinstance(series.sampler, Competitor)
+    return bool(series.sampler.surroundings[-1].disturbances())
 
 
 def _release(competitors: list[Competitor]) -> None:
@@ -243,22 +275,9 @@ def _release(competitors: list[Competitor]) -> None:
         competitor.worker.release()
 
 
-def _time(samples: list[float], stopped_by: str, facts: Facts) -> Time:
-    low, high = median_interval(samples)
-    return Time(
-        median_s=statistics.median(samples),
-        low_s=low,
-        high_s=high,
-        minimum_s=min(samples),
-        count=len(samples),
-        stopped_by=stopped_by,
-        **dataclasses.asdict(facts),
-    )
-
-
-def _spread(one: Contender, mirror: Contender | None) -> float | None:
+def _spread(one: Series, twin: Series | None) -> float | None:
     """The A/A spread: how far the medians of a variant and of itself lie apart, relative. What more samples would
     narrow is in each figure's own interval; this is what they would not."""
-    if mirror is None or mirror.failure or one.failure or min(len(one.samples_s), len(mirror.samples_s)) < 2:
+    if twin is None or twin.failure or one.failure or min(len(one.samples_s), len(twin.samples_s)) < 2:
         return None
-    return abs(statistics.median(mirror.samples_s) / statistics.median(one.samples_s) - 1.0)
+    return abs(statistics.median(twin.samples_s) / statistics.median(one.samples_s) - 1.0)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.execute.here import cpu_name, device_name, gpu_arch
+from workbench.measure.caches import cache_bytes
 from workbench.store.record import Machine
 
 PACKAGES = ("torch", "cuda-core", "cuda-bindings", "nvidia-cuda-nvrtc", "numpy", "nvtx", "scan-workbench")
@@ -31,6 +32,7 @@ def machine_of(backend: str) -> Machine:
         backend=backend,
         arch=(gpu_arch() or "") if backend == "cuda" else platform.machine(),
         versions=_versions(backend),
+        caches=cache_bytes() if backend == "cpu" else {},
     )
 
 

@@ -7,7 +7,8 @@ import datetime
 import importlib.util
 import re
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from workbench.execute.here import default_devices, device_name, gpu_arch, gpu_n
 from workbench.execute.server_of_workers import start_server
 from workbench.execute.worker import Worker
 from workbench.foreign import reading
-from workbench.measure.noise import noise_floor
+from workbench.measure.ceilings import Measured, together
+from workbench.measure.noise import between, noise_floor
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
-from workbench.store.record import BuildFact, Machine, Record, Run, Status
+from workbench.store.record import BuildFact, CeilingsMeasured, Machine, Record, Run, Status
 from workbench.store.run_folder import RUN, RunFolder, check_name, create_run
 from workbench.sweep.building import Built, build_all, units_for
 from workbench.sweep.catalogue import slice_of, sources_in
@@ -33,6 +35,7 @@ from workbench.sweep.checking import CheckJob, has_kernels, run_checks
 from workbench.sweep.environment import environment, machine_of
 from workbench.sweep.memory import require_fit
 from workbench.sweep.records import Subject
+from workbench.sweep.repeated import MOST_REPEATED, REPEATED_SHARE, as_known, repeatable
 from workbench.sweep.selection import Case, Selection, cases_of, dtypes_of, small_shape
 from workbench.sweep.simulating import Counted, CountJob, count_all, job_for, with_counts
 from workbench.sweep.timing import CaseTimer
@@ -87,7 +90,7 @@ def continue_run(folder: RunFolder, watch: Watch) -> Catalog | None:
 
 
 class _Sweep:
-    """The stages in their order: build, ceilings, counting, simulation, timing, finish."""
+    """The stages in their order: build, ceilings, counting, simulation, timing, ceilings again, finish."""
 
     def __init__(self, folder: RunFolder, watch: Watch) -> None:
         self.folder = folder
@@ -111,7 +114,10 @@ class _Sweep:
         self._measure_ceilings()
         self._count(built)
         self._simulate(built)
+        begin = time.monotonic()
         self._time(built)
+        self._repeat_baselines(built, time.monotonic() - begin)
+        self._measure_ceilings("end")
         if importlib.util.find_spec("pyarrow") is None:
             name, finish = self.folder.path.name, self.folder.command("finish")
             self.watch.note(f"{name} is complete, as JSON lines; where pyarrow is, finish it: {finish}")
@@ -135,11 +141,12 @@ class _Sweep:
         simulates = any(self._is_simulated(variant) for variant, _ in self._small_shapes())
         return build_all(wanted, self.watch, simulates)
 
-    def _measure_ceilings(self) -> None:
-        """Of every device that the run times: each is held against its own."""
-        lacking = [device for device in self.devices if not self._machine(device).ceilings]
+    def _measure_ceilings(self, when: str = "start") -> None:
+        """Of every device that the run times: each is held against its own. Once at the start and once at the end,
+        where a run that was cut off goes on with what it lacks."""
+        lacking = [device for device in self.devices if not self._has_measured(device, when)]
         if lacking:
-            self.watch.stage("ceilings", len(lacking))
+            self.watch.stage("ceilings" if when == "start" else "ceilings again", len(lacking))
         for device in lacking:
             worker = Worker("workbench.sweep.ceilings:Ceilings", device)
             try:
@@ -147,9 +154,9 @@ class _Sweep:
                     "measure",
                     self.selection.effort().ceilings_s,
                     timeout_s=max(120.0, self.selection.timeout_s),
-                    returns=dict[str, float],
+                    returns=Measured,
                 )
-                self.folder.update_machine(self._machine(device).model_copy(update={"ceilings": found}))
+                self._found_ceilings(device, when, found)
             except FAILURES as failure:
                 self.watch.note(
                     f"ceilings of {device} could not be measured ({failure}); shares and floors will be missing"
@@ -157,6 +164,24 @@ class _Sweep:
             finally:
                 worker.close()
             self.watch.step(f"ceilings of {device}")
+
+    def _has_measured(self, device: str, when: str) -> bool:
+        machine = self._machine(device)
+        if when == "start":
+            return bool(machine.ceilings)
+        # A second time makes sense beside a first, and where this run has timed something with it.
+        return not machine.ceilings or any(one.when == when for one in machine.measurements)
+
+    def _found_ceilings(self, device: str, when: str, found: Measured) -> None:
+        machine = self._machine(device)
+        once = CeilingsMeasured(
+            when=when, rates=found.rates, under_load=list(found.under_load), reasons=list(found.reasons)
+        )
+        changed = {
+            "ceilings": together(machine.ceilings, found.rates),
+            "measurements": [*machine.measurements, once],
+        }
+        self.folder.update_machine(machine.model_copy(update=changed))
 
     def _count(self, built: Built) -> None:
         """Counts what the machine code of CUDA variants does, for the records that their checks will give."""
@@ -222,21 +247,34 @@ class _Sweep:
         for case, device in pairs:
             self._time_case(case, _device(device), built, earlier)
 
+    def _repeat_baselines(self, built: Built, seconds: float) -> None:
+        """Times what runs against itself a second time, in processes of their own and at another time: as far apart as
+        that may two runs lie where nothing has changed. As many cases as a share of `seconds` allows, spread over
+        all of them; a case that was disturbed either time says nothing."""
+        pairs = [(case, _device(device)) for device in self.devices for case in self.cases]
+        known = [(*pair, record) for pair in pairs if (record := self._to_repeat(*pair)) is not None]
+        chosen = known[:: max(1, len(known) // MOST_REPEATED)][:MOST_REPEATED]
+        end = time.monotonic() + REPEATED_SHARE * seconds
+        if chosen:
+            self.watch.stage("again", len(chosen))
+        for place, (case, device, record) in enumerate(chosen):
+            if place and time.monotonic() > end:
+                break
+            again = self._timer(case, device, built, as_known(record), lambda entry: None)
+            again.only = record.variant
+            found, _ = again.run(set())
+            spread = between(record, found[0])
+            if spread is not None:
+                machine = self._machine(device)
+                spreads = {**machine.between_runs, f"{case.operation.key} {case.shape}": spread}
+                self.folder.update_machine(machine.model_copy(update={"between_runs": spreads}))
+
+    def _to_repeat(self, case: Case, device: Device) -> Record | None:
+        known = self._machine(device).between_runs
+        return None if f"{case.operation.key} {case.shape}" in known else repeatable(case, device, self.done)
+
     def _time_case(self, case: Case, device: Device, built: Built, earlier: dict[str, dict[str, Any]]) -> None:
-        timer = CaseTimer(
-            case=case,
-            device=device,
-            kernels=self.kernels,
-            effort=self.selection.effort(),
-            timeout_s=self.selection.timeout_s,
-            seed=self.selection.seed,
-            watch=self.watch,
-            journal=self.folder.journal,
-            earlier=earlier,
-            facts={v.name: self._facts(built, v, case.shape) for v in self._runnable(case)},
-            ceilings=self._machine(device).ceilings,
-        )
-        records, spread = timer.run(set(self.done))
+        records, spread = self._timer(case, device, built, earlier, self.folder.journal).run(set(self.done))
         for record in records:
             self._append(record)
         if spread is not None:
@@ -244,6 +282,28 @@ class _Sweep:
             spreads = {**machine.spreads, f"{case.operation.key} {case.shape}": spread}
             found = {"spreads": spreads, "noise_floor": noise_floor(spreads.values())}
             self.folder.update_machine(machine.model_copy(update=found))
+
+    def _timer(
+        self,
+        case: Case,
+        device: Device,
+        built: Built,
+        earlier: dict[str, dict[str, Any]],
+        journal: Callable[[dict[str, Any]], None],
+    ) -> CaseTimer:
+        return CaseTimer(
+            case=case,
+            device=device,
+            kernels=self.kernels,
+            effort=self.selection.effort(),
+            timeout_s=self.selection.timeout_s,
+            seed=self.selection.seed,
+            watch=self.watch,
+            journal=journal,
+            earlier=earlier,
+            facts={v.name: self._facts(built, v, case.shape) for v in self._runnable(case)},
+            ceilings=self._machine(device).ceilings,
+        )
 
     # ---------------------------------------------------------------------------------------------------- parts
 
@@ -289,9 +349,12 @@ class _Sweep:
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 key, settings = str(entry["key"]), dict(entry["settings"])
                 samples, spent = [float(s) for s in entry["samples_s"]], float(entry["spent_s"])
-                known = found.setdefault(key, {"settings": settings, "samples_s": [], "spent_s": 0.0})
+                fresh = {"settings": settings, "samples_s": [], "spent_s": 0.0, "blocks": 0, "disturbed": 0}
+                known = found.setdefault(key, fresh)
                 known["samples_s"] += samples
                 known["spent_s"] += spent
+                known["blocks"] += 1
+                known["disturbed"] += bool(entry.get("disturbed"))
         return found
 
     def _simulated(self, record: Record) -> None:

@@ -42,6 +42,8 @@ class CaseTimer:
     """Build facts by variant name."""
     ceilings: Mapping[str, float]
     """Those of the run."""
+    only: str | None = None
+    """The one variant that is timed; None: all of the case."""
 
     def run(self, skip: set[str]) -> tuple[list[Record], float | None]:
         """Records of every variant whose key is not in `skip`, and the A/A spread (None where nothing was timed).
@@ -53,7 +55,8 @@ class CaseTimer:
         subjects: list[Subject] = []
         for variant in self.case.variants:
             subject = Subject(variant, operation, shape, self.device, tuple(self.facts.get(variant.name, ())))
-            if self.device not in variant.devices or subject.key in skip:
+            left_out = self.only is not None and variant.name != self.only
+            if self.device not in variant.devices or subject.key in skip or left_out:
                 continue
             reason = why_unsupported(variant, shape)
             broken = subject.broken() if reason is None else None
@@ -92,7 +95,7 @@ class CaseTimer:
                 earlier=self.earlier,
                 ceilings=self.ceilings,
             )
-            # One place of each group is the mirror's: the variant that runs against itself. In a CPU's memory lies also
+            # One place of each group is the twin's: the variant that runs against itself. In a CPU's memory lies also
             # what each hands over.
             held = len(timed) + (1 if self.device == "cpu" else 0)
             size = group_size(variants, operation, shape, held, free) - 1

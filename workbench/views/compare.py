@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import pandas as pd
 
-from workbench.statistics.verdict import Verdict, Word, judge
+from workbench.statistics.verdict import Verdict, Word
 from workbench.views.best import best_settings
+from workbench.views.verdicts import between_runs, noise_between, verdict_on
 
 SAME_PROBLEM = ("operation", "pass", "shape", "backend")
 TIMER = ("time.timer", "time.cache")
+
+
+EXIT_STATUS = {
+    0: "nothing is slower",
+    1: "something is slower, beyond doubt and by more than --fail-over lets pass",
+    2: "it cannot be excluded that something is slower: undecided, disturbed, or nothing to compare",
+}
+"""What the exit status of a comparison means."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class Pair:
     low: float
     high: float
     verdict: Word
+    disturbed: str
+    """Which sides' times were taken on a disturbed machine: `A`, `B`, `A and B`; empty where neither was."""
     noise_floor: float | None
     reason: str
 
@@ -59,6 +69,8 @@ class Comparison:
 
     def undecided(self, pair: Pair) -> bool:
         """It cannot be said that the pair is within what is let pass: undecided, and its interval reaches beyond."""
+        if pair.disturbed and pair.verdict == "undecided":
+            return True
         if pair.verdict != "undecided":
             return self.fail_over is not None and pair.low <= 1 + self.fail_over < pair.high
         margin = max(pair.noise_floor or 0.0, self.fail_over or 0.0)
@@ -66,14 +78,15 @@ class Comparison:
 
     @property
     def exit_status(self) -> int:
-        """0 none slower, 1 some slower, 2 undecided or nothing comparable."""
+        """See EXIT_STATUS."""
         if any(self.fails(pair) for pair in self.pairs):
             return 1
         return 2 if not self.pairs or any(self.undecided(pair) for pair in self.pairs) else 0
 
     def frame(self) -> pd.DataFrame:
         rows = [{f.name.rstrip("_"): getattr(pair, f.name) for f in fields(Pair)} for pair in self.pairs]
-        return pd.DataFrame(rows, columns=[f.name.rstrip("_") for f in fields(Pair)])
+        found = pd.DataFrame(rows, columns=[f.name.rstrip("_") for f in fields(Pair)])
+        return found.assign(disturbed=found["disturbed"].where(found["disturbed"] != ""))
 
 
 def compare(
@@ -88,14 +101,15 @@ def compare(
     """Pairs the records of two frames (with samples and a column `run`) by operation, pass, shape and backend, and
     by variant too where `same_variant`; the fastest setting of each stands for it.
 
-    A pair is held against the larger of its machines' noise floors. Records on different devices, or timed by
+    A pair is held against the larger of its sides' A/A spreads, and of two runs also against what a repeated baseline
+    differed by (views/verdicts.py). Records on different devices, or timed by
     different timers, are not compared unless asked for.
     """
     keys = [*SAME_PROBLEM, *(["variant"] if same_variant else [])]
     left = best_settings(a, (*SAME_PROBLEM, "device"))
     right = best_settings(b, (*SAME_PROBLEM, "device"))
     joined = left.merge(right, on=keys, suffixes=("_a", "_b")) if len(left) and len(right) else pd.DataFrame()
-    pairs, refused = [], dict.fromkeys(("devices", "timers"), 0)
+    pairs, refused = [], dict.fromkeys(("devices", "timers", "spreads"), 0)
     for row in _dicts(joined):
         if row["device_a"] != row["device_b"] and not across_devices:
             refused["devices"] += 1
@@ -103,7 +117,14 @@ def compare(
             refused["timers"] += 1
         elif row["status_a"] == "ok" and _timed(row, "a"):
             pairs.append(_pair(row, same_variant))
+            refused["spreads"] += _lacks_spread(row, pairs[-1])
     return Comparison(tuple(pairs), _notes(left, right, joined, refused), fail_over)
+
+
+def _lacks_spread(row: dict[str, Any], pair: Pair) -> bool:
+    """Whether two times were judged that come from two runs, without knowing what two runs differ by."""
+    judged = pair.median_b_s is not None and pair.low != pair.high
+    return judged and pair.run_a != pair.run_b and not between_runs(_side(row, "a"), _side(row, "b"))
 
 
 def _dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -119,12 +140,13 @@ def _timers_differ(row: dict[str, Any]) -> bool:
 
 
 def _pair(row: dict[str, Any], same_variant: bool) -> Pair:
+    disturbed = ""
     if _timed(row, "b"):
-        verdict = judge(_samples(row["samples_s_a"]), _samples(row["samples_s_b"]), _noise(row))
+        verdict, disturbed = verdict_on(_side(row, "b"), _side(row, "a"))
     else:  # it had a time and has none any more: that is for a person to see
         nan = float("nan")
         reason = f"B has no time: {row['status_b']}" + (f" ({row['reason_b']})" if row["reason_b"] else "")
-        verdict = Verdict("undecided", nan, nan, nan, _noise(row), reason)
+        verdict = Verdict("undecided", nan, nan, nan, noise_between(_side(row, "a"), _side(row, "b")), reason)
     return Pair(
         operation=row["operation"],
         variant_a=row["variant"] if same_variant else row["variant_a"],
@@ -139,6 +161,7 @@ def _pair(row: dict[str, Any], same_variant: bool) -> Pair:
         low=verdict.low,
         high=verdict.high,
         verdict=verdict.word,
+        disturbed=disturbed,
         noise_floor=verdict.noise_floor,
         reason=verdict.reason,
         **{
@@ -147,13 +170,12 @@ def _pair(row: dict[str, Any], same_variant: bool) -> Pair:
     )
 
 
-def _samples(values: Any) -> Sequence[float]:
-    return [] if values is None or isinstance(values, float) else values
+JUDGED_BY = ("run", "samples_s", "noise_floor", "between_runs", "disturbed", "disturbance.reasons")
 
 
-def _noise(row: dict[str, Any]) -> float | None:
-    known = [row["noise_floor_a"], row["noise_floor_b"]]
-    return None if any(pd.isna(value) for value in known) else max(known)
+def _side(row: dict[str, Any], which: str) -> dict[str, Any]:
+    """What one side of a pair is judged by."""
+    return {name: row.get(f"{name}_{which}") for name in JUDGED_BY}
 
 
 def _notes(left: pd.DataFrame, right: pd.DataFrame, joined: pd.DataFrame, refused: dict[str, int]) -> tuple[str, ...]:
@@ -172,4 +194,9 @@ def _notes(left: pd.DataFrame, right: pd.DataFrame, joined: pd.DataFrame, refuse
         notes.append(f"{refused['devices']} pairs on different devices were not compared; --across-devices does")
     if refused["timers"]:
         notes.append(f"{refused['timers']} pairs with different timers were not compared; --across-timers does")
+    if refused["spreads"]:
+        notes.append(
+            f"{refused['spreads']} pairs come from two runs of which neither timed a baseline twice: the noise (A/A) "
+            "is that within a run, and runs can differ by more; sweep one of them again"
+        )
     return tuple(notes)

@@ -3,7 +3,8 @@
 key, operation, variant, sources, pass, machine, backend, status, reason, samples_s     as in the record
 factors, settings, shape, build, simulated                JSON texts; the shape with every axis, dtype and regime
 shape.AXIS, shape.dtype, shape.regime                     sizes by axis, of all the axes that occur
-error.*, time.*, declared.*, least.*, bounds.*            members by their names
+hot.*                                                     of the hot time; its samples stay where they are
+error.*, time.*, declared.*, least.*, bounds.*, disturbance.*      members by their names, lists as texts
 bytes.declared, bytes.least, bytes.counted, flops, special, launches.declared, launches.counted
                                                           the figures most asked for; flops are of every kind
 """
@@ -18,8 +19,8 @@ import pandas as pd
 from pydantic import BaseModel
 
 from workbench.model.figures import FIGURES, SPEEDUPS, with_figures
-from workbench.store.record import Bounds, ErrorMeasure, Record, Run, Time, Work
-from workbench.store.table import columns_of, table_of
+from workbench.store.record import Bounds, Disturbance, ErrorMeasure, Record, Run, Time, Work
+from workbench.store.table import table_of
 
 Cursor: TypeAlias = duckdb.DuckDBPyConnection
 
@@ -30,7 +31,10 @@ STRUCTS: dict[str, type[BaseModel]] = {
     "declared": Work,
     "least": Work,
     "bounds": Bounds,
+    "disturbance": Disturbance,
 }
+HOT = ("median_s", "low_s", "high_s", "minimum_s", "count", "working_set_bytes")
+LISTS = ("disturbance.reasons", "disturbance.throttled")
 ASKED_FOR = {
     "bytes.declared": "declared.bytes",
     "bytes.least": "least.bytes",
@@ -57,13 +61,13 @@ EXPRESSIONS: dict[str, str] = {
     "shape.dtype": "dtype",
     "shape.regime": "regime",
     **{f"{outer}.{inner}": f'"{outer}"."{inner}"' for outer, model in STRUCTS.items() for inner in model.model_fields},
+    **{name: "array_to_string({}.{}, '; ')".format(*name.split(".")) for name in LISTS},
+    **{f"hot.{name}": f"hot.time.{name}" for name in HOT},
     **ASKED_FOR,
     "build": "to_json(build)::VARCHAR",
     "simulated": "to_json(simulated)::VARCHAR",
 }
 """Flat column → what it is of the nested ones. Axes come from the data."""
-NESTED = tuple(name for name, _ in columns_of(Record))
-"""Columns of the nested table."""
 
 
 def columns() -> tuple[str, ...]:
@@ -72,15 +76,11 @@ def columns() -> tuple[str, ...]:
 
 
 def flatten(cursor: Cursor, source: str) -> None:
-    """Makes the view `records` of flat rows over `source`: SQL that gives nested ones, with a column `run`. Columns
-    that a table was written without, by a workbench that had none of them, are empty."""
-    cursor.execute(f"CREATE OR REPLACE TEMP VIEW given AS {source}")
-    given = {str(row[0]) for row in cursor.execute("DESCRIBE given").fetchall()}
-    if lacking := [name for name in NESTED if name not in given]:
-        cursor.register("no_rows", table_of([]))
-        empty = ", ".join(_name(name) for name in lacking)
-        source = f"SELECT * FROM given UNION ALL BY NAME SELECT {empty} FROM no_rows"
-    cursor.execute(f"CREATE OR REPLACE TEMP VIEW nested AS {source}")
+    """Makes the view `records` of flat rows over `source`: SQL that gives nested ones, with a column `run`."""
+    # A run that was written before a field came has no such column, or no such member: its own are missing then.
+    cursor.register("no_record", table_of([]))
+    every = "SELECT NULL::VARCHAR AS run, * FROM no_record"
+    cursor.execute(f"CREATE OR REPLACE TEMP VIEW nested AS {every} UNION ALL BY NAME {source}")
     axes = cursor.execute(
         "SELECT axis FROM (SELECT unnest(map_keys(axes)) AS axis, generate_subscripts(map_keys(axes), 1) AS place "
         "FROM nested) GROUP BY axis ORDER BY min(place), axis"

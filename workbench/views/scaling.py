@@ -10,6 +10,7 @@ import pandas as pd
 
 from workbench.views.best import best_settings
 from workbench.views.shapes import axes_of, sizes_of, sizes_text
+from workbench.views.verdicts import verdict_on
 
 CURVE = ("operation", "variant", "pass", "device", "backend", "shape.dtype")
 
@@ -116,8 +117,8 @@ def two_axes(records: pd.DataFrame) -> tuple[str | None, str | None]:
 
 
 def fastest_map(records: pd.DataFrame, across: str, down: str | None) -> pd.DataFrame:
-    """The fastest variant at each (across, down), or "tie" where the next one's 95 % interval overlaps its own; a map
-    of one row where `down` is None.
+    """The fastest variant at each (across, down), or "tie" where another is not slower beyond doubt, by the rule that
+    comparisons go by; a map of one row where `down` is None. `records` with their samples.
 
     Columns: across, down (1 where it is None), winner (or tie), tied (all within the tie), seconds, others (the sizes
     of the other axes). Of one operation, dtype, pass and device; where other axes vary within a cell, their largest
@@ -134,9 +135,9 @@ def fastest_map(records: pd.DataFrame, across: str, down: str | None) -> pd.Data
             timed = timed[timed[name].isna() | (timed[name] == timed[name].max())]
     rows = []
     for _, cell in timed.groupby(chosen):
-        ordered = cell.sort_values("time.median_s")
-        best = ordered.iloc[0]
-        tied = list(dict.fromkeys(ordered.loc[ordered["time.low_s"] <= best["time.high_s"], "variant"]))
+        best, *rest = (dict(row) for _, row in cell.sort_values("time.median_s").iterrows())
+        not_slower = [row["variant"] for row in rest if verdict_on(row, best)[0].word != "slower"]
+        tied = list(dict.fromkeys([best["variant"], *not_slower]))
         winner = best["variant"] if len(tied) == 1 else TIE
         x, y = int(best[chosen[0]]), int(best[chosen[1]]) if down is not None else 1
         others = " ".join(f"{a}={n}" for a, n in sizes_of(best["shape"]).items() if a not in (across, down))

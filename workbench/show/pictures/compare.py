@@ -1,4 +1,4 @@
-"""A comparison as a picture: each ratio with its interval against the band of the noise floor."""
+"""A comparison as a picture: each ratio with its interval against the noise of its own case."""
 
 from __future__ import annotations
 
@@ -40,12 +40,15 @@ def ratios(pairs: pd.DataFrame) -> go.Figure:
                                                        "reason"]].itertuples(index=False)],
             hovertemplate="<b>%{y}</b><br>%{text}<extra></extra>",
         )  # fmt: skip
-    noise = shown["noise_floor"].max()
-    if pd.notna(noise):
-        picture.add_vrect(x0=1 / (1 + noise), x1=1 + noise, fillcolor=MUTED, opacity=0.25, line_width=0)
+    known = shown["noise_floor"].notna()
+    if known.any():
+        noise = shown.loc[known, "noise_floor"]
         picture.add_scatter(
-            x=[None], y=[None], mode="markers", name=f"noise (A/A) ±{quantity(noise, '%')} (measured)",
-            marker={"symbol": "square", "size": 14, "color": MUTED, "opacity": 0.4},
+            x=[1.0] * int(known.sum()), y=[n for n, keep in zip(names, known, strict=True) if keep], mode="markers",
+            name="noise (measured)", marker={"symbol": "square", "size": 1, "color": MUTED},
+            error_x={"type": "data", "symmetric": False, "array": noise, "arrayminus": 1 - 1 / (1 + noise),
+                     "thickness": 12, "width": 0, "color": "rgba(138,143,152,0.35)"},
+            text=[f"noise ±{quantity(value, '%')}" for value in noise], hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
     picture.add_vline(x=1, line_color=MUTED, line_width=1)
     picture.update_xaxes(**axis("ratio", label="B ÷ A"))

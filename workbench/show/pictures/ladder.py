@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from workbench.model.figures import OVER
 from workbench.quantity import quantity
 from workbench.show.figures import figure, sentence, settings_text, value_text
 from workbench.show.markup import Html, together
 from workbench.show.pictures.dots import Mark, Panel, draw
-from workbench.show.pictures.style import MUTED, Style, log_ticks, style_of
+from workbench.show.pictures.style import ALARM, MUTED, Style, log_ticks, style_of
 
 
 def times(rows: pd.DataFrame, known: Mapping[str, Style]) -> Html:
@@ -88,6 +89,9 @@ PANELS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 """What a rung moves: a panel each, and its columns with the symbol that tells them apart."""
 
 
+FAR_OVER = 1.2
+
+
 def moved(rows: pd.DataFrame, known: Mapping[str, Style]) -> Html:
     """What each rung moved: share of floor and ceiling, bytes, launches, occupancy, side by side, a row per variant.
     HTML."""
@@ -103,13 +107,22 @@ def _panel(title: str, columns: Sequence[tuple[str, str]], rows: pd.DataFrame, k
     colours = [style_of(known, f"{o}/{v}").colour for o, v in zip(rows["operation"], rows["variant"], strict=True)]
     marks: list[list[Mark]] = [[] for _ in colours]
     share = figure(columns[0][0]).unit == "%"
+    reasons = rows["over"] if share and "over" in rows else [None] * len(rows)
     for column, symbol in columns:
-        for own, colour, value in zip(marks, colours, rows[column], strict=True):
+        for own, colour, value, over in zip(marks, colours, rows[column], reasons, strict=True):
             if pd.notna(value) and (share or value > 0):  # no launch at all has no place on a logarithmic scale
-                own.append(Mark(float(value), colour, symbol, f"{figure(column).title}: {value_text(column, value)}"))
+                tip = f"{figure(column).title}: {value_text(column, value)}"
+                above = share and value > OVER
+                why = f"\nover 100 %: {over}" if above and pd.notna(over) else ""
+                own.append(Mark(float(value), ALARM if above else colour, symbol, tip + why))
     legend = [(symbol, MUTED, _short(column, title)) for column, symbol in columns]
     if share:
-        return Panel(title, False, [(0, "0 %"), (1, "100 %")], marks, (), legend, (0.0, 1.0))
+        most = max([1.0, *(mark.value for own in marks for mark in own)])
+        ticks = [(0.0, "0 %"), (1.0, "100 %")]
+        if most > FAR_OVER:  # the scale goes as far as the marks do; closer than that two labels meet
+            ticks = [(0.0, "0 %"), (most, value_text(columns[0][0], most))]
+        lines = [(1.0, "100 %")] if most > OVER else []
+        return Panel(title, False, ticks, marks, lines, legend, (0.0, most))
     # A narrow panel has room for two labels: its least and its largest value.
     values = sorted({mark.value for own in marks for mark in own if mark.value > 0})
     ends = [values[0], values[-1]] if values and values[-1] > 1.5 * values[0] else values[:1]

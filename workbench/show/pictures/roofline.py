@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import plotly.graph_objects as go
 from workbench.quantity import quantity
 from workbench.show.figures import Figure, figure, sentence, settings_text
 from workbench.show.pictures.ladder import labels
-from workbench.show.pictures.style import MUTED, PALETTE, Style, axis, hover, laid_out, rows_height, style_of
+from workbench.show.pictures.style import ALARM, MUTED, PALETTE, Style, axis, hover, laid_out, rows_height, style_of
 from workbench.views.roofline import Roof
 from workbench.views.shapes import shape_text
 
@@ -23,7 +24,7 @@ def roofline(found: pd.DataFrame, roofs: Sequence[Roof], known: Mapping[str, Sty
         style = style_of(known, str(key))
         picture.add_scatter(
             x=group["intensity"], y=group["flops_per_s"], mode="markers", name=str(key),
-            marker={"color": style.colour, "symbol": style.symbol, "size": 9},
+            marker={"color": style.colour, "symbol": style.symbol, "size": 9, "line": _outlines(group)},
             text=[_tip(row) for _, row in group.iterrows()], hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
     picture.update_xaxes(type="log", dtick=1, title={"text": "intensity (derived), FLOPs per byte"}, automargin=True)
@@ -78,6 +79,12 @@ def simulated_roofline(found: pd.DataFrame, roof: Roof | None, known: Mapping[st
     return laid_out(picture, 480)
 
 
+def _outlines(points: pd.DataFrame) -> dict[str, Any]:
+    """A red line around what has a share over 100 %; its reason stands in the point's tip."""
+    over = points["over"].notna() if "over" in points else pd.Series(False, index=points.index)
+    return {"color": ALARM, "width": [2 if above else 0 for above in over]}
+
+
 TIPS = (
     "flops_per_s", "bandwidth_bytes_per_s", "share_of_floor", "floor_bound_by", "share_of_ceiling", "share_of_limit",
     "error.relative_l2",
@@ -92,6 +99,7 @@ def _tip(row: pd.Series) -> str:
             f"{quantity(row['time.median_s'], 's')} measured",
             f"{sentence('intensity', row['intensity'])} from {row['bytes_from']} bytes",
             *(sentence(name, row[name]) for name in TIPS),
+            f"over 100 %: {row['over']}" if pd.notna(row.get("over")) else "",
             settings_text(row["settings"]),
         ]
     )

@@ -67,7 +67,7 @@ def _short(size: int) -> str:
 def fastest(
     cells: pd.DataFrame, across: str, down: str | None, operation: str, known: Mapping[str, Style]
 ) -> go.Figure:
-    """Cells of `scaling.fastest_map`: a colour per winner, grey where intervals overlap."""
+    """Cells of `scaling.fastest_map`: a colour per winner, grey where there is none beyond doubt."""
     winners = [w for w in dict.fromkeys(cells["winner"]) if w != TIE] + ([TIE] if TIE in set(cells["winner"]) else [])
     colour = {w: MUTED if w == TIE else style_of(known, f"{operation}/{w}").colour for w in winners}
     xs, ys = sorted(set(cells["across"])), sorted(set(cells["down"]))
@@ -110,7 +110,7 @@ def _tip(row: object, across: str, down: str | None) -> str:
         [
             f"{across} = {row.across:,}" + (f", {down} = {row.down:,}" if down else ""),  # type: ignore[attr-defined]
             f"{row.others}",  # type: ignore[attr-defined]
-            f"fastest: {row.tied} (95 % intervals overlap)" if row.winner == TIE else f"fastest: {row.winner}",  # type: ignore[attr-defined]
+            f"fastest: {row.tied} (none is slower beyond doubt)" if row.winner == TIE else f"fastest: {row.winner}",  # type: ignore[attr-defined]
             f"{quantity(row.seconds, 's')} measured",  # type: ignore[attr-defined]
         ]
     )

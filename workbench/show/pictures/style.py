@@ -23,6 +23,8 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "hexagon",
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "5px 2px", "2px 5px")
 MUTED = "#8a8f98"
 """Floors, limits, reference lines: what is no variant. Legible on white and on dark."""
+ALARM = "#d6402b"
+"""What cannot be: a share over 100 %, a point above its roof. Legible on white and on dark."""
 
 TICKS = {
     "s": {"tickformat": "~s", "ticksuffix": "s"},

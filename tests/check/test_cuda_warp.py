@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.check.cuda_source import CudaSource
 from tests.kernels.executed import ORDERS
-from tests.simulate.cuda_source import CudaSource
 
 
 @pytest.fixture

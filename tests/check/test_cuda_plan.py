@@ -6,8 +6,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from tests.check.cuda_source import ARCH, KERNELS
 from tests.kernels.executed import ORDERS, SCHEDULES, libraries
-from tests.simulate.cuda_source import ARCH, KERNELS
 from workbench.build import units_of
 from workbench.declare import I32, At, Call, Clear, Host, Kernel, Plan, Tensor
 from workbench.simulate.memory import Memory

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from tests.simulate.cuda_source import CudaSource
+from tests.check.cuda_source import CudaSource
 
 BF16 = np.dtype(ml_dtypes.bfloat16)
 

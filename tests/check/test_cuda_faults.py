@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.check.cuda_source import CudaSource
 from tests.kernels.executed import ORDERS
-from tests.simulate.cuda_source import CudaSource
 from workbench.declare import I32
 from workbench.problem import Problem
 from workbench.simulate.launch import SimulationFault

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.check.cuda_source import CudaSource
 from tests.kernels.executed import ORDERS
-from tests.simulate.cuda_source import CudaSource
 
 
 @pytest.fixture

@@ -29,7 +29,19 @@ ELEMENTS, STATES = B * T * H, B * H
 
 def test_a_sweep_of_a_tiny_shape_ends_with_a_ladder_of_counted_kernels(workbench: Run, tmp_path: Path) -> None:  # noqa: F811
     """By hand: serial loads a and b once and h0, stores h and the last state, all of them side by side."""
-    words = ("scan", "--variants", "serial,blelloch,blelloch_unpadded", "--B", str(B), "--T", str(T), "--H", str(H))
+    words = (
+        "scan",
+        "--pass",
+        "forward",
+        "--variants",
+        "serial,blelloch,blelloch_unpadded",
+        "--B",
+        str(B),
+        "--T",
+        str(T),
+        "--H",
+        str(H),
+    )
     done = workbench("sweep", *words, "--device", "cpu", "--preset", "small", "--name", "tiny", COLUMNS="200")
     assert "sm_90 machine code, simulated; times modelled for h200" in done.stdout, done.stdout + done.stderr
     records = {record.variant: record for record in open_run(tmp_path / "profiles" / "tiny").records()}
@@ -107,7 +119,9 @@ def test_many_shapes_are_spread_over_a_few() -> None:
 
 def test_a_run_that_was_cut_off_keeps_what_was_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     axes = (("B", (B,)), ("T", (T,)), ("H", (H,)))
-    selection = Selection(operations=("scan",), variants=("serial",), axes=axes, devices=("cpu",), preset="small")
+    selection = Selection(
+        operations=("scan",), passes=("forward",), variants=("serial",), axes=axes, devices=("cpu",), preset="small"
+    )
     folder = start_run(selection, tmp_path, "cut")
 
     def power_cut(*_: Any) -> None:

@@ -8,10 +8,11 @@ import streamlit as st
 from dashboard.context import Context
 from dashboard.filter_bar import run_label
 from dashboard.show import frame, nothing, picture
+from dashboard.simulated_pair import simulated_pair
 from dashboard.url import choose
 from workbench.show import hints
 from workbench.show.compare_text import as_markdown, summary, verdict_text
-from workbench.show.explanation import in_words, shown, simulated_pairs
+from workbench.show.explanation import in_words, shown
 from workbench.show.figures import columns_of
 from workbench.show.markup import code, plain
 from workbench.show.pictures import compare as pictures
@@ -23,7 +24,6 @@ from workbench.views.pairing import earlier_run
 from workbench.views.query import read_records
 from workbench.views.runs import RunSummary
 from workbench.views.shapes import shape_text
-from workbench.views.simulated import side_by_side, simulated
 
 
 def page(context: Context) -> None:
@@ -55,31 +55,11 @@ def page(context: Context) -> None:
     st.markdown(f"**{summary(result)}**")
     for note in result.notes:
         st.caption(plain(note))
-    counted(context, pair)
+    simulated_pair(context, records(context, run_a, None), records(context, run_b, None))
     if result.pairs:
         verdicts(result, context, {run_a.name: run_a, run_b.name: run_b})
         with st.expander("As Markdown, for a pull request"):
             st.code(as_markdown(result, variant_a or run_a.name, variant_b or run_b.name), language="markdown")
-
-
-def counted(context: Context, pair: tuple[RunSummary, str | None, RunSummary, str | None]) -> None:
-    """Counters of machine code that differ between two variants, or between two runs: no GPU is needed for them."""
-    run_a, _, run_b, _ = pair
-    rows_a, rows_b = (simulated(records(context, run, None), context.known) for run in (run_a, run_b))
-    if rows_a.empty or rows_b.empty:
-        return
-    st.markdown("##### Simulated: what machine code does, side by side")
-    names_a, names_b = (list(dict.fromkeys(rows["variant"])) for rows in (rows_a, rows_b))
-    left, right = st.columns(2)
-    with left:
-        a = choose(st.selectbox, "Simulated A", names_a, "simulated_a", 0)
-    with right:
-        b = choose(st.selectbox, "Simulated B", names_b, "simulated_b", min(1, len(names_b) - 1))
-    found = side_by_side(rows_a[rows_a["variant"] == a], rows_b[rows_b["variant"] == b])
-    if found.empty:
-        nothing([f"{code(a)} and {code(b)} were not simulated at the same shape."])
-    else:
-        frame(simulated_pairs(found), ["shape", "figure", "origin", "A", "B", "B ÷ A"], "simulated-pairs")
 
 
 def two_runs(
@@ -112,7 +92,7 @@ def two_variants(
     if len(variants) < 2:
         where = f"{code(context.operation)} were timed in {code(run.name)}"
         nothing([f"Fewer than two variants of {where}; choose another run."])
-        counted(context, (run, None, run, None))
+        simulated_pair(context, timed, timed)
         return None
     with left:
         a = choose(st.selectbox, "Variant A", variants, "variant_a", 0)

@@ -29,7 +29,9 @@ def modelled_ladder(
         limits = limits_of_device(device, shape.dtype)
         limit = floor(operation.least(shape), limits)
         for variant in catalog.select([name]):
-            if "cuda" not in variant.devices or (wanted and not wanted & {variant.name, variant.key}):
+            if variant.operation_key != operation.key or "cuda" not in variant.devices:
+                continue  # of another pass, or of another device
+            if wanted and not wanted & {variant.name, variant.key}:
                 continue
             row: dict[str, Any] = {
                 "operation": name, "variant": variant.name, "rung": variant.rung, "idea": variant.idea,

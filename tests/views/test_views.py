@@ -197,7 +197,7 @@ def test_the_parts_of_a_chain_move_with_the_size() -> None:
 def test_modelled_ladder_is_marked_and_ordered() -> None:
     rows = modelled_ladder(load_catalog(), "h200", [("scan", Shape.of(B=8, T=4096, H=1024))])
     assert set(rows["source"]) == {"modelled"}
-    assert rows["rung"].is_monotonic_increasing and rows["rung"].is_unique, "those of one pass alone"
+    assert rows["rung"].is_monotonic_increasing, "those of one pass alone"
     serial = rows.set_index("variant").loc["serial"]
     # 3 x 4 bytes of 8 x 4096 x 1024 elements at the 4.3 TB/s that an H200 was measured to copy: 94 us.
     assert serial["modelled_s"] == pytest.approx(94e-6, rel=0.05)

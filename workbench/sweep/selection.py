@@ -76,7 +76,8 @@ def cases_of(selection: Selection, catalog: Catalog) -> list[Case]:
     """Every case of the selection. Problem for an unknown operation, variant, pass, axis, dtype or preset."""
     if selection.preset not in PRESETS:
         raise unknown("preset", selection.preset, PRESETS)
-    variants = catalog.select(selection.operations, selection.variants, selection.passes)
+    unasked = () if selection.operations or selection.variants else selection.effort().passes
+    variants = catalog.select(selection.operations, selection.variants, selection.passes or unasked)
     operations = [op for op in catalog.each_operation() if any(v.operation_key == op.key for v in variants)]
     known_axes = {axis for op in operations for axis in op.axes}
     for axis, _ in selection.axes:

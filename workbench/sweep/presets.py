@@ -28,7 +28,6 @@ class Effort:
     counted: int = 1_000_000
     """Warp instructions that may be executed with caches modelled, over the shapes of one variant and dtype, where
     machine code is simulated: half a second to one of a core."""
-
     passes: tuple[str, ...] = ()
     """The passes that take part where the user names no operation, variant or pass; empty: all."""
     named: bool = False
@@ -50,13 +49,7 @@ PRESETS = {
         StopRule(min_samples=5, min_seconds=0.02, cap_seconds=0.1), 0.005, 0.05, 0.005, 0.5, counted=100_000
     ),
     "quick": Effort(
-        StopRule(min_samples=10, min_seconds=0.2, cap_seconds=0.75),
-        0.02,
-        0.3,
-        0.04,
-        2.0,
-        thorough=False,
-        passes=("forward",),
+        StopRule(min_samples=10, min_seconds=0.2, cap_seconds=0.75), 0.02, 0.3, 0.04, 2.0, False, 300_000, ("forward",)
     ),
     "standard": Effort(StopRule(), 0.1, 5.0, 0.05, 8.0, counted=10_000_000),
     "gpu": Effort(StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 1.5, 0.02, 4.0),

@@ -82,7 +82,8 @@ def table_lines(title: str, columns: Sequence[Column], rows: Sequence[Row], widt
         Row([row.cells[k] for k in kept], {kept.index(k): s for k, s in row.styles.items() if k in kept}, row.note)
         for row in rows
     ]
-    lines = [Text(title)] if title else []
+    titles = [title] if cell_len(title) <= width else _broken(title, width)
+    lines = [Text(line) for line in titles if title]
     for heading_lines in (1, MOST_HEADING_LINES):
         natural = [
             max(_heading_width(c.name, heading_lines), *(cell_len(row.cells[k]) for row in rows), 0)
@@ -90,9 +91,10 @@ def table_lines(title: str, columns: Sequence[Column], rows: Sequence[Row], widt
         ]
         fixed = sum(n for n, c in zip(natural, columns, strict=True) if not c.breaks)
         room = width - len(GAP) * (len(columns) - 1) - fixed
-        breaking = [n for n, c in zip(natural, columns, strict=True) if c.breaks]
-        if sum(breaking) <= room or (breaking and room >= min(NARROWEST, min(breaking)) * len(breaking)):
-            lines += _side_by_side(columns, rows, _shared(natural, columns, room))
+        breaking = [k for k, c in enumerate(columns) if c.breaks]
+        least = [max(min(NARROWEST, natural[k]), _longest_word(columns[k].name, k, rows)) for k in breaking]
+        if sum(natural[k] for k in breaking) <= room or (breaking and room >= sum(least)):
+            lines += _side_by_side(columns, rows, _shared(natural, dict(zip(breaking, least, strict=True)), room))
             break
     else:
         lines += _stacked(columns, rows, width)
@@ -100,17 +102,25 @@ def table_lines(title: str, columns: Sequence[Column], rows: Sequence[Row], widt
     return lines
 
 
-def _shared(natural: Sequence[int], columns: Sequence[Column], room: int) -> list[int]:
-    """Widths: columns that may break share what room the others leave, none taking more than it needs."""
+def _longest_word(name: str, place: int, rows: Sequence[Row]) -> int:
+    """Columns that no line break makes fewer."""
+    return max(
+        (cell_len(word) for text in (name, *(row.cells[place] for row in rows)) for word in text.split()), default=0
+    )
+
+
+def _shared(natural: Sequence[int], least: dict[int, int], room: int) -> list[int]:
+    """Widths: columns that may break (with the least that each must have) share what room the others leave, none
+    taking more than it needs."""
     widths = list(natural)
-    waiting = [k for k, column in enumerate(columns) if column.breaks]
+    waiting = list(least)
     while waiting:
-        share = room // len(waiting)
-        modest = [k for k in waiting if natural[k] <= share]
-        for k in modest or waiting:
-            widths[k] = min(natural[k], max(share, 1))
+        share = max(room // len(waiting), 1)
+        settled = [k for k in waiting if natural[k] <= share] or [k for k in waiting if least[k] > share]
+        for k in settled or waiting:
+            widths[k] = min(natural[k], max(share, least[k]))
             room -= widths[k]
-        waiting = [k for k in waiting if k not in modest] if modest else []
+        waiting = [k for k in waiting if k not in settled] if settled else []
     return widths
 
 

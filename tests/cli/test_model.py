@@ -8,8 +8,8 @@ import sys
 
 
 def test_only_the_named_variants_and_sizes_are_modelled() -> None:
-    command = [sys.executable, "-m", "workbench.cli", "sweep", "layer/forward", "--model", "--device", "h200",
-               "--preset", "experiment", "--variants", "source_final,gated_look_back", "--T", "64,65536", "--json"]  # fmt: skip
+    asked = "sweep layer/forward --model --device h200 --preset experiment --variants source_final,gated_look_back"
+    command = [sys.executable, "-m", "workbench.cli", *asked.split(), "--T", "64,65536", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     rows = json.loads(done.stdout)
     assert {row["variant"] for row in rows} == {"source_final", "gated_look_back"} and len(rows) == 4

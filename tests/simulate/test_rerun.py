@@ -47,7 +47,7 @@ def test_given_arguments_are_used_and_the_limit_of_the_caches_is_seen() -> None:
     ("arguments", "words"),
     [
         (["128"], "takes 6 arguments, of 8, 8, 8, 4, 4, 4 bytes"),
-        (["buffer:4"] * 3 + ["128", "1.0", "1.0"], "with these arguments the kernel fails: stray_read"),
+        (["buffer:4"] * 3 + ["128", "1.0", "1.0"], "with these arguments the kernel fails: memcheck: stray_read"),
         (["buffer:65536"] * 3 + ["many", "1.0", "1.0"], "does not fit parameter 4"),
     ],
 )

@@ -192,7 +192,7 @@ ARITHMETIC: dict[str, tuple[Row, ...]] = _rows(
 UNIFORM = {
     "UMOV": "MOV", "USEL": "SEL", "UIADD3": "IADD3", "UIMAD": "IMAD", "ULEA": "LEA", "ULOP3": "LOP3", "USHF": "SHF",
     "UPRMT": "PRMT", "USGXT": "SGXT", "UBMSK": "BMSK", "UPOPC": "POPC", "UBREV": "BREV", "UFLO": "FLO",
-    "UPLOP3": "PLOP3", "UISETP": "ISETP", "UP2R": "P2R", "UIABS": "IABS",
+    "UPLOP3": "PLOP3", "UISETP": "ISETP", "UP2R": "P2R", "UP2UR": "P2R", "UIABS": "IABS",
 }  # fmt: skip
 """Opcodes of the uniform datapath, which do what another does, once for the warp."""
 

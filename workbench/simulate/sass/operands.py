@@ -100,7 +100,7 @@ def parse_operand(text: str) -> Operand:
         return Operand(Kind.SPECIAL, text=text)
     if match := re.fullmatch(r"(B|SB)(\d+)", text):
         return Operand(Kind.BARRIER if match[1] == "B" else Kind.SCOREBOARD, int(match[2]))
-    if text == "PR":
+    if text in ("PR", "UPR"):
         return Operand(Kind.PREDICATES)
     if _FLOAT.match(text):
         return Operand(Kind.FLOAT, text=text)

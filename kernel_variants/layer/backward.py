@@ -18,7 +18,7 @@ from kernel_variants.gate import inputs as gate_inputs
 from kernel_variants.layer.inputs import make_inputs as make_forward_inputs
 from kernel_variants.projection import backward as projection
 from kernel_variants.scan.cells import GATED_SCAN_BACKWARD, LEAST_SPECIAL_PER_GATE_PAIR
-from workbench.declare import Arrays, Cost, Pass, Shape, Tensor
+from workbench.declare import Arrays, Cost, Pass, Role, Shape, Tensor
 
 SCAN_FLOPS = 2
 INCOMING = ("gy", "gh_last")
@@ -40,12 +40,12 @@ def given(shape: Shape) -> dict[str, Tensor]:
     return {tensor.name: tensor for tensor in found}
 
 
-def kept(shape: Shape, role: str) -> tuple[Tensor, ...]:
+def kept(shape: Shape, role: Role) -> tuple[Tensor, ...]:
     """kv and h."""
     B, T, H = shape["B"], shape["T"], shape["H"]
     return (
-        Tensor("kv", (B, T, 2, H), shape.dtype, role),  # type: ignore[arg-type]
-        Tensor("h", (B, T, H), shape.dtype, role),  # type: ignore[arg-type]
+        Tensor("kv", (B, T, 2, H), shape.dtype, role),
+        Tensor("h", (B, T, H), shape.dtype, role),
     )
 
 

@@ -62,7 +62,7 @@ def test_where_triton_is_missing_it_is_unsupported_with_the_line(monkeypatch: py
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_example_is_right_in_the_simulator_under_every_checker(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("triton", reason="triton is not installed: pip install triton")
-    monkeypatch.setattr("workbench.check.examine.limit_memory", lambda _: None)
+    monkeypatch.setattr("workbench.check.limited.limit_memory", lambda _: None)
     operation = load_catalog(EXAMPLE).operation("row_scan")
     station = ExaminingStation(EXAMPLE, "row_scan/triton", 0)
     found = station.check(small_shape(operation, dtype), {"block": 512, "warps": 4}, (Draw(operation.regimes[0], 0),))

@@ -101,7 +101,7 @@ def test_every_role_and_every_argument_arrives_on_the_cpu(tmp_path: Path) -> Non
 def test_every_role_and_every_argument_arrives_as_compiled(
     tmp_path: Path, shape: Shape, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workbench.check.examine.limit_memory", lambda _: None)
+    monkeypatch.setattr("workbench.check.limited.limit_memory", lambda _: None)
     found = ExaminingStation(kernels(tmp_path), "probe/kernel", 0).check(shape, {}, DRAWS)
     assert found.right and found.comparison is not None and found.notes == (), found.reason
 

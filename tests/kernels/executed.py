@@ -125,11 +125,7 @@ def executed(
         finally:
             bound.close()
     memory = Memory()
-    for tensor in tensors:
-        if tensor.given:
-            memory.put(tensor.name, given.get(tensor.name), writable=tensor.compared)
-        else:
-            memory.empty(tensor)
+    memory.fill(tensors, given)
     counted = run_plan(plan, dtype, memory, libraries(units_of(plan, dtype, [ARCH])), ARCH, options)
     faults = [finding.text for counts in counted if counts for finding in counts.findings if finding.fault]
     assert not faults, faults[0]

@@ -66,7 +66,7 @@ def test_a_sweep_of_a_tiny_shape_ends_with_a_ladder_of_counted_kernels(workbench
 @pytest.fixture
 def station(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Makes stations in this process, which keeps its memory."""
-    monkeypatch.setattr("workbench.check.counting.limit_memory", lambda _: None)
+    monkeypatch.setattr("workbench.check.limited.limit_memory", lambda _: None)
     yield lambda variant: CountingStation(BUILTIN, variant, 0)
 
 

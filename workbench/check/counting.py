@@ -15,21 +15,21 @@ from typing import Any, cast
 
 import numpy as np
 
-from workbench.build import Unit, all_built, build_units, unit_of, units_of
+from workbench.build import Unit, unit_of
 from workbench.build.units import Binary
-from workbench.catalog import load_catalog
-from workbench.check.examine import limit_memory
 from workbench.check.launches import (
     against_declared,
     alike,
     behind_caches,
+    binaries_of,
     launch_of,
     moved_bytes,
     occupied,
     totals,
     unwatched,
 )
-from workbench.declare import Cost, Plan, Shape, Step
+from workbench.check.limited import LimitedStation
+from workbench.declare import Cost, Shape, Step
 from workbench.devices import device
 from workbench.execute.rounding import round_inputs
 from workbench.host_steps import path_of
@@ -94,15 +94,12 @@ class _Group:
     chain: Chain | None = None
 
 
-class CountingStation:
+class CountingStation(LimitedStation):
     """Lives in a worker process: counts what one variant's kernels do."""
 
     def __init__(self, kernels: Path, variant: str, memory_bytes: int) -> None:
         """`memory_bytes`: how much more than it has the process may take."""
-        limit_memory(memory_bytes)
-        catalog = load_catalog(kernels)
-        self._variant = catalog.variant(variant)
-        self._operation = catalog.operation_of(self._variant)
+        super().__init__(kernels, variant, memory_bytes)
         self._drawn: tuple[Shape, dict[str, Any]] | None = None
 
     def count(self, request: CountRequest) -> dict[str, Any]:
@@ -172,12 +169,9 @@ class CountingStation:
             raise TooMuch(f"{nbytes / 2**30:.1f} GiB")
         inputs = self._inputs(shape)
         memory = Memory()
-        for tensor in (*tensors, *plan.scratch):
-            if tensor.given:
-                memory.put(tensor.name, inputs.get(tensor.name), writable=tensor.compared)
-            else:
-                memory.empty(tensor)
-        binaries = self._binaries(plan, shape.dtype, request.arch)
+        memory.fill((*tensors, *plan.scratch), inputs)
+        what = f"{self._variant.key} does not compile for {request.arch}"
+        binaries = binaries_of(plan, shape.dtype, request.arch, Level.SASS, what)
         groups: dict[Hashable, _Group] = {}
         for step in leaves_of(plan.steps):
             if launch_of(step) is not None and alike(step) not in groups:
@@ -224,10 +218,6 @@ class CountingStation:
         assert source is not None
         function = built.symbol(source.function) if isinstance(built, Binary) else source.function
         return machine_code(path_of(built), function, source.constants)
-
-    def _binaries(self, plan: Plan, dtype: str, arch: str) -> dict[Unit, Binary | Path]:
-        outcomes = dict(build_units(units_of(plan, dtype, [arch]), jobs=1))
-        return dict(all_built(outcomes, f"{self._variant.key} does not compile for {arch}"))
 
     # ------------------------------------------------------------------------------------------------ summing up
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
-from workbench.build import Binary, Unit, all_built, build_units, units_of
-from workbench.build.ptx import ptx_of_units
-from workbench.build.units import HOST
-from workbench.catalog import load_catalog
+from workbench.build import Binary, Unit
 from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
+from workbench.check.launches import binaries_of
+from workbench.check.limited import LimitedStation
 from workbench.declare import Operation, Plan, Shape
 from workbench.declared import DeclarationError, place_of
+from workbench.simulate.counters import Level
 from workbench.simulate.found import BY_THE_LETTER
 from workbench.simulate.launch import Checks, Options, SimulationFault
 from workbench.simulate.memory import Memory
@@ -144,11 +142,7 @@ def _run(
     inputs, want = make_draw(operation, shape, draw)
     memory = Memory()
     tensors = operation.tensors(shape)
-    for tensor in tensors:
-        if tensor.given:
-            memory.put(tensor.name, inputs.get(tensor.name), writable=tensor.compared)
-        else:
-            memory.empty(tensor)
+    memory.fill(tensors, inputs)
     options = schedule.options
     if options != Options():
         options = replace(options, idle_limit=IDLE_LIMIT, instruction_limit=INSTRUCTION_LIMIT)
@@ -185,15 +179,8 @@ def _differences(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return told
 
 
-class ExaminingStation:
+class ExaminingStation(LimitedStation):
     """Lives in a worker process, whose time is limited there: examines one variant."""
-
-    def __init__(self, kernels: Path, variant: str, memory_bytes: int) -> None:
-        """`memory_bytes`: how much more than it has the process may take."""
-        limit_memory(memory_bytes)
-        catalog = load_catalog(kernels)
-        self._variant = catalog.variant(variant)
-        self._operation = catalog.operation_of(self._variant)
 
     def check(self, shape: Shape, settings: dict[str, Any], draws: tuple[Draw, ...]) -> Verdict:
         """Every draw at the shape, and under the checkers, at the operation's small shape: the first in every schedule,
@@ -225,14 +212,7 @@ class ExaminingStation:
         return verdict
 
 
-def limit_memory(more_bytes: int) -> None:
-    """How much more than it has this process may take from now on."""
-    limit = psutil.Process().memory_info().vms + more_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-def simulated_binaries(plan: Plan, dtype: str, arch: str = ARCH) -> dict[Unit, Binary]:
-    """The plan's kernels as PTX and its host functions as libraries. Raises SourceError where one does not compile."""
-    units = units_of(plan, dtype, [arch])
-    kernels, hosts = [u for u in units if u.arch != HOST], [u for u in units if u.arch == HOST]
-    return all_built({**ptx_of_units(kernels), **build_units(hosts, jobs=1)})
+def simulated_binaries(plan: Plan, dtype: str) -> dict[Unit, Binary | Path]:
+    """What a check executes of a plan: PTX, and host functions as libraries. Raises SourceError where one does not
+    compile."""
+    return binaries_of(plan, dtype, ARCH, Level.PTX)

@@ -1,5 +1,5 @@
-"""Launches of a plan as the simulator runs them: what an SM holds of each, which caches stand behind it, and whether
-what was declared agrees with what was moved."""
+"""Launches of a plan as the simulator runs them: what they are compiled to, what an SM holds of each, which caches
+stand behind it, and whether what was declared agrees with what was moved."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from workbench.build import Binary, Unit, kernels_of, occupancy, unit_of
+from workbench.build import Binary, Unit, all_built, build_units, kernels_of, occupancy, unit_of, units_of
+from workbench.build.ptx import ptx_of_units
+from workbench.build.units import HOST
 from workbench.declare import Clear, Plan, Step
 from workbench.devices import arch_limits, device
 from workbench.problem import SourceError
-from workbench.simulate.counters import SECTOR_BYTES
+from workbench.simulate.counters import SECTOR_BYTES, Level
 from workbench.simulate.launch import Options
 from workbench.simulate.sass.cubin import kernel_of
 from workbench.steps import Launch, kind_of, leaves_of, unrolled
@@ -25,6 +27,20 @@ IN_LOCK_STEP = 40
 """Instructions per turn where caches are modelled: warps advance side by side."""
 TOLERANCE = 0.05
 """Of declared bytes: sectors at the edges of tensors are touched whole."""
+
+
+def binaries_of(
+    plan: Plan, dtype: str, arch: str, level: Level, what: str = "does not compile", given: Path | None = None
+) -> dict[Unit, Binary | Path]:
+    """The plan's kernels as PTX or machine code, and its host functions as libraries. `given` is a file that takes the
+    place of whatever its kernels would be compiled to. Raises SourceError with `what` where one does not compile."""
+    units = units_of(plan, dtype, [arch])
+    kernels, hosts = [u for u in units if u.arch != HOST], [u for u in units if u.arch == HOST]
+    found: dict[Unit, Binary | Path] = {}
+    if given is not None:
+        found, kernels = dict.fromkeys(kernels, given), []
+    outcomes = ptx_of_units(kernels) if level is Level.PTX else build_units(kernels, jobs=1)
+    return found | all_built({**outcomes, **build_units(hosts, jobs=1)}, what)
 
 
 def launch_of(step: Step) -> Launch | None:

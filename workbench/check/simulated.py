@@ -9,14 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from workbench.build import Binary, Unit, all_built, build_units, unit_of, units_of
-from workbench.build.ptx import ptx_of_units
-from workbench.build.units import HOST
-from workbench.catalog import load_catalog
+from workbench.build import Binary, Unit, unit_of
 from workbench.check.case import Draw, make_draw
 from workbench.check.compare_outputs import compare_outputs, tolerances
-from workbench.check.examine import limit_memory
-from workbench.check.launches import against_declared, alike, behind_caches, launch_of, moved_bytes, occupied, totals
+from workbench.check.launches import (
+    against_declared,
+    alike,
+    behind_caches,
+    binaries_of,
+    launch_of,
+    moved_bytes,
+    occupied,
+    totals,
+)
+from workbench.check.limited import LimitedStation
 from workbench.declare import Plan, Shape, Step, Tolerance
 from workbench.devices import device
 from workbench.host_steps import path_of
@@ -49,15 +55,8 @@ class Request:
     trace_kernel: str = ""
 
 
-class SimulatedStation:
+class SimulatedStation(LimitedStation):
     """Lives in a worker process: simulates one variant's plan."""
-
-    def __init__(self, kernels: Path, variant: str, memory_bytes: int) -> None:
-        """`memory_bytes`: how much more than it has the process may take."""
-        limit_memory(memory_bytes)
-        catalog = load_catalog(kernels)
-        self._variant = catalog.variant(variant)
-        self._operation = catalog.operation_of(self._variant)
 
     def run(self, request: Request) -> dict[str, Any]:
         """Runs at every level, and what follows from all of them. Problem where nothing can be simulated."""
@@ -125,11 +124,7 @@ class SimulatedStation:
         binaries = self._binaries(plan, request, level)
         tensors = self._operation.tensors(request.shape)
         memory = Memory()
-        for tensor in (*tensors, *plan.scratch):
-            if tensor.given:
-                memory.put(tensor.name, inputs.get(tensor.name), writable=tensor.compared)
-            else:
-                memory.empty(tensor)
+        memory.fill((*tensors, *plan.scratch), inputs)
         launches: dict[Hashable, dict[str, Any]] = {}
         for step in leaves_of(plan.steps) if level is Level.SASS else ():
             if launch_of(step) and alike(step) not in launches:
@@ -149,16 +144,10 @@ class SimulatedStation:
         return {t.name: memory.array(t.name) for t in tensors if t.compared}, found
 
     def _binaries(self, plan: Plan, request: Request, level: Level) -> dict[Unit, Binary | Path]:
-        dtype, given = request.shape.dtype, dict(request.files).get(level.value)
-        units = units_of(plan, dtype, [request.arch])
-        kernels, hosts = {u for u in units if u.arch != HOST}, {u for u in units if u.arch == HOST}
-        found: dict[Unit, Binary | Path] = {}
-        if given is not None:
-            found = dict.fromkeys(kernels, Path(given))
-            kernels = set()
-        outcomes = dict(ptx_of_units(kernels)) if level is Level.PTX else dict(build_units(kernels, jobs=1))
-        outcomes |= build_units(hosts, jobs=1)
-        return found | all_built(outcomes, f"{self._variant.key} does not compile for {request.arch}")
+        given = dict(request.files).get(level.value)
+        what = f"{self._variant.key} does not compile for {request.arch}"
+        file = None if given is None else Path(given)
+        return binaries_of(plan, request.shape.dtype, request.arch, level, what, file)
 
 
 def _options(request: Request, launches: dict[Hashable, dict[str, Any]]) -> Callable[[Step], Options]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from workbench.arguments import check_constant
 from workbench.build import Binary
-from workbench.declare import Argument, At
+from workbench.declare import Argument, At, Struct
 from workbench.steps import Launch, Source
 
 STATIC_SHARED_LIMIT = 48 << 10
@@ -33,14 +33,10 @@ def launcher(source: Source, binary: Binary, launch: Launch) -> Callable[[Any, S
     if shared > STATIC_SHARED_LIMIT:
         kernel.attributes.max_dynamic_shared_size_bytes = shared
     config = LaunchConfig(grid=launch.grid, block=launch.block, shmem_size=shared)
-
-    def run(stream: Any, arguments: Sequence[Any]) -> None:
-        if any(isinstance(argument, ctypes.Structure) for argument in arguments):
-            _launch_packed(kernel, launch, shared, stream, [*arguments, *[0] * pointers])
-        else:
-            launch_kernel(stream, config, kernel, *arguments, *[0] * pointers)
-
-    return run
+    behind = (0,) * pointers
+    if any(isinstance(argument, Struct) for argument in launch.arguments):
+        return lambda stream, arguments: _launch_packed(kernel, launch, shared, stream, (*arguments, *behind))
+    return lambda stream, arguments: launch_kernel(stream, config, kernel, *arguments, *behind)
 
 
 def _launch_packed(kernel: Any, launch: Launch, shared: int, stream: Any, arguments: Sequence[Any]) -> None:

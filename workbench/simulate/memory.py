@@ -6,6 +6,7 @@ each at a multiple of 256 bytes (as cudaMalloc aligns) with nothing but a guard 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,15 @@ class Memory:
         array.view(np.uint8).fill(0xFF)
         self._place(tensor.name, array, True)
         self._unwritten[tensor.name] = np.ones(max(1, array.nbytes), np.uint8)
+
+    def fill(self, tensors: Iterable[Tensor], inputs: Mapping[str, NDArray[Any] | None]) -> None:
+        """A buffer for each tensor: what is given with its values (null where it is absent), all else yet to be
+        written. What is worked on in place may be written."""
+        for tensor in tensors:
+            if tensor.given:
+                self.put(tensor.name, inputs.get(tensor.name), writable=tensor.compared)
+            else:
+                self.empty(tensor)
 
     def _place(self, name: str, array: NDArray[Any], writable: bool) -> None:
         self._arrays[name] = array

@@ -185,6 +185,8 @@ class _Sweep:
 
     def _count(self, built: Built) -> None:
         """Counts what the machine code of CUDA variants does, for the records that their checks will give."""
+        if "cuda" in self.devices:
+            return  # nothing is simulated, and the journal need not be read for it
         jobs, before = [], self._counted_before()
         arch = next(iter(self.selection.archs), "")
         for variant, shape in self._small_shapes():

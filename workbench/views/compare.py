@@ -9,6 +9,7 @@ import pandas as pd
 
 from workbench.statistics.verdict import Verdict, Word
 from workbench.views.best import best_settings
+from workbench.views.rows import dicts_of
 from workbench.views.verdicts import between_runs, noise_between, verdict_on
 
 SAME_PROBLEM = ("operation", "pass", "shape", "backend")
@@ -110,7 +111,7 @@ def compare(
     right = best_settings(b, (*SAME_PROBLEM, "device"))
     joined = left.merge(right, on=keys, suffixes=("_a", "_b")) if len(left) and len(right) else pd.DataFrame()
     pairs, refused = [], dict.fromkeys(("devices", "timers", "spreads"), 0)
-    for row in _dicts(joined):
+    for row in dicts_of(joined):
         if row["device_a"] != row["device_b"] and not across_devices:
             refused["devices"] += 1
         elif _timers_differ(row) and not across_timers:
@@ -125,10 +126,6 @@ def _lacks_spread(row: dict[str, Any], pair: Pair) -> bool:
     """Whether two times were judged that come from two runs, without knowing what two runs differ by."""
     judged = pair.median_b_s is not None and pair.low != pair.high
     return judged and pair.run_a != pair.run_b and not between_runs(_side(row, "a"), _side(row, "b"))
-
-
-def _dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _timed(row: dict[str, Any], which: str) -> bool:

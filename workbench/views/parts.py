@@ -19,6 +19,7 @@ from workbench.declare import Variant
 from workbench.steps import kind_of, leaves_of
 from workbench.views.best import best_settings
 from workbench.views.query import kept
+from workbench.views.rows import dicts_of
 from workbench.views.shapes import shape_text, sizes_of
 
 OWN = "own steps and gaps"
@@ -94,7 +95,7 @@ def shares(records: pd.DataFrame, chains: pd.DataFrame, catalog: Catalog) -> pd.
     """
     timed = best_settings(records[records["time.median_s"].notna()])
     rows: list[dict[str, Any]] = []
-    for chain in _dicts(chains[chains["time.median_s"].notna()]):
+    for chain in dicts_of(chains[chains["time.median_s"].notna()]):
         variant = _variant(catalog, chain)
         if variant is None:
             continue
@@ -140,10 +141,6 @@ def chain_shares(records: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
     return found.sort_values(["_order", "_size"], kind="stable").drop(columns=["_order", "_size"])
 
 
-def _dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
-
-
 def _variant(catalog: Catalog, row: dict[str, Any]) -> Variant | None:
     ladder = catalog.variants.get(row["operation"], [])
     return next((v for v in ladder if (v.name, v.pass_) == (row["variant"], row["pass"])), None)
@@ -164,4 +161,4 @@ def _alone(timed: pd.DataFrame, chain: dict[str, Any], part: Part) -> dict[str, 
             same = same[same[f"shape.{axis}"].isna() | (same[f"shape.{axis}"] == size)]
     if same.empty:
         return None
-    return _dicts(same.sort_values("time.median_s").head(1))[0]
+    return dicts_of(same.sort_values("time.median_s").head(1))[0]

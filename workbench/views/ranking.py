@@ -12,6 +12,7 @@ import pandas as pd
 
 from workbench.quantity import quantity
 from workbench.views.best import best_settings
+from workbench.views.rows import dicts_of, number_of
 from workbench.views.shapes import shape_text, sizes_of
 from workbench.views.verdicts import verdict_on
 
@@ -67,7 +68,7 @@ def ranking(records: pd.DataFrame, newest: Sequence[str]) -> list[Ranked]:
     place = {run: number for number, run in enumerate(newest)}
     rows = rows.assign(_run=rows["run"].map(place)).sort_values(["_run", "time.median_s"], kind="stable")
     rows = rows.drop_duplicates("variant").sort_values("time.median_s", kind="stable")
-    found = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+    found = dicts_of(rows)
     ranked: list[Ranked] = []
     for number, row in enumerate(found):
         verdict, _ = verdict_on(row, found[0])
@@ -84,8 +85,8 @@ def ranking(records: pd.DataFrame, newest: Sequence[str]) -> list[Ranked]:
                 high_s=float(row["time.high_s"]),
                 ratio=float(row["time.median_s"] / found[0]["time.median_s"]),
                 settings=str(row["settings"]),
-                error=_number(row["error.relative_l2"]),
-                share_of_limit=_number(row["share_of_limit"]),
+                error=number_of(row["error.relative_l2"]),
+                share_of_limit=number_of(row["share_of_limit"]),
                 disturbed=bool(row["disturbed"]),
                 reason=reason,
             )
@@ -94,7 +95,7 @@ def ranking(records: pd.DataFrame, newest: Sequence[str]) -> list[Ranked]:
 
 
 def _first(row: Mapping[str, Any]) -> str:
-    share, bound = _number(row["share_of_floor"]), row["floor_bound_by"]
+    share, bound = number_of(row["share_of_floor"]), row["floor_bound_by"]
     if share is None or not isinstance(bound, str):
         return "the shortest median"
     return f"the shortest median; {quantity(share, '%')} of its own model, bound by {bound} (modelled)"
@@ -110,19 +111,15 @@ def _apart(row: Mapping[str, Any], first: Mapping[str, Any], undecided: str) -> 
         ("launches", "x", "launches.counted", "launches.declared"),
     ):
         for column, origin in ((counted, "measured"), (declared, "declared")):
-            own, least = _number(row[column]), _number(first[column])
+            own, least = number_of(row[column]), number_of(first[column])
             if own is not None and least:
                 if own > MUCH_MORE * least:
                     found.append(f"{quantity(own / least, unit)} the {what} of {first['variant']} ({origin})")
                 break
-    share = _number(row["share_of_floor"])
+    share = number_of(row["share_of_floor"])
     if share is not None and isinstance(row["floor_bound_by"], str):
         found.append(f"{quantity(share, '%')} of its own model, bound by {row['floor_bound_by']}")
     return "; ".join(found) or "slower, and neither bytes nor launches say why"
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None or pd.isna(value) else float(value)
 
 
 def as_plain(found: Sequence[Ranked]) -> list[dict[str, Any]]:

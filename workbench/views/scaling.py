@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.views.best import best_settings
+from workbench.views.rows import dicts_of
 from workbench.views.shapes import axes_of, sizes_of, sizes_text
 from workbench.views.verdicts import verdict_on
 
@@ -135,7 +136,7 @@ def fastest_map(records: pd.DataFrame, across: str, down: str | None) -> pd.Data
             timed = timed[timed[name].isna() | (timed[name] == timed[name].max())]
     rows = []
     for _, cell in timed.groupby(chosen):
-        best, *rest = (dict(row) for _, row in cell.sort_values("time.median_s").iterrows())
+        best, *rest = dicts_of(cell.sort_values("time.median_s"))
         not_slower = [row["variant"] for row in rest if verdict_on(row, best)[0].word != "slower"]
         tied = list(dict.fromkeys([best["variant"], *not_slower]))
         winner = best["variant"] if len(tied) == 1 else TIE

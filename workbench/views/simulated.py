@@ -18,6 +18,7 @@ from workbench.model.counted import CountedFloor, counted_floor
 from workbench.model.floor import limits_of_device
 from workbench.model.rungs import LAST, Rung
 from workbench.store.record import Simulated, SimulatedKernel
+from workbench.views.rows import dicts_of
 from workbench.views.runs import RunSummary
 from workbench.views.shapes import sizes_text
 
@@ -70,7 +71,7 @@ def simulated(records: pd.DataFrame, known: Mapping[str, Rung], gpu: str = "") -
     record names. Rows in which nothing could be counted have a `simulated.reason`.
     """
     rows: list[dict[str, Any]] = []
-    for record in _dicts(records[records["simulated"].notna() & (records["simulated"] != "[]")]):
+    for record in dicts_of(records[records["simulated"].notna() & (records["simulated"] != "[]")]):
         own = {name: record.get(name) for name in KEPT}
         plain = json.loads(record["shape"])
         today = known.get(variant_key(record["operation"], record["variant"], record["pass"]), Rung(LAST, "", False))
@@ -177,7 +178,7 @@ def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     joined = a.merge(b, on=["shape", "simulated.arch"], suffixes=("_a", "_b"))
     rows = [
         (row["shape"], name, row[f"{name}_a"], row[f"{name}_b"])
-        for row in _dicts(joined)
+        for row in dicts_of(joined)
         for name in COLUMNS
         if f"{name}_a" in row and not pd.isna(row[f"{name}_a"]) and not pd.isna(row[f"{name}_b"])
     ]
@@ -228,7 +229,7 @@ def counters(records: pd.DataFrame) -> pd.DataFrame:
     """Every counter under Nsight's name: run, key, variant, shape (that was run), kernel, counter, value, unit,
     standing."""
     rows = []
-    for record in _dicts(records):
+    for record in dicts_of(records):
         for entry in entries_of(record["simulated"]):
             for kernel in entry.kernels:
                 head = (record["run"], record["key"], record["variant"], sizes_text(entry.axes), kernel.kernel)
@@ -239,7 +240,7 @@ def counters(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _each(records: pd.DataFrame) -> Iterable[tuple[dict[str, Any], Pair]]:
-    for record in _dicts(records[records["simulated"].notna() & (records["simulated"] != "[]")]):
+    for record in dicts_of(records[records["simulated"].notna() & (records["simulated"] != "[]")]):
         for pair in pairs_of(entries_of(record["simulated"])):
             yield record, pair
 
@@ -247,10 +248,6 @@ def _each(records: pd.DataFrame) -> Iterable[tuple[dict[str, Any], Pair]]:
 def _swept(record: Mapping[str, Any], entry: Simulated) -> str:
     plain = json.loads(record["shape"])
     return json.dumps({**entry.swept, "dtype": plain.get("dtype"), "regime": plain.get("regime")})
-
-
-def _dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 # ---------------------------------------------------------------------------------------------------- line by line

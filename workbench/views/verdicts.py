@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from workbench.statistics.verdict import Verdict, judge
+from workbench.views.rows import number_of
 
 Row = Mapping[str, Any]
 """A flat row of a record with its samples and derived figures."""
@@ -35,7 +35,7 @@ def verdict_on(b: Row, a: Row) -> tuple[Verdict, str]:
 
 def noise_between(a: Row, b: Row) -> float | None:
     """What times of the same code may differ by, relative; None where one of them has no A/A spread."""
-    own = [_number(row.get("noise_floor")) for row in (a, b)]
+    own = [number_of(row.get("noise_floor")) for row in (a, b)]
     if any(value is None for value in own):
         return None
     known = [value for value in own if value is not None]
@@ -46,20 +46,12 @@ def between_runs(a: Row, b: Row) -> list[float]:
     """The spreads between runs that concern the two: none within one run, and none where no run has any."""
     if a.get("run") == b.get("run"):
         return []
-    return [value for row in (a, b) if (value := _number(row.get("between_runs"))) is not None]
+    return [value for row in (a, b) if (value := number_of(row.get("between_runs"))) is not None]
 
 
 def _samples(row: Row) -> Sequence[float]:
     values = row.get("samples_s")
     return [] if values is None or isinstance(values, float) else values
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):  # None, or pandas' own word for what is missing
-        return None
-    return None if math.isnan(number) else number
 
 
 def _is_true(value: Any) -> bool:

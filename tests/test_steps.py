@@ -146,6 +146,7 @@ def test_a_structure_is_laid_out_as_c_does_and_moves_on_with_each_turn(tmp_path:
         bound.close()
         assert np.array_equal(found[:, 1:], want[:, 1:])
         assert np.array_equal(found[:, 0], want[:, 0] if step is row else np.full(TURNS, -1.0)), "its own options"
+        assert np.float32(1e-38) * np.float32(0.1) > 0, "opening it leaves this process's arithmetic as it was"
     assert list(names_in("row", (outer,))) == ["x"]
 
 

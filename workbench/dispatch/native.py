@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.declare import Defines
+from workbench.host_steps import host_library
 
 
 @functools.cache
@@ -32,4 +33,4 @@ def _library(source: Path, dtype: str, defines: Defines, options: tuple[str, ...
     from workbench.build import HOST, Unit, build_or_raise
 
     unit = Unit(source, dtype, defines, HOST, options=options)
-    return ctypes.CDLL(str(build_or_raise([unit], f"{source.name} does not compile")[unit].path))
+    return host_library(build_or_raise([unit], f"{source.name} does not compile")[unit].path)

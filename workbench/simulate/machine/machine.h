@@ -269,8 +269,8 @@ u8 *host_address(Warp &, Space, u64 address, u32 bytes, bool store);
 /// goes before.
 void settle(Warp &, u32 mask, Scope);
 void settle_block(Block &);
-/// Lets out what overlaps one lane's access, and now and then something else.
-void settle_overlapping(Warp &, int lane, u64 address, u32 bytes);
+/// Lets out what overlaps the lanes' accesses, and now and then something else.
+void settle_overlapping(Warp &, u32 mask, const u64 *addresses, u32 bytes);
 void settle_by_chance(Warp &, u32 one_in);
 /// Carries out late loads: all, those whose registers an instruction uses, those that overlap an access.
 void finish_late(Warp &);

@@ -104,7 +104,7 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
     }
     if (w.machine().launch.delays && space == Space::global) {
         finish_late_at(w, mask, out, bytes);
-        each_lane(mask, [&](int lane) { settle_overlapping(w, lane, out[lane], bytes); });
+        settle_overlapping(w, mask, out, bytes);
         settle_by_chance(w, 8);
     }
     const u64 limit = space == Space::shared ? w.block->shared.size() : w.machine().program.local_bytes;
@@ -136,6 +136,9 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
 
 namespace {
 
+/// Stores that a warp, or a block, holds back at most: some then wait for long, and looking through them stays cheap.
+constexpr std::size_t MOST_PENDING = 256;
+
 void let_out(Machine &machine, const PendingStore &store) {
     std::memcpy(machine.resolve(store.address, store.bytes, true), store.data, store.bytes);
 }
@@ -145,6 +148,14 @@ bool overlap(const PendingStore &store, u64 address, u32 bytes) {
 }
 
 }  // namespace
+
+void settle_block_overlapping(Block &block, u64 address, u32 bytes) {
+    std::erase_if(block.pending, [&](const PendingStore &store) {
+        if (!overlap(store, address, bytes)) return false;
+        let_out(*block.machine, store);
+        return true;
+    });
+}
 
 void settle_block(Block &block) {
     if (block.pending.empty()) return;
@@ -166,39 +177,38 @@ void settle(Warp &w, u32 mask, Scope scope) {
     });
 }
 
-namespace {
-
-void settle_block_overlapping(Block &block, u64 address, u32 bytes) {
-    std::erase_if(block.pending, [&](const PendingStore &store) {
-        if (!overlap(store, address, bytes)) return false;
-        let_out(*block.machine, store);
-        return true;
-    });
-}
-
-}  // namespace
-
-void settle_overlapping(Warp &w, int lane, u64 address, u32 bytes) {
-    if (!w.block->pending.empty()) settle_block_overlapping(*w.block, address, bytes);
+void settle_overlapping(Warp &w, u32 mask, const u64 *addresses, u32 bytes) {
+    if (!w.block->pending.empty()) {
+        each_lane(mask, [&](int lane) { settle_block_overlapping(*w.block, addresses[lane], bytes); });
+    }
     std::erase_if(w.pending, [&](const PendingStore &store) {
-        if (store.lane != lane || !overlap(store, address, bytes)) return false;
+        if (!(mask >> store.lane & 1) || !overlap(store, addresses[store.lane], bytes)) return false;
         let_out(w.machine(), store);
         return true;
     });
 }
 
+namespace {
+
+/// Lets one of the warp's stores out, whichever it is.
+void settle_one(Warp &w) {
+    const PendingStore chosen = w.pending[w.machine().random() % w.pending.size()];
+    u64 addresses[LANES];
+    addresses[chosen.lane] = chosen.address;
+    // Older ones of the same lane to the same place go first: a location has one order of stores.
+    settle_overlapping(w, 1u << chosen.lane, addresses, chosen.bytes);
+}
+
+}  // namespace
+
 void settle_by_chance(Warp &w, u32 one_in) {
     std::mt19937_64 &random = w.machine().random;
     std::vector<PendingStore> &of_block = w.block->pending;
-    if (!of_block.empty() && random() % one_in == 0) {
+    for (bool one = !of_block.empty() && random() % one_in == 0; one; one = of_block.size() > MOST_PENDING) {
         const PendingStore chosen = of_block[random() % of_block.size()];
         settle_block_overlapping(*w.block, chosen.address, chosen.bytes);
     }
-    if (!w.pending.empty() && random() % one_in == 0) {
-        const PendingStore chosen = w.pending[random() % w.pending.size()];
-        // Older ones of the same lane to the same place go first: a location has one order of stores.
-        settle_overlapping(w, chosen.lane, chosen.address, chosen.bytes);
-    }
+    for (bool one = !w.pending.empty() && random() % one_in == 0; one; one = w.pending.size() > MOST_PENDING) settle_one(w);
 }
 
 u8 *host_address(Warp &w, Space space, u64 address, u32 bytes, bool store) {
@@ -365,8 +375,8 @@ bool may_wait(Machine &machine, const Instruction &i) {
 void carry_out(Warp &w, const LateLoad &late) {
     const Instruction &i = w.machine().program.code[static_cast<u32>(late.instruction)];
     const u32 bytes = static_cast<u32>(i.bytes) * i.elements;
+    settle_overlapping(w, late.mask, late.addresses, bytes);
     each_lane(late.mask, [&](int lane) {
-        settle_overlapping(w, lane, late.addresses[lane], bytes);
         const u8 *host = w.machine().resolve(late.addresses[lane], bytes, false);
         for (int e = 0; e < i.elements; ++e, host += i.bytes) load_element(w.row(i.o[1 + e]), lane, host, i);
     });

@@ -7,6 +7,8 @@ import signal
 
 from hypothesis import settings
 
+from tests.known_ceilings import remember_ceilings
+
 # A busy machine is no fault of what is tested: no test asserts a time.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -16,6 +18,8 @@ os.environ.pop("COLUMNS", None)
 
 # Tests run beside each other, each with a thread per core: who waits for the others must not keep a core busy with it.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+remember_ceilings()
 
 # What a shell starts in the background ignores interruptions, and what nohup starts hangups; so would every command
 # that a test ends by them.

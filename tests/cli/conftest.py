@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.known_ceilings import COMMAND
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
@@ -21,7 +22,7 @@ def workbench(tmp_path: Path) -> Run:
         import os
 
         return subprocess.run(
-            [sys.executable, "-m", "workbench.cli", *arguments],
+            [*COMMAND, *arguments],
             capture_output=True, text=True, check=False, cwd=tmp_path, env={**os.environ, **environment}, timeout=300,
         )  # fmt: skip
 

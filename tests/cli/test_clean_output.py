@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Run
+from tests.known_ceilings import COMMAND
 
 TALKATIVE = str(Path(__file__).parent / "talkative")
 FAULTY = str(Path(__file__).parent.parent / "sweep" / "faulty")
@@ -45,7 +45,7 @@ def test_a_pipe_ends_with_the_sweep(tmp_path: Path) -> None:
     """Children that a variant leaves behind hold neither of the two outputs."""
     variants = "plain,leaves_children,leaves_children_and_dies"
     sweep = shlex.join([
-        sys.executable, "-m", "workbench.cli", "sweep", "--kernels", FAULTY, "--profiles", str(tmp_path), "--n", "3001",
+        *COMMAND, "sweep", "--kernels", FAULTY, "--profiles", str(tmp_path), "--n", "3001",
         "--variants", variants, "--device", "cpu", "--preset", "small", "--json",
     ])  # fmt: skip
     command = ["sh", "-c", f"{sweep} 2>&1 >/dev/null | cat; {sweep} | cat"]

@@ -15,6 +15,7 @@ import pytest
 
 from tests.campaign.kills import lines
 from tests.campaign.sweeps import NEW, RECORDS, alive_in
+from tests.known_ceilings import COMMAND
 from workbench.store.run_folder import open_run
 
 
@@ -29,7 +30,7 @@ class Begun:
         stub.write_text("raise ImportError('left out')\n")
         paths = os.pathsep.join([str(stub.parent), *sys.path])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "workbench.cli", *arguments], cwd=folder, start_new_session=True, text=True,
+            [*COMMAND, *arguments], cwd=folder, start_new_session=True, text=True,
             env={**os.environ, "TMPDIR": str(self.tmp), "PYTHONPATH": paths}, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )  # fmt: skip

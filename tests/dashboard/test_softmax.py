@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from tests.dashboard.conftest import ROOT, Server
 from tests.dashboard.visit import PAGES, Visit
+from tests.known_ceilings import COMMAND
 from workbench.catalog import load_catalog
 from workbench.show.report import write_report
 from workbench.views.runs import run_summary
@@ -26,7 +26,7 @@ SOFTMAX = ROOT / "examples" / "softmax"
 def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("softmax") / "profiles"
     subprocess.run(
-        [sys.executable, "-m", "workbench.cli", "sweep", "--kernels", str(SOFTMAX), "--device", "cpu",
+        [*COMMAND, "sweep", "--kernels", str(SOFTMAX), "--device", "cpu",
          "--rows", "32,128", "--columns", "64:1024:x4", "--preset", "small", "--name", "softmax",
          "--profiles", str(folder)],
         cwd=ROOT, check=True, capture_output=True,

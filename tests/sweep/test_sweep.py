@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.known_ceilings import COMMAND
 from workbench.catalog import load_catalog
 from workbench.execute import server_of_workers
 from workbench.store.record import Record, Status
@@ -121,7 +122,7 @@ def test_simulated_kernels_say_what_they_compile_to(swept: tuple[RunFolder, dict
 
 def run_command(profiles: Path, *more: str) -> list[str]:
     return [
-        sys.executable, "-m", "workbench.cli", "sweep", "--kernels", str(FAULTY), "--profiles", str(profiles),
+        *COMMAND, "sweep", "--kernels", str(FAULTY), "--profiles", str(profiles),
         "--variants", "plain,torch,tuned,wrong", "--n", "100001,400001", "--device", "cpu", *more,
     ]  # fmt: skip
 

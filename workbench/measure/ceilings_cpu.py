@@ -40,8 +40,8 @@ ARITHMETIC_SECONDS = 0.005
 """About how long one timed call of exponentials or multiply-adds lasts."""
 ALONE = " alone"
 """Ends the name of what one thread does; its rounds count with those of all threads."""
-AGAIN_SECONDS = 5.0
-"""How long rounds go on at most for the sake of kinds that have had no quiet one."""
+AGAIN = 3
+"""How many times their seconds rounds go on at most for the sake of kinds that have had no quiet one."""
 MOST_SECONDS = 20.0
 """When fewer rounds than LEAST_ROUNDS have to do: where threads wait for each other at each call."""
 CACHE_SECONDS = 0.002
@@ -113,7 +113,7 @@ def _rounds(kinds: Mapping[str, _Kind], seconds: float) -> dict[str, list[_Round
     """The rounds of every kind, in turn until the time is up; of those without a quiet one for longer."""
     found: dict[str, list[_Round]] = {name: [] for name in kinds}
     begin = time.perf_counter()
-    rounds, wanted, most = 0, list(kinds), max(2 * seconds, AGAIN_SECONDS)
+    rounds, wanted, most = 0, list(kinds), AGAIN * seconds
     while wanted and (_is_short(rounds, time.perf_counter() - begin) or time.perf_counter() - begin < most):
         for name in wanted:
             action, amount = kinds[name]

@@ -42,10 +42,31 @@ def said(test: AppTest) -> str:
     return "\n".join(element.value for element in (*test.info, *test.warning, *test.markdown, *test.subheader))
 
 
+def everything(test: AppTest) -> str:
+    return "\n".join(
+        str(element.value) for element in (*test.info, *test.warning, *test.error, *test.markdown, *test.code)
+    )
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_draw_on_no_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     test = app(tmp_path, monkeypatch, page=page)
     assert test.subheader, page
+    if page not in ("Kernel", "Import"):
+        assert ("workbench train" if page == "Distributed" else "workbench sweep") in everything(test)
+
+
+def test_pages_of_an_unfinished_run_beside_a_broken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synthetic_run(tmp_path, "going", finished=False, lengths=(256,), noise_floor=None)
+    synthetic_run(tmp_path, "broken", lengths=(256,))
+    (tmp_path / "broken" / "run.json").write_text("{")
+    test = app(tmp_path, monkeypatch, run="going")
+    for page in PAGES:
+        test.segmented_control(key="page").set_value(page).run()
+        assert not test.exception, page
+        if page not in ("Kernel", "Compare", "Import", "Distributed"):
+            assert "workbench sweep --resume going" in everything(test), page
+            assert "broken" in everything(test), page
 
 
 def test_the_newest_run_is_shown_first(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,13 +88,16 @@ def test_a_url_that_names_nothing_known_is_passed_over(profiles: Path, monkeypat
     assert test.segmented_control(key="page").value == "Ladder"
 
 
-def test_a_view_survives_a_change_of_page(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    test = app(profiles, monkeypatch, run="gpu", operation="layer", dtype="bfloat16")
+@pytest.mark.parametrize(("run", "dtype"), [("gpu", "bfloat16"), ("cpu", "float32")])
+def test_a_view_survives_a_change_of_page(
+    run: str, dtype: str, profiles: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = app(profiles, monkeypatch, run=run, operation="layer", dtype=dtype)
     for page in PAGES:
         test.segmented_control(key="page").set_value(page).run()
         assert not test.exception, page
         assert test.selectbox(key="operation").value == "layer"
-        assert test.selectbox(key="dtype").value == "bfloat16"
+        assert test.selectbox(key="dtype").value == dtype
 
 
 def test_nothing_passes_the_filter(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from dashboard.pages import found
 from tests.dashboard.synthetic import CPU, synthetic_run
 from tests.dashboard.visit import PAGES
 from tests.distributed.traced import traced
+from tests.views.test_history import history
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -142,6 +143,12 @@ def test_compare_finds_the_slower_run(profiles: Path, monkeypatch: pytest.Monkey
         app(tmp_path, monkeypatch, page="Compare", compare="two variants", variant_a="serial", variant_b="ring")
     )
     assert "1 pair: 1 faster" in text
+
+
+def test_history_shows_the_step_and_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history(tmp_path, [1.0] * 6 + [1.1] * 4, compiler="13")
+    text = said(app(tmp_path, monkeypatch, page="History")).replace("\\", "")
+    assert "10 runs on 1 host: 1 step found" in text and "compiler 12 → 13" in text
 
 
 def test_kernel_page_shows_source_and_machine_code(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ COMMANDS = (
     ("history", "workbench.cli.history"),
     ("dispatch", "workbench.cli.dispatch"),
     ("report", "workbench.cli.report"),
+    ("note", "workbench.cli.note"),
     ("train", "workbench.cli.train"),
     ("dashboard", "workbench.cli.dashboard"),
 )

@@ -21,6 +21,7 @@ import pandas as pd
 from workbench.foreign import reading
 from workbench.model.figures import with_figures
 from workbench.problem import Problem
+from workbench.store.record import DISTURBED_SHARE
 from workbench.store.run_folder import RESTORE, open_run
 from workbench.views.filter import Choices, Filter
 from workbench.views.flat import Cursor, columns, flatten, register
@@ -64,6 +65,14 @@ def choices(runs: Sequence[RunSummary]) -> Choices:
     readable = tuple(run for run in runs if run.state != "corrupt")
     key = ("choices", tuple((run.path, run.stamp) for run in readable))
     return kept(key, lambda: _choices(readable))
+
+
+def counts(runs: Sequence[RunSummary]) -> dict[str, tuple[int, int, int, int]]:
+    """Run → its records, those with a time, of these those that say what disturbed them, and of these those that were
+    disturbed too much. A run that cannot be read has no entry."""
+    readable = tuple(run for run in runs if run.state != "corrupt")
+    key = ("counts", tuple((run.path, run.stamp) for run in readable))
+    return kept(key, lambda: {row[0]: row[1:] for rows in _each(readable, _counted)[0] for row in rows})
 
 
 def read_beside(
@@ -233,6 +242,16 @@ def _choices(runs: tuple[RunSummary, ...]) -> Choices:
         axes=axes,
         factors=tuple(sorted(factors)),
     )
+
+
+def _counted(cursor: Cursor) -> list[tuple[Any, ...]]:
+    watched = '"time.median_s" IS NOT NULL AND "disturbance.blocks" IS NOT NULL'
+    found: list[tuple[Any, ...]] = cursor.execute(
+        f"""SELECT run, count(*), count("time.median_s"), count(*) FILTER ({watched}),
+        count(*) FILTER ({watched} AND "disturbance.disturbed" > {DISTURBED_SHARE} * "disturbance.blocks")
+        FROM records GROUP BY run"""
+    ).fetchall()
+    return found
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -25,8 +25,11 @@ def picture(figure: go.Figure, key: str, caption: str = "") -> None:
         st.caption(caption)
 
 
-def frame(rows: pd.DataFrame, columns: Sequence[str], key: str, height: int | None = None) -> None:
-    """A table of the named columns in units that suit them; columns in which all is missing are left out."""
+def frame(
+    rows: pd.DataFrame, columns: Sequence[str], key: str, height: int | None = None, selectable: bool = False
+) -> list[int]:
+    """A table of the named columns in units that suit them; columns in which all is missing are left out. Places of the
+    rows that the visitor has chosen, where they are `selectable`."""
     shown, described = table(rows, columns)
     config = {
         column.name: (
@@ -36,14 +39,16 @@ def frame(rows: pd.DataFrame, columns: Sequence[str], key: str, height: int | No
         )
         for column in described
     }
-    st.dataframe(
+    drawn = st.dataframe(
         shown,
         column_config=config,
         hide_index=True,
         key=key,
         height=height or min(35 * (len(shown) + 1) + 3, 640),
         placeholder="–",
+        **({"on_select": "rerun", "selection_mode": "multi-row"} if selectable else {}),
     )
+    return list(drawn.selection.rows) if selectable else []
 
 
 def number_format(digits: int) -> str:

@@ -84,10 +84,10 @@ def number(label: str, name: str, least: int, most: int, default: int, step: int
     return value
 
 
-def set_values(values: Mapping[str, str]) -> None:
+def set_values(values: Mapping[str, str | Sequence[str]]) -> None:
     """Gives widgets other values; to be called before they are drawn (in a callback)."""
     for name, value in values.items():
-        _values()[name] = [value]
+        _values()[name] = [value] if isinstance(value, str) else list(value)
         st.session_state.pop(name, None)
 
 

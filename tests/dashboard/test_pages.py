@@ -15,6 +15,8 @@ from dashboard.pages import found
 from tests.dashboard.synthetic import CPU, synthetic_run
 from tests.dashboard.visit import PAGES
 from tests.distributed.traced import traced
+from tests.views.test_history import history
+from workbench.store.notes import Notes, write_notes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -166,6 +168,29 @@ def test_compare_finds_the_slower_run(profiles: Path, monkeypatch: pytest.Monkey
         app(tmp_path, monkeypatch, page="Compare", compare="two variants", variant_a="serial", variant_b="ring")
     )
     assert "1 pair: 1 faster" in text
+
+
+def test_history_shows_the_step_and_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history(tmp_path, [1.0] * 6 + [1.1] * 4, compiler="13")
+    text = said(app(tmp_path, monkeypatch, page="History")).replace("\\", "")
+    assert "10 runs on 1 host: 1 step found" in text and "compiler 12 → 13" in text
+
+
+def test_runs_are_found_by_their_words_and_tags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history(tmp_path, [1.0, 1.1])
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.json").write_text("{")
+    write_notes(tmp_path / "alpha-01", Notes("with the *old* driver", ("driver-535", "kept")))
+    test = app(tmp_path, monkeypatch, page="Runs")
+    table = test.dataframe[0].value
+    assert table["run"].tolist() == ["alpha-02", "alpha-01", "broken"]
+    assert table["tags"].tolist()[1] == "driver-535, kept" and table["noise_floor"].tolist()[:2] == [1.0, 1.0]
+    assert "run.json" in table["note"].tolist()[2]
+    assert test.text_input(key="runs_text").set_value("OLD alpha").run().dataframe[0].value["run"].tolist() == [
+        "alpha-01"
+    ]
+    test = app(tmp_path, monkeypatch, page="Runs", tag="kept")
+    assert test.dataframe[0].value["run"].tolist() == ["alpha-01"]
 
 
 def test_kernel_page_shows_source_and_machine_code(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-PAGES = ("Ladder", "Occupancy", "Bandwidth", "Scaling", "Time", "Kernel", "Compare", "Import", "Distributed")
+PAGES = (
+    "Ladder", "Occupancy", "Bandwidth", "Scaling", "Time", "Kernel", "Compare", "Import", "Distributed", "History",
+    "Runs",
+)  # fmt: skip
 DRAWN = """() => {
   const app = document.querySelector('[data-testid=stApp]');
   const shown = name => [...document.querySelectorAll(`[data-testid=${name}]`)]

@@ -34,8 +34,10 @@ COMMANDS = (
     ("import", "workbench.cli.import_"),
     ("compare", "workbench.cli.compare"),
     ("best", "workbench.cli.best"),
+    ("history", "workbench.cli.history"),
     ("dispatch", "workbench.cli.dispatch"),
     ("report", "workbench.cli.report"),
+    ("note", "workbench.cli.note"),
     ("train", "workbench.cli.train"),
     ("dashboard", "workbench.cli.dashboard"),
 )

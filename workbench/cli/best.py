@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.options import AXES, Json, Profiles, split_axes
+from workbench.cli.options import AXES, Json, Profiles, one_size_each, split_axes
 from workbench.problem import Problem, unknown
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def command(
     names, axes = split_axes(operation)
     if len(names) != 1:
         raise Problem("best: name one operation, as in: workbench best scan --T 1024 --H 512", exit_status=2)
-    if several := [name for name, values in axes if len(values) != 1]:
-        raise Problem(f"--{several[0]}: best takes one size of each axis; workbench sweep takes several", exit_status=2)
-    sizes = {name: values[0] for name, values in axes}
+    sizes = one_size_each(axes, "best")
     runs = [run_summary(run, profiles)] if run else [one for one in list_summaries(profiles) if one.state != "corrupt"]
     result = read_records(runs, Filter(operations=names, passes=(pass_,), dtypes=(dtype,)), samples=True)
     records = result.frame

@@ -21,13 +21,18 @@ STYLE = {"slower": "bold red", "faster": "green", "same": "", "undecided": "yell
 
 
 def command(
-    a: Annotated[str, typer.Argument(metavar="A", help="RUN, RUN:OPERATION/VARIANT or OPERATION/VARIANT.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="What is judged against A, named the same way.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="RUN, RUN:OPERATION/VARIANT or OPERATION/VARIANT.")] = "",
+    b: Annotated[str, typer.Argument(metavar="B", help="What is judged against A, named the same way.")] = "",
+    since: Annotated[
+        str,
+        typer.Option(metavar="COMMIT", help="A is the run of this commit: only B is named, the newest run if none."),
+    ] = "",
     run: Annotated[str, typer.Option(help="The run of a variant named without one; the newest by default.")] = "",
     fail_over: Annotated[str, typer.Option(help="Let slowdowns up to this pass, as in 5%.")] = "",
     across_devices: Annotated[bool, typer.Option("--across-devices", help="Compare times of two devices.")] = False,
     across_timers: Annotated[bool, typer.Option("--across-timers", help="Compare times of two timers.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a table for a pull request.")] = False,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the verdicts as JUnit XML too.")] = None,
     profiles: Profiles = Path("profiles"),
     as_json: Json = False,
 ) -> None:
@@ -42,6 +47,10 @@ def command(
     from workbench.views.operands import parse_operand
 
     margin = parse_share(fail_over) if fail_over else None
+    if since:
+        a, b = _since(since, a, b, profiles)
+    if not a or not b:
+        raise Problem("Missing argument 'B': name A and B, or with --since COMMIT B alone, or none", exit_status=2)
     side_a = parse_operand(a, profiles, run or None)
     side_b = parse_operand(b, profiles, run or None)
     records_a, records_b = side_a.records(), side_b.records()
@@ -54,6 +63,11 @@ def command(
         fail_over=margin,
     )
     result = replace(result, notes=(*result.notes, *_stale(side_a, records_a, "A"), *_stale(side_b, records_b, "B")))
+    if junit is not None:
+        from workbench.durable import write_whole
+        from workbench.show.junit import as_junit
+
+        write_whole(junit, as_junit(result, a, b))
     if as_json:
         import json
 
@@ -63,6 +77,20 @@ def command(
     else:
         _print(result, a, b)
     raise typer.Exit(result.exit_status)
+
+
+def _since(commit: str, only: str, more: str, profiles: Path) -> tuple[str, str]:
+    """A and B where A is the run of a commit: the same variant of it where B is one."""
+    from workbench.views.operands import newest_run, parse_operand
+    from workbench.views.runs import list_summaries
+    from workbench.views.since import run_since
+
+    if more:
+        raise Problem(f"--since {commit}: names A itself; name B alone, not {only} and {more}", exit_status=2)
+    b = only or newest_run(profiles)
+    side = parse_operand(b, profiles)
+    before = run_since(commit, side.run, list_summaries(profiles), Path.cwd())
+    return (f"{before.name}:{side.operation}/{side.variant}" if side.variant else before.name), b
 
 
 def _stale(side: Operand, records: pd.DataFrame, name: str) -> list[str]:

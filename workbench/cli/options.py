@@ -122,3 +122,12 @@ def selection_of(
         timeout_s=check_timeout(timeout),
         **more,
     )
+
+
+def one_size_each(axes: tuple[tuple[str, tuple[int, ...]], ...], command: str) -> dict[str, int]:
+    """Axis → its size. Problem where several were given for one."""
+    if several := [name for name, values in axes if len(values) != 1]:
+        raise Problem(
+            f"--{several[0]}: {command} takes one size of each axis; workbench sweep takes several", exit_status=2
+        )
+    return {name: values[0] for name, values in axes}

@@ -26,7 +26,7 @@ def rows(result: Comparison) -> list[tuple[str, ...]]:
             shape_text(pair.shape),
             quantity(pair.median_a_s, "s"),
             quantity(pair.median_b_s, "s"),
-            _ratio(pair),
+            ratio_text(pair),
             verdict_text(pair),
         )
         for pair in result.pairs
@@ -37,7 +37,7 @@ def verdict_text(pair: Pair) -> str:
     return f"{pair.verdict}, disturbed" if pair.disturbed else pair.verdict
 
 
-def _ratio(pair: Pair) -> str:
+def ratio_text(pair: Pair) -> str:
     if math.isnan(pair.ratio):
         return "–"
     return f"{pair.ratio:.3f} [{pair.low:.3f}, {pair.high:.3f}]"

@@ -41,7 +41,21 @@ class Verdict:
     @property
     def resolution(self) -> float:
         """The sides differ by no more than this, relative to the faster one; NaN where nothing can be said."""
-        return max(self.high, 1 / self.low) - 1 if self.low > 0 else math.inf if self.low == 0 else math.nan
+        return resolution(self.low, self.high)
+
+
+def resolution(low: float, high: float) -> float:
+    """See Verdict.resolution."""
+    return max(high, 1 / low) - 1 if low > 0 else math.inf if low == 0 else math.nan
+
+
+def word_of(low: float, high: float, noise_floor: float, equivalent: float = EQUIVALENT) -> Word:
+    """What the interval of a ratio says against the noise: the rule of every verdict; see `judge`."""
+    if low > 1 + noise_floor:
+        return "slower"
+    if high < 1 / (1 + noise_floor):
+        return "faster"
+    return "same" if resolution(low, high) <= max(noise_floor, equivalent) else "undecided"
 
 
 def judge(
@@ -68,12 +82,8 @@ def judge(
         reason = "no noise floor recorded (the baseline was not timed against itself): sweep again"
         return Verdict("undecided", ratio, low, high, noise_floor, reason)
     low, high = ratio_interval(samples_a, samples_b, confidence)
-    if low > 1 + noise_floor:
-        return Verdict("slower", ratio, low, high, noise_floor)
-    if high < 1 / (1 + noise_floor):
-        return Verdict("faster", ratio, low, high, noise_floor)
-    found = Verdict("same", ratio, low, high, noise_floor)
-    if found.resolution <= max(noise_floor, equivalent):
+    found = Verdict(word_of(low, high, noise_floor, equivalent), ratio, low, high, noise_floor)
+    if found.word != "undecided":
         return found
     needed = _samples_needed(min(len(samples_a), len(samples_b)), low, high, max(noise_floor, equivalent), noise_floor)
     return Verdict("undecided", ratio, low, high, noise_floor, _reason(found, noise_floor, needed), needed)

@@ -16,10 +16,17 @@ from workbench.store.record import Machine
 PACKAGES = ("torch", "cuda-core", "cuda-bindings", "nvidia-cuda-nvrtc", "numpy", "nvtx", "scan-workbench")
 
 
-def environment() -> dict[str, Any]:
-    """What concerns a run as a whole: the workbench's commit, where it is known."""
-    commit = _first_line(["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"])
-    return {"commit": commit} if commit else {}
+def environment(kernels: str = "") -> dict[str, Any]:
+    """What concerns a run as a whole: the workbench's commit, and that of a folder of kernels of one's own, where they
+    are known. A `+` behind a commit says that files of it have been changed since."""
+    found = {"commit": _commit(Path(__file__).parent), "kernels_commit": _commit(Path(kernels)) if kernels else None}
+    return {name: commit for name, commit in found.items() if commit}
+
+
+def _commit(folder: Path) -> str | None:
+    commit = _first_line(["git", "-C", str(folder), "rev-parse", "--short=12", "HEAD"])
+    changed = commit and _first_line(["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no"])
+    return f"{commit}+" if changed else commit
 
 
 def machine_of(backend: str) -> Machine:

@@ -39,7 +39,7 @@ def _record(selection: Selection, profiles: Path, name: str | None, watch: Watch
         created=now.isoformat(timespec="seconds"),
         command=["workbench", *sys.argv[1:]],
         machines=[machine_of(backend) for backend in dict.fromkeys(job.subject.backend for job in jobs)],
-        environment=environment(),
+        environment=environment(selection.kernels),
         catalogue=(catalogue := slice_of((job.subject.operation, job.subject.variant) for job in jobs)),
     )
     with whole_run(profiles, run) as folder:

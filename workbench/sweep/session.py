@@ -56,7 +56,7 @@ def start_run(selection: Selection, profiles: Path, name: str | None) -> RunFold
         created=now.isoformat(timespec="seconds"),
         command=["workbench", *sys.argv[1:]],
         machines=[machine_of(backend) for backend in _backends(devices)],
-        environment=environment(),
+        environment=environment(selection.kernels),
         selection=selection.as_dict(),
     )
     return create_run(profiles, run)

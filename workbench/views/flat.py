@@ -82,8 +82,8 @@ def flatten(cursor: Cursor, source: str) -> None:
     every = "SELECT NULL::VARCHAR AS run, * FROM no_record"
     cursor.execute(f"CREATE OR REPLACE TEMP VIEW nested AS {every} UNION ALL BY NAME {source}")
     axes = cursor.execute(
-        "SELECT axis FROM (SELECT unnest(map_keys(axes)) AS axis, generate_subscripts(map_keys(axes), 1) AS place "
-        "FROM nested) GROUP BY axis ORDER BY min(place), axis"
+        "SELECT axis FROM (SELECT unnest(names) AS axis, generate_subscripts(names, 1) AS place "
+        "FROM (SELECT DISTINCT map_keys(axes) AS names FROM nested)) GROUP BY axis ORDER BY min(place), axis"
     ).fetchall()
     wanted = {**EXPRESSIONS, **{f"shape.{axis}": f"axes[{_text(axis)}]" for (axis,) in axes}}
     listed = ", ".join(f"{sql} AS {_name(name)}" for name, sql in wanted.items())

@@ -42,7 +42,7 @@ def parse_operand(text: str, profiles: Path, default_run: str | None = None) -> 
     if looks_like_run or (not colon and text.count("/") != 1):
         return Operand(run_summary(text, profiles))
     if not colon:
-        run_text = default_run or _newest(profiles)
+        run_text = default_run or newest_run(profiles)
     run = run_summary(run_text, profiles)
     operation, slash, variant = variant_text.partition("/")
     if not slash or not variant:
@@ -54,7 +54,8 @@ def parse_operand(text: str, profiles: Path, default_run: str | None = None) -> 
     return Operand(run, operation, variant)
 
 
-def _newest(profiles: Path) -> str:
+def newest_run(profiles: Path) -> str:
+    """The name of the newest finished run. Problem where there is none."""
     for run in list_summaries(profiles):
         if run.state == "finished":
             return run.name

@@ -21,6 +21,7 @@ import pandas as pd
 from workbench.foreign import reading
 from workbench.model.figures import with_figures
 from workbench.problem import Problem
+from workbench.store.record import DISTURBED_SHARE
 from workbench.store.run_folder import RESTORE, open_run
 from workbench.views.filter import Choices, Filter
 from workbench.views.flat import Cursor, columns, flatten, register
@@ -45,14 +46,18 @@ class Result:
     problems: tuple[str, ...] = ()
 
 
-def read_records(runs: Sequence[RunSummary], selection: Filter, samples: bool = False) -> Result:
+def read_records(
+    runs: Sequence[RunSummary], selection: Filter, samples: bool = False, machine_code: bool = True
+) -> Result:
     """The records of `runs` that `selection` admits, a row each, with a column `run`.
 
     Columns are those of flat.py and the derived figures, all of them, whatever the files hold; axes as they occur.
+    What was compiled and simulated is half of the time over many runs: without `machine_code` it is left missing.
     """
     readable = tuple(run for run in runs if run.state != "corrupt")
-    key = ("records", tuple((run.path, run.stamp) for run in readable), selection, samples)
-    return kept(key, lambda: _read_records(readable, selection, samples))
+    left_out = tuple(([] if samples else ["samples_s"]) + ([] if machine_code else ["build", "simulated"]))
+    key = ("records", tuple((run.path, run.stamp) for run in readable), selection, left_out)
+    return kept(key, lambda: _read_records(readable, selection, left_out))
 
 
 def choices(runs: Sequence[RunSummary]) -> Choices:
@@ -60,6 +65,14 @@ def choices(runs: Sequence[RunSummary]) -> Choices:
     readable = tuple(run for run in runs if run.state != "corrupt")
     key = ("choices", tuple((run.path, run.stamp) for run in readable))
     return kept(key, lambda: _choices(readable))
+
+
+def counts(runs: Sequence[RunSummary]) -> dict[str, tuple[int, int, int, int]]:
+    """Run → its records, those with a time, of these those that say what disturbed them, and of these those that were
+    disturbed too much. A run that cannot be read has no entry."""
+    readable = tuple(run for run in runs if run.state != "corrupt")
+    key = ("counts", tuple((run.path, run.stamp) for run in readable))
+    return kept(key, lambda: {row[0]: row[1:] for rows in _each(readable, _counted)[0] for row in rows})
 
 
 def read_beside(
@@ -116,9 +129,9 @@ def _code(kernel: dict[str, Any]) -> pd.DataFrame:
     )
 
 
-def _read_records(runs: tuple[RunSummary, ...], selection: Filter, samples: bool) -> Result:
-    frames, problems = _each(runs, lambda cursor: _select(cursor, selection, samples))
-    wanted = ["run", *(name for name in columns() if samples or name != "samples_s")]
+def _read_records(runs: tuple[RunSummary, ...], selection: Filter, left_out: Collection[str]) -> Result:
+    frames, problems = _each(runs, lambda cursor: _select(cursor, selection, left_out))
+    wanted = ["run", *(name for name in columns() if name != "samples_s" or name not in left_out)]
     # A frame with no rows has columns of no type, which would spoil the types of those it is joined to.
     frames = [frame for frame in frames if len(frame)]
     if not frames:
@@ -186,10 +199,11 @@ def _present(cursor: Cursor) -> set[str]:
     return {str(row[0]) for row in cursor.execute("DESCRIBE records").fetchall()}
 
 
-def _select(cursor: Cursor, selection: Filter, samples: bool) -> pd.DataFrame:
+def _select(cursor: Cursor, selection: Filter, left_out: Collection[str]) -> pd.DataFrame:
     present = _present(cursor)
     where, parameters = selection.where(present)
-    without = " EXCLUDE (samples_s)" if not samples and "samples_s" in present else ""
+    excluded = [name for name in left_out if name in present]
+    without = f" EXCLUDE ({', '.join(excluded)})" if excluded else ""
     frame: pd.DataFrame = cursor.execute(f"SELECT *{without} FROM records WHERE {where}", parameters).df()
     return frame
 
@@ -228,6 +242,16 @@ def _choices(runs: tuple[RunSummary, ...]) -> Choices:
         axes=axes,
         factors=tuple(sorted(factors)),
     )
+
+
+def _counted(cursor: Cursor) -> list[tuple[Any, ...]]:
+    watched = '"time.median_s" IS NOT NULL AND "disturbance.blocks" IS NOT NULL'
+    found: list[tuple[Any, ...]] = cursor.execute(
+        f"""SELECT run, count(*), count("time.median_s"), count(*) FILTER ({watched}),
+        count(*) FILTER ({watched} AND "disturbance.disturbed" > {DISTURBED_SHARE} * "disturbance.blocks")
+        FROM records GROUP BY run"""
+    ).fetchall()
+    return found
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -49,6 +49,16 @@ class RunSummary:
         return tuple(self.run.machines) if self.run is not None else ()
 
     @property
+    def commit(self) -> str:
+        """Of the kernels where they are a repository of their own, else of the workbench; empty where it is not known.
+        A `+` behind it: files of the commit had been changed."""
+        return str(self.environment.get("kernels_commit") or self.environment.get("commit") or "")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(machine.host for machine in self.machines if machine.host))
+
+    @property
     def has_ceilings(self) -> bool:
         return any(machine.ceilings for machine in self.machines)
 

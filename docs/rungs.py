@@ -19,7 +19,7 @@ def folders(catalog: Catalog) -> dict[Path, Operation]:
     return {
         BUILTIN / name / "README.md": operation
         for name, operation in catalog.operations.items()
-        if any((BUILTIN / name).glob("*.cu"))
+        if any((BUILTIN / name).glob("[0-9]*.c*"))
     }
 
 

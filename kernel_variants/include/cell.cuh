@@ -18,6 +18,8 @@
 #include "cell_mingru.cuh"
 #elif defined(CELL_MINLSTM)
 #include "cell_minlstm.cuh"
+#elif defined(CELL_MINLSTM_BACKWARD)
+#include "cell_minlstm_backward.cuh"
 #elif defined(CELL_MINGRU_BACKWARD)
 #include "cell_mingru_backward.cuh"
 #elif defined(CELL_SCAN_BACKWARD)

@@ -46,14 +46,14 @@ template <int ROWS, int CHANNELS> struct Stage {
   private:
     static constexpr int LEAST = 4; // bytes: fewer than an asynchronous copy takes are loaded and stored
 
-    // Rows of the steps before. That before t = 0, which one end of one tile has, is no row of the stream: it is stored.
+    // Rows of the steps before. That before the recurrence's first step, the last of one tile, is no row of the stream: it
+    // is stored.
     template <typename V>
     static __device__ __forceinline__ bool copy_earlier(V (*to)[CHANNELS], const EarlierStream<V> &from, int rows,
                                                         int channels, bool in_pieces, int lane) {
-        const int zero = FROM_THE_END ? rows - 1 : 0;
+        const int zero = rows - 1;
         const bool there = rows > 0 && from.at_zero(zero);
-        const int skipped = there && !FROM_THE_END;
-        copy(to + skipped, from.before(skipped), from.row, rows - there, channels, in_pieces, lane);
+        copy(to, from.before(0), from.row, rows - there, channels, in_pieces, lane);
         if (there)
             for (int channel = lane; channel < channels; channel += 32) to[zero][channel] = from.initial(channel);
         return there;

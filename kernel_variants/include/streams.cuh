@@ -6,8 +6,9 @@
 //   more   rows of a sequence beside those of its steps: 1 for (B, T + 1, H), and for (B, H) with rows = 0
 //
 // A backward pass reads a forward pass's states as they were *before* each step. Such streams stand in a list of their
-// own, CELL_EARLIER: read at step t is the row of t - 1, and at t = 0 what `in_NAME_first`, the parameter after the
-// stream's own, holds for the sequence: (B, H) float32, or null for zeros.
+// own, CELL_EARLIER. A backward pass walks against its recurrence, so that the row before a step is that of the step
+// walked next; in place of one after the last stands what `in_NAME_first`, the parameter after the stream's own, holds
+// for the sequence: (B, H) float32, or null for zeros.
 //
 // From the lists come the parameters of a kernel and the structs below, one member per stream, under its name. What a
 // list makes of a stream is a macro, because names and types must come out of it; all of them stand in this file.
@@ -124,8 +125,9 @@ __device__ __forceinline__ void load_some(Pack<V, N> &to, const Stream<const V> 
     load_some(to, from.at + steps * from.row, count);
 }
 
-// The same of a stream that is read at the step before. `at` is the step's own place all the same, `zero` that of t = 0;
-// `copied`: the rows at hand have been copied in this order already, with that before t = 0 among them.
+// The same of a stream that is read at the step before. `at` is the step's own place all the same, `zero` that of the
+// recurrence's first step; `copied`: the rows at hand have been copied in this order already, with that before the first
+// among them.
 template <typename V> struct EarlierStream {
     const V *at;
     index_t row;
@@ -138,10 +140,11 @@ template <typename V> struct EarlierStream {
         const index_t t = FROM_THE_END ? T - 1 - step : step, forward = FROM_THE_END ? -row : row;
         zero += sequence * T * forward + channel;
         at = zero + t * forward;
+        if (!FROM_THE_END) zero += (T - 1) * forward;
         if (first) first += sequence * H + channel;
     }
     __device__ __forceinline__ const V *before(index_t steps) const {
-        return at + steps * row + (copied ? 0 : FROM_THE_END ? row : -row);
+        return at + steps * row + (copied ? 0 : row);
     }
     __device__ __forceinline__ bool at_zero(index_t steps) const {
         return !copied && at + steps * row == zero;

@@ -2,7 +2,8 @@
 
 A kernel of `scan` is compiled for the plain cell and reads a and b; compiled for minGRU's it reads the halves k and v
 of kv and is a kernel of `gated_scan`; compiled for a backward cell it walks from the end of time and writes gradients.
-A `Cell` holds all that differs, so that a rung is declared once for every cell.
+A `Cell` holds all that differs, so that a rung is declared once for every cell. Those of minLSTM, SRU and QRNN stand in
+their operations' folders.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Stream:
     part: int = 0
     dtype: str = ""
     """What crosses memory, whatever the shape's dtype; empty: the shape's dtype."""
-    first: str = ""
+    first: Argument = ""
     """Of a stream that is read at the step before (CELL_EARLIER of its header): the tensor (B, H), float32, that stands
     for the step before the first."""
     kept: bool = False
@@ -59,13 +60,17 @@ class Cell:
     """Operations that make a step's outputs of the state."""
     emits_state: bool = True
     """Whether a step's outputs are the state after it, so that nothing else of the step is needed to write them."""
+    held: int = 2
+    """Numbers that a thread keeps of a step: the size of its Step."""
     reversed: bool = False
     """Walked from the last step to the first."""
-    first: str = "h0"
+    first: Argument = "h0"
     """The tensor (B, H), float32, that holds the state before the first step that is walked."""
-    last: str = "h_last"
+    last: Argument = "h_last"
     """The tensor (B, H), float32, that takes the state after the last one."""
     pass_: str = FORWARD
+    options: Defines = ()
+    """What else the header is compiled with."""
 
     @property
     def gated(self) -> bool:
@@ -74,7 +79,7 @@ class Cell:
 
     @property
     def defines(self) -> Defines:
-        return ((self.define, 1),) * bool(self.define) + (("REVERSED", 1),) * self.reversed
+        return ((self.define, 1),) * bool(self.define) + (("REVERSED", 1),) * self.reversed + self.options
 
     def read(self, shape: Shape) -> tuple[Argument, ...]:
         """The arguments of INPUTS (include/streams.cuh)."""
@@ -158,6 +163,7 @@ SCAN_BACKWARD = Cell(
     flops_per_step=1,
     flops_per_output=2,
     emits_state=False,
+    held=3,
     reversed=True,
     first="gh_last",
     last="dh0",
@@ -178,6 +184,7 @@ GATED_SCAN_BACKWARD = Cell(
     special_per_step=SPECIAL_PER_GATE_PAIR,
     flops_per_output=3,
     emits_state=False,
+    held=4,
     reversed=True,
     first="gh_last",
     last="dh0",

@@ -8,6 +8,9 @@ from kernel_variants.scan.cells import Cell
 from kernel_variants.scan.grid_and_tile import BARRIER_BYTES, HERE, LANES, MAP_BYTES, Tile, few_sequences, ring_of
 from workbench.declare import Cost, Defines, Kernel, Plan, Setting, Settings, Shape, Variant, ceil_div
 
+MODEST = 4
+"""Numbers of a step with which as many steps fit a thread's registers as minGRU's backward pass holds."""
+
 
 def serial(cell: Cell) -> Variant:
     """Named serial_gated in the gated scan, where plain `serial` would hide which rung it is."""
@@ -17,7 +20,7 @@ def serial(cell: Cell) -> Variant:
 
 
 def vector(cell: Cell) -> Variant:
-    widths: tuple[Setting, ...] = (8, 4, 2) if cell.gated else (4, 2, 8)
+    widths: tuple[Setting, ...] = (8, 4, 2) if cell.gated and cell.held <= MODEST else (4, 2, 8)
     idea = "16-byte loads: several channels a thread"
     settings = {"vector": widths, "block": (64, 32, 128)}
     return _walk(cell, "vector", ("52_vector", "scan_serial_vector"), idea, 52, "vector loads", settings)
@@ -73,6 +76,10 @@ def _walked_once(cell: Cell) -> Callable[[Shape, Settings], Cost]:
 def ring(cell: Cell) -> Variant:
     """The asynchronous-copy ring: as many tiles on the way at a time as `ring_kb` kilobytes hold."""
 
+    tiles: tuple[Setting, ...] = ("4x8x1", "8x8x1", "4x8x2", "1x32x1")
+    if cell.gated:
+        tiles = ("8x16x1", "8x8x2", "16x8x1", "4x16x1") if cell.held <= MODEST else ("8x8x1", "4x8x1", "8x4x2")
+
     def chosen(shape: Shape, settings: Settings) -> tuple[Tile, int, int]:
         return ring_of(Tile.of(settings), int(settings["ring_kb"]), cell.step_bytes(shape), least_stages=3)
 
@@ -103,7 +110,7 @@ def ring(cell: Cell) -> Variant:
         cost=cost,
         factors={"algorithm": "serial", "source": "cuda", "memory": "asynchronous copies"},
         settings={
-            "tile": ("8x16x1", "8x8x2", "16x8x1", "4x16x1") if cell.gated else ("4x8x1", "8x8x1", "4x8x2", "1x32x1"),
+            "tile": tiles,
             "ring_kb": (64, 32, 88),
         },
         supports=few_sequences,

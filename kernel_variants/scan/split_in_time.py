@@ -15,6 +15,7 @@ from kernel_variants.scan.grid_and_tile import (
     few_sequences,
     ring_of,
 )
+from kernel_variants.scan.serial_in_time import MODEST
 from workbench.declare import I32, Clear, Cost, Kernel, Plan, Settings, Shape, Tensor, Variant, ceil_div
 
 
@@ -124,10 +125,14 @@ def look_back_plain(cell: Cell) -> Variant:
 
 
 def look_back(cell: Cell, fixed_order: bool) -> Variant:
-    # A backward step is three or four numbers where a forward one is two: half the steps fit a thread's registers.
+    # A backward step is three to six numbers where a forward one is two: half the steps fit a thread's registers.
     tiles_to_choose: tuple[str, ...] = ("16x16x1", "16x8x1", "8x16x1", "8x8x2")
     if not cell.emits_state:
         tiles_to_choose = ("16x4x1", "8x4x2") if cell.gated and fixed_order else ("8x8x1", "16x4x1", "8x4x2")
+    if cell.held > MODEST:
+        tiles_to_choose = ("8x4x1", "16x2x1")
+    elif cell.emits_state and len(cell.inputs) > 2:  # raw values of all steps lie beside the steps made of them
+        tiles_to_choose = ("16x8x1", "8x16x1", "8x8x2")
     group = 32
 
     def plan(shape: Shape, settings: Settings) -> Plan:

@@ -6,13 +6,18 @@ not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
 from kernel_variants.scan import backward_in_torch, in_torch, parallel_in_time
+from kernel_variants.scan.cell_walk import ONE_STEP
 from kernel_variants.scan.cells import SCAN, SCAN_BACKWARD, Cell
 from kernel_variants.scan.cpu import BACKWARD_CPU_VARIANTS, CPU_VARIANTS
 from kernel_variants.scan.peers import PEER_VARIANTS
 from kernel_variants.scan.serial_in_time import prefetch, ring, serial, vector
 from kernel_variants.scan.split_in_time import look_back, look_back_plain, look_back_ring, three_phase
-from workbench.declare import Variant
+from workbench.declare import Cost, Plan, Settings, Shape, Variant, chain
 
 
 def with_a_channel_per_thread(cell: Cell) -> tuple[Variant, ...]:
@@ -28,6 +33,24 @@ def with_a_channel_per_thread(cell: Cell) -> tuple[Variant, ...]:
         look_back(cell, fixed_order=True),
         look_back_ring(cell),
     )
+
+
+def for_another_cell(cells: Callable[[Shape], tuple[Cell, ...]]) -> tuple[Variant, ...]:
+    """A rung of each idea, for a cell that is not the ladder's own. `cells` are those that a shape takes, one after the
+    other: one, or one a direction of time."""
+    rungs = (serial, vector, prefetch, three_phase, ring, partial(look_back, fixed_order=False))
+    return tuple(_in_turn(rung, cells) for rung in rungs)
+
+
+def _in_turn(rung: Callable[[Cell], Variant], cells: Callable[[Shape], tuple[Cell, ...]]) -> Variant:
+    def plan(shape: Shape, settings: Settings) -> Plan:
+        return chain(rung(cell).plan(shape, settings) for cell in cells(shape))
+
+    def cost(shape: Shape, settings: Settings) -> Cost:
+        first, *others = (rung(cell).cost(shape, settings) for cell in cells(shape))
+        return sum(others, first)
+
+    return replace(rung(cells(ONE_STEP)[0]), plan=plan, cost=cost)
 
 
 VARIANTS = (

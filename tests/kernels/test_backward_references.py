@@ -37,6 +37,14 @@ def gated_scan(given: Tensors) -> dict[str, torch.Tensor]:
     return scan({**gates(given["kv"]), "h0": given["h0"]})
 
 
+def minlstm_scan(given: Tensors) -> dict[str, torch.Tensor]:
+    """The gates as the paper writes them: in float64 they hold for logits beyond -100."""
+    k_f, k_i, v = given["pre"].unbind(2)
+    f, i = torch.sigmoid(k_f), torch.sigmoid(k_i)
+    c = torch.where(v >= 0, v + 0.5, torch.sigmoid(v))
+    return scan({"a": f / (f + i), "b": i / (f + i) * c, "h0": given["h0"]})
+
+
 def projection(given: Tensors) -> dict[str, torch.Tensor]:
     return {"y": given["h"] @ given["w_out"].T + given["bias_out"]}
 
@@ -55,6 +63,7 @@ LAYER_GRADIENTS = {name: f"d{name}" for name in ("x", "w", "bias", "h0", "w_out"
 FORWARD: Mapping[str, tuple[Callable[[Tensors], dict[str, torch.Tensor]], Mapping[str, str]]] = {
     "scan/backward": (scan, {"a": "da", "b": "db", "h0": "dh0"}),
     "gated_scan/backward": (gated_scan, {"kv": "dkv", "h0": "dh0"}),
+    "minlstm_scan/backward": (minlstm_scan, {"pre": "dpre", "h0": "dh0"}),
     "gate/backward": (lambda given: gates(product(given)), {"x": "dx", "w": "dw", "bias": "dbias"}),
     "projection/backward": (projection, {"h": "dh", "w_out": "dw_out", "bias_out": "dbias_out"}),
     "layer/backward": (layer, LAYER_GRADIENTS),

@@ -1,0 +1,20 @@
+"""minLSTM's ladders: gates that vanish, gates that hold, and the scan's own kernels compiled for its cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kernel_variants.minlstm_scan import in_torch
+from kernel_variants.minlstm_scan.cell import BACKWARD_CELL, FORWARD_CELL
+from kernel_variants.scan.cell_walk import walked
+from kernel_variants.scan.variants import for_another_cell
+
+SOURCE = Path(__file__).parent / "56_walk.cpp"
+
+VARIANTS = (
+    *in_torch.RUNGS,
+    *for_another_cell(lambda shape: (FORWARD_CELL,)),
+    *walked(lambda shape: (FORWARD_CELL,), SOURCE, "minlstm_scan_walk", flops=78, exponentials=4),
+    *for_another_cell(lambda shape: (BACKWARD_CELL,)),
+    *walked(lambda shape: (BACKWARD_CELL,), SOURCE, "minlstm_scan_walk_backward", flops=125, exponentials=6),
+)

@@ -1,0 +1,123 @@
+"""The rungs of minLSTM, SRU and QRNN: each executed once per dtype and pass, with every regime in one problem."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from kernel_variants.minlstm_scan import in_torch
+from tests.kernels.executed import executed, libraries
+from workbench.build import Binary, build_units, units_of
+from workbench.catalog import load_catalog
+from workbench.check.case import Draw, make_draw
+from workbench.check.compare_outputs import compare_outputs, tolerances
+from workbench.check.examine import ARCH
+from workbench.declare import Kernel, Operation, Setting, Shape, Variant
+from workbench.simulate.counters import global_sectors
+from workbench.simulate.launch import Checks, Options
+from workbench.simulate.memory import Memory
+from workbench.simulate.plan import run_plan
+from workbench.steps import leaves_of
+
+CATALOG = load_catalog()
+OPERATIONS = ("minlstm_scan",)
+RUNGS = {v.key: v for v in CATALOG.select(OPERATIONS)}
+SMALL: Mapping[str, Setting] = {"chunk": 64, "tile": "4x8x1", "slice": 32, "vector": 4}
+"""Settings with which a small problem has several chunks, tiles and slices."""
+SIZES = {"B": 3, "T": 71, "H": 37}
+SECTOR_BYTES = 32
+
+
+def operation_of(key: str) -> Operation:
+    return CATALOG.operation_of(RUNGS[key])
+
+
+def has_kernel(variant: Variant) -> bool:
+    shape = Shape.of(**CATALOG.operation_of(variant).small)
+    return any(isinstance(step, Kernel) for step in leaves_of(variant.plan(shape, variant.default_settings()).steps))
+
+
+def shape_of(key: str, dtype: str, sizes: Mapping[str, int]) -> Shape:
+    operation = operation_of(key)
+    return Shape.of(dtype, **{axis: sizes.get(axis, operation.small[axis]) for axis in operation.axes})
+
+
+def settings_of(variant: Variant) -> dict[str, Setting]:
+    return {**variant.default_settings(), **{name: SMALL[name] for name in variant.settings if name in SMALL}}
+
+
+def every_regime(operation: Operation, shape: Shape) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs and references with a sequence of each regime: draws of one sequence each, laid side by side."""
+    one = Shape.of(shape.dtype, **{**shape.as_dict(), "B": 1})
+    draws = [make_draw(operation, one, Draw(regime, 3)) for regime in operation.regimes]
+    whole = {t.name: t.shape for t in operation.tensors(shape)}
+    single = {t.name: t.shape for t in operation.tensors(one)}
+
+    def joined(name: str, parts: list[Any]) -> Any:
+        over = [axis for axis, size in enumerate(whole[name]) if size != single[name][axis]]
+        return np.concatenate(parts, over[0])
+
+    inputs, want = ({name: joined(name, [d[side][name] for d in draws]) for name in draws[0][side]} for side in (0, 1))
+    return inputs, want
+
+
+CASES = [
+    (key, dtype)
+    for key, v in RUNGS.items()
+    for dtype in ("float32", "bfloat16")
+    if not v.known_loss and (dtype, v.name) != ("bfloat16", "simd")
+]
+"""All but `simd` in bfloat16: its arithmetic is that of `streaming`, in a library more to compile."""
+
+
+@pytest.mark.parametrize(("key", "dtype"), CASES)
+def test_a_rung_is_right_under_every_checker(key: str, dtype: str) -> None:
+    operation, shape = operation_of(key), shape_of(key, dtype, SIZES)
+    inputs, want = every_regime(operation, shape)
+    plan = RUNGS[key].plan(shape, settings_of(RUNGS[key]))
+    found = executed(plan, operation.tensors(shape), inputs, dtype, Options(checks=Checks.ALL))
+    compared = compare_outputs(found, want, tolerances(operation, shape))
+    assert compared.right, compared.reason
+
+
+@pytest.mark.parametrize("key", [key for key, v in RUNGS.items() if has_kernel(v) and v.name != "ring"])
+def test_a_kernel_moves_what_it_declares(key: str) -> None:
+    """Whole sectors that loads and stores ask for, at sizes that leave none in part. (What a ring copies is not among
+    them.)"""
+    operation, shape = operation_of(key), shape_of(key, "float32", {"B": 1, "T": 256, "H": 32})
+    settings = {**RUNGS[key].default_settings(), **({"vector": 4} if "vector" in RUNGS[key].settings else {})}
+    plan = RUNGS[key].plan(shape, settings)
+    memory = Memory()
+    memory.fill((*operation.tensors(shape), *plan.scratch), make_draw(operation, shape, Draw("normal", 1))[0])
+    counted = run_plan(plan, shape.dtype, memory, libraries(units_of(plan, shape.dtype, [ARCH])), ARCH, Options())
+    moved = sum(SECTOR_BYTES * global_sectors(counts) for counts in counted if counts)
+    assert moved == pytest.approx(RUNGS[key].cost(shape, settings).bytes, rel=0.05)
+
+
+def test_no_kernel_spills_on_sm_90() -> None:
+    shape = {v.key: Shape.of("float32", **CATALOG.operation_of(v).small) for v in RUNGS.values()}
+    plans = {key: v.plan(shape[key], v.default_settings()) for key, v in RUNGS.items() if has_kernel(v)}
+    units = {unit: key for key, plan in plans.items() for unit in units_of(plan, "float32", ["sm_90"])}
+    for unit, binary in build_units(list(units)).items():
+        assert isinstance(binary, Binary), units[unit]
+        spilled = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", binary.log)
+        assert spilled and set(spilled) == {("0", "0")}, units[unit]
+
+
+@pytest.mark.parametrize("logit", [-60.0, -90.0])
+def test_minlstm_s_quotient_has_no_gradients_where_both_gates_vanish(logit: float) -> None:
+    """Both gates of one size: f / (f + i) is 1/2 at any logit, and so is what the logit form makes of it."""
+    pre = torch.full((1, 4, 3, 8), logit)
+    pre[:, :, 2] = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
+    h0, gh = torch.ones(1, 8), torch.ones(1, 4, 8)
+    exact, _ = in_torch.autograd(pre.double(), None, h0.double(), gh, None, in_torch.by_logit)
+    for gates, holds in ((in_torch.by_quotient, logit == -60.0), (in_torch.by_logit, True)):
+        gradients, _ = in_torch.autograd(pre, None, h0, gh, None, gates)
+        assert bool(gradients.isfinite().all()) is holds
+        if holds:
+            torch.testing.assert_close(gradients, exact.float(), rtol=1e-5, atol=1e-6)

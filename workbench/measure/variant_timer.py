@@ -80,7 +80,7 @@ class Facts:
     """Of one set of tensors: what an evaluation touches, its scratch aside. None on a GPU."""
 
 
-class Station:
+class VariantTimer:
     """Lives in the worker process. Bound memory of the chosen settings stays between calls."""
 
     def __init__(self, assignment: Assignment, inputs: int, answer: int) -> None:

@@ -36,6 +36,11 @@ class VariantJob:
     begun: Begun | None = None
     """Where it is gone on with: its settings are not tried again."""
 
+    @property
+    def is_repeat(self) -> bool:
+        """Whether it has been timed in this run and is timed once more: settings are known, and no sample counts."""
+        return self.begun is not None and not self.begun.blocks
+
 
 @dataclass(frozen=True)
 class CaseJob:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from workbench.build import Unit
 from workbench.execute.server_of_workers import start_server
@@ -14,7 +14,7 @@ from workbench.measure.ceilings import Measured
 from workbench.store.record import Machine, Record
 from workbench.sweep.building import Built, build_all
 from workbench.sweep.checking import CheckJob, run_checks
-from workbench.sweep.environment import machine_of
+from workbench.sweep.environment import environment, machine_of
 from workbench.sweep.events import Event
 from workbench.sweep.jobs import CaseJob
 from workbench.sweep.progress import Progress
@@ -27,6 +27,9 @@ class Runner(Protocol):
 
     def machine(self, backend: str) -> Machine:
         """The place where the records of a backend are made, under that id."""
+
+    def environment(self) -> dict[str, Any]:
+        """What concerns a run of it as a whole."""
 
     def begin(self) -> None:
         """Told before anything else: whatever takes long to start can start now."""
@@ -50,11 +53,14 @@ class Runner(Protocol):
         Ended. One that got no further may be followed by another, which begins with Began again."""
 
 
-class ProcessTree:
+class ProcessTree(Runner):
     """This process, which holds references and clocks, and workers below it: one case at a time."""
 
     def machine(self, backend: str) -> Machine:
         return machine_of(backend)
+
+    def environment(self) -> dict[str, Any]:
+        return environment()
 
     def begin(self) -> None:
         start_server()

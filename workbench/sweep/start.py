@@ -18,7 +18,6 @@ from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
 from workbench.store.record import Run
 from workbench.store.run_folder import RunFolder, check_name, create_run
-from workbench.sweep.environment import environment
 from workbench.sweep.memory import require_fit
 from workbench.sweep.runner import ProcessTree, Runner
 from workbench.sweep.selection import Selection, cases_of
@@ -40,7 +39,7 @@ def start_run(selection: Selection, profiles: Path, name: str | None, runner: Ru
         created=now.isoformat(timespec="seconds"),
         command=["workbench", *sys.argv[1:]],
         machines=machines,
-        environment=environment(),
+        environment=runner.environment(),
         selection=selection.as_dict(),
     )
     return create_run(profiles, run)

@@ -122,6 +122,9 @@ class Disturbance(Frozen):
     """Why the GPU's clock was held back, the harmless power cap included."""
     foreign_processes: Int64 | None = None
     """Most processes of others that computed on the GPU."""
+    facts: dict[str, float] = Field(default_factory=dict)
+    """What observers found beside, the median over its blocks, by names that end in their unit: of a GPU `sm_clock_hz`,
+    `power_w` and `temperature_c` at the ends of blocks."""
 
     @property
     def is_sound(self) -> bool:

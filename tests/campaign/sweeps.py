@@ -19,7 +19,7 @@ from pathlib import Path
 
 from workbench.cli import main
 from workbench.measure.stopping import StopRule
-from workbench.sweep.presets import PRESETS, Effort
+from workbench.sweep.presets import PRESETS, Budget
 
 ROOT = Path(__file__).parents[2]
 VARIANTS = "plain,tuned,wrong"
@@ -29,7 +29,7 @@ NEW = (
     "--kernels", str(ROOT / "tests" / "sweep" / "faulty"), "--variants", VARIANTS, "--preset", "small",
     "--n", ",".join(map(str, SIZES)), "--device", "cpu", "--timeout", "30",
 )  # fmt: skip
-BRIEF = Effort(StopRule(min_samples=3, min_seconds=0.002, cap_seconds=0.01), 0.001, 0.005, 0.001, 0.02, thorough=False)
+BRIEF = Budget(StopRule(min_samples=3, min_seconds=0.002, cap_seconds=0.01), 0.001, 0.005, 0.001, 0.02, thorough=False)
 PRELOADED = (
     "pyarrow.parquet", "workbench.cli.import_", "workbench.cli.ladder_table", "workbench.cli.progress",
     "workbench.profile.import_report", "workbench.store.table", "workbench.sweep.session",

@@ -13,8 +13,9 @@ from tests.profile.build_run import make_record, make_run
 from tests.sweep.test_sweep import selection
 from workbench.store.record import Status
 from workbench.store.run_folder import open_run
-from workbench.sweep.session import continue_run, start_run
-from workbench.sweep.watch import Silent
+from workbench.sweep.progress import Silent
+from workbench.sweep.session import continue_run
+from workbench.sweep.start import start_run
 
 
 def test_lines_become_parquet(tmp_path: Path, workbench: Run) -> None:

@@ -51,6 +51,15 @@ def test_rounds_run_there_and_back() -> None:
     assert all(c.stopped_by == "spread" and len(c.samples_s) == 6 for c in all_series)
 
 
+def test_the_same_seed_gives_the_same_order() -> None:
+    def order(seed: int) -> list[str]:
+        log: list[str] = []
+        interleave([Series(name, Scripted(name, log)) for name in "abcdef"], RULE, seed=seed)
+        return log
+
+    assert order(1) == order(1) != order(2)
+
+
 def test_the_reference_goes_on_as_long_as_anybody() -> None:
     log: list[str] = []
     reference = Series("reference", Scripted("reference", log), reference=True)

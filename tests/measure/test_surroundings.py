@@ -9,12 +9,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from workbench.measure import surroundings
-from workbench.measure.surroundings import Nvml, Surroundings, around, most_common
+from workbench.measure import observe_cpu, observe_gpu
+from workbench.measure.observe_gpu import GpuObserver
+from workbench.measure.observer import around
+from workbench.measure.surroundings import Surroundings, most_common
+from workbench.sweep.disturbance import disturbance_of
 
 BUSY = "while True: pass"
 
@@ -82,9 +86,9 @@ def test_what_counts_as_a_disturbance(fields: dict[str, Any], reasons: tuple[str
 def test_a_system_that_tells_nothing_is_not_called_quiet_or_busy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert surroundings._waited_s(tmp_path / "missing") is None
-    monkeypatch.setattr(surroundings, "_waited_s", lambda: None)
-    monkeypatch.setattr(surroundings, "_busy_s", lambda: None)
+    assert observe_cpu._waited_s(tmp_path / "missing") is None
+    monkeypatch.setattr(observe_cpu, "_waited_s", lambda: None)
+    monkeypatch.setattr(observe_cpu, "_busy_s", lambda: None)
     value, found = around(lambda: 7)
     assert value == 7 and found.waited_s is None and found.others_s is None and found.lost_s is None
     assert found.others_cores is None
@@ -106,6 +110,20 @@ class Library:
     bits: int = 0
     processes: list[Process] = field(default_factory=list)
     silent: bool = False
+    ClockType = SimpleNamespace(SM="sm")
+    TemperatureSensors = SimpleNamespace(GPU="gpu")
+
+    def device_get_clock_info(self, handle: object, domain: str) -> int:
+        if self.silent or domain != "sm":
+            raise RuntimeError("not supported")
+        return 1980
+
+    def device_get_power_usage(self, handle: object) -> int:
+        return 690_500
+
+    def device_get_temperature_v(self, handle: object, sensor: str) -> int:
+        assert sensor == "gpu"
+        return 61
 
     def device_get_current_clocks_event_reasons(self, handle: object) -> int:
         if self.silent:
@@ -122,22 +140,45 @@ def test_what_a_gpu_tells() -> None:
     mine = os.getpid()
     sibling, stranger = 10, 11
     library = Library(0x0004 | 0x0040, [Process(mine), Process(sibling), Process(stranger)])
-    gpu = Nvml(library, None, lambda pid: pid in (mine, sibling))
+    gpu = GpuObserver(library, None, lambda pid: pid in (mine, sibling))
     assert gpu.throttled() == ("power cap", "thermal, by hardware") and gpu.foreign() == 1
-    _, found = around(lambda: None, gpu)
+    _, found = around(lambda: None, (gpu,))
     assert found.disturbances()[-2:] == ("clock held back (thermal, by hardware)", "others computed on the GPU")
+    assert found.facts == {"sm_clock_hz": 1.98e9, "power_w": 690.5, "temperature_c": 61.0}
     library.processes = [Process(stranger)]  # the driver counts processes from outside of this container
     assert gpu.foreign() is None
     library.silent = True
     assert gpu.throttled() == () and gpu.foreign() is None
+    assert "sm_clock_hz" not in around(lambda: None, (gpu,))[1].facts, "missing is missing"
+
+
+class Slow:
+    """An observer of somebody's own, which takes its time on both sides of a block."""
+
+    def __init__(self, *humidities: float) -> None:
+        self._humidities = iter(humidities)
+
+    def before(self) -> None:
+        time.sleep(0.02)
+
+    def after(self) -> dict[str, float]:
+        time.sleep(0.02)
+        return {"humidity_share": next(self._humidities)}
+
+
+def test_what_another_observer_finds_goes_into_the_record_and_costs_the_block_nothing() -> None:
+    observer = Slow(0.25, 0.75, 0.5)
+    blocks = [around(lambda: None, (observer,))[1] for _ in range(3)]
+    assert all(block.wall_s < 0.02 for block in blocks)
+    assert disturbance_of([*blocks, quiet()], [True, True, False, True]).facts == {"humidity_share": 0.5}
 
 
 def test_workers_of_one_server_are_no_strangers() -> None:
     child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     try:
-        assert surroundings._is_ours(os.getpid())
-        assert not surroundings._is_ours(child.pid), "a child of this process is no sibling of it"
-        assert not surroundings._is_ours(1) or os.getppid() == 0
-        assert not surroundings._is_ours(2**22 + 1)
+        assert observe_gpu._is_ours(os.getpid())
+        assert not observe_gpu._is_ours(child.pid), "a child of this process is no sibling of it"
+        assert not observe_gpu._is_ours(1) or os.getppid() == 0
+        assert not observe_gpu._is_ours(2**22 + 1)
     finally:
         child.communicate()

@@ -15,7 +15,7 @@ from workbench.problem import Problem
 from workbench.profile.advice import advise, facts, rules_of
 from workbench.store.launch import Launch
 from workbench.store.record import Record, Status
-from workbench.sweep.records import Subject
+from workbench.sweep.records import Candidate
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def catalog() -> Catalog:
 def record_of(catalog: Catalog, key: str, backend: str = "cuda", **axes: int) -> Record:
     operation = catalog.operation(key.partition("/")[0])
     shape = Shape(tuple((axis, axes.get(axis, size)) for axis, size in operation.axes.items()))
-    return Subject(catalog.variant(key), operation, shape, backend).record(Status.OK)
+    return Candidate(catalog.variant(key), operation, shape, backend).record(Status.OK)
 
 
 def said(catalog: Catalog, key: str, launches: list[Launch], backend: str = "cuda", **axes: int) -> list[str]:

@@ -8,9 +8,10 @@ import pytest
 
 from workbench.store.record import Record, Status
 from workbench.store.run_folder import open_run
+from workbench.sweep.progress import Silent
 from workbench.sweep.selection import Selection
-from workbench.sweep.session import continue_run, start_run
-from workbench.sweep.watch import Silent
+from workbench.sweep.session import continue_run
+from workbench.sweep.start import start_run
 
 CHEATS = Path(__file__).parent / "cheats"
 WITHOUT_EFFECT = {"slow_clock", "replaces_samples_of_the_class", "replaces_samples_of_the_object"}
@@ -44,7 +45,7 @@ def test_honest_variants_have_a_time_among_cheats(records: dict[str, Record], na
         ("lazy", Status.CRASHED, "lazy returned a Lazy; a plan's call returns torch.Tensor"),
         ("in_a_thread", Status.INCORRECT, "values are not finite|relative L2 error"),
         ("in_a_thread_unless_poisoned", Status.INCORRECT, "y (normal-"),
-        ("replaces_what_the_station_calls", Status.IMPLAUSIBLE, "no machine moves its bytes in less than"),
+        ("replaces_what_the_timer_calls", Status.IMPLAUSIBLE, "no machine moves its bytes in less than"),
         ("claims_a_twentieth", Status.IMPLAUSIBLE, "times what their samples claim"),
         ("replaces_the_comparison", Status.INCORRECT, "values are not finite"),
         ("reads_the_reference", Status.INCORRECT, "values are not finite"),

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from workbench.execute.failures import FAILURES
 from workbench.measure.ceilings import Measured
 from workbench.show.trust import of_ceilings
 from workbench.store.record import Machine, Run
 from workbench.store.run_folder import create_run, open_run
-from workbench.sweep import session
+from workbench.sweep import runner, session
+from workbench.sweep.progress import Silent
 from workbench.sweep.selection import Selection
-from workbench.sweep.watch import Silent
 
 COPY = {"cuda": 4e12, "cpu": 2e10}
 
@@ -32,7 +33,7 @@ class FakeWorker:
 
     def call(self, *_: Any, **__: Any) -> Measured:
         if self._device in self.broken:
-            raise session.FAILURES[0]("no such ceiling")
+            raise FAILURES[0]("no such ceiling")
         return Measured({"copy_bytes_per_s": next(self.rates, COPY[self._device])}, self.under_load, self.reasons)
 
     def close(self) -> None:
@@ -41,13 +42,13 @@ class FakeWorker:
 
 @pytest.fixture
 def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[session._Sweep]:
-    monkeypatch.setattr(session, "Worker", FakeWorker)
+    monkeypatch.setattr(runner, "Worker", FakeWorker)
     selection = Selection(operations=("scan",), devices=("cuda", "cpu"), preset="small")
     machines = [Machine(id=name, name=f"a {name}", backend=name) for name in ("cuda", "cpu")]
     run = Run(name="two", created="", command=[], machines=machines, selection=selection.as_dict())
     folder = create_run(tmp_path, run)
     with folder.writing():
-        yield session._Sweep(folder, Silent())
+        yield session._Sweep(folder, Silent(), runner.ProcessTree())
 
 
 def test_ceilings_of_every_device_are_measured(sweep: session._Sweep) -> None:

@@ -14,9 +14,10 @@ from workbench.problem import Problem
 from workbench.store.record import Record, Status
 from workbench.store.run_folder import open_run
 from workbench.sweep.checking import check_all
+from workbench.sweep.progress import Silent
 from workbench.sweep.selection import Selection
-from workbench.sweep.session import continue_run, start_run
-from workbench.sweep.watch import Silent
+from workbench.sweep.session import continue_run
+from workbench.sweep.start import start_run
 
 
 def checked(root: Path) -> dict[str, Record]:

@@ -8,9 +8,11 @@ from tests.views.build_records import failed, timed
 from workbench.catalog import load_catalog
 from workbench.declare import Shape
 from workbench.store.record import Record, Status
-from workbench.sweep.records import Subject
-from workbench.sweep.repeated import as_known, repeatable
-from workbench.sweep.selection import Case
+from workbench.sweep.jobs import Begun, VariantJob
+from workbench.sweep.records import Candidate
+from workbench.sweep.repeated import again, repeatable
+from workbench.sweep.selection import Case, Selection
+from workbench.sweep.work import Work
 
 CATALOG = load_catalog()
 SCAN = CATALOG.operation("scan")
@@ -20,7 +22,7 @@ CASE = Case(SCAN, SHAPE, VARIANTS)
 
 
 def done(**seconds: float) -> dict[str, Record]:
-    keys = {v.name: Subject(v, SCAN, SHAPE, "cpu").key for v in VARIANTS}
+    keys = {v.name: Candidate(v, SCAN, SHAPE, "cpu").key for v in VARIANTS}
     return {keys[name]: timed(name, s, key=keys[name], noise=0.0) for name, s in seconds.items()}
 
 
@@ -38,7 +40,7 @@ def test_the_baseline_is_timed_again_unless_it_takes_long(seconds: dict[str, flo
 
 
 def test_a_case_without_a_time_has_nothing_to_repeat() -> None:
-    key = Subject(VARIANTS[0], SCAN, SHAPE, "cpu").key
+    key = Candidate(VARIANTS[0], SCAN, SHAPE, "cpu").key
     assert repeatable(CASE, "cpu", {}) is None
     assert repeatable(CASE, "cpu", {key: failed(VARIANTS[0].name, Status.CRASHED, "x", key=key)}) is None
 
@@ -46,4 +48,7 @@ def test_a_case_without_a_time_has_nothing_to_repeat() -> None:
 def test_it_is_timed_with_the_settings_that_it_had() -> None:
     (key, record), *_ = done(simd=0.001).items()
     record = record.model_copy(update={"settings": {"slice": 512}})
-    assert as_known(record)[key]["settings"] == {"slice": 512} and as_known(record)[key]["samples_s"] == []
+    whole = Work(Selection(operations=("scan",), preset="small"), CATALOG).job(CASE, "cpu", {}, {}, {})
+    job = again(whole, record)
+    assert len(whole.variants) > 1 and job.case == whole.case
+    assert job.variants == (VariantJob(key, "simd", {}, Begun({"slice": 512})),), "none of its old samples count"

@@ -14,8 +14,8 @@ from workbench.store.record import Record, Status
 from workbench.store.run_folder import open_run
 from workbench.sweep import building
 from workbench.sweep.checking import check_all
+from workbench.sweep.progress import Silent
 from workbench.sweep.selection import Selection
-from workbench.sweep.watch import Silent
 
 COMMITTED = Path(__file__).parents[2] / "profiles" / "cpu-epyc-2-cores"
 
@@ -85,12 +85,16 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def test_the_simulator_is_compiled_once_and_only_where_it_is_needed(compilations: list[str]) -> None:
-    watch = Noting()
-    building.build_all([], watch, simulates=False)
-    assert compilations == [] and watch.notes == []
+    progress = Noting()
+    building.build_all([], progress, simulates=False)
+    assert compilations == [] and progress.notes == []
     for _ in range(2):
-        building.build_all([], watch, simulates=True)
-        assert compilations == ["once"] and len(watch.notes) == 1 and "compiling the simulator, once" in watch.notes[0]
+        building.build_all([], progress, simulates=True)
+        assert (
+            compilations == ["once"]
+            and len(progress.notes) == 1
+            and "compiling the simulator, once" in progress.notes[0]
+        )
 
 
 def test_without_a_host_compiler_the_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,11 +16,12 @@ from workbench.check.counting import CountingStation, CountRequest
 from workbench.declare import Shape
 from workbench.store.record import Simulated
 from workbench.store.run_folder import open_run
-from workbench.sweep import session
+from workbench.sweep import runner
+from workbench.sweep.progress import Silent
 from workbench.sweep.selection import Case, Selection, cases_of
-from workbench.sweep.session import continue_run, start_run
+from workbench.sweep.session import continue_run
 from workbench.sweep.simulating import MOST_SHAPES, job_for
-from workbench.sweep.watch import Silent
+from workbench.sweep.start import start_run
 from workbench.views.simulated import totals
 
 B, T, H = 2, 32, 64
@@ -128,12 +129,12 @@ def test_a_run_that_was_cut_off_keeps_what_was_counted(tmp_path: Path, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(session, "run_checks", power_cut)
+        patch.setattr(runner, "run_checks", power_cut)
         with pytest.raises(KeyboardInterrupt):
             continue_run(folder, Silent())
     kept = [entry for entry in folder.journal_entries() if "counted" in entry]
     assert len(kept) == 1
-    monkeypatch.setattr(session, "count_all", power_cut)  # it would be counted again
+    monkeypatch.setattr(runner, "count_all", power_cut)  # it would be counted again
     continue_run(open_run(folder.path), Silent())
     (record,) = [record for record in open_run(folder.path).records() if record.variant == "serial"]
     assert json.loads(record.model_dump_json(by_alias=True))["simulated"] == kept[0]["found"]["simulated"]

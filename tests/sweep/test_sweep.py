@@ -20,9 +20,10 @@ from workbench.catalog import load_catalog
 from workbench.execute import server_of_workers
 from workbench.store.record import Record, Status
 from workbench.store.run_folder import RunFolder, open_run
+from workbench.sweep.progress import Silent
 from workbench.sweep.selection import Selection
-from workbench.sweep.session import continue_run, start_run
-from workbench.sweep.watch import Silent
+from workbench.sweep.session import continue_run
+from workbench.sweep.start import start_run
 
 FAULTY = Path(__file__).parent / "faulty"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,26 +23,28 @@ class Draw:
     regime: str
     seed: int
     optional_given: bool = True
+    run_seed: int = 0
+    """The whole run's (`--seed`): another one gives every set other values."""
 
     @property
     def label(self) -> str:
         return f"{self.regime}-{self.seed}" + ("" if self.optional_given else "-bare")
 
 
-def timed_draws(operation: Operation, shape: Shape) -> tuple[Draw, ...]:
+def timed_draws(operation: Operation, shape: Shape, run_seed: int = 0) -> tuple[Draw, ...]:
     """Sets of the operation's first regime with fresh values each: what timing rotates over. A single one where
     three would be very large: such data passes any cache many times over."""
     one = sum(t.nbytes for t in operation.tensors(shape))
     count = SETS if SETS * one <= LARGE_BYTES else 1
-    return tuple(Draw(operation.regimes[0], seed) for seed in range(count))
+    return tuple(Draw(operation.regimes[0], seed, run_seed=run_seed) for seed in range(count))
 
 
-def checked_draws(operation: Operation) -> tuple[Draw, ...]:
+def checked_draws(operation: Operation, run_seed: int = 0) -> tuple[Draw, ...]:
     """Every further regime; where inputs may be absent, every second regime without them, and the first once more."""
-    others = tuple(Draw(regime, 100 + i, i % 2 == 0) for i, regime in enumerate(operation.regimes[1:]))
+    others = tuple(Draw(regime, 100 + i, i % 2 == 0, run_seed) for i, regime in enumerate(operation.regimes[1:]))
     if not any(t.optional for t in operation.tensors(Shape(tuple(operation.small.items())))):
-        return tuple(Draw(draw.regime, draw.seed) for draw in others)
-    return (*others, Draw(operation.regimes[0], 99, optional_given=False))
+        return tuple(replace(draw, optional_given=True) for draw in others)
+    return (*others, Draw(operation.regimes[0], 99, False, run_seed))
 
 
 def swapped_draws(operation: Operation, timed: tuple[Draw, ...], checked: tuple[Draw, ...]) -> tuple[Draw, ...]:
@@ -51,13 +53,13 @@ def swapped_draws(operation: Operation, timed: tuple[Draw, ...], checked: tuple[
     if len(timed) > 1:
         return timed
     alike = [draw for draw in checked if draw.optional_given == timed[0].optional_given]
-    return (*timed, *(alike[:1] or [Draw(operation.regimes[0], len(timed))]))
+    return (*timed, *(alike[:1] or [replace(timed[0], seed=len(timed))]))
 
 
 def make_draw(operation: Operation, shape: Shape, draw: Draw) -> tuple[dict[str, Any], dict[str, Any]]:
     """A draw's inputs, rounded to their declared dtypes, and the float64 outputs that follow from them."""
     tensors = operation.tensors(shape)
-    values = dict(operation.make_inputs(shape, draw.regime, np.random.default_rng(draw.seed)))
+    values = dict(operation.make_inputs(shape, draw.regime, _random(draw)))
     if not draw.optional_given:
         for tensor in tensors:
             if tensor.optional:
@@ -66,6 +68,12 @@ def make_draw(operation: Operation, shape: Shape, draw: Draw) -> tuple[dict[str,
     exact = {name: a if a.dtype.kind in "iub" else a.astype(np.float64) for name, a in inputs.items()}
     reference = operation.reference(shape, exact)
     return inputs, {name: np.asarray(array, dtype=np.float64) for name, array in reference.items()}
+
+
+def _random(draw: Draw) -> np.random.Generator:
+    """The generator of a draw's values. Of the run's seed 0 it is that of the draw's seed alone."""
+    seeds = (draw.seed, draw.run_seed % 2**64) if draw.run_seed else draw.seed
+    return np.random.default_rng(seeds)
 
 
 def draws_at_once(operation: Operation, shape: Shape, draws: int) -> int:

@@ -46,19 +46,19 @@ def command(
     Without axes each operation is checked at its small shape; --T 1000,4097 and the like choose others.
     """
     from workbench.catalog import load_catalog
-    from workbench.cli.progress import BarWatch
+    from workbench.cli.progress import ProgressBar
     from workbench.sweep.checking import check_all
     from workbench.sweep.growth import record_error_growth
 
     selection = selection_of(
         operations, variants, pass_, dtype, kernels, timeout, preset="small", devices=words(device, "--device")
     )
-    with BarWatch() as watch:
+    with ProgressBar() as progress:
         if error_growth:
-            folder = record_error_growth(selection, profiles, name or None, watch)
+            folder = record_error_growth(selection, profiles, name or None, progress)
             records = folder.records()
         else:
-            records = check_all(selection, watch)
+            records = check_all(selection, progress)
     if error_growth and not as_json:
         _print_growth(records)
         print(f"run: {folder.path}")

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 
-class BarWatch:
-    """See `Watch`. Use as a context manager."""
+class ProgressBar:
+    """See `Progress`. Use as a context manager."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
@@ -25,7 +25,7 @@ class BarWatch:
         self._task: TaskID | None = None
         self._bar = sys.stderr.isatty()
 
-    def __enter__(self) -> BarWatch:
+    def __enter__(self) -> ProgressBar:
         if self._bar:
             self._progress.start()
         return self

@@ -46,7 +46,10 @@ def command(
     name: Annotated[str | None, typer.Option(help="Name of the run; date and device where none is given.")] = None,
     model: Annotated[bool, typer.Option("--model", help="Print the modelled ladder of --device; run nothing.")] = False,
     timeout: Timeout = 120.0,
-    seed: Annotated[int, typer.Option(parser=whole_number, metavar="N", help="Seed of the interleaving.")] = 0,
+    seed: Annotated[int, typer.Option(parser=whole_number, metavar="N", help="Seed of the inputs' values.")] = 0,
+    seed_order: Annotated[
+        int, typer.Option(parser=whole_number, metavar="N", help="Seed of the order in which variants are timed.")
+    ] = 0,
     kernels: Kernels = None,
     profiles: Profiles = Path("profiles"),
     as_json: Json = False,
@@ -68,6 +71,7 @@ def command(
         devices=() if model else words(device, "--device"),
         archs=words(arch),
         seed=seed,
+        seed_order=seed_order,
     )
     if model:
         if resume is not None or name is not None:
@@ -88,6 +92,7 @@ FIELDS = {
     "arch": ("archs",),
     "timeout": ("timeout_s",),
     "seed": ("seed",),
+    "seed_order": ("seed_order",),
     "kernels": ("kernels",),
 }
 """Option → the fields of a selection that it decides."""
@@ -103,7 +108,11 @@ def _refuse_other_words(context: typer.Context, selection: Selection, folder: Ru
         given = source is not None and source.name == "COMMANDLINE" and context.params[option]
         if given and any(getattr(selection, field) != getattr(begun, field) for field in fields):
             value = context.params[option]
-            word = " ".join(value) if isinstance(value, list | tuple) else f"--{option.rstrip('_')} {value}"
+            word = (
+                " ".join(value)
+                if isinstance(value, list | tuple)
+                else f"--{option.rstrip('_').replace('_', '-')} {value}"
+            )
             raise Problem(f"{word}: {folder.path.name} was begun otherwise and goes on so; leave it out", exit_status=2)
     if context.params["name"]:
         raise Problem(f"--name has no effect beside --resume: the run is called {folder.path.name}", exit_status=2)
@@ -117,10 +126,11 @@ def _sweep(
     start_server()  # it imports torch beside what is imported here
     from workbench.catalog import load_catalog
     from workbench.cli.ladder_table import print_ladder, print_ladder_json
-    from workbench.cli.progress import BarWatch
+    from workbench.cli.progress import ProgressBar
     from workbench.store.run_folder import find_run
     from workbench.sweep.selection import Selection
-    from workbench.sweep.session import continue_run, start_run
+    from workbench.sweep.session import continue_run
+    from workbench.sweep.start import start_run
 
     folder = None
     try:
@@ -129,8 +139,8 @@ def _sweep(
         else:
             folder = find_run(profiles, resume)
             _refuse_other_words(context, selection, folder)
-        with BarWatch() as watch:
-            catalog = continue_run(folder, watch)
+        with ProgressBar() as progress:
+            catalog = continue_run(folder, progress)
     except KeyboardInterrupt as ended:
         if folder is None:
             raise

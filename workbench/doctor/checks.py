@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from workbench.doctor.machine import Machine
-from workbench.measure.surroundings import THROTTLE_REASONS
+from workbench.measure.observe_gpu import THROTTLE_REASONS
 
 State = Literal["ok", "missing", "wrong"]
 

@@ -25,7 +25,7 @@ WANTED = (
     "workbench.execute.serve",
     "workbench.check.examine",
     "workbench.check.direct",
-    "workbench.measure.station",
+    "workbench.measure.variant_timer",
 )
 """By name: this room imports nothing of the rooms that stand on it."""
 

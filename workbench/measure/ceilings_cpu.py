@@ -26,7 +26,8 @@ from pathlib import Path
 
 from workbench.measure.caches import LEVELS, cache_bytes, last_cache_bytes
 from workbench.measure.ceilings import MEMORY, Measured, at_level
-from workbench.measure.surroundings import Surroundings, around, most_common
+from workbench.measure.observer import around
+from workbench.measure.surroundings import Surroundings, most_common
 from workbench.problem import Problem
 
 SOURCE = Path(__file__).with_suffix(".cpp")

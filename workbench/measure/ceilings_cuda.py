@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.measure.ceilings import Measured
-from workbench.measure.surroundings import around, nvml_here
+from workbench.measure.observer import around, observers_here
 
 COPY_BYTES = 1 << 30
 """Each of the copy's two buffers: several times any L2."""
@@ -15,7 +15,7 @@ PRODUCT_SIZE = 8192
 
 def measure_cuda_ceilings(repeats: int = 12) -> Measured:
     """The rates of `_rates`, and whether somebody else was on the GPU or held its clock back meanwhile."""
-    rates, met = around(lambda: _rates(repeats), nvml_here())
+    rates, met = around(lambda: _rates(repeats), observers_here("cuda"))
     # The host only waits: what happens on its cores is no matter.
     reasons = tuple(word for word in met.disturbances() if "GPU" in word or "clock" in word)
     return Measured(rates, tuple(rates) if reasons else (), reasons)

@@ -17,7 +17,7 @@ from workbench.measure.stopping import StopRule
 
 
 class Sampler(Protocol):
-    """Whatever yields a block of samples when asked: a worker's station."""
+    """Whatever yields a block of samples when asked: a variant in a worker."""
 
     def samples(self, seconds: float) -> list[float]: ...
 

@@ -50,6 +50,15 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=False)
 
 
+class Seeds(Frozen):
+    """What a record's random numbers follow from: with the same seeds the same inputs in the same order."""
+
+    inputs: Int64 = 0
+    """Of the values of all inputs."""
+    order: Int64 | None = None
+    """Of the order in which variants take turns on the clock. None: nothing was timed."""
+
+
 class ErrorMeasure(Frozen):
     """The worst relative L2 error over outputs and regimes, against the float64 reference."""
 
@@ -113,6 +122,9 @@ class Disturbance(Frozen):
     """Why the GPU's clock was held back, the harmless power cap included."""
     foreign_processes: Int64 | None = None
     """Most processes of others that computed on the GPU."""
+    facts: dict[str, float] = Field(default_factory=dict)
+    """What observers found beside, the median over its blocks, by names that end in their unit: of a GPU `sm_clock_hz`,
+    `power_w` and `temperature_c` at the ends of blocks."""
 
     @property
     def is_sound(self) -> bool:
@@ -304,6 +316,8 @@ class Record(Frozen):
     """`cuda`, `cpu` or `simulated`; `emulated` in runs of older workbenches."""
     status: Status
     reason: str | None = None
+    seeds: Seeds | None = None
+    """None in runs of older workbenches, and in imported ones."""
     error: ErrorMeasure | None = None
     time: Time | None = None
     samples_s: list[float] = Field(default_factory=list)

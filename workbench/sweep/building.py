@@ -22,7 +22,7 @@ from workbench.limits import limits_for
 from workbench.simulate.library import compiled, is_compiled
 from workbench.steps import distinct_sources, kind_of
 from workbench.store.record import BuildFact, Status
-from workbench.sweep.watch import Watch
+from workbench.sweep.progress import Progress
 
 
 @dataclass
@@ -76,19 +76,19 @@ def archs_for(variant: Variant, shape: Shape, archs: Iterable[str]) -> list[str]
     return [arch for arch in archs if variant.supports(shape, limits_for(arch)) is None]
 
 
-def build_all(wanted: Iterable[Unit], watch: Watch, simulates: bool = False) -> Built:
+def build_all(wanted: Iterable[Unit], progress: Progress, simulates: bool = False) -> Built:
     """Compiles the units, several at once, and beside them the simulator where it is needed; what is in the cache costs
     nothing."""
     units = list(dict.fromkeys(wanted))
-    watch.stage("build", len(units))
+    progress.stage("build", len(units))
     with ThreadPoolExecutor(1) as beside:
         simulator = None
         if simulates and not is_compiled():
-            watch.note("compiling the simulator, once: about a minute")
+            progress.note("compiling the simulator, once: about a minute")
             simulator = beside.submit(compiled)
         binaries = build_units(
             units,
-            progress=lambda unit, outcome: watch.step(f"{unit.source.parent.name}/{unit.source.name} {unit.arch}"),
+            progress=lambda unit, outcome: progress.step(f"{unit.source.parent.name}/{unit.source.name} {unit.arch}"),
         )
         if simulator is not None:
             simulator.result()

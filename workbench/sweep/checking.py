@@ -20,11 +20,11 @@ from workbench.execute.side_by_side import side_by_side
 from workbench.execute.worker import Worker, close_all
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
-from workbench.store.record import Record, Status
+from workbench.store.record import Record, Seeds, Status
 from workbench.sweep.building import build_all, units_for
-from workbench.sweep.records import Subject
+from workbench.sweep.progress import Progress
+from workbench.sweep.records import Candidate
 from workbench.sweep.selection import Selection, cases_of
-from workbench.sweep.watch import Watch
 
 BACKENDS = ("cuda", "cpu", "simulated")
 MEMORY_BYTES = 8 << 30
@@ -33,23 +33,23 @@ MEMORY_BYTES = 8 << 30
 
 @dataclass(frozen=True)
 class CheckJob:
-    """One subject to evaluate."""
+    """One candidate to evaluate."""
 
-    subject: Subject
+    candidate: Candidate
     draws: tuple[Draw, ...] = ()
     """What to evaluate; every regime of the operation where none is named."""
 
     def units(self) -> list[Unit]:
         """What it needs compiled."""
-        s = self.subject
+        s = self.candidate
         return units_for(s.variant, s.shape, self.archs())
 
     def archs(self) -> tuple[str, ...]:
         """What its kernels are compiled for; on a GPU the worker compiles for that."""
-        return (ARCH,) if self.subject.backend == "simulated" else ()
+        return (ARCH,) if self.candidate.backend == "simulated" else ()
 
 
-def check_all(selection: Selection, watch: Watch) -> list[Record]:
+def check_all(selection: Selection, progress: Progress) -> list[Record]:
     """Every selected variant at every selected shape, in the way that this machine can: `workbench check`."""
     for device in selection.devices:
         if device == "emulated":
@@ -61,56 +61,56 @@ def check_all(selection: Selection, watch: Watch) -> list[Record]:
                 "--device cuda: this machine has no NVIDIA GPU or no driver; --device simulated runs anywhere"
             )
     with kept_clean():
-        return _check_all(selection, watch)
+        return _check_all(selection, progress)
 
 
-def _check_all(selection: Selection, watch: Watch) -> list[Record]:
+def _check_all(selection: Selection, progress: Progress) -> list[Record]:
     catalog = load_catalog(selection.folder)
     jobs: list[CheckJob] = []
     records: list[Record] = []
     for case in cases_of(selection, catalog):
         for variant in case.variants:
             for backend in _backends(variant, selection.devices):
-                subject = Subject(variant, case.operation, case.shape, backend)
+                candidate = Candidate(variant, case.operation, case.shape, backend, Seeds(inputs=selection.seed))
                 reason = why_unsupported(variant, case.shape) or _nowhere(variant, selection.devices)
                 if reason is not None:
-                    records.append(subject.record(Status.UNSUPPORTED, reason=reason))
+                    records.append(candidate.record(Status.UNSUPPORTED, reason=reason))
                 else:
-                    jobs.append(CheckJob(subject))
-    return records + check_jobs(jobs, selection.folder, selection.timeout_s, watch)
+                    jobs.append(CheckJob(candidate))
+    return records + check_jobs(jobs, selection.folder, selection.timeout_s, progress)
 
 
-def check_jobs(jobs: list[CheckJob], kernels: Path, timeout_s: float, watch: Watch) -> list[Record]:
+def check_jobs(jobs: list[CheckJob], kernels: Path, timeout_s: float, progress: Progress) -> list[Record]:
     """Builds what the jobs need and runs them; a record each, in the order of the jobs."""
     start_server()
     records: list[Record] = []
     broken: dict[str, str] = {}
     units: list[Unit] = []
     for job in jobs:
-        why = job.subject.broken()
+        why = job.candidate.broken()
         try:
             units += job.units() if why is None else []
         except DeclarationError as error:  # right at small sizes, and wrong at this one
             why = str(error)
         if why is not None:
-            broken[job.subject.key] = why
-    built = build_all(units, watch, any(job.subject.backend == "simulated" for job in jobs))
+            broken[job.candidate.key] = why
+    built = build_all(units, progress, any(job.candidate.backend == "simulated" for job in jobs))
     runnable = []
     for job in jobs:
-        s, fault = job.subject, broken.get(job.subject.key)
+        s, fault = job.candidate, broken.get(job.candidate.key)
         verdict = (Status.CRASHED, fault) if fault else built.verdict(s.variant, s.shape, job.archs())
         if verdict is not None:
             records.append(s.record(verdict[0], reason=verdict[1]))
         else:
             runnable.append(job)
-    watch.stage("check", len(runnable))
+    progress.stage("check", len(runnable))
 
     def keep(record: Record) -> None:
-        watch.step(f"{variant_key(record.operation, record.variant, record.pass_)}: {record.status.value}")
+        progress.step(f"{variant_key(record.operation, record.variant, record.pass_)}: {record.status.value}")
         records.append(record)
 
     run_checks(runnable, kernels, timeout_s, keep)
-    order = {job.subject.key: place for place, job in enumerate(jobs)}
+    order = {job.candidate.key: place for place, job in enumerate(jobs)}
     return sorted(records, key=lambda r: order[r.key])
 
 
@@ -140,25 +140,32 @@ def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record:
 
     def begin(place: int) -> Worker:
         job = jobs[place]
-        subject = job.subject
-        workers[place] = worker = _worker(subject, kernels)
-        draws = job.draws or (Draw(subject.operation.regimes[0], 0), *checked_draws(subject.operation))
-        returns = Verdict if subject.backend == "simulated" else Comparison
-        return worker.start("check", subject.shape, subject.variant.default_settings(), draws, returns=returns)
+        candidate = job.candidate
+        workers[place] = worker = _worker(candidate, kernels)
+        draws = job.draws or all_draws(candidate)
+        returns = Verdict if candidate.backend == "simulated" else Comparison
+        return worker.start("check", candidate.shape, candidate.variant.default_settings(), draws, returns=returns)
 
-    on_gpu = any(job.subject.backend == "cuda" for job in jobs)
+    on_gpu = any(job.candidate.backend == "cuda" for job in jobs)
     begins = [functools.partial(begin, place) for place in range(len(jobs))]
     try:
         for place, found, failure in side_by_side(begins, timeout_s, 1 if on_gpu else None):
             workers.pop(place).close()
-            subject = jobs[place].subject
-            judged = subject.examined if subject.backend == "simulated" else subject.judged
-            on_record(judged(found) if failure is None else subject.failed(failure))
+            candidate = jobs[place].candidate
+            judged = candidate.examined if candidate.backend == "simulated" else candidate.judged
+            on_record(judged(found) if failure is None else candidate.failed(failure))
     finally:
         close_all(workers.values())
 
 
-def _worker(subject: Subject, kernels: Path) -> Worker:
-    if subject.backend == "simulated":
-        return Worker("workbench.check.examine:ExaminingStation", kernels, subject.variant.key, MEMORY_BYTES)
-    return Worker("workbench.check.direct:DirectStation", kernels, subject.variant.key, subject.backend)
+def all_draws(candidate: Candidate) -> tuple[Draw, ...]:
+    """Every regime of the operation."""
+    seed = candidate.seeds.inputs if candidate.seeds is not None else 0
+    operation = candidate.operation
+    return (Draw(operation.regimes[0], 0, run_seed=seed), *checked_draws(operation, seed))
+
+
+def _worker(candidate: Candidate, kernels: Path) -> Worker:
+    if candidate.backend == "simulated":
+        return Worker("workbench.check.examine:ExaminingStation", kernels, candidate.variant.key, MEMORY_BYTES)
+    return Worker("workbench.check.direct:DirectStation", kernels, candidate.variant.key, candidate.backend)

@@ -22,6 +22,10 @@ def disturbance_of(
         return sum(known) / wall_s if known and wall_s > 0 else None
 
     loads = [one.load_average for one in found if one.load_average is not None]
+    facts: dict[str, list[float]] = {}
+    for one in found:
+        for name, value in one.facts.items():
+            facts.setdefault(name, []).append(value)
     foreign = [one.foreign for one in found if one.foreign is not None]
     return Disturbance(
         blocks=earlier_blocks + sum(kept),
@@ -35,4 +39,5 @@ def disturbance_of(
         load_average=max(loads, default=None),
         throttled=most_common([one.throttled for one in found]),
         foreign_processes=max(foreign, default=None),
+        facts={name: statistics.median(values) for name, values in facts.items()},
     )

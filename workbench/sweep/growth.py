@@ -18,19 +18,19 @@ from workbench.store.run_folder import RunFolder, whole_run
 from workbench.sweep.catalogue import slice_of, sources_in
 from workbench.sweep.checking import CheckJob, check_jobs
 from workbench.sweep.environment import environment, machine_of
-from workbench.sweep.records import Subject
+from workbench.sweep.progress import Progress
+from workbench.sweep.records import Candidate
 from workbench.sweep.selection import Selection
-from workbench.sweep.watch import Watch
 
 
-def record_error_growth(selection: Selection, profiles: Path, name: str | None, watch: Watch) -> RunFolder:
+def record_error_growth(selection: Selection, profiles: Path, name: str | None, progress: Progress) -> RunFolder:
     """A finished run that holds a record for each family and size. Its records carry errors, and no times: a family
     that loses its digits is `incorrect` from the size on where it passes the tolerance."""
     with kept_clean():
-        return _record(selection, profiles, name, watch)
+        return _record(selection, profiles, name, progress)
 
 
-def _record(selection: Selection, profiles: Path, name: str | None, watch: Watch) -> RunFolder:
+def _record(selection: Selection, profiles: Path, name: str | None, progress: Progress) -> RunFolder:
     catalog = load_catalog(selection.folder)
     jobs = _jobs(selection, catalog)
     now = datetime.datetime.now(datetime.UTC)
@@ -38,12 +38,12 @@ def _record(selection: Selection, profiles: Path, name: str | None, watch: Watch
         name=name or f"{now:%Y%m%d-%H%M%S}-error-growth",
         created=now.isoformat(timespec="seconds"),
         command=["workbench", *sys.argv[1:]],
-        machines=[machine_of(backend) for backend in dict.fromkeys(job.subject.backend for job in jobs)],
+        machines=[machine_of(backend) for backend in dict.fromkeys(job.candidate.backend for job in jobs)],
         environment=environment(selection.kernels),
-        catalogue=(catalogue := slice_of((job.subject.operation, job.subject.variant) for job in jobs)),
+        catalogue=(catalogue := slice_of((job.candidate.operation, job.candidate.variant) for job in jobs)),
     )
     with whole_run(profiles, run) as folder:
-        for record in check_jobs(jobs, selection.folder, selection.timeout_s, watch):
+        for record in check_jobs(jobs, selection.folder, selection.timeout_s, progress):
             folder.append(record.model_copy(update={"sources": sources_in(catalogue, record)}))
     return folder
 
@@ -63,7 +63,7 @@ def _jobs(selection: Selection, catalog: Catalog) -> list[CheckJob]:
             if backend is not None and why_unsupported(variant, shape) is None:
                 # Saturated inputs say nothing of growth: every state forgets all that came before it, or nothing.
                 draws = tuple(Draw(regime, 0) for regime in operation.regimes[:2])
-                jobs.append(CheckJob(Subject(variant, operation, shape, backend), draws))
+                jobs.append(CheckJob(Candidate(variant, operation, shape, backend), draws))
     return jobs
 
 

@@ -1,4 +1,4 @@
-"""How much effort a sweep spends: the sizes come from the operations, the patience from here."""
+"""How much time a sweep spends: the sizes come from the operations, the patience from here."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from workbench.measure.stopping import StopRule
 
 
 @dataclass(frozen=True)
-class Effort:
-    """Patience of one preset."""
+class Budget:
+    """What one preset spends on a variant, a case and a machine."""
 
     rule: StopRule
     warm_s: float
@@ -33,10 +33,10 @@ class Effort:
     named: bool = False
     """Only operations that name shapes for this preset take part; else those that do not have their default shape."""
 
-    def draws(self, operation: Operation) -> tuple[Draw, ...]:
+    def draws(self, operation: Operation, run_seed: int = 0) -> tuple[Draw, ...]:
         """What is checked beside the timed sets: every further regime, or the next one and, where inputs may be
         absent, the first without them."""
-        every = checked_draws(operation)
+        every = checked_draws(operation, run_seed)
         return every if self.thorough else tuple(dict.fromkeys((*every[:1], *every[-1:])))
 
 
@@ -45,19 +45,19 @@ class Effort:
 # 1.5), 190 s; references, 690 million elements in four draws at 150 ns, 3.5 side by side, 120 s; comparisons with
 # float64 on the host, 4 thousand million elements six times at 5 ns, 120 s. What time cuts off: --resume goes on.
 PRESETS = {
-    "small": Effort(
+    "small": Budget(
         StopRule(min_samples=5, min_seconds=0.02, cap_seconds=0.1), 0.005, 0.05, 0.005, 0.5, counted=100_000
     ),
-    "quick": Effort(
+    "quick": Budget(
         StopRule(min_samples=10, min_seconds=0.2, cap_seconds=0.75), 0.02, 0.3, 0.04, 2.0, False, 300_000, ("forward",)
     ),
-    "standard": Effort(StopRule(), 0.1, 5.0, 0.05, 8.0, counted=10_000_000),
-    "gpu": Effort(StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 1.5, 0.02, 4.0),
+    "standard": Budget(StopRule(), 0.1, 5.0, 0.05, 8.0, counted=10_000_000),
+    "gpu": Budget(StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 1.5, 0.02, 4.0),
     # What `gpu` has no time for. One run each, on the machine that the run of `gpu` came from.
-    "peers": Effort(
+    "peers": Budget(
         StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 1.0, 0.02, 4.0, thorough=False, named=True
     ),
-    "experiment": Effort(
+    "experiment": Budget(
         StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 0.5, 0.02, 4.0, thorough=False, named=True
     ),
 }

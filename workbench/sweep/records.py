@@ -17,7 +17,7 @@ from workbench.execute.bound import Violation
 from workbench.execute.failures import LacksModule, WorkerTimeout
 from workbench.problem import Problem, SourceError, installing
 from workbench.steps import distinct_sources
-from workbench.store.record import BuildFact, Record, Status, Work
+from workbench.store.record import Record, Seeds, Status, Work
 from workbench.sweep.selection import small_shape
 
 
@@ -29,14 +29,15 @@ def record_key(variant: Variant, shape: Shape, regime: str, backend: str) -> str
 
 
 @dataclass(frozen=True)
-class Subject:
+class Candidate:
     """One variant at one shape on one backend: what a record is about."""
 
     variant: Variant
     operation: Operation
     shape: Shape
     backend: str
-    build: tuple[BuildFact, ...] = ()
+    seeds: Seeds | None = None
+    """Those of the run; None where nothing was drawn at random."""
 
     @property
     def key(self) -> str:
@@ -61,7 +62,7 @@ class Subject:
             status=status,
             declared=_work(cost),
             least=_work(least),
-            build=list(self.build),
+            seeds=self.seeds,
             **fields,
         )
 

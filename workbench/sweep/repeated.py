@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from workbench.declare import Device
 from workbench.store.record import Record
-from workbench.sweep.contest import AGAINST_ITSELF_S
-from workbench.sweep.records import Subject
+from workbench.sweep.group import AGAINST_ITSELF_S
+from workbench.sweep.jobs import Begun, CaseJob, VariantJob
+from workbench.sweep.records import Candidate
 from workbench.sweep.selection import Case
 
 MOST_REPEATED = 5
@@ -20,7 +21,7 @@ REPEATED_SHARE = 0.1
 def repeatable(case: Case, device: Device, done: Mapping[str, Record]) -> Record | None:
     """The record of a case that is timed again: the baseline's, or the fastest where that takes long. None where
     nothing of it has a time."""
-    keys = {v.name: Subject(v, case.operation, case.shape, device).key for v in case.variants}
+    keys = {v.name: Candidate(v, case.operation, case.shape, device).key for v in case.variants}
     timed = [r for key in keys.values() if (r := done.get(key)) is not None and r.time is not None]
     if not timed:
         return None
@@ -30,7 +31,7 @@ def repeatable(case: Case, device: Device, done: Mapping[str, Record]) -> Record
     return baseline if short else fastest
 
 
-def as_known(record: Record) -> dict[str, dict[str, Any]]:
-    """What a contest knows of a record whose settings were chosen before, and of which there are no samples yet."""
-    settings = dict(record.settings)
-    return {record.key: {"settings": settings, "samples_s": [], "spent_s": 0.0, "blocks": 0, "disturbed": 0}}
+def again(job: CaseJob, record: Record) -> CaseJob:
+    """The job of timing that record's variant alone once more, with the settings that it had."""
+    one = VariantJob(record.key, record.variant, begun=Begun(dict(record.settings)))
+    return dataclasses.replace(job, variants=(one,))

@@ -11,7 +11,7 @@ from typing import Any
 from workbench.catalog import BUILTIN, Catalog
 from workbench.declare import Operation, Shape, Variant
 from workbench.problem import Problem, unknown
-from workbench.sweep.presets import PRESETS, Effort
+from workbench.sweep.presets import PRESETS, Budget
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,16 @@ class Selection:
     archs: tuple[str, ...] = ("sm_90", "sm_89")
     timeout_s: float = 120.0
     seed: int = 0
+    """Of the inputs' values."""
+    seed_order: int = 0
+    """Of the order in which variants take turns on the clock."""
 
     @property
     def folder(self) -> Path:
         """The folder of kernels."""
         return Path(self.kernels) if self.kernels else BUILTIN
 
-    def effort(self) -> Effort:
+    def budget(self) -> Budget:
         return PRESETS[self.preset]
 
     def as_dict(self) -> dict[str, Any]:
@@ -55,6 +58,9 @@ class Selection:
             for name in ("operations", "passes", "variants", "dtypes", "devices", "archs"):
                 plain[name] = tuple(map(str, plain[name]))
             plain["timeout_s"], plain["seed"] = float(data["timeout_s"]), int(data["seed"])
+            if "seed_order" not in plain:  # of an older workbench, whose one seed was that of the order
+                plain["seed_order"], plain["seed"] = plain["seed"], 0
+            plain["seed_order"] = int(plain["seed_order"])
             plain["preset"], plain["kernels"] = str(data["preset"]), str(data["kernels"])
             return cls(**plain)
         except (TypeError, KeyError, ValueError, OverflowError):
@@ -76,7 +82,7 @@ def cases_of(selection: Selection, catalog: Catalog) -> list[Case]:
     """Every case of the selection. Problem for an unknown operation, variant, pass, axis, dtype or preset."""
     if selection.preset not in PRESETS:
         raise unknown("preset", selection.preset, PRESETS)
-    unasked = () if selection.operations or selection.variants else selection.effort().passes
+    unasked = () if selection.operations or selection.variants else selection.budget().passes
     variants = catalog.select(selection.operations, selection.variants, selection.passes or unasked)
     operations = [op for op in catalog.each_operation() if any(v.operation_key == op.key for v in variants)]
     known_axes = {axis for op in operations for axis in op.axes}
@@ -98,7 +104,7 @@ def _shapes(selection: Selection, operation: Operation) -> list[Shape]:
     """The preset's shapes with the user's sizes in their place, each dtype asked for, each shape once."""
     asked = {axis: sizes for axis, sizes in selection.axes if axis in operation.axes}
     found: dict[Shape, None] = {}
-    presets = operation.presets.get(selection.preset, () if selection.effort().named else ({},))
+    presets = operation.presets.get(selection.preset, () if selection.budget().named else ({},))
     if selection.preset == "small":
         presets = (operation.small,)
     for preset in presets:

@@ -62,6 +62,7 @@ EXPRESSIONS: dict[str, str] = {
     "shape.regime": "regime",
     **{f"{outer}.{inner}": f'"{outer}"."{inner}"' for outer, model in STRUCTS.items() for inner in model.model_fields},
     **{name: "array_to_string({}.{}, '; ')".format(*name.split(".")) for name in LISTS},
+    "disturbance.facts": "to_json(disturbance.facts)::VARCHAR",
     **{f"hot.{name}": f"hot.time.{name}" for name in HOT},
     **ASKED_FOR,
     "build": "to_json(build)::VARCHAR",

@@ -130,9 +130,9 @@ def replaces_samples_of_the_object(x: Any, y: Any) -> None:
     work(x, y)
 
 
-def replaces_what_the_station_calls(x: Any, y: Any) -> None:
+def replaces_what_the_timer_calls(x: Any, y: Any) -> None:
     """Knows the workbench's inside: its own samples, in good time, with the right answers left behind."""
-    from workbench.measure import station
+    from workbench.measure import variant_timer
 
     def samples(clock: Any, seconds: float, repeats: int) -> list[float]:
         end = time.monotonic() + seconds
@@ -142,16 +142,16 @@ def replaces_what_the_station_calls(x: Any, y: Any) -> None:
             clock.next = (clock.next + 1) % clock._bound.sets
         return [1e-12] * 100
 
-    station._SAMPLES["cpu"] = samples
+    variant_timer._SAMPLES["cpu"] = samples
     work(x, y)
 
 
 def claims_a_twentieth(x: Any, y: Any) -> None:
     """Its own samples again, all of them real, and made smaller than they were."""
-    from workbench.measure import station
+    from workbench.measure import variant_timer
 
-    real = known.setdefault("samples", station._SAMPLES["cpu"])
-    station._SAMPLES["cpu"] = lambda *call: [sample / 20 for sample in real(*call)]
+    real = known.setdefault("samples", variant_timer._SAMPLES["cpu"])
+    variant_timer._SAMPLES["cpu"] = lambda *call: [sample / 20 for sample in real(*call)]
     work(x, y)
 
 
@@ -224,7 +224,7 @@ HONEST = (work, returned)
 CHEATS = (
     zeros_after_ten, every_second_call, previous_result, memo_by_pointer, memo_by_content, watches_for_poison,
     looks_at_the_stack, lazy, in_a_thread, in_a_thread_unless_poisoned, slow_clock, replaces_samples_of_the_class,
-    replaces_samples_of_the_object, replaces_what_the_station_calls, claims_a_twentieth, replaces_the_comparison,
+    replaces_samples_of_the_object, replaces_what_the_timer_calls, claims_a_twentieth, replaces_the_comparison,
     reads_the_reference, overwrites_the_reference, replaces_references_in_memory, writes_to_every_descriptor,
     changes_its_input, rounds_up,
 )  # fmt: skip

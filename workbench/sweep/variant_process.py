@@ -1,4 +1,4 @@
-"""One variant of a contest: the worker that holds it, and what the coordinator finds by itself about its answers.
+"""A variant in a process of its own, and what the coordinator finds by itself about its answers and times.
 
 What a worker says of its own answers and times counts for nothing here: outputs are compared in this process, with
 references that no worker can reach, and blocks are timed by this process's clock as well.
@@ -24,9 +24,9 @@ from workbench.execute.failures import WorkerCrashed
 from workbench.execute.sealed import Block as Memory
 from workbench.execute.worker import Worker
 from workbench.measure.plausible import Timed, against_the_wall, against_unseen, most_flushing_s
-from workbench.measure.station import Assignment, Block, Facts, Trial, working_set_bytes
 from workbench.measure.surroundings import Surroundings
-from workbench.sweep.records import Subject
+from workbench.measure.variant_timer import Assignment, Block, Facts, Trial, working_set_bytes
+from workbench.sweep.records import Candidate
 
 TRIALS = 2
 """Evaluations on other draws' inputs once timing is over: two in succession, for what is right every other time."""
@@ -37,10 +37,10 @@ has been handed over and compared."""
 
 
 @dataclass
-class Competitor:
-    """See above. The samples that `samples` returns are the contest's; everything else is for the verdict."""
+class VariantProcess:
+    """See above. The samples that `samples` returns are what is timed; everything else is for the verdict."""
 
-    subject: Subject
+    candidate: Candidate
     case: CaseMemory
     swapped: tuple[Draw, ...]
     """What is written into the timed sets' buffers in turn; those that are timed come first."""
@@ -61,10 +61,10 @@ class Competitor:
         self._answer = self._memory.view()
 
     @contextlib.contextmanager
-    def opened(self, assignment: Assignment) -> Iterator[Competitor]:
+    def opened(self, assignment: Assignment) -> Iterator[VariantProcess]:
         """With the worker. Problem where none can be started."""
         files = (self.case.inputs_block.descriptor, self._memory.descriptor)
-        self.worker = Worker("workbench.measure.station:Station", assignment, files=files)
+        self.worker = Worker("workbench.measure.variant_timer:VariantTimer", assignment, files=files)
         try:
             yield self
         finally:

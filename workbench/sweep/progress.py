@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Watch(Protocol):
+class Progress(Protocol):
     """Told of progress; a progress bar, a log, or nothing."""
 
     def stage(self, title: str, total: int) -> None:

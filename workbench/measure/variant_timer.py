@@ -1,6 +1,6 @@
 """What a worker process does for one variant at one shape: evaluates it, times it, hands over what it left.
 
-A station judges nothing: whether an answer is right and a time can be believed is found by the coordinator, from
+It judges nothing: whether an answer is right and a time can be believed is found by the coordinator, from
 outputs that lie in a block of shared memory and from its own clock. Clocks and their methods are bound when this
 module is imported, which the server of workers does before any variant is.
 """
@@ -24,13 +24,14 @@ from workbench.execute.ranges import marked
 from workbench.execute.sealed import write_view
 from workbench.measure.clock_cpu import CpuClock
 from workbench.measure.clock_cuda import CudaClock
-from workbench.measure.surroundings import Surroundings, around, nvml_here
+from workbench.measure.observer import around, observers_here
+from workbench.measure.surroundings import Surroundings
 from workbench.steps import launches_of
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """Everything a station needs to know; it travels to the worker process."""
+    """Everything a VariantTimer needs to know; it travels to the worker process."""
 
     key: str
     """The record's, which names the NVTX range of every evaluation."""
@@ -80,7 +81,7 @@ class Facts:
     """Of one set of tensors: what an evaluation touches, its scratch aside. None on a GPU."""
 
 
-class Station:
+class VariantTimer:
     """Lives in the worker process. Bound memory of the chosen settings stays between calls."""
 
     def __init__(self, assignment: Assignment, inputs: int, answer: int) -> None:
@@ -96,7 +97,7 @@ class Station:
         self._bound: Any = None
         self._clock: Any = None
         self._arithmetic = arithmetic()
-        self._gpu = nvml_here() if assignment.device == "cuda" else None
+        self._observers = observers_here(assignment.device)
 
     def prepare(self, settings: dict[str, Setting]) -> None:
         """Binds the timed sets with these settings and hands over what comes out for the first. The others differ in
@@ -141,7 +142,7 @@ class Station:
             self._load(trial)
         sample = _SAMPLES[self._assignment.device]
         flushed_s = self._flushed_s()
-        taken, surroundings = around(lambda: sample(clock, seconds, repeats), self._gpu)
+        taken, surroundings = around(lambda: sample(clock, seconds, repeats), self._observers)
         if trial is not None and trial.kind == "draw":
             self._put(self._bound.outputs(trial.set))
         return Block(taken, repeats, surroundings, self._flushed_s() - flushed_s)

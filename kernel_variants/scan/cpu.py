@@ -15,6 +15,8 @@ each exponential; w + 2 max(v, 0) is 2; 1 + w, e (1 + w), 1 + e, (1 + e)(1 + w) 
 EXPONENTIALS_OF_GATES = 2
 """exp(-k) and exp(min(v, 0)). The one division an element is no special function to a CPU."""
 
+ALL_CORES = {"algorithm": "serial", "source": "c++", "vector": "channels", "cores": "all"}
+
 
 def cpu_cost(cell: Cell, shape: Shape, *, past_caches: bool) -> Cost:
     """Both streams in, h out, the two states. An ordinary store reads the line that it overwrites: h comes in too."""
@@ -47,7 +49,7 @@ def simd(cell: Cell, folder: Path) -> Variant:
         idea="gates in vector registers, every core" if cell.gated else "vectors over channels, every core",
         plan=lambda shape, settings: _plan(cell, folder, "56_simd", shape, settings),
         cost=lambda shape, settings: cpu_cost(cell, shape, past_caches=False),
-        factors={"algorithm": "serial", "source": "c++", "memory": "cached stores"},
+        factors={**ALL_CORES, "memory": "cached stores"},
         settings={"slice": (4096, 512)},
         rung=56,
     )
@@ -63,7 +65,7 @@ def streaming(cell: Cell, folder: Path, prefetch_bytes: tuple[int, ...]) -> Vari
         else "h written past the caches in whole lines",
         plan=lambda shape, settings: _plan(cell, folder, "57_streaming", shape, settings),
         cost=lambda shape, settings: cpu_cost(cell, shape, past_caches=True),
-        factors={"algorithm": "serial", "source": "c++", "memory": "non-temporal stores"},
+        factors={**ALL_CORES, "memory": "non-temporal stores"},
         settings={"slice": (4096, 512), "prefetch_bytes": prefetch_bytes},
         rung=57,
     )
@@ -78,7 +80,7 @@ SCALAR = Variant(
     idea="C, one float at a time, one core",
     plan=lambda shape, settings: _plan(SCAN, HERE, "55_scalar", shape, settings),
     cost=lambda shape, settings: cpu_cost(SCAN, shape, past_caches=False),
-    factors={"algorithm": "serial", "source": "c++", "memory": "cached stores"},
+    factors={"algorithm": "serial", "source": "c++", "memory": "cached stores", "vector": "none", "cores": "one"},
     rung=55,
 )
 
@@ -119,11 +121,7 @@ def walked_back(cell: Cell, folder: Path, arguments: tuple[Argument, ...], flops
         idea="gradients written past the caches in whole lines" if past_caches else "vectors over channels, every core",
         plan=plan,
         cost=cost,
-        factors={
-            "algorithm": "serial",
-            "source": "c++",
-            "memory": "non-temporal stores" if past_caches else "cached stores",
-        },
+        factors={**ALL_CORES, "memory": "non-temporal stores" if past_caches else "cached stores"},
         settings={"slice": (4096, 512)},
         rung=57 if past_caches else 56,
     )

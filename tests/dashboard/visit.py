@@ -7,7 +7,7 @@ from typing import Any
 
 PAGES = (
     "Ladder", "Occupancy", "Bandwidth", "Scaling", "Time", "Kernel", "Compare", "Import", "Distributed", "History",
-    "Runs",
+    "Runs", "Ablation",
 )  # fmt: skip
 DRAWN = """() => {
   const app = document.querySelector('[data-testid=stApp]');

@@ -34,6 +34,7 @@ COMMANDS = (
     ("import", "workbench.cli.import_"),
     ("compare", "workbench.cli.compare"),
     ("best", "workbench.cli.best"),
+    ("ablate", "workbench.cli.ablate"),
     ("history", "workbench.cli.history"),
     ("dispatch", "workbench.cli.dispatch"),
     ("report", "workbench.cli.report"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.cli.options import AXES, Json, Profiles, one_size_each, split_axes
-from workbench.problem import Problem, unknown
+from workbench.problem import Problem
 
 if TYPE_CHECKING:
     from workbench.views.ranking import Ranked
@@ -35,6 +35,7 @@ def command(
     from workbench.cli.terminal import say
     from workbench.show.trust import doubts
     from workbench.views.filter import Filter
+    from workbench.views.on_device import on_device
     from workbench.views.query import read_records
     from workbench.views.ranking import as_plain, at_shape, nearest, ranking
     from workbench.views.runs import list_summaries, run_summary
@@ -46,11 +47,7 @@ def command(
     runs = [run_summary(run, profiles)] if run else [one for one in list_summaries(profiles) if one.state != "corrupt"]
     result = read_records(runs, Filter(operations=names, passes=(pass_,), dtypes=(dtype,)), samples=True)
     records = result.frame
-    if device and len(records):
-        backend, named = records["backend"] == device, records["device"].str.contains(device, case=False, regex=False)
-        if not (backend | named).any():
-            raise unknown("device", device, sorted({*records["backend"], *records["device"]}))
-        records = records[backend | named]
+    records = on_device(records, device)
     wanted = " ".join(f"{name}={size}" for name, size in sizes.items())
     chosen = at_shape(records, sizes)
     if chosen.empty:

@@ -42,8 +42,9 @@ def step_text(step: Step) -> str:
     before = step.before["commit"] or step.before["run"]
     seen = f"held for {step.runs} runs" if step.runs > 1 else "seen in one run: sweep again to be sure"
     changed = f"; different since: {', '.join(step.changed)}" if step.changed else "; nothing recorded is different"
+    date = str(step.after["created"])[:10] + (f" on {step.after['host']}" if step.after["host"] else "")
     return (
-        f"{str(step.after['created'])[:10]}: {step.word}, {step.ratio:.3f} [{step.low:.3f}, {step.high:.3f}] times the "
+        f"{date}: {step.word}, {step.ratio:.3f} [{step.low:.3f}, {step.high:.3f}] times the "
         f"level before, between {before} and {at} ({seen}{changed})"
     )
 

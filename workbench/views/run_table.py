@@ -46,7 +46,7 @@ def passing(table: pd.DataFrame, text: str, tags: Sequence[str]) -> pd.DataFrame
     for word in text.casefold().split():
         found = found[everything.loc[found.index].str.contains(word, regex=False)]
     own = found["tags"].fillna("").str.split(", ")
-    return found[[set(tags) <= set(row) for row in own]] if tags else found
+    return found[own.map(lambda row: set(tags) <= set(row)).astype(bool)] if tags else found
 
 
 def tags_of(table: pd.DataFrame) -> list[str]:

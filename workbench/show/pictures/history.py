@@ -49,7 +49,7 @@ def history(found: pd.DataFrame, steps: Sequence[Step], by_commit: bool = False)
         )
     else:
         picture.update_xaxes(title={"text": "date of the run"}, type="date")
-    picture.update_yaxes(**axis("time.median_s", rangemode="tozero"))
+    picture.update_yaxes(**axis("time.median_s"))
     return laid_out(picture, 480)
 
 

@@ -10,8 +10,9 @@
 //   Cell::emit(step, before, after)   the step, the state before and after it -> the values of the output streams
 //   Cell::EMITS_STATE           whether `emit` looks at `after` alone
 //
-// A backward pass is a cell too, read from the last step to the first (-DREVERSED): where the adjoint is
-// mu_t = a_t (gh_t + mu_{t+1}), `step` is (a, a gh), and `emit` turns the mu before and after a step to gradients.
+// A backward pass is a cell too, read against its recurrence: from the last step to the first (-DREVERSED) where that goes
+// forwards. Where the adjoint is mu_t = a_t (gh_t + mu_{t+1}), `step` is (a, a gh), and `emit` turns the mu before and
+// after a step to gradients.
 #pragma once
 
 #if defined(CELL_MINGRU)
@@ -24,6 +25,10 @@
 #include "cell_mingru_backward.cuh"
 #elif defined(CELL_SCAN_BACKWARD)
 #include "cell_scan_backward.cuh"
+#elif defined(CELL_SRU)
+#include "cell_sru.cuh"
+#elif defined(CELL_SRU_BACKWARD)
+#include "cell_sru_backward.cuh"
 #else
 #include "cell_scan.cuh"
 #endif

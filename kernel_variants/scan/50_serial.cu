@@ -5,7 +5,7 @@
 //
 // Traffic: each input once in, h once out, in one launch: for the plain scan 3 values per element, the least there is.
 // Improves: time against the trees, which move as much or more and wait at barriers besides.
-// Improves (serial_gated): bytes, from 7 values per element to 3: a and b are never in memory.
+// Improves (serial_gated): bytes, by 4 values per element: a and b are never in memory.
 //
 // What limits it: B*H threads are all the parallelism there is, and each waits for its own loads. With few channels
 // the memory is idle most of the time (long-scoreboard stalls); the rungs after this one put more bytes in flight.

@@ -58,6 +58,8 @@ class Cell:
     """Special functions that do."""
     flops_per_output: int = 0
     """Operations that make a step's outputs of the state."""
+    special_per_output: int = 0
+    """Special functions that do."""
     emits_state: bool = True
     """Whether a step's outputs are the state after it, so that nothing else of the step is needed to write them."""
     held: int = 2
@@ -135,7 +137,7 @@ class Cell:
         return Cost(
             bytes=read + written + DTYPE_BYTES["float32"] * states + extra_bytes,
             flops=flops + self.flops_per_step * steps + self.flops_per_output * n,
-            special=self.special_per_step * steps,
+            special=self.special_per_step * steps + self.special_per_output * n,
             launches=launches,
             serial_steps=serial_steps,
             kept_bytes=n * sum(stream.value_bytes(shape) for stream in self.inputs if stream.kept),

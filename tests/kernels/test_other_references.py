@@ -1,0 +1,81 @@
+"""The references of SRU's and QRNN's passes, held to torch's autograd and to finite differences, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.catalog import load_catalog
+from workbench.declare import Shape
+
+Tensors = Mapping[str, torch.Tensor]
+CATALOG = load_catalog()
+
+
+def sru(shape: Shape, given: Tensors) -> dict[str, torch.Tensor]:
+    """Either version, every direction, a step at a time; the layer's input or a product of its own for the highway."""
+    pre, found = given["pre"], []
+    for direction in range(shape["directions"]):
+        x = given["x"][:, :, direction] if "x" in given else pre[:, :, direction, 3]
+        state, rows = given["c0"][direction], {}
+        for t in range(shape["T"])[:: -1 if direction else 1]:
+            k, v, r = (pre[:, t, direction, part] for part in range(3))
+            if "w" in given:
+                k, r = k + given["w"][direction, 0] * state, r + given["w"][direction, 1] * state
+            state = torch.sigmoid(-k) * state + torch.sigmoid(k) * v
+            y = torch.tanh(state) if shape["phi"] == 2 else state
+            rows[t] = torch.sigmoid(r) * y + torch.sigmoid(-r) * x[:, t], state
+        found.append((*(torch.stack([rows[t][i] for t in sorted(rows)], 1) for i in (0, 1)), state))
+    h, c, last = zip(*found, strict=True)
+    return {"h": torch.stack(h, 2), "c": torch.stack(c, 2), "c_last": torch.stack(last)}
+
+
+Forward = Callable[[Shape, Tensors], dict[str, torch.Tensor]]
+SRU_FORMS = [dict(zip(("directions", "phi", "rows"), form, strict=True)) for form in ((1, 1, 3), (2, 2, 3), (2, 1, 4))]
+CASES: list[tuple[str, Forward, dict[str, int]]] = [
+    *(("sru_scan", sru, {"B": 2, "T": 5, "H": 3, **form}) for form in SRU_FORMS),
+]
+INCOMING = {"h": "gh", "c_last": "gc_last"}
+
+
+@pytest.mark.parametrize("regime", ["normal", "slow", "saturated"])
+@pytest.mark.parametrize(("operation", "forward", "sizes"), CASES, ids=str)
+def test_the_references_are_the_equations_and_their_gradients(
+    operation: str, forward: Forward, sizes: dict[str, int], regime: str
+) -> None:
+    shape = Shape.of("float32", **sizes)
+    backward = CATALOG.operation(f"{operation}/backward")
+    made = {
+        name: np.asarray(array, np.float64)
+        for name, array in backward.make_inputs(shape, regime, np.random.default_rng(3)).items()
+    }
+    given = [t.name for t in CATALOG.operation(operation).tensors(shape) if t.given]
+    leaves = {name: torch.tensor(made[name], requires_grad=True) for name in given}
+    outputs = forward(shape, leaves)
+    values = CATALOG.operation(operation).reference(shape, {name: made[name] for name in given})
+    assert set(values) <= set(outputs)
+    for name, value in values.items():
+        assert np.allclose(outputs[name].detach().numpy(), value, rtol=1e-12, atol=1e-13), name
+
+    incoming = {name: torch.tensor(made[g]) for name, g in INCOMING.items()}
+    gradients = torch.autograd.grad([outputs[n] for n in incoming], list(leaves.values()), list(incoming.values()))
+    found = backward.reference(shape, made)
+    assert set(found) == {f"d{name}" for name in given}
+    for name, gradient in zip(given, gradients, strict=True):
+        assert np.allclose(found[f"d{name}"], gradient.numpy(), rtol=1e-10, atol=1e-13), name
+    if regime != "normal":
+        return
+
+    def loss(moved: Tensors) -> float:
+        at = forward(shape, moved)
+        return sum(float((at[name].detach() * g).sum()) for name, g in incoming.items())
+
+    random, step = np.random.default_rng(4), 1e-6
+    for name in given:
+        way = torch.tensor(random.standard_normal(made[name].shape))
+        there, back = ({**leaves, name: leaves[name] + sign * step * way} for sign in (1, -1))
+        slope = (loss(there) - loss(back)) / (2 * step)
+        assert slope == pytest.approx(float((torch.tensor(found[f"d{name}"]) * way).sum()), rel=1e-6), name

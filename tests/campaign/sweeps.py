@@ -32,7 +32,7 @@ NEW = (
 BRIEF = Budget(StopRule(min_samples=3, min_seconds=0.002, cap_seconds=0.01), 0.001, 0.005, 0.001, 0.02, thorough=False)
 PRELOADED = (
     "pyarrow.parquet", "workbench.cli.import_", "workbench.cli.ladder_table", "workbench.cli.progress",
-    "workbench.profile.import_report", "workbench.store.table", "workbench.sweep.session",
+    "workbench.profile.import_report", "workbench.store.table", "workbench.sweep.session", "workbench.sweep.start",
 )  # fmt: skip
 LONGEST_S = 240.0
 """What takes longer hangs."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from workbench.store.counters import CounterTable
 from workbench.store.launch import Launch, Rule
+from workbench.store.new_run import create_run
 from workbench.store.record import (
     Bounds,
     BuildFact,
@@ -20,7 +21,7 @@ from workbench.store.record import (
     VariantFacts,
     Work,
 )  # fmt: skip
-from workbench.store.run_folder import RunFolder, create_run
+from workbench.store.run_folder import RunFolder
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 MARKDOWN = "![x](http://192.0.2.1/x.png) [a](javascript:alert(1)) :red[b] $c$"

@@ -16,8 +16,9 @@ import numpy as np
 
 from workbench.store.counters import CounterTable
 from workbench.store.launch import Launch, Rule
+from workbench.store.new_run import create_run
 from workbench.store.record import BuildFact, ErrorMeasure, Machine, Record, Run, Status, Time, Work
-from workbench.store.run_folder import RunFolder, create_run
+from workbench.store.run_folder import RunFolder
 
 GPU = "synthetic H200"
 CPU = "synthetic CPU"

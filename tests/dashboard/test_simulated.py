@@ -12,7 +12,7 @@ from tests.dashboard.conftest import Server
 from tests.dashboard.visit import Visit
 from tests.store.test_run_folder import record, run
 from tests.store.test_simulated import counted
-from workbench.store.run_folder import create_run
+from workbench.store.new_run import create_run
 
 pytestmark = pytest.mark.browser
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from workbench.store.new_run import create_run
 from workbench.store.record import Machine, Record, Run, Status
-from workbench.store.run_folder import RunFolder, create_run
+from workbench.store.run_folder import RunFolder
 
 MACHINE = Machine(id="cuda", name="NVIDIA H200", backend="cuda")
 

@@ -14,7 +14,8 @@ from tests.store.test_run_folder import record, run
 from workbench.durable import write_whole
 from workbench.store.counters import CounterTable, read_launches
 from workbench.store.launch import Launch
-from workbench.store.run_folder import create_run, list_runs, open_run, whole_run
+from workbench.store.new_run import create_run, whole_run
+from workbench.store.run_folder import list_runs, open_run
 
 
 @dataclass(frozen=True)

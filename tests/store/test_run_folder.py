@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from workbench.problem import Problem
 from workbench.show.hints import unreadable
+from workbench.store.new_run import create_run
 from workbench.store.record import BuildFact, ErrorMeasure, Machine, Record, Run, Status, Time, Work
-from workbench.store.run_folder import command_on, create_run, find_run, list_runs, open_run
+from workbench.store.run_folder import command_on, find_run, list_runs, open_run
 from workbench.views.runs import RunSummary
 
 TIME = Time(

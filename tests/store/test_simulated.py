@@ -7,8 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from tests.store.test_run_folder import record, run
+from workbench.store.new_run import create_run
 from workbench.store.record import ExecutedCode, Record, Simulated, SimulatedCounter, SimulatedKernel, Status, Work
-from workbench.store.run_folder import create_run, open_run
+from workbench.store.run_folder import open_run
 from workbench.views.filter import Filter
 from workbench.views.query import read_records
 from workbench.views.runs import run_summary

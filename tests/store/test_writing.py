@@ -17,7 +17,8 @@ from workbench.durable import PART, write_whole
 from workbench.problem import Problem
 from workbench.store.counters import CounterTable
 from workbench.store.launch import Launch, Rule
-from workbench.store.run_folder import RunFolder, create_run, list_runs, open_run, whole_run
+from workbench.store.new_run import create_run, whole_run
+from workbench.store.run_folder import RunFolder, list_runs, open_run
 
 
 def keys(path: Path) -> list[str]:
@@ -178,7 +179,7 @@ def test_a_broken_folder_costs_itself_alone(tmp_path: Path) -> None:
 def test_what_a_killed_import_left_is_cleared_by_the_next(tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; from tests.store.test_run_folder import run\n"
-        "from workbench.store.run_folder import whole_run\n"
+        "from workbench.store.new_run import whole_run\n"
         "with whole_run(Path(sys.argv[1]), run('half')): os.kill(os.getpid(), 9)"
     )
     root = Path(__file__).parents[2]
@@ -199,9 +200,9 @@ def killed_in(program: str, folder: Path) -> None:
 
 def test_a_name_is_not_taken_by_a_run_that_never_began(tmp_path: Path) -> None:
     killed_in(
-        "from workbench.store import run_folder\n"
-        "run_folder._write_run = lambda *_: os.kill(os.getpid(), 9)\n"
-        "run_folder.create_run(Path(sys.argv[1]), run())",
+        "from workbench.store import new_run\n"
+        "new_run.write_run = lambda *_: os.kill(os.getpid(), 9)\n"
+        "new_run.create_run(Path(sys.argv[1]), run())",
         tmp_path,
     )
     create_run(tmp_path, run()).append(record())

@@ -11,8 +11,9 @@ import pytest
 from workbench.execute.failures import FAILURES
 from workbench.measure.ceilings import Measured
 from workbench.show.trust import of_ceilings
+from workbench.store.new_run import create_run
 from workbench.store.record import Machine, Run
-from workbench.store.run_folder import create_run, open_run
+from workbench.store.run_folder import open_run
 from workbench.sweep import runner, session
 from workbench.sweep.progress import Silent
 from workbench.sweep.selection import Selection

@@ -15,8 +15,9 @@ from tests.views.build_records import timed
 from workbench.catalog import load_catalog
 from workbench.cli.ladder_table import print_ladder_json
 from workbench.problem import Problem
+from workbench.store.new_run import create_run
 from workbench.store.record import BuildFact, CeilingsMeasured, Disturbance, Machine, Record, Run, Seeds, Status
-from workbench.store.run_folder import RunFolder, create_run, open_run
+from workbench.store.run_folder import RunFolder, open_run
 from workbench.sweep.events import Began, Ended, Event, Recorded, Samples
 from workbench.sweep.jobs import CaseJob
 from workbench.sweep.journal import begun_in

@@ -10,8 +10,9 @@ import pytest
 from tests.dashboard.synthetic import synthetic_run
 from tests.views.build_records import timed
 from workbench.show.pictures import scaling as pictures
+from workbench.store.new_run import create_run
 from workbench.store.record import Record, Run
-from workbench.store.run_folder import RunFolder, create_run
+from workbench.store.run_folder import RunFolder
 from workbench.views.filter import Filter
 from workbench.views.flat import frame_of
 from workbench.views.query import choices, read_records

@@ -12,8 +12,8 @@ import pytest
 from tests.views.build_records import SHAPE, failed, timed
 from workbench.problem import Problem
 from workbench.show.compare_text import as_json, as_markdown, summary
+from workbench.store.new_run import create_run
 from workbench.store.record import Machine, Record, Run, Status
-from workbench.store.run_folder import create_run
 from workbench.views.compare import EXIT_STATUS, Comparison, compare
 from workbench.views.flat import frame_of
 from workbench.views.operands import parse_operand

@@ -15,8 +15,9 @@ from workbench.show.compare_text import as_json, as_markdown, summary
 from workbench.show.figures import disturbance_text, with_derived
 from workbench.show.report import sections
 from workbench.show.trust import doubts
+from workbench.store.new_run import create_run
 from workbench.store.record import CeilingsMeasured, Machine, Record, Run
-from workbench.store.run_folder import RunFolder, create_run
+from workbench.store.run_folder import RunFolder
 from workbench.store.table import table_of
 from workbench.views.compare import compare
 from workbench.views.filter import Filter

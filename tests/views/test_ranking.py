@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from tests.views.build_records import SHAPE, met, timed
 from workbench.cli import make_app
 from workbench.problem import Problem
+from workbench.store.new_run import create_run
 from workbench.store.record import Machine, Run, Work
-from workbench.store.run_folder import create_run
 
 MACHINE = Machine(
     id="test machine", name="a CPU", backend="cpu", ceilings={"copy_bytes_per_s": 400.0}, noise_floor=0.01

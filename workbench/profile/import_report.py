@@ -19,8 +19,9 @@ from workbench.profile.read import read_launches
 from workbench.store.counters import CounterTable
 from workbench.store.counters import read_launches as read_stored
 from workbench.store.launch import Launch
+from workbench.store.new_run import whole_run
 from workbench.store.record import BuildFact, Counted, Machine, Record, Run, Status
-from workbench.store.run_folder import RunFolder, list_runs, open_run, run_files, whole_run
+from workbench.store.run_folder import RunFolder, list_runs, open_run, run_files
 
 UNNAMED = "unnamed"
 """The operation of kernels that nothing here declares."""

@@ -13,13 +13,9 @@ meanwhile does not grow, and what it has added is not lost.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
-import re
-import secrets
 import shlex
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,16 +29,11 @@ from workbench.store.lines import whole_lines, without_torn_line
 from workbench.store.lock import only_writer
 from workbench.store.record import SCHEMA, Machine, Record, Run
 from workbench.store.upgrade import is_old, record_of, run_of
-from workbench.temporary import OWNER, clear_left_over, own
 
 RUN = "run.json"
 LINES = "records.jsonl"
 TABLE = "records.parquet"
 JOURNAL = "journal.jsonl"
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
-"""What a run may be called: a folder's name on every system, that no shell, glob or option takes for something else."""
-NEW = ".new-"
-"""Beginning of the folder that a run is made in where it appears whole or not at all."""
 RESTORE = "restore the file or delete the run"
 
 
@@ -114,7 +105,7 @@ class RunFolder:
         """Changes the run's own facts."""
         with self.writing(), self._complaining("written"):
             changed = Run.model_validate({**self.run.model_dump(by_alias=True), **fields})
-            _write_run(self.path, changed)
+            write_run(self.path, changed)
             self.run = changed
 
     def update_machine(self, machine: Machine) -> None:
@@ -151,7 +142,7 @@ class RunFolder:
             yield
         except OSError as error:
             going = "" if self.run.finished or not self.run.selection else f", then {self.resume_command}"
-            raise _unwritten(self.path, done, error, f"free some space or make it writable{going}") from None
+            raise unwritten(self.path, done, error, f"free some space or make it writable{going}") from None
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -183,84 +174,6 @@ class RunFolder:
                     if isinstance(entry, dict):
                         found.append(entry)
         return found
-
-
-# --------------------------------------------------------------------------------------------------- new runs
-
-
-def check_name(name: str) -> str:
-    """The name itself; Problem where a run may not be called so."""
-    if not NAME.fullmatch(name):
-        raise Problem(
-            f"--name {printable(name)}: a run's name is letters, digits, '.', '_' and '-', beginning with none of the "
-            "last two, 200 at most",
-            exit_status=2,
-        )
-    return name
-
-
-def create_run(profiles: Path, run: Run) -> RunFolder:
-    """A new folder for the run, named after it. Problem where profiles cannot be written to."""
-    with _made_beside(profiles, run) as folder:
-        pass
-    return folder
-
-
-@contextlib.contextmanager
-def whole_run(profiles: Path, run: Run) -> Iterator[RunFolder]:
-    """A new run that appears in `profiles` when the block ends, finished, or never."""
-    with _made_beside(profiles, run) as folder, folder.writing():
-        yield folder
-        folder.finish()
-
-
-@contextlib.contextmanager
-def _made_beside(profiles: Path, run: Run) -> Iterator[RunFolder]:
-    """The folder of a new run, made under a hidden name and renamed when the block ends. Where it fails nothing is
-    left; what a process killed in the middle has left is removed by the next one.
-    """
-    final = profiles / check_name(run.name)
-    clear_left_over(profiles, f"{NEW}*")
-    if final.exists():
-        raise _exists(final)
-    path = profiles / f"{NEW}{secrets.token_hex(4)}"
-    owner = -1
-    try:
-        path.mkdir(parents=True)
-        owner = own(path)
-        _write_run(path, run)
-        folder = RunFolder(path, run)
-        yield folder
-        path.rename(final)
-        folder.path = final
-        (final / OWNER).unlink()
-        sync(final)
-        sync(profiles)
-        with contextlib.suppress(OSError):  # where profiles is new; who owns the folder above may be somebody else
-            sync(profiles.parent)
-    except OSError as error:
-        shutil.rmtree(path, ignore_errors=True)
-        if error.errno in (errno.EEXIST, errno.ENOTEMPTY) and final.is_dir():
-            raise _exists(final) from None
-        raise _unwritten(
-            final, "created", error, "name a writable folder with --profiles, or free some space"
-        ) from None
-    except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
-        raise
-    finally:
-        if owner >= 0:
-            os.close(owner)
-
-
-def _unwritten(path: Path, done: str, error: OSError, fix: str) -> Problem:
-    # A library's own words may stand around the system's.
-    reason = os.strerror(error.errno) if error.errno else first_words(error)
-    return Problem(f"{path}: cannot be {done} ({reason}); {fix}")
-
-
-def _exists(path: Path) -> Problem:
-    return Problem(f"{path}: exists already; name another run or continue it with --resume {path.name}")
 
 
 # ---------------------------------------------------------------------------------------------- existing runs
@@ -326,6 +239,13 @@ def _is_file(path: Path) -> bool:
         return False
 
 
+def unwritten(path: Path, done: str, error: OSError, fix: str) -> Problem:
+    """What to raise where the system does not let a run be `done`."""
+    # A library's own words may stand around the system's.
+    reason = os.strerror(error.errno) if error.errno else first_words(error)
+    return Problem(f"{path}: cannot be {done} ({reason}); {fix}")
+
+
 def _record(data: Any, run: Run) -> Record:
     return Record.model_validate(record_of(data, run) if is_old(data) else data)
 
@@ -343,5 +263,5 @@ def _first_lines(error: Exception) -> str:
     return printable(" ".join(str(error).split("\n")[:3])[:160])
 
 
-def _write_run(path: Path, run: Run) -> None:
+def write_run(path: Path, run: Run) -> None:
     write_whole(path / RUN, (run.model_dump_json(by_alias=True, indent=2) + "\n").encode())

@@ -13,8 +13,9 @@ from workbench.declare import Operation, Shape, Variant
 from workbench.execute.here import backend_here, why_unsupported
 from workbench.problem import Problem
 from workbench.stdout import kept_clean
+from workbench.store.new_run import whole_run
 from workbench.store.record import Run
-from workbench.store.run_folder import RunFolder, whole_run
+from workbench.store.run_folder import RunFolder
 from workbench.sweep.catalogue import slice_of, sources_in
 from workbench.sweep.checking import CheckJob, check_jobs
 from workbench.sweep.environment import environment, machine_of

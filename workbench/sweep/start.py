@@ -16,8 +16,9 @@ from workbench.declared import DeclarationError
 from workbench.execute.here import default_devices, gpu_name
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
+from workbench.store.new_run import check_name, create_run
 from workbench.store.record import Run
-from workbench.store.run_folder import RunFolder, check_name, create_run
+from workbench.store.run_folder import RunFolder
 from workbench.sweep.memory import require_fit
 from workbench.sweep.runner import ProcessTree, Runner
 from workbench.sweep.selection import Selection, cases_of

@@ -26,7 +26,7 @@ def cases() -> Iterator[Any]:
         if "cuda" not in variant.devices:
             continue
         for dtype in operation.dtypes:
-            large = Shape(tuple((axis, SIZES[axis]) for axis in operation.axes), dtype)
+            large = Shape(tuple((axis, SIZES.get(axis, size)) for axis, size in operation.axes.items()), dtype)
             for name, shape in (("small", small_shape(operation, dtype)), ("large", large)):
                 yield pytest.param(variant.key, shape, id=f"{variant.key}-{dtype}-{name}")
 

@@ -16,7 +16,7 @@ from tests.views.build_records import SHAPE, met, timed
 from workbench.cli import make_app
 from workbench.problem import Problem
 from workbench.store.record import Machine, Record, Run
-from workbench.store.run_folder import create_run
+from workbench.store.new_run import create_run
 from workbench.views.ablation import cells, effects, factors_of, joint_effects, unpaired
 from workbench.views.flat import frame_of
 

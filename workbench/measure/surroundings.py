@@ -15,8 +15,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-LOST_SHARE = 0.05
-LOST_SHARE_OF_CPU = LOST_SHARE / 8
+LOST_SHARE = 0.1
+LOST_SHARE_OF_CPU = LOST_SHARE / 16
 """Of a block, and of its CPU time: more than this spent in waiting for cores that others had disturbs it. What a system
 does for itself costs every core a little, which adds up where there are many."""
 OTHERS_CORES = 0.5

@@ -14,8 +14,10 @@ from workbench.check.case import checked_draws, make_draw, swapped_draws, timed_
 from workbench.measure.interleave import interleave
 from workbench.store.record import Seeds, Status
 from workbench.sweep import group, run_case
+from workbench.sweep.checking import all_draws
 from workbench.sweep.events import Began, Ended, Event, Recorded, Samples, Spread
 from workbench.sweep.jobs import CaseJob
+from workbench.sweep.records import Candidate
 from workbench.sweep.selection import Selection
 from workbench.sweep.work import Work
 
@@ -69,6 +71,14 @@ def test_the_same_seed_gives_the_same_inputs_and_another_one_others() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not any(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
     assert len({a.tobytes() for a in (*first, *other, *values(-1), *values(0))}) == 4 * len(first)
+
+
+def test_checks_without_a_clock_have_the_run_seed_too() -> None:
+    catalog = load_catalog(FAULTY)
+    kernel = catalog.variant("double/kernel")
+    seeded = Candidate(kernel, catalog.operation_of(kernel), job().shape, "simulated", Seeds(inputs=7))
+    assert {draw.run_seed for draw in all_draws(seeded)} == {7}
+    assert seeded.record(Status.OK).seeds == Seeds(inputs=7, order=None)
 
 
 def test_a_run_of_an_older_workbench_goes_on_in_its_order_and_with_its_inputs() -> None:

@@ -25,7 +25,7 @@ class Budget:
     thorough: bool = True
     """Every regime; else the two that catch most."""
 
-    counted: int = 1_000_000
+    counted_instructions: int = 1_000_000
     """Warp instructions that may be executed with caches modelled, over the shapes of one variant and dtype, where
     machine code is simulated: half a second to one of a core."""
     passes: tuple[str, ...] = ()
@@ -46,12 +46,17 @@ class Budget:
 # float64 on the host, 4 thousand million elements six times at 5 ns, 120 s. What time cuts off: --resume goes on.
 PRESETS = {
     "small": Budget(
-        StopRule(min_samples=5, min_seconds=0.02, cap_seconds=0.1), 0.005, 0.05, 0.005, 0.5, counted=100_000
+        StopRule(min_samples=5, min_seconds=0.02, cap_seconds=0.1),
+        0.005,
+        0.05,
+        0.005,
+        0.5,
+        counted_instructions=100_000,
     ),
     "quick": Budget(
         StopRule(min_samples=10, min_seconds=0.2, cap_seconds=0.75), 0.02, 0.3, 0.04, 2.0, False, 300_000, ("forward",)
     ),
-    "standard": Budget(StopRule(), 0.1, 5.0, 0.05, 8.0, counted=10_000_000),
+    "standard": Budget(StopRule(), 0.1, 5.0, 0.05, 8.0, counted_instructions=10_000_000),
     "gpu": Budget(StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 1.5, 0.02, 4.0),
     # What `gpu` has no time for. One run each, on the machine that the run of `gpu` came from.
     "peers": Budget(

@@ -26,7 +26,7 @@ from workbench.sweep.progress import Progress
 from workbench.sweep.repeated import MOST_REPEATED, REPEATED_SHARE, again, repeatable
 from workbench.sweep.runner import ProcessTree, Runner
 from workbench.sweep.selection import Case, Selection
-from workbench.sweep.simulating import Counted, CountJob, job_for
+from workbench.sweep.simulating import CountJob, MachineCodeCounts, job_for
 from workbench.sweep.work import Work
 from workbench.sweep.writer import RunWriter
 from workbench.temporary import clear_once
@@ -104,7 +104,7 @@ class _Sweep:
             if c.key in self.writer.done or c.key in self.writer.counted or one.fault is not None:
                 continue
             if built.failure(units_for(c.variant, c.shape, self.work.archs(c.variant))) is None:
-                most = self.selection.budget().counted
+                most = self.selection.budget().counted_instructions
                 job = job_for(c.key, c.variant, c.operation, c.shape.dtype, self.work.cases, arch, most)
                 jobs += [job] if job is not None else []
         if not jobs:
@@ -115,7 +115,7 @@ class _Sweep:
         except Problem as problem:
             self.progress.note(f"nothing was counted: {problem}")
 
-    def _counted(self, job: CountJob, found: Counted) -> None:
+    def _counted(self, job: CountJob, found: MachineCodeCounts) -> None:
         self.writer.count(job, found)
         self.progress.step(f"{job.variant.key}: counted")
 

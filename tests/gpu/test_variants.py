@@ -9,7 +9,7 @@ import pytest
 
 from workbench.catalog import BUILTIN, load_catalog
 from workbench.check import direct
-from workbench.check.case import Draw, checked_draws, make_draw
+from workbench.check.case import InputSet, checked_sets, make_set
 from workbench.check.direct import DirectStation
 from workbench.declare import Operation, Shape
 from workbench.execute.here import why_unsupported
@@ -36,14 +36,14 @@ class Drawn:
 
     def __init__(self) -> None:
         self._operation = ""
-        self._kept: dict[tuple[Shape, Draw], Any] = {}
+        self._kept: dict[tuple[Shape, InputSet], Any] = {}
 
-    def __call__(self, operation: Operation, shape: Shape, draw: Draw) -> Any:
+    def __call__(self, operation: Operation, shape: Shape, input_set: InputSet) -> Any:
         if operation.name != self._operation:
             self._operation, self._kept = operation.name, {}
-        if (shape, draw) not in self._kept:
-            self._kept[shape, draw] = make_draw(operation, shape, draw)
-        return self._kept[shape, draw]
+        if (shape, input_set) not in self._kept:
+            self._kept[shape, input_set] = make_set(operation, shape, input_set)
+        return self._kept[shape, input_set]
 
 
 DRAWN = Drawn()
@@ -51,13 +51,13 @@ DRAWN = Drawn()
 
 @pytest.mark.parametrize(("key", "shape"), list(cases()))
 def test_is_right_on_the_gpu(key: str, shape: Shape, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(direct, "make_draw", DRAWN)
+    monkeypatch.setattr(direct, "make_set", DRAWN)
     catalog = load_catalog()
     variant = catalog.variant(key)
     operation = catalog.operation(variant.operation_key)
     reason = why_unsupported(variant, shape) or variant.known_loss
     if reason:
         pytest.skip(reason)
-    draws = (Draw(operation.regimes[0], 0), *checked_draws(operation))
-    found = DirectStation(BUILTIN, key, "cuda").check(shape, variant.default_settings(), draws)
+    input_sets = (InputSet(operation.regimes[0], 0), *checked_sets(operation))
+    found = DirectStation(BUILTIN, key, "cuda").check(shape, variant.default_settings(), input_sets)
     assert found.relative_l2 <= operation.tolerance[shape.dtype], found.reason

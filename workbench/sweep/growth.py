@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from workbench.catalog import Catalog, load_catalog
-from workbench.check.case import Draw
+from workbench.check.case import InputSet
 from workbench.declare import Operation, Shape, Variant
 from workbench.execute.here import backend_here, why_unsupported
 from workbench.problem import Problem
@@ -63,9 +63,9 @@ def _jobs(selection: Selection, catalog: Catalog) -> list[CheckJob]:
             backend, _ = backend_here(variant)
             if backend is not None and why_unsupported(variant, shape) is None:
                 # Saturated inputs say nothing of growth: every state forgets all that came before it, or nothing.
-                draws = tuple(Draw(regime, 0, run_seed=selection.seed) for regime in operation.regimes[:2])
+                input_sets = tuple(InputSet(regime, 0, run_seed=selection.seed) for regime in operation.regimes[:2])
                 jobs.append(
-                    CheckJob(Candidate(variant, operation, shape, backend, Seeds(inputs=selection.seed)), draws)
+                    CheckJob(Candidate(variant, operation, shape, backend, Seeds(inputs=selection.seed)), input_sets)
                 )
     return jobs
 

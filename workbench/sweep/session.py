@@ -7,7 +7,7 @@ import importlib.util
 import time
 
 from workbench.catalog import Catalog, load_catalog
-from workbench.check.case import Draw
+from workbench.check.case import InputSet
 from workbench.declare import Device, Shape, Variant, variant_key
 from workbench.execute.failures import FAILURES
 from workbench.execute.here import why_unsupported
@@ -131,9 +131,9 @@ class _Sweep:
                 self.writer.record(c.record(verdict[0], reason=verdict[1]))
             else:
                 self.writer.compiled(c.key, built.facts(c.variant, c.shape, archs))
-                first = Draw(c.operation.regimes[0], 0, run_seed=self.selection.seed)
-                draws = (first, *self.selection.budget().draws(c.operation, self.selection.seed))
-                jobs.append(CheckJob(c, draws))
+                first = InputSet(c.operation.regimes[0], 0, run_seed=self.selection.seed)
+                input_sets = (first, *self.selection.budget().input_sets(c.operation, self.selection.seed))
+                jobs.append(CheckJob(c, input_sets))
         if jobs:
             self.progress.stage("simulate", len(jobs))
             self.runner.check(jobs, self.selection.folder, self.selection.timeout_s, self._simulated)

@@ -19,7 +19,7 @@ from workbench.check.case import InputSet
 from workbench.check.direct import DirectStation
 from workbench.declare import Operation, Variant
 from workbench.execute import on_cuda
-from workbench.execute.here import why_unsupported
+from workbench.execute.this_machine import why_unsupported
 from workbench.steps import kind_of, leaves_of
 from workbench.sweep.selection import small_shape
 

@@ -12,7 +12,7 @@ from workbench.check import direct
 from workbench.check.case import InputSet, checked_sets, make_set
 from workbench.check.direct import DirectStation
 from workbench.declare import Operation, Shape
-from workbench.execute.here import why_unsupported
+from workbench.execute.this_machine import why_unsupported
 from workbench.sweep.selection import small_shape
 
 SIZES = {"B": 3, "T": 4097, "D": 257, "H": 259, "O": 65}

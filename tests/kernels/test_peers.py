@@ -17,7 +17,7 @@ from workbench.check.case import InputSet, checked_sets, make_set
 from workbench.check.direct import DirectStation
 from workbench.declare import Shape, Variant
 from workbench.dtypes import torch_view
-from workbench.execute.here import missing_requirement, why_unsupported
+from workbench.execute.this_machine import missing_requirement, why_unsupported
 from workbench.sweep.selection import small_shape
 
 CATALOG = load_catalog()

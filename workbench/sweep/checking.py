@@ -14,9 +14,9 @@ from workbench.check.compare_outputs import Comparison
 from workbench.check.examine import ARCH, Verdict
 from workbench.declare import Variant, variant_key
 from workbench.declared import DeclarationError
-from workbench.execute.here import backend_here, gpu_name, why_unsupported
 from workbench.execute.server_of_workers import start_server
 from workbench.execute.side_by_side import side_by_side
+from workbench.execute.this_machine import backend_here, gpu_name, why_unsupported
 from workbench.execute.worker import Worker, close_all
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean

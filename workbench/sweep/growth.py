@@ -10,7 +10,7 @@ from pathlib import Path
 from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import InputSet
 from workbench.declare import Operation, Shape, Variant
-from workbench.execute.here import backend_here, why_unsupported
+from workbench.execute.this_machine import backend_here, why_unsupported
 from workbench.problem import Problem
 from workbench.stdout import kept_clean
 from workbench.store.new_run import whole_run

@@ -12,7 +12,7 @@ from workbench.check.case import swapped_sets, timed_sets
 from workbench.check.case_memory import CaseMemory
 from workbench.declare import Operation
 from workbench.execute.failures import FAILURES
-from workbench.execute.here import why_unsupported
+from workbench.execute.this_machine import why_unsupported
 from workbench.execute.worker import Worker
 from workbench.problem import Problem
 from workbench.store.record import Status

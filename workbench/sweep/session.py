@@ -10,7 +10,7 @@ from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import InputSet
 from workbench.declare import Device, Shape, Variant, variant_key
 from workbench.execute.failures import FAILURES
-from workbench.execute.here import why_unsupported
+from workbench.execute.this_machine import why_unsupported
 from workbench.foreign import reading
 from workbench.measure.noise import between
 from workbench.problem import Problem

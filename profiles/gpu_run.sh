@@ -119,11 +119,11 @@ def there(name):
 names = "torch numpy cuda.core cuda.bindings ml_dtypes psutil pydantic typer rich pandas"
 print(*[name for name in names.split() if not there(name)])') || fail "$PYTHON does not run"
     [[ -z $lacking ]] || fail "$PYTHON lacks $lacking; bring wheels of them: --wheels FOLDER (this script's head)"
-    "$PYTHON" -c 'import sys; from workbench.execute.here import gpu_name; sys.exit(not gpu_name())' \
+    "$PYTHON" -c 'import sys; from workbench.execute.this_machine import gpu_name; sys.exit(not gpu_name())' \
         || fail "no NVIDIA GPU or no driver here; workbench doctor says which"
 fi
 if [[ -z $run ]]; then
-    device=$([[ $print -eq 1 ]] && echo gpu || "$PYTHON" -c 'from workbench.execute.here import gpu_name; print(gpu_name())')
+    device=$([[ $print -eq 1 ]] && echo gpu || "$PYTHON" -c 'from workbench.execute.this_machine import gpu_name; print(gpu_name())')
     run=$(date -u +%Y%m%d-%H%M)-$(tr -cs '[:alnum:]' - <<<"${device,,}" | sed 's/-*$//')
 fi
 folder=$profiles/$run

@@ -17,8 +17,8 @@ from tests.bench.figure import Figure
 from workbench.catalog import Catalog, load_catalog
 from workbench.declare import Shape
 from workbench.execute.bind import bind_variant
-from workbench.execute.here import missing_requirement
 from workbench.execute.host_memory import HostBuffer
+from workbench.execute.this_machine import missing_requirement
 from workbench.measure.ceilings_cpu import measure_cpu_ceilings
 
 SIZE = {"B": 4, "T": 4096, "H": 1024}

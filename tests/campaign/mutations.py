@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from tests.simulate.simulated_case import ARCH, Case, binaries, catalog, run
 from workbench.build import unit_of
-from workbench.check.case import Draw
+from workbench.check.case import InputSet
 from workbench.check.examine import Verdict, examine
 from workbench.declare import Kernel, Shape
 from workbench.problem import Problem
@@ -129,7 +129,7 @@ def judge(mutation: Mutation, folder: Path) -> Verdict:
     path = folder / f"{abs(hash(mutation.key))}.ptx"
     path.write_text(mutation.text)
     changed = {**binaries(plan, case.shape.dtype), mutation.unit: path}
-    return examine(plan, operation, case.shape, (Draw(operation.regimes[0], 0),), changed, ARCH)
+    return examine(plan, operation, case.shape, (InputSet(operation.regimes[0], 0),), changed, ARCH)
 
 
 def main(wanted: str = "") -> None:

@@ -22,7 +22,7 @@ from tests.kernels import test_scan_planted as of_scans
 from tests.kernels.executed import in_folder
 from workbench.build import HOST, units_of
 from workbench.catalog import load_catalog
-from workbench.check.case import Draw, checked_draws
+from workbench.check.case import InputSet, checked_sets
 from workbench.check.examine import ARCH, examine, simulated_binaries
 from workbench.declare import Operation, Plan, Shape, Variant
 from workbench.declared import fault_of
@@ -40,7 +40,7 @@ class Subject:
     plan: Plan
     operation: Operation
     shape: Shape
-    draws: tuple[Draw, ...]
+    input_sets: tuple[InputSet, ...]
     loses: bool = False
     """Known to be outside of its tolerance."""
 
@@ -56,11 +56,11 @@ class Said:
 
 
 def simulated(subject: Subject) -> Said:
-    """Every draw under every checker, the first in every schedule."""
+    """Every set under every checker, the first in every schedule."""
 
     def run() -> tuple[str, str]:
         binaries = simulated_binaries(subject.plan, subject.shape.dtype)
-        verdict = examine(subject.plan, subject.operation, subject.shape, subject.draws, binaries)
+        verdict = examine(subject.plan, subject.operation, subject.shape, subject.input_sets, binaries)
         if verdict.findings:
             return verdict.findings[0].split(": ")[1], verdict.reason
         return ("right", "") if verdict.right else ("wrong", verdict.reason)
@@ -79,8 +79,8 @@ def timed(run: Callable[[], tuple[str, str]]) -> Said:
     return Said(verdict, " ".join(reason.split()), time.process_time() - start)
 
 
-def all_draws(operation: Operation) -> tuple[Draw, ...]:
-    return (Draw(operation.regimes[0], 0), *checked_draws(operation))
+def all_sets(operation: Operation) -> tuple[InputSet, ...]:
+    return (InputSet(operation.regimes[0], 0), *checked_sets(operation))
 
 
 def of_folder(folder: Path | None) -> Iterator[Subject]:
@@ -116,7 +116,7 @@ def of_variant(variant: Variant, operation: Operation, dtype: str, folder: str) 
     plan = variant.plan(shape, variant.default_settings())
     if not [u for u in units_of(plan, dtype, [ARCH]) if u.arch != HOST]:
         return
-    yield Subject(name, plan, operation, shape, all_draws(operation), bool(variant.known_loss))
+    yield Subject(name, plan, operation, shape, all_sets(operation), bool(variant.known_loss))
 
 
 def planted(folder: Path) -> Iterator[Subject]:
@@ -128,7 +128,7 @@ def planted(folder: Path) -> Iterator[Subject]:
         variant, operation = catalog.variant(key), catalog.operation(key.partition("/")[0])
         plan = variant.plan(shape, variant.default_settings())
         plan = in_folder(plan, sources)
-        return Subject(f"{name} ({key})", plan, operation, shape, (Draw(regime, 0),))
+        return Subject(f"{name} ({key})", plan, operation, shape, (InputSet(regime, 0),))
 
     def fresh() -> Path:
         nonlocal number

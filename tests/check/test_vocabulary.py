@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from workbench.catalog import Catalog, load_catalog
-from workbench.check.case import Draw, make_draw
+from workbench.check.case import InputSet, make_set
 from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
 from workbench.check.direct import DirectStation
 from workbench.check.examine import ExaminingStation
@@ -75,7 +75,7 @@ def cost(s, settings):
 VARIANTS = (Variant("host", "probe", ("cpu",), "", host, cost), Variant("kernel", "probe", ("cuda",), "", kernel, cost))
 """
 SHAPE = Shape.of(N=37)
-DRAWS = (Draw("normal", 0), Draw("normal", 1))
+SETS = (InputSet("normal", 0), InputSet("normal", 1))
 
 
 def kernels(tmp_path: Path, operation: str = OPERATION, variants: str = VARIANTS) -> Path:
@@ -93,7 +93,7 @@ def plan_of(catalog: Catalog) -> Plan:
 
 
 def test_every_role_and_every_argument_arrives_on_the_cpu(tmp_path: Path) -> None:
-    found = DirectStation(kernels(tmp_path), "probe/host", "cpu").check(SHAPE, {}, DRAWS)
+    found = DirectStation(kernels(tmp_path), "probe/host", "cpu").check(SHAPE, {}, SETS)
     assert found.right, found.reason
 
 
@@ -102,7 +102,7 @@ def test_every_role_and_every_argument_arrives_as_compiled(
     tmp_path: Path, shape: Shape, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workbench.check.limited.limit_memory", lambda _: None)
-    found = ExaminingStation(kernels(tmp_path), "probe/kernel", 0).check(shape, {}, DRAWS)
+    found = ExaminingStation(kernels(tmp_path), "probe/kernel", 0).check(shape, {}, SETS)
     assert found.right and found.comparison is not None and found.notes == (), found.reason
 
 
@@ -115,7 +115,7 @@ RETURNED = Plan(
 def test_what_is_worked_on_in_place_begins_anew_where_outputs_are_poisoned(tmp_path: Path, plan: Plan | None) -> None:
     catalog = load_catalog(kernels(tmp_path))
     operation = catalog.operation("probe")
-    inputs, want = make_draw(operation, SHAPE, DRAWS[0])
+    inputs, want = make_set(operation, SHAPE, SETS[0])
     bound = load(plan or plan_of(catalog), operation.tensors(SHAPE), [inputs], "float32", "cpu")
     try:
         for _ in range(3):
@@ -170,7 +170,7 @@ def test_a_wrong_declaration_of_tensors_and_tolerances_is_a_line(tmp_path: Path)
         root = kernels(tmp_path / str(number), OPERATION.replace(old, new))
         with pytest.raises(Problem) as raised:
             operation = load_catalog(root).operation("probe")
-            make_draw(operation, SHAPE, DRAWS[0])
+            make_set(operation, SHAPE, SETS[0])
         return str(raised.value)
 
     assert "declares odd, and tolerance['float32'] has no entry for it" in said(', "odd": 1e-7', "", 0)

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.own_folder import OPERATION, folder
 from workbench.catalog import load_catalog
-from workbench.check.case import Draw, make_draw
+from workbench.check.case import InputSet, make_set
 from workbench.declare import Shape
 from workbench.problem import Problem
 
@@ -63,7 +63,7 @@ def test_an_unknown_pass_is_a_line(workbench: Run) -> None:
 def test_the_backward_reference_is_autograd_of_the_forward() -> None:
     torch = pytest.importorskip("torch")
     operation = load_catalog(SILU).operation("silu/backward")
-    inputs, want = make_draw(operation, Shape.of(N=1001), Draw("saturated", 0))
+    inputs, want = make_set(operation, Shape.of(N=1001), InputSet("saturated", 0))
     x = torch.tensor(inputs["x"], dtype=torch.float64, requires_grad=True)
     (gx,) = torch.autograd.grad(torch.nn.functional.silu(x), x, torch.tensor(inputs["gy"], dtype=torch.float64))
     np.testing.assert_allclose(want["gx"], gx.numpy(), rtol=1e-12, atol=1e-15)

@@ -15,7 +15,7 @@ from workbench.declare import Shape
 from workbench.dispatch import choose, prepare
 from workbench.dispatch.choose import TABLE
 from workbench.dispatch.table import COMMITTED, Entry, read_table, write_table
-from workbench.execute.here import device_name
+from workbench.execute.this_machine import device_name
 from workbench.problem import Problem
 
 PROFILES = Path(__file__).parents[2] / "profiles"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.execute.here import gpu_name
+from workbench.execute.this_machine import gpu_name
 
 HERE = Path(__file__).parent
 

@@ -15,11 +15,11 @@ from pathlib import Path
 os.environ["PYTORCH_NO_CUDA_MEMORY_CACHING"] = "1"
 
 from workbench.catalog import BUILTIN, load_catalog
-from workbench.check.case import Draw
+from workbench.check.case import InputSet
 from workbench.check.direct import DirectStation
 from workbench.declare import Operation, Variant
 from workbench.execute import on_cuda
-from workbench.execute.here import why_unsupported
+from workbench.execute.this_machine import why_unsupported
 from workbench.steps import kind_of, leaves_of
 from workbench.sweep.selection import small_shape
 
@@ -50,9 +50,9 @@ def has_kernels_of_its_own(variant: Variant, operation: Operation, dtype: str) -
 
 
 def is_right(kernels: Path, variant: Variant, operation: Operation, dtype: str) -> bool:
-    draws = (Draw(operation.regimes[0], 0), Draw(operation.regimes[0], 1, optional_given=False))
+    input_sets = (InputSet(operation.regimes[0], 0), InputSet(operation.regimes[0], 1, optional_given=False))
     station = DirectStation(kernels, variant.key, "cuda")
-    found = station.check(small_shape(operation, dtype), variant.default_settings(), draws)
+    found = station.check(small_shape(operation, dtype), variant.default_settings(), input_sets)
     right = found.relative_l2 <= operation.tolerance[dtype]
     print(f"{variant.key} {dtype}: {'right' if right else found.reason}", flush=True)
     return right

@@ -9,14 +9,15 @@ import pytest
 
 from workbench.catalog import BUILTIN, load_catalog
 from workbench.check import direct
-from workbench.check.case import Draw, checked_draws, make_draw
+from workbench.check.case import InputSet, checked_sets, make_set
 from workbench.check.direct import DirectStation
 from workbench.declare import Operation, Shape
-from workbench.execute.here import why_unsupported
+from workbench.execute.this_machine import why_unsupported
 from workbench.sweep.selection import small_shape
 
 SIZES = {"B": 3, "T": 4097, "D": 257, "H": 259, "O": 65}
-"""Odd, and large enough that every kernel runs many blocks."""
+"""Odd, and large enough that every kernel runs many blocks; axes that are not here (directions, rows of weights) stay
+small."""
 
 
 def cases() -> Iterator[Any]:
@@ -26,7 +27,7 @@ def cases() -> Iterator[Any]:
         if "cuda" not in variant.devices:
             continue
         for dtype in operation.dtypes:
-            large = Shape(tuple((axis, SIZES.get(axis, size)) for axis, size in operation.axes.items()), dtype)
+            large = Shape(tuple((axis, SIZES.get(axis, operation.small[axis])) for axis in operation.axes), dtype)
             for name, shape in (("small", small_shape(operation, dtype)), ("large", large)):
                 yield pytest.param(variant.key, shape, id=f"{variant.key}-{dtype}-{name}")
 
@@ -36,14 +37,14 @@ class Drawn:
 
     def __init__(self) -> None:
         self._operation = ""
-        self._kept: dict[tuple[Shape, Draw], Any] = {}
+        self._kept: dict[tuple[Shape, InputSet], Any] = {}
 
-    def __call__(self, operation: Operation, shape: Shape, draw: Draw) -> Any:
+    def __call__(self, operation: Operation, shape: Shape, input_set: InputSet) -> Any:
         if operation.name != self._operation:
             self._operation, self._kept = operation.name, {}
-        if (shape, draw) not in self._kept:
-            self._kept[shape, draw] = make_draw(operation, shape, draw)
-        return self._kept[shape, draw]
+        if (shape, input_set) not in self._kept:
+            self._kept[shape, input_set] = make_set(operation, shape, input_set)
+        return self._kept[shape, input_set]
 
 
 DRAWN = Drawn()
@@ -51,13 +52,13 @@ DRAWN = Drawn()
 
 @pytest.mark.parametrize(("key", "shape"), list(cases()))
 def test_is_right_on_the_gpu(key: str, shape: Shape, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(direct, "make_draw", DRAWN)
+    monkeypatch.setattr(direct, "make_set", DRAWN)
     catalog = load_catalog()
     variant = catalog.variant(key)
     operation = catalog.operation(variant.operation_key)
     reason = why_unsupported(variant, shape) or variant.known_loss
     if reason:
         pytest.skip(reason)
-    draws = (Draw(operation.regimes[0], 0), *checked_draws(operation))
-    found = DirectStation(BUILTIN, key, "cuda").check(shape, variant.default_settings(), draws)
+    input_sets = (InputSet(operation.regimes[0], 0), *checked_sets(operation))
+    found = DirectStation(BUILTIN, key, "cuda").check(shape, variant.default_settings(), input_sets)
     assert found.relative_l2 <= operation.tolerance[shape.dtype], found.reason

@@ -22,7 +22,7 @@ from ml_dtypes import bfloat16
 from workbench.build import HOST, Binary, Unit, build_units, units_of
 from workbench.build.ptx import ptx_of_units
 from workbench.catalog import Catalog, load_catalog
-from workbench.check.case import Draw
+from workbench.check.case import InputSet
 from workbench.check.examine import ARCH, Verdict, examine
 from workbench.declare import Call, Host, Kernel, Plan, Repeat, Setting, Shape, Step, Tensor, Variant
 from workbench.execute.load import load
@@ -137,7 +137,7 @@ def verdict_of(variant: str, shape: Shape, regime: str, planted: Path) -> Verdic
     own = catalog().variant(variant)
     plan = in_folder(own.plan(shape, own.default_settings()), planted)
     compiled = libraries(units_of(plan, shape.dtype, [ARCH]))
-    return examine(plan, catalog().operation_of(own), shape, (Draw(regime, 0),), compiled)
+    return examine(plan, catalog().operation_of(own), shape, (InputSet(regime, 0),), compiled)
 
 
 def in_folder(plan: Plan, folder: Path) -> Plan:

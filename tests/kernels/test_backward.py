@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.catalog import load_catalog
-from workbench.check.case import Draw, checked_draws, make_draw
+from workbench.check.case import InputSet, checked_sets, make_set
 from workbench.check.compare_outputs import compare_outputs, tolerances
 from workbench.check.examine import ARCH, examine, simulated_binaries
 from workbench.declare import Operation, Setting, Shape, Tolerance, Variant
@@ -69,18 +69,18 @@ SIZE_OF_TERMS = 1.0
 """Of those: incoming gradients and states are N(0, 1)."""
 
 
-def assert_right(key: str, shape: Shape, draw: Draw, chosen: Mapping[str, Setting] | None = None) -> None:
+def assert_right(key: str, shape: Shape, input_set: InputSet, chosen: Mapping[str, Setting] | None = None) -> None:
     """Within the operation's tolerance; few elements are held to the size of what went into them."""
     operation = operation_of(RUNGS[key])
     if RUNGS[key].supports(shape) is not None:
         return
-    inputs, want = make_draw(operation, shape, draw)
+    inputs, want = make_set(operation, shape, input_set)
     allowed = {
         name: Tolerance(one.relative, one.relative * SIZE_OF_TERMS) if want[name].size < FEW else one
         for name, one in tolerances(operation, shape).items()
     }
     found = compare_outputs(execute(RUNGS[key], shape, inputs, chosen), want, allowed)
-    assert found.right, f"{key} {shape} {draw.label}: {found.reason}"
+    assert found.right, f"{key} {shape} {input_set.label}: {found.reason}"
 
 
 def sizes(key: str, *values: int) -> dict[str, int]:
@@ -100,8 +100,8 @@ def test_a_cpu_rung_is_right_at_any_shape(
     key: str, size: tuple[int, ...], dtype: str, regime: str, given_all: bool, seed: int
 ) -> None:
     regimes = operation_of(RUNGS[key]).regimes
-    draw = Draw(regime if regime in regimes else regimes[0], seed, given_all)
-    assert_right(key, Shape.of(dtype, **sizes(key, *size)), draw)
+    input_set = InputSet(regime if regime in regimes else regimes[0], seed, given_all)
+    assert_right(key, Shape.of(dtype, **sizes(key, *size)), input_set)
 
 
 @pytest.mark.parametrize("key", KERNELS)
@@ -112,7 +112,7 @@ def test_a_cpu_rung_is_right_at_any_shape(
     given_all=st.booleans(),
 )
 def test_a_kernel_is_right_at_any_shape(key: str, size: tuple[int, ...], dtype: str, given_all: bool) -> None:
-    assert_right(key, Shape.of(dtype, **sizes(key, *size)), Draw("normal", 1, given_all))
+    assert_right(key, Shape.of(dtype, **sizes(key, *size)), InputSet("normal", 1, given_all))
 
 
 @pytest.mark.parametrize("values", [(2, 67, 33, 19, 17), (2, 1, 5, 3, 2)], ids=["odd", "one_step"])
@@ -124,8 +124,8 @@ def test_a_kernel_comes_through_every_checker_and_schedule(key: str, dtype: str,
     if reason := variant.supports(shape):
         pytest.skip(reason)
     plan = variant.plan(shape, variant.default_settings())
-    draws = (Draw(operation.regimes[0], 0), *checked_draws(operation))
-    verdict = examine(plan, operation, shape, draws, simulated_binaries(plan, dtype))
+    input_sets = (InputSet(operation.regimes[0], 0), *checked_sets(operation))
+    verdict = examine(plan, operation, shape, input_sets, simulated_binaries(plan, dtype))
     assert verdict.right, verdict.reason
 
 
@@ -134,7 +134,7 @@ def test_every_setting_is_right(key: str) -> None:
     shape = Shape.of("float32", **sizes(key, 1, 70, 40, 24, 24))
     for name, values in RUNGS[key].settings.items():
         for value in values[1:]:
-            assert_right(key, shape, Draw("normal", 2), {name: value})
+            assert_right(key, shape, InputSet("normal", 2), {name: value})
 
 
 @pytest.mark.parametrize("key", SEQUENCES)
@@ -142,7 +142,7 @@ def test_a_sequence_in_two_pieces_is_the_whole_in_gradients_too(key: str) -> Non
     """The later piece first: its dh0 is the earlier one's gh_last, and the earlier one's last state its h0."""
     variant, whole, cut = SEQUENCES[key], Shape.of("float32", B=2, T=75, H=33), 31
     operation = operation_of(variant)
-    inputs, want = make_draw(operation, whole, Draw("slow", 5))
+    inputs, want = make_set(operation, whole, InputSet("slow", 5))
     state = inputs["h"][:, cut - 1].astype("float32")
     carried, rows = inputs["gh_last"], []
     for start, stop, h0 in ((cut, 75, state), (0, cut, inputs["h0"])):

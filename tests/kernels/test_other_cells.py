@@ -14,7 +14,7 @@ from kernel_variants.minlstm_scan import in_torch
 from tests.kernels.executed import executed, libraries
 from workbench.build import Binary, build_units, units_of
 from workbench.catalog import load_catalog
-from workbench.check.case import Draw, make_draw
+from workbench.check.case import InputSet, make_set
 from workbench.check.compare_outputs import compare_outputs, tolerances
 from workbench.check.examine import ARCH
 from workbench.declare import Kernel, Operation, Setting, Shape, Variant
@@ -54,9 +54,9 @@ def settings_of(variant: Variant) -> dict[str, Setting]:
 
 
 def every_regime(operation: Operation, shape: Shape) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Inputs and references with a sequence of each regime: draws of one sequence each, laid side by side."""
+    """Inputs and references with a sequence of each regime: sets of one sequence each, laid side by side."""
     one = Shape.of(shape.dtype, **{**shape.as_dict(), "B": 1})
-    draws = [make_draw(operation, one, Draw(regime, 3)) for regime in operation.regimes]
+    input_sets = [make_set(operation, one, InputSet(regime, 3)) for regime in operation.regimes]
     whole = {t.name: t.shape for t in operation.tensors(shape)}
     single = {t.name: t.shape for t in operation.tensors(one)}
 
@@ -64,7 +64,9 @@ def every_regime(operation: Operation, shape: Shape) -> tuple[dict[str, Any], di
         over = [axis for axis, size in enumerate(whole[name]) if size != single[name][axis]]
         return np.concatenate(parts, over[0])
 
-    inputs, want = ({name: joined(name, [d[side][name] for d in draws]) for name in draws[0][side]} for side in (0, 1))
+    inputs, want = (
+        {name: joined(name, [d[side][name] for d in input_sets]) for name in input_sets[0][side]} for side in (0, 1)
+    )
     return inputs, want
 
 
@@ -97,7 +99,7 @@ def test_a_kernel_moves_what_it_declares(key: str) -> None:
         settings = RUNGS[key].default_settings()
     plan = RUNGS[key].plan(shape, settings)
     memory = Memory()
-    memory.fill((*operation.tensors(shape), *plan.scratch), make_draw(operation, shape, Draw("normal", 1))[0])
+    memory.fill((*operation.tensors(shape), *plan.scratch), make_set(operation, shape, InputSet("normal", 1))[0])
     counted = run_plan(plan, shape.dtype, memory, libraries(units_of(plan, shape.dtype, [ARCH])), ARCH, Options())
     moved = sum(SECTOR_BYTES * global_sectors(counts) for counts in counted if counts)
     assert moved == pytest.approx(RUNGS[key].cost(shape, settings).bytes, rel=0.05)

@@ -13,11 +13,11 @@ from kernel_variants.layer.peers import batched_layer, step
 from kernel_variants.own_form import OwnForm
 from kernel_variants.scan.peers import LOG_DECAY, TIME_LAST, compiled, power_of_two
 from workbench.catalog import BUILTIN, load_catalog
-from workbench.check.case import Draw, checked_draws, make_draw
+from workbench.check.case import InputSet, checked_sets, make_set
 from workbench.check.direct import DirectStation
 from workbench.declare import Shape, Variant
 from workbench.dtypes import torch_view
-from workbench.execute.here import missing_requirement, why_unsupported
+from workbench.execute.this_machine import missing_requirement, why_unsupported
 from workbench.sweep.selection import small_shape
 
 CATALOG = load_catalog()
@@ -77,8 +77,8 @@ def test_is_right_on_the_cpu(variant: Variant, dtype: str) -> None:
     shape = small_shape(operation, dtype)
     if why_unsupported(variant, shape):
         pytest.skip(str(why_unsupported(variant, shape)))
-    draws = (Draw(operation.regimes[0], 0), *checked_draws(operation))
-    found = DirectStation(BUILTIN, variant.key, "cpu").check(shape, variant.default_settings(), draws)
+    input_sets = (InputSet(operation.regimes[0], 0), *checked_sets(operation))
+    found = DirectStation(BUILTIN, variant.key, "cpu").check(shape, variant.default_settings(), input_sets)
     bound = 1e-3 if variant.known_loss else operation.tolerance[dtype]
     assert found.relative_l2 <= bound, found.reason
 
@@ -91,7 +91,7 @@ def test_warp_takes_powers_of_two(T: int, taken: bool) -> None:
 def tensors_of(operation: str, shape: Shape, given: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
     """Inputs as torch tensors by name (an absent one is None), and the float64 outputs."""
     declared = CATALOG.operation(operation)
-    inputs, want = make_draw(declared, shape, Draw("normal", 3, given))
+    inputs, want = make_set(declared, shape, InputSet("normal", 3, given))
     names = [t for t in declared.tensors(shape) if t.role == "input"]
     return {t.name: torch_view(inputs[t.name], t.dtype) if t.name in inputs else None for t in names}, want
 

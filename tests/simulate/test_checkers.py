@@ -12,7 +12,7 @@ import pytest
 from tests.simulate.faults import FAULTS, Fault
 from workbench.build import CompileFailure, unit_of
 from workbench.build.ptx import ptx_of_units
-from workbench.check.case import Draw
+from workbench.check.case import InputSet
 from workbench.check.examine import SCHEDULES, Schedule, Verdict, examine
 from workbench.declare import I32, Clear, Cost, Kernel, Operation, Plan, Shape, Tensor
 from workbench.simulate.found import TOOLS
@@ -50,7 +50,7 @@ def verdict_of(fault: Fault, fixed: bool, folder: Path) -> Verdict:
         assert not isinstance(outcome, CompileFailure), outcome.message
     late = [Schedule(f"seed {k}, delayed", Options(seed=k, quantum=20, delays=True)) for k in range(2, 60)]
     schedules = (SCHEDULES[0], *late) if fault.depends else SCHEDULES
-    return examine(made, operation, shape, (Draw("normal", 0),), binaries, schedules=schedules)
+    return examine(made, operation, shape, (InputSet("normal", 0),), binaries, schedules=schedules)
 
 
 @pytest.mark.parametrize("fault", [f for f in FAULTS if f.kind], ids=lambda f: f.name)

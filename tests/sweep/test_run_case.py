@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from workbench.catalog import load_catalog
-from workbench.check.case import checked_draws, make_draw, swapped_draws, timed_draws
+from workbench.check.case import checked_sets, make_set, swapped_sets, timed_sets
 from workbench.measure.interleave import interleave
 from workbench.store.record import Seeds, Status
 from workbench.sweep import group, run_case
+from workbench.sweep.checking import all_sets
 from workbench.sweep.events import Began, Ended, Event, Recorded, Samples, Spread
 from workbench.sweep.jobs import CaseJob
+from workbench.sweep.records import Candidate
 from workbench.sweep.selection import Selection
 from workbench.sweep.work import Work
 
@@ -61,14 +63,22 @@ def test_the_same_seed_gives_the_same_inputs_and_another_one_others() -> None:
     shape = job().shape
 
     def values(seed: int) -> list[Any]:
-        timed, checked = timed_draws(operation, shape, seed), checked_draws(operation, seed)
-        draws = dict.fromkeys((*timed, *checked, *swapped_draws(operation, timed, checked)))
-        return [make_draw(operation, shape, draw)[0]["x"] for draw in draws]
+        timed, checked = timed_sets(operation, shape, seed), checked_sets(operation, seed)
+        input_sets = dict.fromkeys((*timed, *checked, *swapped_sets(operation, timed, checked)))
+        return [make_set(operation, shape, input_set)[0]["x"] for input_set in input_sets]
 
     first, again, other = values(7), values(7), values(8)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not any(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
     assert len({a.tobytes() for a in (*first, *other, *values(-1), *values(0))}) == 4 * len(first)
+
+
+def test_checks_without_a_clock_have_the_run_seed_too() -> None:
+    catalog = load_catalog(FAULTY)
+    kernel = catalog.variant("double/kernel")
+    seeded = Candidate(kernel, catalog.operation_of(kernel), job().shape, "simulated", Seeds(inputs=7))
+    assert {input_set.run_seed for input_set in all_sets(seeded)} == {7}
+    assert seeded.record(Status.OK).seeds == Seeds(inputs=7, order=None)
 
 
 def test_a_run_of_an_older_workbench_goes_on_in_its_order_and_with_its_inputs() -> None:

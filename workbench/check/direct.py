@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.catalog import load_catalog
-from workbench.check.case import Draw, make_draw
+from workbench.check.case import InputSet, make_set
 from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
 from workbench.declare import Arrays, Device, Plan, Shape, Tolerance
 from workbench.execute.bound import Bound
@@ -23,15 +23,15 @@ class DirectStation:
         self._operation = catalog.operation_of(self._variant)
         self._device = device
 
-    def check(self, shape: Shape, settings: dict[str, Any], draws: tuple[Draw, ...]) -> Comparison:
-        """The worst comparison over the draws. Raises GuardBroken after a stray write."""
+    def check(self, shape: Shape, settings: dict[str, Any], input_sets: tuple[InputSet, ...]) -> Comparison:
+        """The worst comparison over the sets. Raises GuardBroken after a stray write."""
         plan = self._variant.plan(shape, settings)
-        return max((self._evaluate(plan, shape, draw) for draw in draws), key=lambda c: c.excess)
+        return max((self._evaluate(plan, shape, input_set) for input_set in input_sets), key=lambda c: c.excess)
 
-    def _evaluate(self, plan: Plan, shape: Shape, draw: Draw) -> Comparison:
-        inputs, want = make_draw(self._operation, shape, draw)
+    def _evaluate(self, plan: Plan, shape: Shape, input_set: InputSet) -> Comparison:
+        inputs, want = make_set(self._operation, shape, input_set)
         bound = load(plan, self._operation.tensors(shape), [inputs], shape.dtype, self._device)
-        return evaluated(bound, want, tolerances(self._operation, shape)).at(draw.label)
+        return evaluated(bound, want, tolerances(self._operation, shape)).at(input_set.label)
 
 
 def evaluated(bound: Bound, want: Arrays, allowed: Mapping[str, Tolerance]) -> Comparison:

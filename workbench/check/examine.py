@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from workbench.build import Binary, Unit
-from workbench.check.case import Draw, make_draw
+from workbench.check.case import InputSet, make_set
 from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
 from workbench.check.launches import binaries_of
 from workbench.check.limited import LimitedStation
@@ -86,12 +86,12 @@ def examine(
     plan: Plan,
     operation: Operation,
     shape: Shape,
-    draws: Sequence[Draw],
+    input_sets: Sequence[InputSet],
     binaries: Mapping[Any, Any],
     arch: str = ARCH,
     schedules: Sequence[Schedule] = SCHEDULES,
 ) -> Verdict:
-    """Runs the plan under every schedule on the first draw, under the first schedule on the others.
+    """Runs the plan under every schedule on the first set, under the first schedule on the others.
 
     `binaries` as for run_plan. Raises Problem for what is not simulated. A schedule that ends in a fault is not
     compared; the faults of all are in the verdict.
@@ -101,9 +101,11 @@ def examine(
     found: list[Comparison] = []
     wrong: list[str] = []
     answers: dict[str, dict[str, Any]] = {}
-    runs = [(draws[0], schedule) for schedule in schedules] + [(draw, schedules[0]) for draw in draws[1:]]
-    for draw, schedule in runs:
-        made = _run(plan, operation, shape, draw, binaries, arch, schedule)
+    runs = [(input_sets[0], schedule) for schedule in schedules] + [
+        (input_set, schedules[0]) for input_set in input_sets[1:]
+    ]
+    for input_set, schedule in runs:
+        made = _run(plan, operation, shape, input_set, binaries, arch, schedule)
         findings.update(dict.fromkeys(made.findings))
         notes.update(dict.fromkeys(made.notes))
         if made.comparison is None:
@@ -111,7 +113,7 @@ def examine(
                 break  # it would in the others, at length
             continue
         found.append(made.comparison)
-        if draw == draws[0]:
+        if input_set == input_sets[0]:
             answers[schedule.name] = made.outputs
             if not made.comparison.right:
                 wrong.append(schedule.name)
@@ -135,11 +137,11 @@ class _Run:
 
 
 def _run(
-    plan: Plan, operation: Operation, shape: Shape, draw: Draw, binaries: Mapping[Any, Any], arch: str,
+    plan: Plan, operation: Operation, shape: Shape, input_set: InputSet, binaries: Mapping[Any, Any], arch: str,
     schedule: Schedule,
 ) -> _Run:  # fmt: skip
     """One evaluation."""
-    inputs, want = make_draw(operation, shape, draw)
+    inputs, want = make_set(operation, shape, input_set)
     memory = Memory()
     tensors = operation.tensors(shape)
     memory.fill(tensors, inputs)
@@ -161,7 +163,7 @@ def _run(
             findings.append(f"initcheck: unwritten_output: {lost} of {array.nbytes} bytes of {name} were never written")
     comparison = compare_outputs(outputs, want, tolerances(operation, shape))
     notes = tuple(f.text for f in found if f.kind in BY_THE_LETTER)
-    where = draw.label if schedule is PLAIN else f"{draw.label}, {schedule.name}"
+    where = input_set.label if schedule is PLAIN else f"{input_set.label}, {schedule.name}"
     return _Run(tuple(findings), notes, outputs, comparison.at(where))
 
 
@@ -182,8 +184,8 @@ def _differences(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
 class ExaminingStation(LimitedStation):
     """Lives in a worker process, whose time is limited there: examines one variant."""
 
-    def check(self, shape: Shape, settings: dict[str, Any], draws: tuple[Draw, ...]) -> Verdict:
-        """Every draw at the shape, and under the checkers, at the operation's small shape: the first in every schedule,
+    def check(self, shape: Shape, settings: dict[str, Any], input_sets: tuple[InputSet, ...]) -> Verdict:
+        """Every set at the shape, and under the checkers, at the operation's small shape: the first in every schedule,
         and those without optional inputs, which are another way through the kernel.
 
         Raises Problem for what is not simulated, DeclarationError for a launch that fits no kernel.
@@ -193,17 +195,17 @@ class ExaminingStation(LimitedStation):
         if self._variant.supports(small) is not None:
             small = shape
         watched = self._variant.plan(small, settings)
-        others = tuple(draw for draw in draws[1:] if not draw.optional_given)
+        others = tuple(input_set for input_set in input_sets[1:] if not input_set.optional_given)
         try:
             binaries = simulated_binaries(watched, shape.dtype)
-            verdict = examine(watched, operation, small, (draws[0], *others), binaries)
+            verdict = examine(watched, operation, small, (input_sets[0], *others), binaries)
             binaries = simulated_binaries(plan, shape.dtype)
-            for draw in draws if small != shape else draws[1:]:
+            for input_set in input_sets if small != shape else input_sets[1:]:
                 if verdict.findings:
                     break  # what has a fault need not be compared any more
-                if draw in others and small == shape:
+                if input_set in others and small == shape:
                     continue
-                made = _run(plan, operation, shape, draw, binaries, ARCH, PLAIN)
+                made = _run(plan, operation, shape, input_set, binaries, ARCH, PLAIN)
                 verdict = replace(verdict, findings=made.findings)
                 verdict = verdict if made.comparison is None else verdict.and_of(made.comparison)
         except WrongLaunch as problem:

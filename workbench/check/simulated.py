@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from workbench.build import Binary, Unit, unit_of
-from workbench.check.case import Draw, make_draw
+from workbench.check.case import InputSet, make_set
 from workbench.check.compare_outputs import compare_outputs, tolerances
 from workbench.check.launches import (
     against_declared,
@@ -64,7 +64,7 @@ class SimulatedStation(LimitedStation):
         plan = variant.plan(shape, request.settings)
         if not any(launch_of(step) for step in leaves_of(plan.steps)):
             raise Problem(f"{variant.key}: has no CUDA kernel of its own for {shape.dtype}: nothing to simulate")
-        inputs, want = make_draw(operation, shape, Draw(operation.regimes[0], 0))
+        inputs, want = make_set(operation, shape, InputSet(operation.regimes[0], 0))
         allowed = tolerances(operation, shape)
         bound = max(tolerance.relative for tolerance in allowed.values())
         runs, outputs, sectors = [], {}, {}

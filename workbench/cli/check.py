@@ -16,6 +16,7 @@ from workbench.cli.options import (
     Operations,
     Passes,
     Profiles,
+    Seed,
     Timeout,
     Variants,
     selection_of,
@@ -35,6 +36,7 @@ def command(
     error_growth: Annotated[
         bool, typer.Option("--error-growth", help="Record the error against size, one variant of each algorithm.")
     ] = False,
+    seed: Seed = 0,
     timeout: Timeout = 120.0,
     name: Annotated[str, typer.Option(help="Name of the run that --error-growth records.")] = "",
     kernels: Kernels = None,
@@ -51,7 +53,15 @@ def command(
     from workbench.sweep.growth import record_error_growth
 
     selection = selection_of(
-        operations, variants, pass_, dtype, kernels, timeout, preset="small", devices=words(device, "--device")
+        operations,
+        variants,
+        pass_,
+        dtype,
+        kernels,
+        timeout,
+        preset="small",
+        devices=words(device, "--device"),
+        seed=seed,
     )
     with ProgressBar() as progress:
         if error_growth:

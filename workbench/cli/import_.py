@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli.options import Json, Kernels, Profiles
+from workbench.foreign import printable
 from workbench.problem import Problem
 
 
@@ -42,7 +43,8 @@ def command(
         except Problem as problem:
             if len(files) == 1:
                 raise
-            print(f"workbench: {problem}", file=sys.stderr)  # one bad report of many does not cost the others
+            # One bad report of many does not cost the others.
+            print(f"workbench: {printable(str(problem))}", file=sys.stderr)
             failed = True
             continue
         if as_json:

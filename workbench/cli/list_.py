@@ -12,7 +12,7 @@ def command(operations: Operations = None, pass_: Passes = "", kernels: Kernels 
     from workbench.catalog import load_catalog
     from workbench.declare import Shape, operation_key
     from workbench.declared import fault_of
-    from workbench.execute.here import backend_here
+    from workbench.execute.this_machine import backend_here
 
     catalog = load_catalog(kernels)
     chosen = catalog.select(operations or (), passes=words(pass_, "--pass"))

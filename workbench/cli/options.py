@@ -55,6 +55,8 @@ Timeout = Annotated[
     float, typer.Option(parser=decimal_number, metavar="SECONDS", help="Seconds that one variant may take to answer.")
 ]
 
+Seed = Annotated[int, typer.Option(parser=whole_number, metavar="N", help="Seed of the inputs' values.")]
+
 LONGEST_TIMEOUT_S = 7 * 86400.0
 SHORTEST_TIMEOUT_S = 0.01
 

@@ -16,6 +16,7 @@ from workbench.cli.options import (
     Operations,
     Passes,
     Profiles,
+    Seed,
     Timeout,
     Variants,
     selection_of,
@@ -46,7 +47,7 @@ def command(
     name: Annotated[str | None, typer.Option(help="Name of the run; date and device where none is given.")] = None,
     model: Annotated[bool, typer.Option("--model", help="Print the modelled ladder of --device; run nothing.")] = False,
     timeout: Timeout = 120.0,
-    seed: Annotated[int, typer.Option(parser=whole_number, metavar="N", help="Seed of the inputs' values.")] = 0,
+    seed: Seed = 0,
     seed_order: Annotated[
         int, typer.Option(parser=whole_number, metavar="N", help="Seed of the order in which variants are timed.")
     ] = 0,

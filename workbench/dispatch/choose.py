@@ -11,7 +11,7 @@ from pathlib import Path
 
 from workbench.declare import Setting
 from workbench.dispatch.table import Entry, committed, read_table
-from workbench.execute.here import device_name
+from workbench.execute.this_machine import device_name
 
 TABLE = "WORKBENCH_DISPATCH"
 """Environment variable: a table to use in place of those that come with the project."""

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from workbench.check.case import Draw
+from workbench.check.case import InputSet
 from workbench.check.case_memory import given_inputs
 from workbench.declare import Device, Operation, Shape
 from workbench.measure.ceilings import best
@@ -79,7 +79,7 @@ def least_seconds(operation: Operation, shape: Shape, device: Device, ceilings: 
     """The time under which no evaluation can be: its bytes, each read or written once, at the rate of the nearest
     cache. None where the machine's rate is not known (a GPU whose ceilings could not be measured)."""
     tensors = operation.tensors(shape)
-    inputs = given_inputs(tensors, Draw(operation.regimes[0], 0))
+    inputs = given_inputs(tensors, InputSet(operation.regimes[0], 0))
     declared = sum(t.nbytes for t in (*inputs, *(t for t in tensors if t.compared)))
     moved = min(declared, operation.least(shape).bytes)
     if device == "cpu":

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from workbench.catalog import load_catalog
-from workbench.check.case import Draw
+from workbench.check.case import InputSet
 from workbench.check.case_memory import CaseInputs, answer_layout, write_case
 from workbench.declare import Device, Operation, Setting, Shape
 from workbench.execute.arithmetic import arithmetic
@@ -39,7 +39,7 @@ class Assignment:
     variant: str
     shape: Shape
     device: Device
-    draws: tuple[Draw, ...]
+    input_sets: tuple[InputSet, ...]
     """All of the case, in the order in which they lie in its memory: the timed ones first."""
     timed: int
     """How many of them are timed."""
@@ -49,12 +49,12 @@ class Assignment:
 class Trial:
     """A single evaluation on inputs that the variant does not expect, in the buffers that it knows."""
 
-    kind: Literal["draw", "rolled", "again"]
-    """Another draw's inputs; the set's own, rolled; or those that the last trial has left, once more."""
+    kind: Literal["given", "rolled", "again"]
+    """The inputs of another set; those of its own, rolled; or those that the last trial has left, once more."""
     set: int
     """Whose buffers and outputs it is about."""
     number: int = 0
-    """Of the draw among the assignment's, or how far to roll."""
+    """Of the set among the assignment's, or how far to roll."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class VariantTimer:
         catalog = load_catalog(assignment.kernels)
         self._variant = catalog.variant(assignment.variant)
         self._operation = catalog.operation_of(self._variant)
-        self._inputs = CaseInputs(self._operation, assignment.shape, assignment.draws, inputs)
+        self._inputs = CaseInputs(self._operation, assignment.shape, assignment.input_sets, inputs)
         self._layout = answer_layout(self._operation, assignment.shape)
         self._answer = write_view(answer)
         self._settings: dict[str, Setting] = {}
@@ -110,14 +110,14 @@ class VariantTimer:
         if self._bound is not None:
             self._bound.close()
         a = self._assignment
-        self._bound, self._settings = self._bind(settings, a.draws[: a.timed]), dict(settings)
+        self._bound, self._settings = self._bind(settings, a.input_sets[: a.timed]), dict(settings)
         for index in range(a.timed):
             self._bound.poison(index)
         self._clock = self._new_clock()
 
     def evaluate(self, settings: dict[str, Setting], number: int) -> None:
-        """Evaluates a draw in memory of its own and hands over what comes out."""
-        bound = self._bind(settings, (self._assignment.draws[number],))
+        """Evaluates a set in memory of its own and hands over what comes out."""
+        bound = self._bind(settings, (self._assignment.input_sets[number],))
         try:
             self._evaluate(bound)
         finally:
@@ -143,7 +143,7 @@ class VariantTimer:
         sample = _SAMPLES[self._assignment.device]
         flushed_s = self._flushed_s()
         taken, surroundings = around(lambda: sample(clock, seconds, repeats), self._observers)
-        if trial is not None and trial.kind == "draw":
+        if trial is not None and trial.kind == "given":
             self._put(self._bound.outputs(trial.set))
         return Block(taken, repeats, surroundings, self._flushed_s() - flushed_s)
 
@@ -179,11 +179,11 @@ class VariantTimer:
             return CudaClock(self._bound, 1 if plan.graph else launches_of(plan), marked(self._assignment.key))
         return CpuClock(self._bound, marked(self._assignment.key), self._working_set_bytes())
 
-    def _bind(self, settings: dict[str, Setting], draws: tuple[Draw, ...]) -> Any:
+    def _bind(self, settings: dict[str, Setting], input_sets: tuple[InputSet, ...]) -> Any:
         a = self._assignment
         plan = self._variant.plan(a.shape, settings)
         tensors = self._operation.tensors(a.shape)
-        return load(plan, tensors, [self._inputs.of(draw) for draw in draws], a.shape.dtype, a.device)
+        return load(plan, tensors, [self._inputs.of(input_set) for input_set in input_sets], a.shape.dtype, a.device)
 
     def _evaluate(self, bound: Any) -> None:
         bound.poison(0)
@@ -192,12 +192,12 @@ class VariantTimer:
 
     def _load(self, trial: Trial) -> None:
         """The inputs that a trial is about, in the buffers of its set, which comes next."""
-        draws = self._assignment.draws
+        input_sets = self._assignment.input_sets
         self._clock.next = trial.set
-        if trial.kind == "draw":
-            self._bound.load(self._inputs.of(draws[trial.number]), trial.set)
+        if trial.kind == "given":
+            self._bound.load(self._inputs.of(input_sets[trial.number]), trial.set)
         elif trial.kind == "rolled":
-            own = self._inputs.of(draws[trial.set])
+            own = self._inputs.of(input_sets[trial.set])
             self._bound.load({name: _rolled(array, trial.number) for name, array in own.items()}, trial.set)
 
     def _put(self, arrays: dict[str, Any]) -> None:
@@ -236,10 +236,16 @@ class CaseMaker:
     """Writes a case's inputs and references in a worker, so that the coordinator stays small."""
 
     def __init__(
-        self, kernels: Path, operation: str, shape: Shape, draws: tuple[Draw, ...], inputs: int, references: int
+        self,
+        kernels: Path,
+        operation: str,
+        shape: Shape,
+        input_sets: tuple[InputSet, ...],
+        inputs: int,
+        references: int,
     ) -> None:
         self._operation = load_catalog(kernels).operation(operation)
-        self._case = shape, draws, inputs, references
+        self._case = shape, input_sets, inputs, references
 
     def write(self) -> None:
         write_case(self._operation, *self._case)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from workbench.build import Unit
 from workbench.catalog import load_catalog
-from workbench.check.case import Draw, checked_draws
+from workbench.check.case import InputSet, checked_sets
 from workbench.check.compare_outputs import Comparison
 from workbench.check.examine import ARCH, Verdict
 from workbench.declare import Variant, variant_key
 from workbench.declared import DeclarationError
-from workbench.execute.here import backend_here, gpu_name, why_unsupported
 from workbench.execute.server_of_workers import start_server
 from workbench.execute.side_by_side import side_by_side
+from workbench.execute.this_machine import backend_here, gpu_name, why_unsupported
 from workbench.execute.worker import Worker, close_all
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
@@ -36,7 +36,7 @@ class CheckJob:
     """One candidate to evaluate."""
 
     candidate: Candidate
-    draws: tuple[Draw, ...] = ()
+    input_sets: tuple[InputSet, ...] = ()
     """What to evaluate; every regime of the operation where none is named."""
 
     def units(self) -> list[Unit]:
@@ -142,9 +142,9 @@ def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record:
         job = jobs[place]
         candidate = job.candidate
         workers[place] = worker = _worker(candidate, kernels)
-        draws = job.draws or all_draws(candidate)
+        input_sets = job.input_sets or all_sets(candidate)
         returns = Verdict if candidate.backend == "simulated" else Comparison
-        return worker.start("check", candidate.shape, candidate.variant.default_settings(), draws, returns=returns)
+        return worker.start("check", candidate.shape, candidate.variant.default_settings(), input_sets, returns=returns)
 
     on_gpu = any(job.candidate.backend == "cuda" for job in jobs)
     begins = [functools.partial(begin, place) for place in range(len(jobs))]
@@ -158,11 +158,11 @@ def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record:
         close_all(workers.values())
 
 
-def all_draws(candidate: Candidate) -> tuple[Draw, ...]:
+def all_sets(candidate: Candidate) -> tuple[InputSet, ...]:
     """Every regime of the operation."""
     seed = candidate.seeds.inputs if candidate.seeds is not None else 0
     operation = candidate.operation
-    return (Draw(operation.regimes[0], 0, run_seed=seed), *checked_draws(operation, seed))
+    return (InputSet(operation.regimes[0], 0, run_seed=seed), *checked_sets(operation, seed))
 
 
 def _worker(candidate: Candidate, kernels: Path) -> Worker:

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from workbench.execute.here import cpu_name, device_name, gpu_arch
+from workbench.execute.this_machine import cpu_name, device_name, gpu_arch
 from workbench.measure.caches import cache_bytes
 from workbench.store.record import Machine
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 
-from workbench.check.case import Draw
+from workbench.check.case import InputSet
 from workbench.check.case_memory import CaseMemory
 from workbench.declare import Setting
 from workbench.execute.failures import FAILURES
@@ -52,9 +52,9 @@ class TimedGroup:
 
     job: CaseJob
     case: CaseMemory
-    timed: tuple[Draw, ...]
-    checked: tuple[Draw, ...]
-    swapped: tuple[Draw, ...]
+    timed: tuple[InputSet, ...]
+    checked: tuple[InputSet, ...]
+    swapped: tuple[InputSet, ...]
     checked_at_once: int
     """How many variants are checked side by side: one on a CPU, of which each takes every core."""
     emit: Emit
@@ -86,15 +86,15 @@ class TimedGroup:
             return _spread(reference.series, twin)
 
     def _check(self, processes: list[VariantProcess]) -> list[VariantProcess]:
-        """Every variant with its default settings, on the first timed draw and on each further one, several at once.
+        """Every variant with its default settings, on the first timed set and on each further one, several at once.
         Those that are right; the others have their records then, and are closed."""
         left = list(processes)
-        for draw in (self.timed[0], *self.checked):
-            begins = [partial(self._evaluate, process, draw) for process in left]
+        for input_set in (self.timed[0], *self.checked):
+            begins = [partial(self._evaluate, process, input_set) for process in left]
             failed: list[VariantProcess] = []
             for place, _, failure in side_by_side(begins, self.job.timeout_s, self.checked_at_once):
                 if failure is None:
-                    left[place].judge(draw)
+                    left[place].judge(input_set)
                 else:
                     self._record(left[place].candidate.failed(failure))
                     left[place].close()
@@ -116,12 +116,12 @@ class TimedGroup:
     def _job_of(self, candidate: Candidate) -> VariantJob:
         return next(one for one in self.job.variants if one.key == candidate.key)
 
-    def _evaluate(self, process: VariantProcess, draw: Draw) -> Worker:
+    def _evaluate(self, process: VariantProcess, input_set: InputSet) -> Worker:
         settings = process.candidate.variant.default_settings()
         worker = process.worker
-        if draw is self.timed[0]:
+        if input_set is self.timed[0]:
             return worker.start("prepare", settings, returns=None)
-        return worker.start("evaluate", settings, self.case.draws.index(draw), returns=None)
+        return worker.start("evaluate", settings, self.case.input_sets.index(input_set), returns=None)
 
     def _tune(self, process: VariantProcess) -> Timing | None:
         """Finds a variant's best settings, alone on the machine; None where it fails, which its record says."""
@@ -229,7 +229,7 @@ class TimedGroup:
             variant=candidate.variant.key,
             shape=candidate.shape,
             device=job.device,
-            draws=self.case.draws,
+            input_sets=self.case.input_sets,
             timed=len(self.timed),
         )
         process = VariantProcess(candidate, self.case, self.swapped, len(self.timed), job.device, job.timeout_s)

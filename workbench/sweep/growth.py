@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 from workbench.catalog import Catalog, load_catalog
-from workbench.check.case import Draw
+from workbench.check.case import InputSet
 from workbench.declare import Operation, Shape, Variant
-from workbench.execute.here import backend_here, why_unsupported
+from workbench.execute.this_machine import backend_here, why_unsupported
 from workbench.problem import Problem
 from workbench.stdout import kept_clean
 from workbench.store.new_run import whole_run
-from workbench.store.record import Run
+from workbench.store.record import Run, Seeds
 from workbench.store.run_folder import RunFolder
 from workbench.sweep.catalogue import slice_of, sources_in
 from workbench.sweep.checking import CheckJob, check_jobs
@@ -63,8 +63,10 @@ def _jobs(selection: Selection, catalog: Catalog) -> list[CheckJob]:
             backend, _ = backend_here(variant)
             if backend is not None and why_unsupported(variant, shape) is None:
                 # Saturated inputs say nothing of growth: every state forgets all that came before it, or nothing.
-                draws = tuple(Draw(regime, 0) for regime in operation.regimes[:2])
-                jobs.append(CheckJob(Candidate(variant, operation, shape, backend), draws))
+                input_sets = tuple(InputSet(regime, 0, run_seed=selection.seed) for regime in operation.regimes[:2])
+                jobs.append(
+                    CheckJob(Candidate(variant, operation, shape, backend, Seeds(inputs=selection.seed)), input_sets)
+                )
     return jobs
 
 

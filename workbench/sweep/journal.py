@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench.sweep.events import Samples
 from workbench.sweep.jobs import Begun, VariantJob
-from workbench.sweep.simulating import Counted
+from workbench.sweep.simulating import MachineCodeCounts
 
 
 def entry_of(block: Samples) -> dict[str, Any]:
@@ -61,10 +61,10 @@ def begun_in(entries: Iterable[Mapping[str, Any]]) -> dict[str, Begun]:
     return found
 
 
-def counted_in(entries: Iterable[Mapping[str, Any]]) -> dict[str, Counted]:
+def counted_in(entries: Iterable[Mapping[str, Any]]) -> dict[str, MachineCodeCounts]:
     """What was counted of machine code, by the keys of records."""
-    found: dict[str, Counted] = {}
+    found: dict[str, MachineCodeCounts] = {}
     for entry in entries:
         with contextlib.suppress(KeyError, TypeError, ValueError):
-            found[str(entry["counted"])] = Counted.model_validate(entry["found"])
+            found[str(entry["counted"])] = MachineCodeCounts.model_validate(entry["found"])
     return found

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import psutil
 
-from workbench.check.case import checked_draws, timed_draws
+from workbench.check.case import checked_sets, timed_sets
 from workbench.check.case_memory import case_bytes
 from workbench.declare import Operation, Shape, Variant
 from workbench.declared import DeclarationError
@@ -33,8 +33,8 @@ def require_fit(operation: Operation, shape: Shape) -> None:
     """Problem where the case cannot be had at all: its inputs and references, one variant, what that hands over, and
     the float64 copies that the reference works on."""
     tensors = operation.tensors(shape)
-    sets = len(timed_draws(operation, shape))
-    needed = case_bytes(operation, shape, sets + max(1, len(checked_draws(operation))))
+    sets = len(timed_sets(operation, shape))
+    needed = case_bytes(operation, shape, sets + max(1, len(checked_sets(operation))))
     needed += (sets + 1) * sum(t.nbytes for t in tensors) + 8 * sum(t.elements for t in tensors)
     free = psutil.virtual_memory().available
     if needed > USABLE * free:

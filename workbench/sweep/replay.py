@@ -23,7 +23,7 @@ from workbench.sweep.jobs import CaseJob, VariantJob
 from workbench.sweep.progress import Progress
 from workbench.sweep.runner import Runner
 from workbench.sweep.selection import Selection
-from workbench.sweep.simulating import Counted, CountJob
+from workbench.sweep.simulating import CountJob, MachineCodeCounts
 
 FOUND_OUT: dict[str, Any] = {
     "ceilings": {}, "measurements": [], "spreads": {}, "between_runs": {}, "noise_floor": None
@@ -66,11 +66,15 @@ class Replay(Runner):
         return found
 
     def count(
-        self, jobs: Sequence[CountJob], kernels: Path, timeout_s: float, take: Callable[[CountJob, Counted], None]
+        self,
+        jobs: Sequence[CountJob],
+        kernels: Path,
+        timeout_s: float,
+        take: Callable[[CountJob, MachineCodeCounts], None],
     ) -> None:
         for job in jobs:
             record = self._record(job.key)
-            take(job, Counted(simulated=record.simulated, executed=record.executed))
+            take(job, MachineCodeCounts(simulated=record.simulated, executed=record.executed))
 
     def check(self, jobs: Sequence[CheckJob], kernels: Path, timeout_s: float, take: Callable[[Record], None]) -> None:
         for job in jobs:

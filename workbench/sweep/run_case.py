@@ -8,11 +8,11 @@ from pathlib import Path
 import psutil
 
 from workbench.catalog import Catalog, load_catalog
-from workbench.check.case import swapped_draws, timed_draws
+from workbench.check.case import swapped_sets, timed_sets
 from workbench.check.case_memory import CaseMemory
 from workbench.declare import Operation
 from workbench.execute.failures import FAILURES
-from workbench.execute.here import why_unsupported
+from workbench.execute.this_machine import why_unsupported
 from workbench.execute.worker import Worker
 from workbench.problem import Problem
 from workbench.store.record import Status
@@ -55,8 +55,8 @@ def _catalog(kernels: Path) -> Catalog:
 def _time(job: CaseJob, operation: Operation, candidates: list[Candidate], emit: Emit) -> None:
     shape, device = job.shape, job.device
     require_fit(operation, shape)
-    timed, checked = timed_draws(operation, shape, job.seeds.inputs), job.budget.draws(operation, job.seeds.inputs)
-    swapped = swapped_draws(operation, timed, checked)
+    timed, checked = timed_sets(operation, shape, job.seeds.inputs), job.budget.input_sets(operation, job.seeds.inputs)
+    swapped = swapped_sets(operation, timed, checked)
     with CaseMemory(operation, shape, tuple(dict.fromkeys((*timed, *checked, *swapped)))) as memory:
         try:
             write_case(memory, job.kernels, job.timeout_s)
@@ -84,7 +84,7 @@ def write_case(memory: CaseMemory, kernels: Path, timeout_s: float) -> None:
     """Makes the inputs and references of a case in a process of its own: the coordinator stays small, and no variant
     has ever run where they are made. Problem where the reference cannot be made."""
     operation = memory.operation
-    case = kernels, operation.key, memory.shape, memory.draws
+    case = kernels, operation.key, memory.shape, memory.input_sets
     files = (memory.inputs_block.descriptor, memory.references_block.descriptor)
     maker = Worker("workbench.measure.variant_timer:CaseMaker", *case, files=files)
     try:

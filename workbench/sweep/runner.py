@@ -19,7 +19,7 @@ from workbench.sweep.events import Event
 from workbench.sweep.jobs import CaseJob
 from workbench.sweep.progress import Progress
 from workbench.sweep.run_case import run_case
-from workbench.sweep.simulating import Counted, CountJob, count_all
+from workbench.sweep.simulating import CountJob, MachineCodeCounts, count_all
 
 
 class Runner(Protocol):
@@ -41,7 +41,11 @@ class Runner(Protocol):
         """Measures what a device gives. Raises one of FAILURES where it cannot be."""
 
     def count(
-        self, jobs: Sequence[CountJob], kernels: Path, timeout_s: float, take: Callable[[CountJob, Counted], None]
+        self,
+        jobs: Sequence[CountJob],
+        kernels: Path,
+        timeout_s: float,
+        take: Callable[[CountJob, MachineCodeCounts], None],
     ) -> None:
         """Counts what machine code does. Problem where nothing can be."""
 
@@ -77,7 +81,11 @@ class ProcessTree(Runner):
             worker.close()
 
     def count(
-        self, jobs: Sequence[CountJob], kernels: Path, timeout_s: float, take: Callable[[CountJob, Counted], None]
+        self,
+        jobs: Sequence[CountJob],
+        kernels: Path,
+        timeout_s: float,
+        take: Callable[[CountJob, MachineCodeCounts], None],
     ) -> None:
         count_all(jobs, kernels, timeout_s, take)
 

@@ -7,10 +7,10 @@ import importlib.util
 import time
 
 from workbench.catalog import Catalog, load_catalog
-from workbench.check.case import Draw
+from workbench.check.case import InputSet
 from workbench.declare import Device, Shape, Variant, variant_key
 from workbench.execute.failures import FAILURES
-from workbench.execute.here import why_unsupported
+from workbench.execute.this_machine import why_unsupported
 from workbench.foreign import reading
 from workbench.measure.noise import between
 from workbench.problem import Problem
@@ -26,7 +26,7 @@ from workbench.sweep.progress import Progress
 from workbench.sweep.repeated import MOST_REPEATED, REPEATED_SHARE, again, repeatable
 from workbench.sweep.runner import ProcessTree, Runner
 from workbench.sweep.selection import Case, Selection
-from workbench.sweep.simulating import Counted, CountJob, job_for
+from workbench.sweep.simulating import CountJob, MachineCodeCounts, job_for
 from workbench.sweep.work import Work
 from workbench.sweep.writer import RunWriter
 from workbench.temporary import clear_once
@@ -104,7 +104,7 @@ class _Sweep:
             if c.key in self.writer.done or c.key in self.writer.counted or one.fault is not None:
                 continue
             if built.failure(units_for(c.variant, c.shape, self.work.archs(c.variant))) is None:
-                most = self.selection.budget().counted
+                most = self.selection.budget().counted_instructions
                 job = job_for(c.key, c.variant, c.operation, c.shape.dtype, self.work.cases, arch, most)
                 jobs += [job] if job is not None else []
         if not jobs:
@@ -115,7 +115,7 @@ class _Sweep:
         except Problem as problem:
             self.progress.note(f"nothing was counted: {problem}")
 
-    def _counted(self, job: CountJob, found: Counted) -> None:
+    def _counted(self, job: CountJob, found: MachineCodeCounts) -> None:
         self.writer.count(job, found)
         self.progress.step(f"{job.variant.key}: counted")
 
@@ -131,9 +131,9 @@ class _Sweep:
                 self.writer.record(c.record(verdict[0], reason=verdict[1]))
             else:
                 self.writer.compiled(c.key, built.facts(c.variant, c.shape, archs))
-                first = Draw(c.operation.regimes[0], 0, run_seed=self.selection.seed)
-                draws = (first, *self.selection.budget().draws(c.operation, self.selection.seed))
-                jobs.append(CheckJob(c, draws))
+                first = InputSet(c.operation.regimes[0], 0, run_seed=self.selection.seed)
+                input_sets = (first, *self.selection.budget().input_sets(c.operation, self.selection.seed))
+                jobs.append(CheckJob(c, input_sets))
         if jobs:
             self.progress.stage("simulate", len(jobs))
             self.runner.check(jobs, self.selection.folder, self.selection.timeout_s, self._simulated)

@@ -24,7 +24,7 @@ MOST_SHAPES = 4
 """Of a variant and a dtype; where more are swept, these are spread over them."""
 
 
-class Counted(Frozen):
+class MachineCodeCounts(Frozen):
     """What a record gets."""
 
     simulated: list[Simulated]
@@ -41,14 +41,14 @@ class CountJob:
     operation: Operation
     request: CountRequest
 
-    def failed(self, why: Exception) -> Counted:
+    def failed(self, why: Exception) -> MachineCodeCounts:
         """What its record says where nothing could be counted."""
         r = self.request
         entries = [
             Simulated(arch=r.arch, gpu=r.gpu, swept=s.as_dict(), axes=s.as_dict(), settings=r.settings, reason=str(why))
             for s in r.shapes
         ]  # fmt: skip
-        return Counted(simulated=entries)
+        return MachineCodeCounts(simulated=entries)
 
 
 def job_for(
@@ -76,7 +76,7 @@ def _spread(shapes: Sequence[Shape]) -> list[Shape]:
 
 
 def count_all(
-    jobs: Sequence[CountJob], kernels: Path, timeout_s: float, on_counted: Callable[[CountJob, Counted], None]
+    jobs: Sequence[CountJob], kernels: Path, timeout_s: float, on_counted: Callable[[CountJob, MachineCodeCounts], None]
 ) -> None:
     """Counts every job; what each gives is handed over as soon as it is there. Whatever happens to one costs that one
     alone. Problem where the simulator cannot be compiled here."""
@@ -87,7 +87,7 @@ def count_all(
         job = jobs[place]
         worker = Worker("workbench.check.counting:CountingStation", kernels, job.variant.key, MEMORY_BYTES)
         workers[place] = worker
-        return worker.start("count", job.request, returns=Counted)
+        return worker.start("count", job.request, returns=MachineCodeCounts)
 
     try:
         for place, found, failure in side_by_side([functools.partial(begin, k) for k in range(len(jobs))], timeout_s):
@@ -98,7 +98,7 @@ def count_all(
         close_all(workers.values())
 
 
-def with_counts(record: Record, counted: Counted | None) -> Record:
+def with_counts(record: Record, counted: MachineCodeCounts | None) -> Record:
     """The record as it is stored."""
     update = {} if counted is None else {"simulated": counted.simulated, "executed": counted.executed}
     return record.model_copy(update=update)

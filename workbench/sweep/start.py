@@ -13,7 +13,7 @@ from pathlib import Path
 from workbench.build import check_arch
 from workbench.catalog import load_catalog
 from workbench.declared import DeclarationError
-from workbench.execute.here import default_devices, gpu_name
+from workbench.execute.this_machine import default_devices, gpu_name
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
 from workbench.store.new_run import check_name, create_run

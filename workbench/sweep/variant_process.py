@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.check.case import Draw
+from workbench.check.case import InputSet
 from workbench.check.case_memory import CaseMemory, answer_layout
 from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
 from workbench.declare import Device, Setting
@@ -29,7 +29,7 @@ from workbench.measure.variant_timer import Assignment, Block, Facts, Trial, wor
 from workbench.sweep.records import Candidate
 
 TRIALS = 2
-"""Evaluations on other draws' inputs once timing is over: two in succession, for what is right every other time."""
+"""Evaluations on other sets' inputs once timing is over: two in succession, for what is right every other time."""
 UNSEEN = 2
 LARGE = 256 << 20
 """Bytes of a set from which on it is tried on unseen inputs once instead of UNSEEN times, and takes no memory once it
@@ -42,7 +42,7 @@ class VariantProcess:
 
     candidate: Candidate
     case: CaseMemory
-    swapped: tuple[Draw, ...]
+    swapped: tuple[InputSet, ...]
     """What is written into the timed sets' buffers in turn; those that are timed come first."""
     timed: int
     device: Device
@@ -89,29 +89,31 @@ class VariantProcess:
 
     # ------------------------------------------------------------------------------------------------- answers
 
-    def judge(self, draw: Draw) -> Comparison:
-        """Compares what was handed over with the draw's reference; the worst so far is kept."""
-        found = self._compare(draw)
+    def judge(self, input_set: InputSet) -> Comparison:
+        """Compares what was handed over with the set's reference; the worst so far is kept."""
+        found = self._compare(input_set)
         if self.worst is None or found.excess > self.worst.excess:
             self.worst = found
         return found
 
-    def _compare(self, draw: Draw) -> Comparison:
-        """What was handed over against the draw's reference; nothing of it is kept."""
-        outputs = self.case.reference(draw)
+    def _compare(self, input_set: InputSet) -> Comparison:
+        """What was handed over against the set's reference; nothing of it is kept."""
+        outputs = self.case.reference(input_set)
         got = {name: self._layout.array(self._answer, name) for name in outputs}
-        found = compare_outputs(got, outputs, tolerances(self.case.operation, self.case.shape)).at(draw.label)
+        found = compare_outputs(got, outputs, tolerances(self.case.operation, self.case.shape)).at(input_set.label)
         self._give_back()
         return found
 
-    def require_inputs(self, draw: Draw) -> None:
-        """Raises Violation where the inputs handed over are not the draw's any more."""
+    def require_inputs(self, input_set: InputSet) -> None:
+        """Raises Violation where the inputs handed over are not the set's any more."""
         in_place = [t.name for t in self.case.operation.tensors(self.case.shape) if t.role == "in_place"]
-        for name, given in self.case.inputs(draw).items():
+        for name, given in self.case.inputs(input_set).items():
             if name in in_place:
                 continue
             if not np.array_equal(_bytes(self._layout.array(self._answer, name)), _bytes(given)):
-                raise Violation(f"changed its input {name} ({draw.label}): an evaluation leaves its inputs as they are")
+                raise Violation(
+                    f"changed its input {name} ({input_set.label}): an evaluation leaves its inputs as they are"
+                )
 
     def prepare(self, settings: dict[str, Setting]) -> Comparison:
         """Binds the timed sets with these settings; the first one's comparison, which is no part of `worst`."""
@@ -129,9 +131,9 @@ class VariantProcess:
         for turn in range(TRIALS):
             index = (turn + 1) % self.timed
             held[index] = (held[index] + 1) % len(self.swapped)
-            draw = self.swapped[held[index]]
-            self._block(0.0, Trial("draw", index, self.case.draws.index(draw)))
-            self.judge(draw)
+            input_set = self.swapped[held[index]]
+            self._block(0.0, Trial("given", index, self.case.input_sets.index(input_set)))
+            self.judge(input_set)
 
     # --------------------------------------------------------------------------------------------------- times
 

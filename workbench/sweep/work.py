@@ -11,7 +11,7 @@ from workbench.catalog import Catalog
 from workbench.check.examine import ARCH
 from workbench.declare import Device, Shape, Variant
 from workbench.declared import DeclarationError
-from workbench.execute.here import default_devices, gpu_arch, why_unsupported
+from workbench.execute.this_machine import default_devices, gpu_arch, why_unsupported
 from workbench.store.record import Record, Seeds
 from workbench.sweep.building import units_for
 from workbench.sweep.checking import has_kernels

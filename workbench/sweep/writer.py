@@ -13,7 +13,7 @@ from workbench.sweep.events import Began, Ended, Event, Note, Recorded, Samples,
 from workbench.sweep.jobs import CaseJob
 from workbench.sweep.journal import begun_in, counted_in, entries_of_lost, entry_of
 from workbench.sweep.progress import Progress
-from workbench.sweep.simulating import Counted, CountJob, with_counts
+from workbench.sweep.simulating import CountJob, MachineCodeCounts, with_counts
 
 
 class RunWriter:
@@ -75,7 +75,7 @@ class RunWriter:
         """What the variant of a record compiles to."""
         self._facts[key] = facts
 
-    def count(self, job: CountJob, found: Counted) -> None:
+    def count(self, job: CountJob, found: MachineCodeCounts) -> None:
         """What was counted for a record; it survives a sweep that is cut off before the record is there."""
         self.counted[job.key] = found
         self.folder.journal({"counted": job.key, "found": found.model_dump(mode="json", by_alias=True)})

@@ -18,8 +18,8 @@ from workbench.devices import device
 from workbench.model.estimate import DRAM_CYCLES, Estimate, Extent, estimate, in_flight_of_warp
 from workbench.model.floor import limits_of_device
 from workbench.problem import Problem
+from workbench.store.new_run import create_run
 from workbench.store.record import Chain, Machine, Record, Run, Simulated, SimulatedCounter, SimulatedKernel, Work
-from workbench.store.run_folder import create_run
 from workbench.views.candidates import candidates
 
 RATE = limits_of_device("h200", "float32").bytes_per_s or 0.0

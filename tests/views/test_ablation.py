@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from tests.views.build_records import SHAPE, met, timed
 from workbench.cli import make_app
 from workbench.problem import Problem
+from workbench.store.new_run import create_run
 from workbench.store.record import Machine, Record, Run
-from workbench.store.run_folder import create_run
 from workbench.views.ablation import cells, effects, factors_of, joint_effects, unpaired
 from workbench.views.flat import frame_of
 

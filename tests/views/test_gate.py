@@ -18,8 +18,8 @@ from tests.views.test_history import history, one_run
 from workbench.cli import make_app
 from workbench.problem import Problem
 from workbench.show.junit import as_junit
+from workbench.store.new_run import create_run
 from workbench.store.record import Machine, Run
-from workbench.store.run_folder import create_run
 from workbench.views.compare import compare
 from workbench.views.runs import list_summaries
 from workbench.views.since import run_since

@@ -14,8 +14,8 @@ from tests.views.build_records import met, timed
 from workbench.cli import make_app
 from workbench.problem import Problem
 from workbench.statistics.steps import scatter, steps
+from workbench.store.new_run import create_run
 from workbench.store.record import Machine, Record, Run
-from workbench.store.run_folder import create_run
 from workbench.views.filter import Filter
 from workbench.views.history import Step, points, steps_of
 from workbench.views.query import read_records

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workbench.cli.options import AXES, Json, Profiles, one_size_each, split_axes
-from workbench.problem import Problem
+from workbench.problem import Problem, unknown
 
 if TYPE_CHECKING:
+    from workbench.devices import Device
+    from workbench.views.candidates import Candidates
     from workbench.views.ranking import Ranked
+    from workbench.views.runs import RunSummary
 
 SETTINGS = AXES
 
@@ -31,8 +35,10 @@ def command(
     """The measured variants of an operation at a shape from fast to slow, with ties and what sets each apart.
 
     A tie is what `workbench compare` would not call slower. Every size is an option: --B 1 --T 65536 --H 256
+    Of a GPU that no run has timed (--device h100) the variants are ranked by an estimate, which is modelled.
     """
     from workbench.cli.terminal import say
+    from workbench.devices import devices
     from workbench.show.trust import doubts
     from workbench.views.filter import Filter
     from workbench.views.on_device import on_device
@@ -45,9 +51,16 @@ def command(
         raise Problem("best: name one operation, as in: workbench best scan --T 1024 --H 512", exit_status=2)
     sizes = one_size_each(axes, "best")
     runs = [run_summary(run, profiles)] if run else [one for one in list_summaries(profiles) if one.state != "corrupt"]
-    result = read_records(runs, Filter(operations=names, passes=(pass_,), dtypes=(dtype,)), samples=True)
-    records = result.frame
-    records = on_device(records, device)
+    gpu = not_at_hand(device, [machine.name for one in runs for machine in one.machines if machine.backend == "cuda"])
+    if gpu is not None:
+        _modelled(names[0], pass_, dtype, sizes, gpu, runs, as_json)
+        return
+    everywhere = Filter(operations=names, passes=(pass_,), dtypes=(dtype,))
+    here = replace(everywhere, sizes=tuple((axis, (size,)) for axis, size in sizes.items()))
+    result = read_records(runs, here, samples=True, machine_code=False)
+    if result.frame.empty:  # what there is instead
+        result = read_records(runs, everywhere, machine_code=False)
+    records = on_device(result.frame, device, devices())
     wanted = " ".join(f"{name}={size}" for name, size in sizes.items())
     chosen = at_shape(records, sizes)
     if chosen.empty:
@@ -75,6 +88,71 @@ def command(
         say(f"! {text}", style="bold red")
     for problem in result.problems:
         say(f"note: {problem}")
+
+
+def not_at_hand(name: str, timed_on: Sequence[str]) -> Device | None:
+    """A GPU of the data file that is named so and on which nothing was timed."""
+    from workbench.devices import device
+
+    if not name or any(name.casefold() in one.casefold() for one in timed_on):
+        return None
+    try:
+        gpu = device(name)
+    except Problem:
+        return None
+    return None if {one.casefold() for one in gpu.driver_names} & {one.casefold() for one in timed_on} else gpu
+
+
+def _modelled(
+    name: str, pass_: str, dtype: str, sizes: dict[str, int], gpu: Device, runs: Sequence[RunSummary], as_json: bool
+) -> None:
+    """The ranking by estimates, from what the runs' simulations counted. Problem where they counted nothing."""
+    import json
+    from dataclasses import asdict
+
+    from workbench.catalog import load_catalog
+    from workbench.declare import Shape, operation_key
+    from workbench.views.candidates import candidates
+    from workbench.views.filter import Filter
+    from workbench.views.query import read_records
+
+    catalog = load_catalog()
+    operation = catalog.operation(operation_key(name, pass_))
+    if unknown_axes := [axis for axis in sizes if axis not in operation.axes]:
+        raise unknown("axis", f"--{unknown_axes[0]}", [f"--{axis}" for axis in operation.axes])
+    shape = Shape.of(dtype, **{axis: sizes.get(axis, usual) for axis, usual in operation.axes.items()})
+    records = read_records(runs, Filter(operations=(name,), passes=(pass_,), dtypes=(dtype,))).frame
+    found = candidates(records, catalog, operation, shape, gpu, [one.name for one in runs])
+    if not found.ranked:
+        raise Problem(
+            f"{name} {pass_} {dtype}: nothing was timed on {gpu.title} and no machine code was counted for {gpu.arch}; "
+            f"on a machine without a GPU workbench sweep {name} --arch {gpu.arch} counts it"
+        )
+    if as_json:
+        plain = {**asdict(found), "modelled": True, "gpu": gpu.name, "shape": {**shape.as_dict(), "dtype": dtype}}
+        print(json.dumps(plain, indent=2))
+        return
+    _print_modelled(f"{operation.key}  {shape}  on {gpu.title}, not at hand: modelled, nothing was timed", found)
+
+
+def _print_modelled(title: str, found: Candidates) -> None:
+    from workbench.cli.terminal import Column, Row, print_table, say
+    from workbench.quantity import quantity
+    from workbench.show.figures import settings_text
+
+    headings = ("rank", "variant", "about", "÷ first", "bound by", "settings", "counted at", "run")
+    rows = [
+        Row([str(c.rank), c.variant, quantity(c.seconds, "s", 2), quantity(c.ratio, "x", 2), c.bound_by,
+             settings_text(c.settings), c.counted_at, c.run])
+        for c in found.ranked
+    ]  # fmt: skip
+    print_table(title, [Column(name, right=name in ("rank", "about", "÷ first")) for name in headings], rows)
+    for one in found.ranked:
+        say(f"{one.variant}: {one.reason}", style="dim")
+    for variant, reason in found.left_out.items():
+        say(f"{variant}: no estimate ({reason})", style="dim")
+    say(f"try these on the hardware: {', '.join(found.to_try)} (modelled; docs/simulation.md says from what)")
+    print()
 
 
 def _print(operation: str, shape: str, device: str, ranked: Sequence[Ranked]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.options import Json, Profiles, decimal_number
+from workbench.cli.options import Json, Kernels, Profiles, check_timeout, decimal_number
 from workbench.problem import Problem
 
 if TYPE_CHECKING:
@@ -32,6 +32,16 @@ def command(
     across_devices: Annotated[bool, typer.Option("--across-devices", help="Compare times of two devices.")] = False,
     across_timers: Annotated[bool, typer.Option("--across-timers", help="Compare times of two timers.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a table for a pull request.")] = False,
+    rerun: Annotated[
+        bool, typer.Option("--rerun", help="Measure A and B, two variants or two commits, in turns until decided.")
+    ] = False,
+    seconds: Annotated[
+        float, typer.Option(parser=decimal_number, metavar="SECONDS", help="With --rerun: most time to spend.")
+    ] = 120.0,
+    until: Annotated[str, typer.Option(help="With --rerun: pairs that may stay undecided.")] = "undecided=0",
+    variants: Annotated[str, typer.Option(help="With --rerun of commits: which variants, as in scan/simd.")] = "",
+    at: Annotated[str, typer.Option(metavar="SIZES", help="With --rerun: T=1024 H=512; a preset's if none.")] = "",
+    kernels: Kernels = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the verdicts as JUnit XML too.")] = None,
     profiles: Profiles = Path("profiles"),
     as_json: Json = False,
@@ -41,6 +51,8 @@ def command(
     Exit status: 0 nothing is slower; 1 something is; 2 it cannot be excluded that something is (undecided, disturbed,
     or nothing to compare).
     """
+    from workbench.cli.rerun import Asked, parse_until
+    from workbench.cli.rerun import rerun as measured
     from workbench.show.compare_text import as_json as plain
     from workbench.show.compare_text import as_markdown
     from workbench.views.compare import compare
@@ -51,18 +63,23 @@ def command(
         a, b = _since(since, a, b, profiles)
     if not a or not b:
         raise Problem("Missing argument 'B': name A and B, or with --since COMMIT B alone, or none", exit_status=2)
-    side_a = parse_operand(a, profiles, run or None)
-    side_b = parse_operand(b, profiles, run or None)
-    records_a, records_b = side_a.records(), side_b.records()
-    result = compare(
-        records_a,
-        records_b,
-        same_variant=not (side_a.variant and side_b.variant),
-        across_devices=across_devices,
-        across_timers=across_timers,
-        fail_over=margin,
-    )
-    result = replace(result, notes=(*result.notes, *_stale(side_a, records_a, "A"), *_stale(side_b, records_b, "B")))
+    if rerun:
+        limit = check_timeout(seconds, "--seconds")
+        result = measured(Asked(a, b, variants, at, limit, parse_until(until), profiles, kernels), margin)
+    else:
+        side_a = parse_operand(a, profiles, run or None)
+        side_b = parse_operand(b, profiles, run or None)
+        records_a, records_b = side_a.records(), side_b.records()
+        result = compare(
+            records_a,
+            records_b,
+            same_variant=not (side_a.variant and side_b.variant),
+            across_devices=across_devices,
+            across_timers=across_timers,
+            fail_over=margin,
+        )
+        stale = (*_stale(side_a, records_a, "A"), *_stale(side_b, records_b, "B"))
+        result = replace(result, notes=(*result.notes, *stale))
     if junit is not None:
         from workbench.durable import write_whole
         from workbench.show.junit import as_junit

@@ -10,8 +10,8 @@
 //   Cell::emit(step, before, after)   the step, the state before and after it -> the values of the output streams
 //   Cell::EMITS_STATE           whether `emit` looks at `after` alone
 //
-// A backward pass is a cell too, read against its recurrence: from the last step to the first (-DREVERSED) where that goes
-// forwards. Where the adjoint is mu_t = a_t (gh_t + mu_{t+1}), `step` is (a, a gh), and `emit` turns the mu before and
+// A backward pass is a cell too, read against its recurrence: from the last step to the first (-DREVERSED) where that
+// goes forwards. Where the adjoint is mu_t = a_t (gh_t + mu_{t+1}), `step` is (a, a gh), and `emit` turns the mu before and
 // after a step to gradients.
 #pragma once
 
@@ -29,6 +29,8 @@
 #include "cell_sru.cuh"
 #elif defined(CELL_SRU_BACKWARD)
 #include "cell_sru_backward.cuh"
+#elif defined(CELL_SRU2_BACKWARD)
+#include "cell_sru2_backward.cuh"
 #else
 #include "cell_scan.cuh"
 #endif

@@ -1,5 +1,5 @@
-// minLSTM, gates inside the scan (minlstm_gates.cuh). Its pre-activations k_f, k_i and v are the three parts of a row of
-// (B, T, 3, H).
+// minLSTM, gates inside the scan (minlstm_gates.cuh). Its pre-activations k_f, k_i and v are the three parts of a row
+// of (B, T, 3, H).
 #pragma once
 
 #define CELL_INPUTS(STREAM) STREAM(io_t, k_f, 3, 0) STREAM(io_t, k_i, 3, 0) STREAM(io_t, v, 3, 0)

@@ -1,7 +1,7 @@
 // SRU's first version, whose gates see the input alone (sru_gates.cuh): a scan of c, and h an epilogue of it.
 //
 // Rows of pre (B, T, PARTS, H): k, v, r, and x where the highway has a product of its own; else x is a row of
-// (B, T, DIRECTIONS, H), the layer's input (-DHIGHWAY_ROWS says of how many rows a step it is one). Both directions of a
+// (B, T, DIRECTIONS, H), the layer's input (HIGHWAY_ROWS: of how many rows per step it is one). Both directions of a
 // layer lie beside each other; a launch has one of them.
 #pragma once
 

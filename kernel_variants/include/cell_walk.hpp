@@ -34,7 +34,7 @@ template <typename V> struct Rows {
     index_t rows;
 };
 
-// What a walk is over. `before` has a row of each step's own, `before_first` (B, H) stands for the one before the first;
+// What a walk is over. `before` has a row of each step's own, `before_first` (B, H) stands for that before the first;
 // sums are (B, SUMS, H), weights (H) each.
 template <class Cell> struct CellWalk {
     Rows<const io_t> in[Cell::READ];

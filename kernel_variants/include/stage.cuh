@@ -46,8 +46,8 @@ template <int ROWS, int CHANNELS> struct Stage {
   private:
     static constexpr int LEAST = 4; // bytes: fewer than an asynchronous copy takes are loaded and stored
 
-    // Rows of the steps before. That before the recurrence's first step, the last of one tile, is no row of the stream: it
-    // is stored.
+    // Rows of the steps before. That before the recurrence's first step, the last of one tile, is no row of the stream:
+    // it is stored.
     template <typename V>
     static __device__ __forceinline__ bool copy_earlier(V (*to)[CHANNELS], const EarlierStream<V> &from, int rows,
                                                         int channels, bool in_pieces, int lane) {

@@ -126,8 +126,8 @@ __device__ __forceinline__ void load_some(Pack<V, N> &to, const Stream<const V> 
 }
 
 // The same of a stream that is read at the step before. `at` is the step's own place all the same, `zero` that of the
-// recurrence's first step; `copied`: the rows at hand have been copied in this order already, with that before the first
-// among them.
+// recurrence's first step; `copied`: the rows at hand have been copied in this order already, with that before the
+// first among them.
 template <typename V> struct EarlierStream {
     const V *at;
     index_t row;

@@ -35,12 +35,17 @@ class Stream:
     """Whether the forward pass must keep it for this one."""
     mapped: bool = True
     """Whether a step's affine map is made of it; else it is needed for what the step emits alone."""
+    constant: bool = False
+    """Whether it is one row, (H), the same at every step: memory is read for it once, which counts for nothing."""
 
     def argument(self, shape: Shape) -> Argument:
         return At(self.tensor, self.part * shape["H"]) if self.part else self.tensor
 
     def value_bytes(self, shape: Shape) -> int:
         return DTYPE_BYTES[self.dtype or shape.dtype]
+
+    def moved_bytes(self, shape: Shape) -> int:
+        return 0 if self.constant else self.value_bytes(shape)
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class Cell:
         return (*self.read(shape), self.first, *self.written(shape), self.last)
 
     def step_bytes(self, shape: Shape) -> int:
-        """Bytes that are read for one element of one step."""
+        """Bytes of all streams at one element of one step: what a stage of a ring holds of it."""
         return sum(stream.value_bytes(shape) for stream in self.inputs)
 
     def cost(
@@ -131,8 +136,9 @@ class Cell:
         states = (2 + sum(bool(stream.first) for stream in self.inputs)) * shape["B"] * shape["H"]
         n = shape["B"] * shape["T"] * shape["H"]
         written = n * sum(stream.value_bytes(shape) for stream in self.outputs)
-        mapped = sum(stream.value_bytes(shape) for stream in self.inputs if stream.mapped)
-        read = element_steps * self.step_bytes(shape) + mapped_steps * mapped
+        mapped = sum(stream.moved_bytes(shape) for stream in self.inputs if stream.mapped)
+        whole = sum(stream.moved_bytes(shape) for stream in self.inputs)
+        read = element_steps * whole + mapped_steps * mapped
         steps = element_steps + mapped_steps
         return Cost(
             bytes=read + written + DTYPE_BYTES["float32"] * states + extra_bytes,

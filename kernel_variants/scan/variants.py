@@ -35,10 +35,14 @@ def with_a_channel_per_thread(cell: Cell) -> tuple[Variant, ...]:
     )
 
 
-def for_another_cell(cells: Callable[[Shape], tuple[Cell, ...]]) -> tuple[Variant, ...]:
+OF_EACH_IDEA = (serial, vector, prefetch, three_phase, ring, partial(look_back, fixed_order=False))
+
+
+def for_another_cell(
+    cells: Callable[[Shape], tuple[Cell, ...]], rungs: tuple[Callable[[Cell], Variant], ...] = OF_EACH_IDEA
+) -> tuple[Variant, ...]:
     """A rung of each idea, for a cell that is not the ladder's own. `cells` are those that a shape takes, one after the
-    other: one, or one a direction of time."""
-    rungs = (serial, vector, prefetch, three_phase, ring, partial(look_back, fixed_order=False))
+    other: one, or one for each direction of time."""
     return tuple(_in_turn(rung, cells) for rung in rungs)
 
 

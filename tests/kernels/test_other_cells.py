@@ -25,7 +25,7 @@ from workbench.simulate.plan import run_plan
 from workbench.steps import leaves_of
 
 CATALOG = load_catalog()
-OPERATIONS = ("minlstm_scan", "sru_scan")
+OPERATIONS = ("minlstm_scan", "sru_scan", "sru2_scan")
 RUNGS = {v.key: v for v in CATALOG.select(OPERATIONS)}
 SMALL: Mapping[str, Setting] = {"chunk": 64, "tile": "4x8x1", "slice": 32, "vector": 4}
 """Settings with which a small problem has several chunks, tiles and slices."""
@@ -54,7 +54,10 @@ def settings_of(variant: Variant) -> dict[str, Setting]:
 
 
 def every_regime(operation: Operation, shape: Shape) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Inputs and references with a sequence of each regime: sets of one sequence each, laid side by side."""
+    """Inputs and references with a sequence of each regime: sets of one sequence each, laid side by side. Where
+    sequences share weights, and sum up their gradients, one regime, by the dtype."""
+    if operation.name == "sru2_scan":
+        return make_set(operation, shape, InputSet("slow" if shape.dtype == "float32" else "normal", 3))
     one = Shape.of(shape.dtype, **{**shape.as_dict(), "B": 1})
     input_sets = [make_set(operation, one, InputSet(regime, 3)) for regime in operation.regimes]
     whole = {t.name: t.shape for t in operation.tensors(shape)}
@@ -102,7 +105,9 @@ def test_a_kernel_moves_what_it_declares(key: str) -> None:
     memory.fill((*operation.tensors(shape), *plan.scratch), make_set(operation, shape, InputSet("normal", 1))[0])
     counted = run_plan(plan, shape.dtype, memory, libraries(units_of(plan, shape.dtype, [ARCH])), ARCH, Options())
     moved = sum(SECTOR_BYTES * global_sectors(counts) for counts in counted if counts)
-    assert moved == pytest.approx(RUNGS[key].cost(shape, settings).bytes, rel=0.05)
+    again = 2 * 4 * shape["T"] * shape["H"] if operation.name == "sru2_scan" else 0  # w at every step, out of a cache
+    declared = RUNGS[key].cost(shape, settings).bytes
+    assert 0.95 * declared <= moved <= 1.05 * declared + again
 
 
 def test_steps_held_in_registers_fit_them_on_sm_90() -> None:

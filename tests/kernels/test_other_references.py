@@ -36,7 +36,7 @@ def sru(shape: Shape, given: Tensors) -> dict[str, torch.Tensor]:
 Forward = Callable[[Shape, Tensors], dict[str, torch.Tensor]]
 SRU_FORMS = [dict(zip(("directions", "phi", "rows"), form, strict=True)) for form in ((1, 1, 3), (2, 2, 3), (2, 1, 4))]
 CASES: list[tuple[str, Forward, dict[str, int]]] = [
-    *(("sru_scan", sru, {"B": 2, "T": 5, "H": 3, **form}) for form in SRU_FORMS),
+    *((name, sru, {"B": 2, "T": 5, "H": 3, **form}) for name in ("sru_scan", "sru2_scan") for form in SRU_FORMS),
 ]
 INCOMING = {"h": "gh", "c_last": "gc_last"}
 

@@ -1,0 +1,88 @@
+"""SRU's second version in torch: a loop with its gates inside, and autograd through it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from kernel_variants.sru_scan.cell import has_tanh, own_highway
+from kernel_variants.sru_scan.in_torch import FACTORS
+from workbench.declare import Call, Cost, Plan, Settings, Shape, Variant
+
+
+def eager(pre: Any, *others: Any, tanh: bool, dtype: str) -> tuple[Any, Any, Any]:
+    """pre, x where there is one, w, c0 → h, c, c_last, both directions one after the other."""
+    import torch
+
+    *x, w, c0 = others
+    found = []
+    for direction in range(pre.shape[2]):
+        k, v, r, *own = pre[:, :, direction].float().unbind(2)
+        direct = x[0][:, :, direction].float() if x else own[0]
+        w_k, w_r = w[direction]
+        state, states = c0[direction], []
+        for t in range(pre.shape[1])[:: -1 if direction else 1]:
+            gate = k[:, t] + w_k * state
+            states.append(state)
+            state = torch.sigmoid(-gate) * state + torch.sigmoid(gate) * v[:, t]
+        order = -1 if direction else 1
+        before = torch.stack(states[::order], 1)
+        c = torch.stack([*states[1:], state][::order], 1)
+        gate = r + w_r * before
+        y = torch.tanh(c) if tanh else c
+        found.append((torch.sigmoid(gate) * y + torch.sigmoid(-gate) * direct, c, state))
+    h, c, last = zip(*found, strict=True)
+    kind = getattr(torch, dtype)
+    return torch.stack(h, 2).to(kind), torch.stack(c, 2).to(kind), torch.stack(last)
+
+
+def autograd(pre: Any, *others: Any, tanh: bool) -> tuple[Any, ...]:
+    """The same run again under autograd, and back; c is not read. → dpre, dx where there is an x, dw, dc0."""
+    import torch
+
+    *x, w, c0, _, gh, gc_last = others
+    leaves = [tensor.detach().requires_grad_() for tensor in (pre, *x, w, c0)]
+    with torch.enable_grad():
+        h, _, last = eager(*leaves, tanh=tanh, dtype="float32")
+    return tuple(torch.autograd.grad((h, last), leaves, (gh.float(), gc_last)))
+
+
+def cost(shape: Shape, settings: Settings) -> Cost:
+    """Eight operations a step of 22 values an element in all; then two stacks, the other gate and the highway."""
+    directions, T = shape["directions"], shape["T"]
+    n = shape["B"] * T * shape["H"] * directions
+    casts = 0 if shape.dtype == "float32" else n * 6 * (shape.element_bytes + 4)
+    tanh = has_tanh(shape)
+    moved = n * 4 * (22 + 2 * 2 + 5 + 2 * 2 + 2 + 3 * 3 + 2 * tanh + 2 * 2)
+    launches = directions * (8 * T + 12)
+    return Cost(moved + casts, 14 * n, special=(4 + tanh) * n, launches=launches, serial_steps=8 * T * directions)
+
+
+def autograd_cost(shape: Shape, settings: Settings) -> Cost:
+    """Forward again, and back about twice what it moves."""
+    forward = cost(Shape.of("float32", **shape.as_dict()), settings)
+    n = shape["B"] * shape["T"] * shape["H"] * shape["directions"]
+    return forward + forward + forward + Cost(0, kept_bytes=4 * n * shape.element_bytes)
+
+
+def _forward(shape: Shape, settings: Settings) -> Plan:
+    names = ("pre", *_x(shape), "w", "c0")
+    return Plan((Call(partial(eager, tanh=has_tanh(shape), dtype=shape.dtype), names, ("h", "c", "c_last")),))
+
+
+def _backward(shape: Shape, settings: Settings) -> Plan:
+    names = ("pre", *_x(shape), "w", "c0", "c", "gh", "gc_last")
+    gradients = ("dpre", *(() if own_highway(shape) else ("dx",)), "dw", "dc0")
+    return Plan((Call(partial(autograd, tanh=has_tanh(shape)), names, gradients),))
+
+
+def _x(shape: Shape) -> tuple[str, ...]:
+    return () if own_highway(shape) else ("x",)
+
+
+RUNGS = (
+    Variant("eager", "sru2_scan", ("cpu", "cuda"), "torch: eight operations a step, the highway for all at once",
+            _forward, cost, FACTORS, rung=0),
+    Variant("autograd", "sru2_scan", ("cpu", "cuda"), "torch's autograd: all of it forwards again, and back",
+            _backward, autograd_cost, FACTORS, rung=0, pass_="backward"),
+)  # fmt: skip

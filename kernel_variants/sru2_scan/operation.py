@@ -1,0 +1,36 @@
+"""SRU's second version (the package `sru`): gates that see their own channel of the state.
+
+    c_t = sigma(-k') c_{t-1} + sigma(k') v      k' = k + w_k c_{t-1}
+    h_t = s phi(c_t) + (1 - s) x                s = sigma(r + w_r c_{t-1})
+
+Forwards time is serial. Backwards it is a linear scan: every gate's slope is known, and the chain rule is linear. Axes
+and tensors are those of the first version (sru_scan), with w (directions, 2, H) beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from kernel_variants.sru_scan import operation as first_version
+from kernel_variants.sru_scan import tensors
+
+BACKWARD = replace(
+    first_version.BACKWARD,
+    equation="lambda = gh s phi'(c) + m_{t+1}, m = J lambda + w_r dr, J = a + w_k (v - c_{t-1}) a z; dk, dv, dr, dx as "
+    "sru_scan; dw = sums of dk c_{t-1}, dr c_{t-1}",
+    tensors=partial(tensors.backward, weights=True),
+    make_inputs=partial(tensors.make_backward, weights=True),
+)
+
+OPERATION = replace(
+    first_version.OPERATION,
+    name="sru2_scan",
+    title="SRU's second version: gates that see their channel of the state",
+    equation="c_t = sigma(-k') c_{t-1} + sigma(k') v, k' = k + w_k c_{t-1}; h_t = s phi(c_t) + (1 - s) x, "
+    "s = sigma(r + w_r c_{t-1})",
+    presets={"quick": ({"B": 4, "T": 1024, "H": 512},), "gpu": ({"B": 32, "T": 2048, "H": 1024},)},
+    tensors=partial(tensors.forward, weights=True),
+    make_inputs=partial(tensors.make_forward, weights=True),
+    passes=(BACKWARD,),
+)

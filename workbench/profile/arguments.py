@@ -106,10 +106,10 @@ class Relaunch:
     # ---------------------------------------------------------------------------------------------- guessing
 
     def guess(self, differences: SizesOf) -> list[str]:
-        """Buffers for what has eight bytes, 1.0 for what only float instructions read, and sizes of the launch or
-        powers of two for the rest. A choice fits where one block from the middle executes each instruction as often as
-        the mean of all blocks, with about its sectors; of the first few that fit, the one with the fewest `differences`
-        over the launch. Raises Problem."""
+        """Buffers for what has eight bytes and is not compared, 1.0 for what only float instructions read, and sizes of
+        the launch or powers of two for the rest. A choice fits where one block from the middle executes each
+        instruction as often as the mean of all blocks, with about its sectors; of the first few that fit, the one with
+        the fewest `differences` over the launch. Raises Problem."""
         if not independent(self.program):
             raise Problem("its blocks may wait for each other, so nothing can be guessed: give every --argument")
         kinds = [self._kind(offset, size) for offset, size in self.program.parameters]
@@ -133,11 +133,13 @@ class Relaunch:
         return best[1]
 
     def _kind(self, offset: int, size: int) -> str:
-        if size == 8:
-            return f"buffer:{FIRST_BYTES}"
-        if size != 4:
+        if size not in (4, 8):
             raise Problem(f"a parameter of {size} bytes cannot be guessed: give every --argument")
-        readers = list(_readers(self.program, self.program.file.parameter(offset)))
+        readers = list(_readers(self.program, self.program.file.parameter(offset, size // 4)))
+        readers += _readers(self.program, self.program.file.parameter(offset)) if size == 8 else ()
+        if size == 8:  # a pointer is compared with nothing
+            compared = any(form.startswith("sass.isetp") for form in readers)
+            return "integer" if compared else f"buffer:{FIRST_BYTES}"
         return "1.0" if readers and all(_OF_FLOATS.match(form) for form in readers) else "integer"
 
     def _fits(self, chosen: list[str]) -> bool:

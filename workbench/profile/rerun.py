@@ -28,6 +28,8 @@ DEVICE_ADDS = {
 """Counters in which a device has, beside the pattern of the accesses, waits of the data stage for other work: of the
 wavefronts, which stand behind the name, up to this part in the reports that were compared."""
 MOST_ADDED = 0.12
+WAVERS, MOST_WAVERED = "l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum", 0.005
+"""A counter that a device has a little below or above what its own table by instruction adds up to, and by how much."""
 
 
 class RerunStation:
@@ -107,9 +109,11 @@ def _whole(measured: Measured, counts: Counts, depends: NDArray[np.bool_]) -> It
         model = figure.standing is Standing.CACHE_MODEL
         explained = bool(apart) and (figure.value == known or figure.name in by_time)
         added = 0 < known - value <= MOST_ADDED * own.get(DEVICE_ADDS.get(figure.name, ""), 0)
-        agrees = explained or added or abs(apart) <= (MODEL_MARGIN if model else 0)
+        wavers = figure.name == WAVERS and 0 < abs(apart) <= MOST_WAVERED
+        agrees = explained or added or wavers or abs(apart) <= (MODEL_MARGIN if model else 0)
         verdict = "agrees" if not apart else f"{100 * apart:+.2f} %"
         verdict += " (values or time decide)" if explained else " (the device adds waits)" if added else ""
+        verdict += " (within what devices waver)" if wavers else ""
         verdict += " (model)" if model and apart else ""
         yield {
             "name": figure.name, "measured": known, "simulated": value, "standing": figure.standing.value,

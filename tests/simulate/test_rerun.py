@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from typing import Any
 
 import pytest
@@ -10,7 +11,11 @@ import pytest
 from tests.cli.conftest import Run, workbench  # noqa: F401 - a fixture
 from tests.simulate.test_sass_reports import REPORTS, needs_reports
 from workbench.problem import Problem
-from workbench.profile.rerun import BY_INSTRUCTION, rerun
+from workbench.profile.arguments import Relaunch, undetermined
+from workbench.profile.launched import BY_INSTRUCTION, Measured, program_of
+from workbench.profile.rerun import rerun
+from workbench.simulate.launch import Options
+from workbench.simulate.memory import Memory
 
 NAIVE, VECTORIZE = REPORTS / "rtx4060_128_01_naive.ncu-rep", REPORTS / "rtx4060_128_07_vectorize.ncu-rep"
 
@@ -55,6 +60,34 @@ def test_arguments_that_do_not_fit_are_one_line(arguments: list[str], words: str
     with pytest.raises(Problem, match=words) as refused:
         rerun(NAIVE, 0, arguments)
     assert "\n" not in str(refused.value)
+
+
+@needs_reports
+def test_code_of_too_old_a_gpu_is_refused_by_name() -> None:
+    with pytest.raises(Problem, match=r"is machine code of sm_70; it is read from sm_80 on"):
+        rerun(REPORTS / "v100_mpas_baseline.ncu-rep", 0, [])
+
+
+@needs_reports
+def test_fields_of_a_structure_stand_where_their_size_puts_them() -> None:
+    measured = Measured(NAIVE, 0)
+    relaunch, memory = Relaunch(program_of(NAIVE, measured.kernel), measured), Memory()
+    found = relaunch._bytes(0, "7+buffer:16+0.5", 24, memory, 0)
+    address = memory.address("argument1, field 2")
+    assert address and found == struct.pack("<IxxxxQfxxxx", 7, address, 0.5)
+    with pytest.raises(Problem, match="does not fit parameter 1, which has 8 bytes"):
+        relaunch._bytes(0, "7+buffer:16", 8, memory, 0)
+
+
+@needs_reports
+def test_counts_that_values_decide_are_told_apart() -> None:
+    measured = Measured(NAIVE, 0)
+    relaunch = Relaunch(program_of(NAIVE, measured.kernel), measured)
+    arguments = [*[f"buffer:{1 << 16}"] * 3, "128", "1.0", "1.0"]
+    counts = relaunch.run(arguments, Options())
+    assert not undetermined(relaunch, arguments, counts, Options()).any()
+    counts.values[5, 0] += 1
+    assert undetermined(relaunch, arguments, counts, Options()).nonzero()[0].tolist() == [5]
 
 
 @needs_reports

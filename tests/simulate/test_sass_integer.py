@@ -248,6 +248,15 @@ def test_predicates_tables_and_rows() -> None:
         assert after.registers[2][lane] == (0x11 if a[lane] else x)
 
 
+@pytest.mark.parametrize("line", ["R2P PR, R1.B2, 0x60", "R2P.B2 PR, R1, 0x60"])
+def test_predicates_out_of_a_byte_of_a_row(line: str) -> None:
+    word = operands(1, 3)[0]
+    after = run([line], {1: word}, results=(), result_predicates=(5, 6))
+    for lane in range(LANES):
+        assert after.predicates[5][lane] == bool(word[lane] >> 21 & 1)
+        assert after.predicates[6][lane] == bool(word[lane] >> 22 & 1)
+
+
 def test_a_guard_keeps_the_other_lanes() -> None:
     a, b = operands(2, 4)
     odd = [lane & 1 for lane in range(LANES)]

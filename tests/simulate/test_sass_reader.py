@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,22 @@ def test_a_cubin_cut_short_or_changed_gives_one_line(cubin: Path, tmp_path: Path
             kernels_of(broken)
         except Problem as refused:
             assert "\n" not in str(refused)
+
+
+def test_a_cubin_that_a_driver_has_loaded_is_read_without_its_elf(cubin: Path, tmp_path: Path) -> None:
+    """Older drivers put the address on the device into a kernel's symbol; nvdisasm then finds no code."""
+    code = bytearray(cubin.read_bytes())
+    (table,) = struct.unpack_from("<Q", code, 0x28)
+    size, count = struct.unpack_from("<HH", code, 0x3A)
+    for k in range(count):
+        _, kind, _, _, offset, length = struct.unpack_from("<IIQQQQ", code, table + k * size)
+        for at in range(offset, offset + length - 23, 24) if kind == 2 else ():
+            if code[at + 4] & 15 == 2:  # a function
+                struct.pack_into("<Q", code, at + 8, 0x7F5E16FB2900)
+    loaded = tmp_path / "loaded.cubin"
+    loaded.write_bytes(code)
+    one, other = load_kernel(cubin).program, load_kernel(loaded).program
+    plain = [[(i.form, i.operands, i.flow, i.target, i.guard) for i in p.instructions] for p in (one, other)]
+    assert (
+        plain[0] == plain[1] and any(i.line for i in one.instructions) and not any(i.line for i in other.instructions)
+    )

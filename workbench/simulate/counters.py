@@ -54,6 +54,18 @@ def _accesses(space: Space, store: bool) -> Pick:
     return lambda i: i.form == form and i.space == space
 
 
+def _reaching(space: Space, store: bool) -> Pick:
+    """Accesses to a space, and for global memory those that find out at run time that they are."""
+    form = "store" if store else "load"
+    spaces = (space, Space.GENERIC) if space is Space.GLOBAL else (space,)
+    return lambda i: i.form == form and i.space in spaces
+
+
+def _requests(counts: Counts) -> NDArray[np.int64]:
+    """Of generic accesses those that did not turn out to be to shared memory."""
+    return np.where(counts["wavefronts"] > 0, 0, counts["requests"])
+
+
 def _atomics(space: Space) -> Pick:
     return lambda i: i.form is not None and i.form.startswith("atomic.") and i.space == space
 
@@ -108,7 +120,8 @@ def _rules() -> Iterator[_Rule]:
     yield _Rule("smsp__thread_inst_executed.sum", "thread inst", _of("threads"), _everything, _EXACT, None)
     yield _Rule(TRUE_GUARDS, "thread inst", _of("threads_on"), _everything, _EXACT, None)
     yield _Rule("smsp__inst_executed_op_branch.sum", "inst", _of("executed"), _branches, _EXACT, None)
-    yield _Rule("smsp__sass_branch_targets_threads_divergent.sum", "branch", _of("divergent"), _everything, _RULE, None)
+    name = "smsp__sass_branch_targets_threads_divergent.sum"
+    yield _Rule(name, "branch", _of("divergent"), _everything, _EXACT, None)
     for name, counter in (("", _of("sectors")), ("_ideal", _of("sectors_ideal"))):
         yield _Rule(f"memory_l2_theoretical_sectors_global{name}", "sector", counter, _globals, _EXACT, _EXACT)
     name = "derived__memory_l2_theoretical_sectors_global_excessive"
@@ -119,12 +132,14 @@ def _rules() -> Iterator[_Rule]:
             pick = _accesses(space, store)
             # NVVM knows no spills: local memory at PTX level is not the machine's.
             ptx = exact if space is Space.GLOBAL else None
-            yield _Rule(f"smsp__sass_inst_executed_op_{name}_{suffix}.sum", "inst", _of("executed"), pick, exact, None)
-            yield _Rule(_LSU.format("requests", name, suffix), "request", _of("requests"), pick, exact, ptx)
+            # An access whose guard holds for no lane counts as executed, but not by its kind.
+            yield _Rule(f"smsp__sass_inst_executed_op_{name}_{suffix}.sum", "inst", _of("requests"), pick, exact, None)
+            pick = _reaching(space, store)
+            yield _Rule(_LSU.format("requests", name, suffix), "request", _requests, pick, exact, ptx)
             yield _Rule(_LSU.format("sectors", name, suffix), "sector", _of("sectors"), pick, exact, ptx)
     for store, suffix in ((False, "ld"), (True, "st")):
         pick = _accesses(Space.SHARED, store)
-        yield _Rule(f"smsp__sass_inst_executed_op_shared_{suffix}.sum", "inst", _of("executed"), pick, _EXACT, None)
+        yield _Rule(f"smsp__sass_inst_executed_op_shared_{suffix}.sum", "inst", _of("requests"), pick, _EXACT, None)
         yield _Rule(
             f"l1tex__data_pipe_lsu_wavefronts_mem_shared_op_{suffix}.sum", "wavefront", _of("wavefronts"), pick, _EXACT,
             _WIDTHS,
@@ -197,7 +212,7 @@ def opcodes(counts: Counts) -> dict[str, int]:
 
 def _cache_figures(counts: Counts) -> list[Figure]:
     c, model = counts.cache, Standing.CACHE_MODEL
-    loads = [number for number, i in enumerate(counts.program.instructions) if _accesses(Space.GLOBAL, False)(i)]
+    loads = [number for number, i in enumerate(counts.program.instructions) if _reaching(Space.GLOBAL, False)(i)]
     sectors, hits = int(counts["sectors"][loads].sum()), int(counts["l1_hits"][loads].sum())
     rows = [
         ("l1tex__t_sectors_pipe_lsu_mem_global_op_ld_lookup_hit.sum", hits, "sector"),

@@ -23,7 +23,9 @@ GUARD_BYTES = 4096
 class Memory:
     """Named buffers. Arrays that it hands out share the kernel's memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, guard_bytes: int = GUARD_BYTES) -> None:
+        """`guard_bytes` lie between two buffers."""
+        self._guard_bytes = guard_bytes
         self._arrays: dict[str, NDArray[Any] | None] = {}
         self._addresses: dict[str, int] = {}
         self._read_only: set[str] = set()
@@ -36,6 +38,10 @@ class Memory:
         self._arrays[name] = None
         if array is not None:
             self._place(name, np.array(array, order="C", copy=True), writable)
+
+    def take(self, name: str, array: NDArray[Any]) -> None:
+        """The array itself as a buffer that kernels may write."""
+        self._place(name, np.ascontiguousarray(array), True)
 
     def empty(self, tensor: Tensor) -> None:
         """A buffer for a tensor that is yet to be written, every byte 0xFF: NaN in every float type."""
@@ -60,7 +66,7 @@ class Memory:
         self._unwritten.pop(name, None)
         if not writable:
             self._read_only.add(name)
-        self._next += -(-(array.nbytes + GUARD_BYTES) // ALIGNMENT) * ALIGNMENT
+        self._next += -(-(array.nbytes + self._guard_bytes) // ALIGNMENT) * ALIGNMENT
 
     def protect(self, name: str) -> None:
         """From now on no kernel may write the buffer."""

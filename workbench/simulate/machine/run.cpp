@@ -347,6 +347,7 @@ void Runner::part(Warp &w) {
             if (s.mask >> lane & 1) members[lane] = s.mask; else members[lane] &= ~s.mask;
         }
         s.state = Split::ready;
+        s.passes = true;
     }
 }
 
@@ -483,13 +484,30 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 open_barriers(*w.block);
                 return true;
             }
-            case Flow::warp_sync:
-            case Flow::converge: {
+            case Flow::warp_sync: {
                 if (!gather(w, place, i, passes && first)) {
                     close(pc), leave(pc);
                     return true;
                 }
-                if (i.flow == Flow::warp_sync) sync_groups(w, i, mask, on);
+                sync_groups(w, i, mask, on);
+                ++pc;
+                break;
+            }
+            case Flow::converge: {
+                // Each split executes it where it arrives; those that waited go on without executing it again.
+                if (passes && first) {
+                    counts[pc].off -= static_cast<u64>(lanes - std::popcount(on));
+                    begin = ++pc;
+                    break;
+                }
+                if (!gather(w, place, i, false)) {
+                    const i64 waiting = lanes - std::popcount(w.splits[place].state == Split::ready ? w.splits[place].mask : 0);
+                    close(pc), leave(pc);
+                    counts[pc].executed += 1, counts[pc + 1].executed -= 1;
+                    counts[pc].threads += waiting, counts[pc + 1].threads -= waiting;
+                    ++m_.executed, --quantum;
+                    return true;
+                }
                 ++pc;
                 break;
             }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from workbench.simulate.program import Instruction
 from workbench.simulate.sass.forms import ARITHMETIC, UNIFORM, Group, Row
@@ -39,6 +39,7 @@ class _Made:
 
 def lower_arithmetic(line: Line, kernel: Kernel) -> Instruction:
     """Raises Refusal: the reason of the row that came furthest."""
+    line = _with_byte(line) if line.base == "R2P" else line
     uniform = line.base in UNIFORM
     reasons: list[str] = []
     for row in ARITHMETIC[UNIFORM.get(line.base, line.base)]:
@@ -53,6 +54,15 @@ def lower_arithmetic(line: Line, kernel: Kernel) -> Instruction:
         except Refusal as why:
             reasons.append(str(why))
     raise Refusal(max(reasons, key=lambda reason: "operand" in reason))
+
+
+def _with_byte(line: Line) -> Line:
+    """`R2P PR, R1.B2, …` as `R2P.B2 PR, R1, …`: which byte is meant stands with the one or the other."""
+    bytes_named = [s for operand in line.operands for s in operand.suffixes if s in ("B1", "B2", "B3")]
+    if len(bytes_named) != 1:
+        return line
+    operands = tuple(replace(o, suffixes=tuple(s for s in o.suffixes if s not in bytes_named)) for o in line.operands)
+    return replace(line, opcode=f"{line.opcode}.{bytes_named[0]}", operands=operands)
 
 
 def _finished(line: Line, row: Row, made: _Made, name: str, uniform: bool) -> Instruction:

@@ -73,6 +73,13 @@ def kernels_of(path: Path) -> dict[str, KernelFacts]:
         return _Elf(path.read_bytes()).kernels()
 
 
+def loaded_code(path: Path) -> dict[str, tuple[str, bytes]]:
+    """Kernel → architecture and code, where the ELF is one that a driver has loaded; empty for one as compiled. Older
+    drivers write a kernel's address on the device into its symbol, and nvdisasm then does not find the code."""
+    with reading(path, "a cubin", "compile it again, or take it out of its report again"):
+        return _Elf(path.read_bytes()).loaded_code()
+
+
 def kernel_of(path: Path, name: str | None) -> KernelFacts:
     """The named kernel, or the only one. Raises Problem."""
     found = kernels_of(path)
@@ -173,6 +180,12 @@ class _Elf:
         if not found:
             raise ValueError("no kernel in it")
         return found
+
+    def loaded_code(self) -> dict[str, tuple[str, bytes]]:
+        code = {k: s for k, s in enumerate(self.sections) if s.name.startswith(".text.")}
+        if all(value < code[home].size for _, home, value, size in self._symbols if size and home in code):
+            return {}
+        return {s.name.removeprefix(".text."): (self.arch, self._content(s)) for s in code.values()}
 
     def _kernel(
         self, name: str, code: _Section, info: _Section, module: dict[tuple[int, str], int],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.build import cache
 from workbench.build.toolkit import run_tool, wheel_version
 from workbench.problem import Problem
+from workbench.simulate.sass.cubin import loaded_code
 from workbench.simulate.sass.operands import Operand, UnknownOperand, parse_operand
 
 
@@ -79,6 +81,9 @@ _LABEL = re.compile(r"([\w.$@]+):$")
 _INSTRUCTION = re.compile(
     r"/\*([0-9a-f]{4,})\*/\s+(?:@(!?U?P[\dT])\s+)?([A-Z][\w.]*)\s*(.*?)\s*;\s*/\* (0x[0-9a-f]{16}) \*/$"
 )
+_INSTRUCTION_ADDRESS = re.compile(r"\s*/\*([0-9a-f]{4,})\*/")
+_JUMP = re.compile(r"(\s*/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P[\dT]\s+)?(?:BRA|BSSY|CALL|RET)\b[^;]*?)(0x[0-9a-f]+)(\s*;.*)$")
+"""A jump to an address, which stands last."""
 _HIGH = re.compile(r"/\* (0x[0-9a-f]{16}) \*/$")
 _DIRECTIVE = re.compile(r"\.[a-z]\w*\s|\.[a-z]\w*$")
 _TARGETS = re.compile(r'\(\*"(?:BRANCH_TARGETS|CALL_TARGETS)[^"]*"\*\)')
@@ -92,9 +97,29 @@ def disassembled(cubin: Path) -> str:
     stored = cache.entry(key, ".nvdisasm.txt")
     printed = cache.read_text(stored)
     if printed is None:
-        printed = run_tool("nvdisasm", *options, str(cubin))
+        loaded = loaded_code(cubin)
+        printed = _bare(loaded) if loaded else run_tool("nvdisasm", *options, str(cubin))
         cache.write_text(stored, printed)
     return printed
+
+
+def _bare(kernels: dict[str, tuple[str, bytes]]) -> str:
+    """The text of code without an ELF around it, with labels where it has addresses; it names no source lines."""
+    text = []
+    with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
+        for name, (arch, code) in kernels.items():
+            path = Path(folder) / "code.bin"
+            path.write_bytes(code)
+            lines = run_tool("nvdisasm", "-b", arch.replace("_", "").upper(), "-hex", str(path)).splitlines()
+            jumps = [_JUMP.match(line) for line in lines]
+            targets = {int(jump[2], 16) for jump in jumps if jump}
+            text.append(f"//--- .text.{name} ---")
+            for line, jump in zip(lines, jumps, strict=True):
+                place = _INSTRUCTION_ADDRESS.match(line)
+                if place and int(place[1], 16) in targets:
+                    text.append(f".L_{int(place[1], 16):x}:")
+                text.append(f"{jump[1]}`(.L_{int(jump[2], 16):x}){jump[3]}" if jump else line)
+    return "\n".join(text)
 
 
 def sections_of(printed: str, name: str) -> dict[str, Section]:

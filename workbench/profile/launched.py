@@ -1,0 +1,117 @@
+"""One launch of a report: what it measured, and how the simulator runs it again."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from workbench.foreign import reading
+from workbench.problem import Problem
+from workbench.simulate.launch import Options
+from workbench.simulate.program import Program
+from workbench.simulate.report import embedded_cubins
+from workbench.simulate.sass.cubin import kernels_of
+from workbench.simulate.sass.lower import load_kernel
+
+BY_INSTRUCTION = {
+    "inst_executed": "executed", "thread_inst_executed": "threads", "thread_inst_executed_true": "threads_on",
+    "memory_l2_theoretical_sectors_global": "sectors", "memory_l2_theoretical_sectors_global_ideal": "sectors_ideal",
+    "memory_l1_tag_requests_global": "tags", "memory_l1_wavefronts_shared": "wavefronts",
+    "memory_l1_wavefronts_shared_ideal": "wavefronts_ideal", "smsp__branch_targets_threads_divergent": "divergent",
+}  # fmt: skip
+"""The report's metric with a value per instruction → the simulator's counter."""
+
+RUN_WHOLE = 20_000_000
+"""Warp instructions up to which the whole grid is run, with a model of caches; a larger one is sampled."""
+L1_AND_SHARED = 28 << 10
+"""Bytes that an SM's first-level cache has beyond the most that shared memory may take."""
+OLDEST = 80
+"""sm_80: the first architecture whose machine code is read."""
+
+
+class Measured:
+    """What the report holds of one launch."""
+
+    def __init__(self, report: Path, number: int) -> None:
+        with reading(report, "not as Nsight Compute writes its reports", "copy it again, or profile again"):
+            import ncu_report
+
+            if not report.is_file():
+                raise FileNotFoundError(2, "No such file", str(report))
+            self._context = ncu_report.load_report(str(report))
+            ranges = [self._context.range_by_idx(k) for k in range(self._context.num_ranges())]
+            actions = [one.action_by_idx(k) for one in ranges for k in range(one.num_actions())]
+            if not 0 <= number < len(actions):
+                raise Problem(f"--launch {number}: {report} has {len(actions)} launches, the first is 0", 2)
+            self._action = actions[number]
+            self.kernel = str(self._action.name(ncu_report.IAction.NameBase_MANGLED))
+        self.grid, self.block = self._dims("grid"), self._dims("block")
+        self.dynamic_shared = int(self.value("launch__shared_mem_per_block_dynamic") or 0)
+
+    def value(self, name: str) -> float | None:
+        metric = self._action.metric_by_name(name)
+        return None if metric is None or not isinstance(metric.value(), int | float) else float(metric.value())
+
+    def number(self, name: str) -> int:
+        """A figure of the launch that must be there."""
+        found = self.value(name)
+        if found is None:
+            raise Problem(f"the report lacks {name}: profile with --set full")
+        return int(found)
+
+    def _dims(self, what: str) -> tuple[int, int, int]:
+        x, y, z = (self.number(f"launch__{what}_dim_{axis}") for axis in "xyz")
+        return x, y, z
+
+    def by_instruction(self, name: str) -> dict[int, int]:
+        """Value by the address of the instruction, the kernel's first being 0; empty where the report has none."""
+        metric, first = self._action.metric_by_name(name), self._action.metric_by_name("inst_executed")
+        if metric is None or first is None or not metric.has_correlation_ids() or not first.num_instances():
+            return {}
+        start = min(first.correlation_ids().as_uint64(k) for k in range(first.num_instances()))
+        ids = metric.correlation_ids()
+        found: dict[int, int] = {}
+        for k in range(metric.num_instances()):
+            at = ids.as_uint64(k) - start
+            found[at] = found.get(at, 0) + int(metric.as_uint64(k))
+        return found
+
+    def resident(self) -> int:
+        """Blocks that the device has at a time."""
+        limits = (
+            self.value(f"launch__occupancy_limit_{what}") for what in ("registers", "warps", "shared_mem", "blocks")
+        )
+        per_sm = int(min((limit for limit in limits if limit), default=1))
+        return per_sm * self.number("device__attribute_multiprocessor_count")
+
+    def options(self) -> Options:
+        """How the launch is run: small ones whole, with the device's caches."""
+        if (self.value("smsp__inst_executed.sum") or 0) > RUN_WHOLE:
+            return Options(sample=True)
+        sms = self.number("device__attribute_multiprocessor_count")
+        most = self.number("device__attribute_max_shared_memory_per_multiprocessor") + L1_AND_SHARED
+        config = int(self.value("launch__shared_mem_config_size") or 0)
+        second = int(self.value("device__attribute_l2_cache_size") or 0)
+        if not second:
+            return Options(resident=self.resident() // sms)
+        return Options(
+            resident=self.resident(), multiprocessors=sms, quantum=40,
+            first_cache_bytes=max(L1_AND_SHARED, most - config), second_cache_bytes=second,
+        )  # fmt: skip
+
+
+def program_of(report: Path, kernel: str) -> Program:
+    """The kernel out of the cubin of the report that has it. Raises Problem."""
+    known: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
+        for number, code in enumerate(embedded_cubins(report)):
+            path = Path(folder) / f"{number}.cubin"
+            path.write_bytes(code)
+            kernels = kernels_of(path)
+            if kernel in kernels:
+                arch = kernels[kernel].arch
+                if int(arch.removeprefix("sm_")) < OLDEST:
+                    raise Problem(f"{report}: {kernel} is machine code of {arch}; it is read from sm_{OLDEST} on")
+                return load_kernel(path, kernel).program
+            known += kernels
+    raise Problem(f"{report}: no cubin in it has kernel {kernel}; there are {', '.join(known[:6])}")

@@ -28,6 +28,7 @@ LINE = (
     ("workbench.profile",),
     ("workbench.statistics", "workbench.model"),
     ("workbench.sweep",),
+    ("workbench.cluster",),
     ("workbench.views",),
     ("workbench.dispatch",),
     ("workbench.show",),

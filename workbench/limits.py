@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import uuid
 from dataclasses import dataclass
 
 from workbench.declare import Limits
@@ -22,6 +23,7 @@ class Gpu:
 
     name: str
     limits: Limits
+    uuid: str = ""
 
 
 @functools.cache
@@ -44,7 +46,15 @@ def gpu() -> Gpu | None:
             return None
         found.append(value.value)
     sms, major, minor, shared = found
-    return Gpu(name.value.decode(), Limits(f"sm_{major}{minor}", sms, shared))
+    return Gpu(name.value.decode(), Limits(f"sm_{major}{minor}", sms, shared), _uuid(driver, device))
+
+
+def _uuid(driver: ctypes.CDLL, device: ctypes.c_int) -> str:
+    """As nvidia-smi writes it; empty where the driver has no answer."""
+    found = ctypes.create_string_buffer(16)
+    if driver.cuDeviceGetUuid(found, device):
+        return ""
+    return f"GPU-{uuid.UUID(bytes=found.raw)}"
 
 
 @functools.cache

@@ -38,3 +38,11 @@ def test_of_a_lost_attempt_what_it_began_with_is_left() -> None:
 )  # fmt: skip
 def test_what_is_no_entry_is_progress_lost_and_no_more(broken: dict[str, Any]) -> None:
     assert begun_in([broken, ENTRY, broken]) == begun_in([ENTRY])
+
+
+def test_samples_of_another_machine_begin_a_new_series() -> None:
+    first, second = entry_of(BLOCK, "cpu@a"), entry_of(BLOCK, "cpu@b")
+    found = begun_in([first, first, second])["a"]
+    assert (found.machine, found.samples_s, found.blocks) == ("cpu@b", tuple(BLOCK.samples_s), 1)
+    lost = entries_of_lost([VariantJob("a", "a", begun=found)])
+    assert begun_in([first, *lost])["a"] == found, "what an attempt began with counts, with its machine"

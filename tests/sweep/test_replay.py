@@ -167,6 +167,47 @@ def test_of_an_attempt_that_was_lost_nothing_counts(recorded: RunFolder, tmp_pat
     assert by_key(open_run(folder.path)) == by_key(recorded)
 
 
+class Moves(Cut):
+    """Every case is begun on one machine, which is lost, and done on another."""
+
+    def time(self, jobs: Any, take: Callable[[CaseJob, Event], None]) -> None:
+        for job in jobs:
+            first = job.done_on("cpu@a")
+            take(first, Began(Machine(id="cpu@a", name="a", backend="cpu")))
+            take(first, Samples(job.variants[0].key, {}, [7.0, 7.0], 14.0, disturbed=False))
+
+            def elsewhere(job: CaseJob, event: Event) -> None:
+                match event:
+                    case Began():
+                        event = Began(Machine(id="cpu@b", name="b", backend="cpu"))
+                    case Recorded():
+                        event = Recorded(event.record.model_copy(update={"machine": "cpu@b", "attempt": 2}))
+                take(job, event)
+
+            super().time([job.done_on("cpu@b")], elsewhere)
+
+
+@pytest.mark.parametrize("after", [3, 9, 1000])
+def test_samples_of_two_machines_never_make_a_record(recorded: RunFolder, tmp_path: Path, after: int) -> None:
+    """A case that goes on elsewhere begins anew: in the run, and where the run was cut off and goes on."""
+    left = iter(range(after))
+    folder = start_run(SELECTION, tmp_path, "moved", Replay(recorded))
+    with pytest.raises(KeyboardInterrupt) if after < 1000 else contextlib.nullcontext():
+        continue_run(folder, Silent(), Moves(recorded, lambda event: next(left, None) is None))
+    if after < 1000:
+        begun = begun_in(folder.journal_entries())
+        assert begun and {one.machine for one in begun.values()} == {"cpu@b"}
+        continue_run(open_run(folder.path), Silent(), Replay(recorded))
+    found = by_key(open_run(folder.path))
+    moved = [record for record in found.values() if record.machine == "cpu@b"]
+    assert bool(moved) == (after == 1000) and all(record.attempt == 2 for record in moved)
+    same = {"machine": "cpu", "attempt": 1}
+    assert {key: r.model_copy(update=same if r in moved else {}) for key, r in found.items()} == by_key(recorded)
+    ids = {machine.id: machine for machine in open_run(folder.path).run.machines}
+    assert {"cpu@a", "cpu@b"} < set(ids) and bool(ids["cpu@b"].spreads) == (after == 1000)
+    assert not ids["cpu@a"].spreads, "nothing of a lost attempt counts"
+
+
 def test_a_replay_of_another_selection_is_a_line(recorded: RunFolder, tmp_path: Path) -> None:
     selection = dataclasses.replace(SELECTION, axes=(("n", (5000,)),))
     folder = start_run(selection, tmp_path, "other", Replay(recorded))

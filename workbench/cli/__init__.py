@@ -40,6 +40,7 @@ COMMANDS = (
     ("report", "workbench.cli.report"),
     ("note", "workbench.cli.note"),
     ("train", "workbench.cli.train"),
+    ("cluster", "workbench.cli.cluster"),
     ("dashboard", "workbench.cli.dashboard"),
 )
 """Name and module of every command, in the order in which one meets them. A module holds `command` and may hold
@@ -76,7 +77,7 @@ def main() -> None:
     try:
         _end_as_interrupted(received)
         _print_anything()
-        status = make_app()(standalone_mode=False, prog_name="workbench")
+        status = make_app()(args=_with_local_cluster(sys.argv[1:]), standalone_mode=False, prog_name="workbench")
         sys.stdout.flush()
         if status == INTERRUPTED:  # the parser of the command line makes this of every interruption
             raise KeyboardInterrupt
@@ -102,6 +103,15 @@ def main() -> None:
         command = getattr(getattr(error, "ctx", None), "command_path", "workbench")
         _exit(f"{' '.join(str(text()).split()).rstrip('.')}; {command} --help lists what there is", int(status))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _with_local_cluster(words: list[str]) -> list[str]:
+    """`--cluster` with no address behind it is a local one: an option's value can otherwise not be left out."""
+    found = []
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        is_address = ":" in following or following == "local"
+        found.append("--cluster=local" if word == "--cluster" and not is_address else word)
+    return found
 
 
 def _end_as_interrupted(received: list[int]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +28,7 @@ from workbench.cli.options import (
 from workbench.problem import Problem, status_of
 
 if TYPE_CHECKING:
+    from workbench.cluster.runner import ClusterRunner
     from workbench.store.run_folder import RunFolder
     from workbench.sweep.selection import Selection
 
@@ -51,6 +54,10 @@ def command(
     seed_order: Annotated[
         int, typer.Option(parser=whole_number, metavar="N", help="Seed of the order in which variants are timed.")
     ] = 0,
+    cluster: Annotated[
+        str, typer.Option(metavar="[ADDRESS]", help="On the machines of a Ray cluster; a local Ray if none is named.")
+    ] = "",
+    on: Annotated[str, typer.Option(help="Kinds of machines of the cluster, such as h100,rtx4090; all if none.")] = "",
     kernels: Kernels = None,
     profiles: Profiles = Path("profiles"),
     as_json: Json = False,
@@ -74,13 +81,18 @@ def command(
         seed=seed,
         seed_order=seed_order,
     )
+    if on and not cluster:
+        raise Problem(f"--on {on}: has no effect without --cluster; leave it out", exit_status=2)
+    kinds = words(on, "--on")
     if model:
+        if cluster:
+            raise Problem("--cluster has no effect beside --model, which runs nothing; leave it out", exit_status=2)
         if resume is not None or name is not None:
             given = "--name" if resume is None else "--resume"
             raise Problem(f"{given} has no effect beside --model, which runs nothing; leave it out", exit_status=2)
         _modelled(selection, device, as_json)
     else:
-        _sweep(context, selection, profiles, name, resume, as_json)
+        _sweep(context, selection, profiles, name, resume, as_json, cluster, kinds)
 
 
 FIELDS = {
@@ -120,11 +132,19 @@ def _refuse_other_words(context: typer.Context, selection: Selection, folder: Ru
 
 
 def _sweep(
-    context: typer.Context, selection: Selection, profiles: Path, name: str | None, resume: str | None, as_json: bool
+    context: typer.Context,
+    selection: Selection,
+    profiles: Path,
+    name: str | None,
+    resume: str | None,
+    as_json: bool,
+    cluster: str,
+    kinds: tuple[str, ...],
 ) -> None:
     from workbench.execute.server_of_workers import start_server
 
-    start_server()  # it imports torch beside what is imported here
+    if not cluster:
+        start_server()  # it imports torch beside what is imported here
     from workbench.catalog import load_catalog
     from workbench.cli.ladder_table import print_ladder, print_ladder_json
     from workbench.cli.progress import ProgressBar
@@ -135,13 +155,17 @@ def _sweep(
 
     folder = None
     try:
-        if resume is None:
-            folder = start_run(selection, profiles, name)
-        else:
-            folder = find_run(profiles, resume)
-            _refuse_other_words(context, selection, folder)
-        with ProgressBar() as progress:
-            catalog = continue_run(folder, progress)
+        with contextlib.ExitStack() as held:
+            if resume is not None:
+                folder = find_run(profiles, resume)
+                _refuse_other_words(context, selection, folder)
+            runner = held.enter_context(_on_cluster(cluster, kinds, selection, folder)) if cluster else None
+            if folder is None:
+                folder = start_run(selection, profiles, name, runner)
+            if runner is not None:
+                runner.run = folder.path.name
+            progress = held.enter_context(ProgressBar())
+            catalog = continue_run(folder, progress, runner)
     except KeyboardInterrupt as ended:
         if folder is None:
             raise
@@ -157,6 +181,23 @@ def _sweep(
         failed = f"no variant of {folder.path.name} came through; the reasons stand in the table"
     begun = Selection.from_dict(folder.run.selection)
     (catalog or load_catalog(begun.folder)).complain(begun.operations, failed)
+
+
+@contextlib.contextmanager
+def _on_cluster(
+    address: str, kinds: tuple[str, ...], selection: Selection, folder: RunFolder | None
+) -> Iterator[ClusterRunner]:
+    """The machines of the cluster, for a new run or for one that goes on."""
+    from workbench.cluster.connect import connected
+    from workbench.sweep.selection import Selection
+
+    begun = selection if folder is None else Selection.from_dict(folder.run.selection)
+    with connected(address, begun.folder):
+        from workbench.cluster.runner import ClusterRunner
+
+        known = [] if folder is None else folder.run.machines
+        with ClusterRunner(begun.folder, begun.devices, kinds, known) as runner:
+            yield runner
 
 
 def _modelled(selection: Selection, device: str, as_json: bool) -> None:

@@ -93,8 +93,8 @@ class Time(Frozen):
 
 
 DISTURBED_SHARE = 0.25
-"""Of a record's blocks: where more than this were disturbed, its median is no sound figure. Where fewer were, all of them
-slow, it is at most what two thirds of the undisturbed samples stay below."""
+"""Of a record's blocks: where more than this were disturbed, its median is no sound figure. Where fewer were, all of
+them slow, it is at most what two thirds of the undisturbed samples stay below."""
 
 
 class Disturbance(Frozen):
@@ -312,6 +312,8 @@ class Record(Frozen):
     regime: str = "unknown"
     machine: str
     """The id of one of the run's machines."""
+    attempt: Int64 = 1
+    """At its case, counted from 1: more where machines of a cluster were lost while they timed it."""
     backend: str
     """`cuda`, `cpu` or `simulated`; `emulated` in runs of older workbenches."""
     status: Status
@@ -378,6 +380,8 @@ class Machine(Frozen):
     """`cuda`, `cpu` or `simulated`."""
     arch: str = ""
     """`sm_90`, `x86_64`…"""
+    uuid: str = ""
+    """Of a GPU, as its driver reports it: two of one name are two machines."""
     versions: dict[str, str] = Field(default_factory=dict)
     """Of the system, the compiler, the driver and the packages."""
     ceilings: dict[str, float] = Field(default_factory=dict)

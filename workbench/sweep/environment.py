@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.execute.this_machine import cpu_name, device_name, gpu_arch
+from workbench.limits import gpu
 from workbench.measure.caches import cache_bytes
 from workbench.store.record import Machine
 
@@ -38,6 +39,7 @@ def machine_of(backend: str) -> Machine:
         host=platform.node(),
         backend=backend,
         arch=(gpu_arch() or "") if backend == "cuda" else platform.machine(),
+        uuid=found.uuid if backend == "cuda" and (found := gpu()) else "",
         versions=_versions(backend),
         caches=cache_bytes() if backend == "cpu" else {},
     )

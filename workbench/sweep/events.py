@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from workbench.declare import Setting
-from workbench.store.record import Record
+from workbench.store.record import Machine, Record
 
 
 @dataclass(frozen=True)
 class Began:
     """The first event of an attempt at a job. An attempt that has not ended before is lost, with all that it told."""
+
+    machine: Machine | None = None
+    """Where it is made; None where a sweep has one machine of the device."""
 
 
 @dataclass(frozen=True)

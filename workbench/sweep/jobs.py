@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ class Begun:
     blocks: int = 0
     disturbed: int = 0
     """Of those blocks."""
+    machine: str = ""
+    """The id of the one that they were timed on; empty where a sweep has one of the device."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class CaseJob:
     seeds: Seeds
     ceilings: Mapping[str, float] = field(default_factory=dict)
     """Those of the machine, where they are known: no honest time is far below them."""
+    machine: str = ""
+    """The id of the one that has timed part of it already: the rest is comparable where that machine times it too."""
 
     @property
     def operation_key(self) -> str:
@@ -69,6 +74,16 @@ class CaseJob:
     def case(self) -> str:
         """Its name among those of a device: `scan/backward B=4 T=1024 H=512 float32`."""
         return f"{self.operation_key} {self.shape}"
+
+    def done_on(self, machine: str) -> CaseJob:
+        """The job as that machine does it: samples that another one has taken do not count."""
+        kept = [
+            one
+            if one.begun is None or not one.begun.blocks or one.begun.machine == machine
+            else dataclasses.replace(one, begun=None)
+            for one in self.variants
+        ]
+        return dataclasses.replace(self, variants=tuple(kept))
 
     def variant_key(self, one: VariantJob) -> str:
         return variant_key(self.operation, one.name, self.pass_)

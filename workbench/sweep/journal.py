@@ -11,8 +11,11 @@ from workbench.sweep.jobs import Begun, VariantJob
 from workbench.sweep.simulating import MachineCodeCounts
 
 
-def entry_of(block: Samples) -> dict[str, Any]:
+def entry_of(block: Samples, machine: str = "") -> dict[str, Any]:
+    """`machine`: the id of the one that timed it, where a sweep has several of the device."""
+    where = {"machine": machine} if machine else {}
     return {
+        **where,
         "key": block.key,
         "settings": block.settings,
         "samples_s": block.samples_s,
@@ -28,7 +31,9 @@ def entries_of_lost(variants: Iterable[VariantJob]) -> list[dict[str, Any]]:
 
 
 def _entry(key: str, begun: Begun) -> dict[str, Any]:
+    where = {"machine": begun.machine} if begun.machine else {}
     return {
+        **where,
         "key": key,
         "settings": dict(begun.settings),
         "samples_s": list(begun.samples_s),
@@ -50,13 +55,17 @@ def begun_in(entries: Iterable[Mapping[str, Any]]) -> dict[str, Begun]:
             key, settings = str(entry["key"]), dict(entry["settings"])
             samples, spent_s = tuple(float(s) for s in entry["samples_s"]), float(entry["spent_s"])
             blocks, disturbed = int(entry.get("blocks", 1)), int(entry.get("disturbed") or 0)
-            known = found.get(key, Begun(settings))
+            machine = str(entry.get("machine", ""))
+            known = found.get(key, Begun(settings, machine=machine))
+            if known.machine != machine:  # samples of two machines are no series
+                known = Begun(settings, machine=machine)
             found[key] = Begun(
                 known.settings,
                 known.samples_s + samples,
                 known.spent_s + spent_s,
                 known.blocks + blocks,
                 known.disturbed + disturbed,
+                machine,
             )
     return found
 

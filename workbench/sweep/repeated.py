@@ -34,4 +34,4 @@ def repeatable(case: Case, device: Device, done: Mapping[str, Record]) -> Record
 def again(job: CaseJob, record: Record) -> CaseJob:
     """The job of timing that record's variant alone once more, with the settings that it had."""
     one = VariantJob(record.key, record.variant, begun=Begun(dict(record.settings)))
-    return dataclasses.replace(job, variants=(one,))
+    return dataclasses.replace(job, variants=(one,), machine=record.machine)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.build import Unit
+from workbench.declare import Device
 from workbench.measure.ceilings import Measured
 from workbench.problem import Problem
 from workbench.store.record import Machine, Record
@@ -25,6 +26,7 @@ from workbench.sweep.runner import Runner
 from workbench.sweep.selection import Selection
 from workbench.sweep.simulating import CountJob, MachineCodeCounts
 
+DEVICES: tuple[Device, ...] = ("cuda", "cpu")
 FOUND_OUT: dict[str, Any] = {
     "ceilings": {}, "measurements": [], "spreads": {}, "between_runs": {}, "noise_floor": None
 }  # fmt: skip
@@ -44,11 +46,17 @@ class Replay(Runner):
     def selection(self) -> Selection:
         """What the recorded run was asked for, and where it was timed. Problem where it is no sweep's."""
         asked = Selection.from_dict(self._run.selection)
-        devices = (machine.backend for machine in self._run.machines if machine.backend in ("cuda", "cpu"))
-        return dataclasses.replace(asked, devices=asked.devices or tuple(devices))
+        return dataclasses.replace(asked, devices=asked.devices or self.devices())
 
-    def machine(self, backend: str) -> Machine:
-        return self._run.machine(backend).model_copy(update=FOUND_OUT)
+    def devices(self) -> tuple[Device, ...]:
+        timed = [machine.backend for machine in self._run.machines]
+        return tuple(device for device in DEVICES if device in timed)
+
+    def places(self, backend: str) -> tuple[str, ...]:
+        return tuple(machine.id for machine in self._run.machines if machine.backend == backend)
+
+    def machine(self, id_: str) -> Machine:
+        return self._run.machine(id_).model_copy(update=FOUND_OUT)
 
     def environment(self, kernels: str) -> dict[str, Any]:
         return {**self._run.environment, "replay_of": self._run.name}
@@ -59,11 +67,16 @@ class Replay(Runner):
     def build(self, units: Iterable[Unit], progress: Progress, simulates: bool) -> Built:
         return Built()
 
-    def ceilings(self, device: str, seconds: float, timeout_s: float) -> Measured:
-        found = next(self._ceilings.get(device, iter(())), None)
-        if found is None:
-            raise Problem(f"{self._run.name} has none of them")
-        return found
+    def ceilings(
+        self,
+        places: Sequence[str],
+        seconds: float,
+        timeout_s: float,
+        take: Callable[[str, Measured | Exception], None],
+    ) -> None:
+        for place in places:
+            found = next(self._ceilings.get(place, iter(())), None)
+            take(place, found or Problem(f"{self._run.name} has none of them"))
 
     def count(
         self,
@@ -84,7 +97,10 @@ class Replay(Runner):
         """Blocks of all variants in turn, then the records. Of a second time nothing was recorded, and nothing is
         told."""
         for job in jobs:
-            take(job, Began())
+            where = self._record(job.variants[0].key).machine
+            machine = self.machine(where) if where != job.device else None
+            job = job.done_on(machine.id if machine is not None else "")
+            take(job, Began(machine))
             left = [one for one in job.variants if not one.is_repeat]
             blocks = [self._blocks(one) for one in left]
             while blocks:
@@ -95,7 +111,7 @@ class Replay(Runner):
             for one in left:
                 take(job, Step(f"{job.variant_key(one)} at {job.shape}"))
                 take(job, Recorded(self._record(one.key)))
-            spread = self._run.machine(job.device).spreads.get(job.case)
+            spread = self._run.machine(where).spreads.get(job.case)
             if left and spread is not None:
                 take(job, Spread(spread))
             take(job, Ended())

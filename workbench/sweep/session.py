@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import time
 
 from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import InputSet
 from workbench.declare import Device, Shape, Variant, variant_key
-from workbench.execute.failures import FAILURES
 from workbench.execute.this_machine import why_unsupported
 from workbench.foreign import reading
+from workbench.measure.ceilings import Measured
 from workbench.measure.noise import between
 from workbench.problem import Problem
 from workbench.stdout import kept_clean
@@ -82,18 +83,20 @@ class _Sweep:
     def _measure_ceilings(self, when: str = "start") -> None:
         """Of every device that the run times: each is held against its own. Once at the start and once at the end,
         where a run that was cut off goes on with what it lacks."""
-        lacking = [device for device in self.work.devices if not self.writer.has_ceilings(device, when)]
+        places = [place for device in self.work.devices for place in self.runner.places(device)]
+        lacking = [place for place in places if not self.writer.has_ceilings(place, when)]
         if lacking:
             self.progress.stage("ceilings" if when == "start" else "ceilings again", len(lacking))
-        for device in lacking:
-            try:
-                found = self.runner.ceilings(device, self.selection.budget().ceilings_s, self.selection.timeout_s)
-                self.writer.ceilings(device, when, found)
-            except FAILURES as failure:
-                self.progress.note(
-                    f"ceilings of {device} could not be measured ({failure}); shares and floors will be missing"
-                )
-            self.progress.step(f"ceilings of {device}")
+            seconds, timeout_s = self.selection.budget().ceilings_s, self.selection.timeout_s
+            self.runner.ceilings(lacking, seconds, timeout_s, functools.partial(self._measured_ceilings, when))
+
+    def _measured_ceilings(self, when: str, place: str, found: Measured | Exception) -> None:
+        if isinstance(found, Measured):
+            self.writer.ceilings(place, when, found)
+        else:
+            why = f"could not be measured ({found}); shares and floors will be missing"
+            self.progress.note(f"ceilings of {place} {why}")
+        self.progress.step(f"ceilings of {place}")
 
     def _count(self, built: Built) -> None:
         """Counts what the machine code of CUDA variants does, for the records that their checks will give."""
@@ -150,7 +153,7 @@ class _Sweep:
                 if "cuda" in variant.devices and why_unsupported(variant, case.shape) is None:
                     key = self.work.candidate(case, variant, device).key
                     self.writer.compiled(key, self._facts(built, variant, case.shape))
-            ceilings = self.writer.machine(device).ceilings
+            ceilings = self.writer.ceilings_of(device)
             jobs.append(self.work.job(case, device, self.writer.done, self.writer.begun, ceilings))
         self.runner.time([job for job in jobs if job.variants], self.writer.take)
 
@@ -172,12 +175,15 @@ class _Sweep:
         for place, (case, device, record) in enumerate(chosen):
             if place and time.monotonic() > end:
                 break
-            whole = self.work.job(case, device, {}, {}, self.writer.machine(device).ceilings)
+            whole = self.work.job(case, device, {}, {}, self.writer.ceilings_of(record.machine))
             self.runner.time([again(whole, record)], self._timed_again)
 
     def _to_repeat(self, case: Case, device: Device) -> Record | None:
-        known = self.writer.machine(device).between_runs
-        return None if f"{case.operation.key} {case.shape}" in known else repeatable(case, device, self.writer.done)
+        record = repeatable(case, device, self.writer.done)
+        if record is None or record.machine not in self.runner.places(device):
+            return None
+        known = self.writer.machine(record.machine).between_runs
+        return None if f"{case.operation.key} {case.shape}" in known else record
 
     def _timed_again(self, job: CaseJob, event: Event) -> None:
         match event:
@@ -186,4 +192,4 @@ class _Sweep:
             case Recorded():
                 spread = between(self.writer.done[event.record.key], event.record)
                 if spread is not None:
-                    self.writer.between_runs(job, spread)
+                    self.writer.between_runs(event.record.machine, job.case, spread)

@@ -13,7 +13,6 @@ from pathlib import Path
 from workbench.build import check_arch
 from workbench.catalog import load_catalog
 from workbench.declared import DeclarationError
-from workbench.execute.this_machine import default_devices, gpu_name
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
 from workbench.store.new_run import check_name, create_run
@@ -31,9 +30,11 @@ def start_run(selection: Selection, profiles: Path, name: str | None, runner: Ru
     with kept_clean():
         _validate(selection)
     # Where it is timed is found out once: a run that goes on elsewhere goes on with the same devices.
-    selection = dataclasses.replace(selection, devices=selection.devices or default_devices())
     runner = runner or ProcessTree()
-    machines = [runner.machine(backend) for backend in _backends(selection.devices)]
+    selection = dataclasses.replace(selection, devices=selection.devices or runner.devices()[:1])
+    if "cuda" in selection.devices and "cuda" not in runner.devices():
+        raise Problem(f"--device cuda: {runner.place} has no NVIDIA GPU or no driver; workbench doctor says which")
+    machines = [runner.machine(id_) for backend in _backends(selection.devices) for id_ in runner.places(backend)]
     now = datetime.datetime.now(datetime.UTC)
     run = Run(
         name=name or f"{now:%Y%m%d-%H%M%S}-{_slug(machines[0].name)}",
@@ -55,8 +56,6 @@ def _validate(selection: Selection) -> None:
     for device in selection.devices:
         if device not in ("cuda", "cpu"):
             raise unknown("device", device, ("cuda", "cpu"))
-        if device == "cuda" and gpu_name() is None:
-            raise Problem("--device cuda: this machine has no NVIDIA GPU or no driver; workbench doctor says which")
 
 
 def _backends(devices: Iterable[str]) -> tuple[str, ...]:

@@ -85,6 +85,8 @@ class Work:
             for variant in case.variants
             if device in variant.devices and (key := self.candidate(case, variant, device).key) not in done
         ]
+        keys = [self.candidate(case, variant, device).key for variant in case.variants]
+        timed_on = [held.machine for key in keys if (held := done.get(key) or begun.get(key)) and held.machine]
         selection = self.selection
         return CaseJob(
             kernels=selection.folder,
@@ -97,6 +99,7 @@ class Work:
             timeout_s=selection.timeout_s,
             seeds=Seeds(inputs=selection.seed, order=selection.seed_order),
             ceilings=dict(ceilings),
+            machine=next(iter(timed_on), ""),
         )
 
     def _simulated(self, variant: Variant, shape: Shape) -> Simulated:

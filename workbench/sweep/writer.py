@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from workbench.measure.ceilings import Measured, together
 from workbench.measure.noise import noise_floor
@@ -14,6 +15,15 @@ from workbench.sweep.jobs import CaseJob
 from workbench.sweep.journal import begun_in, counted_in, entries_of_lost, entry_of
 from workbench.sweep.progress import Progress
 from workbench.sweep.simulating import CountJob, MachineCodeCounts, with_counts
+
+
+@dataclass
+class _Attempt:
+    """What an attempt at a case has told so far. `machine`: empty where the sweep has one of the device."""
+
+    machine: str
+    records: list[Record] = field(default_factory=list)
+    spreads: list[float] = field(default_factory=list)
 
 
 class RunWriter:
@@ -34,8 +44,8 @@ class RunWriter:
         self.counted = counted_in(entries)
         self._machine = machine
         self._facts: dict[str, Sequence[BuildFact]] = {}
-        self._open: dict[str, tuple[list[Record], list[float]]] = {}
-        """Of each attempt that goes on: its records and spreads."""
+        self._open: dict[str, _Attempt] = {}
+        """Those that go on."""
 
     def take(self, job: CaseJob, event: Event) -> None:
         """One event of a job."""
@@ -45,22 +55,22 @@ class RunWriter:
                 if attempt in self._open:
                     for entry in entries_of_lost(job.variants):
                         self.folder.journal(entry)
-                self._open[attempt] = [], []
+                self._open[attempt] = _Attempt(self._machine_named(event.machine))
             case Samples():
-                self.folder.journal(entry_of(event))
+                self.folder.journal(entry_of(event, self._open[attempt].machine))
             case Recorded():
-                self._open[attempt][0].append(event.record)
+                self._open[attempt].records.append(event.record)
             case Spread():
-                self._open[attempt][1].append(event.spread)
+                self._open[attempt].spreads.append(event.spread)
             case Step():
                 self.progress.step(event.text, event.parts)
             case Note():
                 self.progress.note(event.text)
             case Ended():
-                records, spreads = self._open.pop(attempt)
-                for record in records:
+                ended = self._open.pop(attempt)
+                for record in ended.records:
                     self.record(record)
-                self._noise(job, spreads)
+                self._noise(ended.machine or job.device, job.case, ended.spreads)
 
     def record(self, record: Record) -> None:
         """Adds a record, with what the sweep knows beside: what it was made from, compiled to and counted."""
@@ -82,21 +92,35 @@ class RunWriter:
 
     # ------------------------------------------------------------------------------------------------ machines
 
-    def machine(self, device: str) -> Machine:
-        """The run's machine of that device; where the run, begun by an older workbench, has none, that of today."""
-        known = {machine.id: machine for machine in self.folder.run.machines}
-        return known.get(device) or self._machine(device)
+    def machine(self, id_: str) -> Machine:
+        """The run's machine of that id; where the run lacks it (begun by an older workbench, or on other machines),
+        that of today."""
+        return self._known(id_) or self._machine(id_)
 
-    def has_ceilings(self, device: str, when: str) -> bool:
+    def ceilings_of(self, id_: str) -> dict[str, float]:
+        """What the run has measured of a machine so far."""
+        known = self._known(id_)
+        return dict(known.ceilings) if known is not None else {}
+
+    def _known(self, id_: str) -> Machine | None:
+        return next((machine for machine in self.folder.run.machines if machine.id == id_), None)
+
+    def _machine_named(self, machine: Machine | None) -> str:
+        """Its id, and empty for none; one that the run has not met is in its table from now on."""
+        if machine is not None and self._known(machine.id) is None:
+            self.folder.update_machine(machine)
+        return machine.id if machine is not None else ""
+
+    def has_ceilings(self, id_: str, when: str) -> bool:
         """Whether they were measured at the `start` or the `end`."""
-        machine = self.machine(device)
+        machine = self.machine(id_)
         if when == "start":
             return bool(machine.ceilings)
         # A second time makes sense beside a first, and where this run has timed something with it.
         return not machine.ceilings or any(one.when == when for one in machine.measurements)
 
-    def ceilings(self, device: str, when: str, found: Measured) -> None:
-        machine = self.machine(device)
+    def ceilings(self, id_: str, when: str, found: Measured) -> None:
+        machine = self.machine(id_)
         once = CeilingsMeasured(
             when=when, rates=found.rates, under_load=list(found.under_load), reasons=list(found.reasons)
         )
@@ -106,15 +130,15 @@ class RunWriter:
             measurements=[*machine.measurements, once],
         )
 
-    def between_runs(self, job: CaseJob, spread: float) -> None:
+    def between_runs(self, id_: str, case: str, spread: float) -> None:
         """By how much a case came out differently the second time."""
-        machine = self.machine(job.device)
-        self._change(machine, between_runs={**machine.between_runs, job.case: spread})
+        machine = self.machine(id_)
+        self._change(machine, between_runs={**machine.between_runs, case: spread})
 
-    def _noise(self, job: CaseJob, found: Sequence[float]) -> None:
+    def _noise(self, id_: str, case: str, found: Sequence[float]) -> None:
         if found:
-            machine = self.machine(job.device)
-            spreads = {**machine.spreads, job.case: max(found)}
+            machine = self.machine(id_)
+            spreads = {**machine.spreads, case: max(found)}
             self._change(machine, spreads=spreads, noise_floor=noise_floor(spreads.values()))
 
     def _change(self, machine: Machine, **fields: object) -> None:

@@ -33,9 +33,11 @@ format: setup
 bench: setup
 	$(BIN)/python -m tests.bench
 
-# A hundred times the mutations of run folders, reports, CSV, cache entries and options that the tests make.
+# A hundred times the mutations of run folders, reports, CSV, cache entries and options that the tests make, and every
+# covering case of every kernel, of which they run a third.
 fuzz: setup
 	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "broken or odd or hostile or never" tests/store tests/profile tests/build tests/cli
+	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k right tests/kernels
 
 # 300 kills and resumes of a small sweep, 20 of ranks that train; make campaign KILLS=50 RANK_KILLS=5 SEED=3 for others.
 campaign: setup

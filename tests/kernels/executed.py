@@ -227,8 +227,8 @@ def covering(
     seed: int = 0,
 ) -> list[Case]:
     """Cases of a variant at its default settings: every pair of sizes, dtype, regime, schedule and presence of the
-    optional inputs, as far as the product of the sizes stays within `largest`; of them a slice, another for each variant,
-    unless WORKBENCH_FUZZ asks for more."""
+    optional inputs, as far as the product of the sizes stays within `largest`; a third of them, another third
+    for each variant, unless WORKBENCH_FUZZ asks for all."""
     operation = catalog().operation(variant.operation_key)
     example = operation.tensors(Shape.of(**dict.fromkeys(sizes, 1)))
     optional = tuple(t.name for t in example if t.optional)

@@ -14,6 +14,7 @@ import pytest
 from tests.views.build_records import timed
 from workbench.catalog import load_catalog
 from workbench.cli.ladder_table import print_ladder_json
+from workbench.execute.this_machine import gpu_name
 from workbench.problem import Problem
 from workbench.store.new_run import create_run
 from workbench.store.record import BuildFact, CeilingsMeasured, Disturbance, Machine, Record, Run, Seeds, Status
@@ -100,6 +101,32 @@ def test_a_replay_is_a_run_with_the_same_records_and_machines(
     shown = json.loads(capsys.readouterr().out)
     assert (shown["run"]["selection"]["seed"], shown["run"]["selection"]["seed_order"]) == (3, 4)
     assert {tuple((r["seeds"] or {}).values()) for r in shown["records"]} == {(3, 4), (3, None)}
+
+
+@pytest.mark.skipif(gpu_name() is not None, reason="a GPU is here")
+def test_a_run_of_a_large_gpu_is_replayed_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never_fits(*_: object) -> None:
+        raise Problem("does not fit")
+
+    selection = dataclasses.replace(SELECTION, variants=("kernel",), devices=("cuda",))
+    work = Work(selection, load_catalog(selection.folder))
+    gpu = Machine(id="cuda", name="a GPU", backend="cuda", ceilings={"copy_bytes_per_s": 4e12})
+    run = Run(name="far", created="2026-01-01", command=["workbench"], machines=[gpu], selection=selection.as_dict())
+    folder = create_run(tmp_path / "far", run)
+    for case, device in work.timed:
+        (one,) = work.job(case, device, {}, {}, {}).variants
+        shape = {**case.shape.as_dict(), "dtype": case.shape.dtype}
+        fields = {"operation": "double", "machine": "cuda", "backend": "cuda", "sources": "abc", "timer": "cuda_event"}
+        folder.append(timed("kernel", 1e-5, key=one.key, shape=shape, **fields))
+    folder.finish()
+    monkeypatch.setattr("workbench.sweep.runner.require_fit", never_fits)
+    again = replayed(open_run(folder.path), tmp_path / "near")
+    assert by_key(again) == by_key(folder) and again.run.machine("cuda").ceilings == gpu.ceilings
+    with pytest.raises(Problem, match="does not fit"):
+        start_run(selection, tmp_path / "near", "measured")
+    monkeypatch.undo()
+    with pytest.raises(Problem, match="no NVIDIA GPU"):
+        start_run(selection, tmp_path / "near", "measured")
 
 
 class Cut(Replay):

@@ -23,7 +23,7 @@ from workbench.sweep.events import Began, Ended, Event, Recorded, Samples, Sprea
 from workbench.sweep.jobs import CaseJob, VariantJob
 from workbench.sweep.progress import Progress
 from workbench.sweep.runner import Runner
-from workbench.sweep.selection import Selection
+from workbench.sweep.selection import Case, Selection
 from workbench.sweep.simulating import CountJob, MachineCodeCounts
 
 DEVICES: tuple[Device, ...] = ("cuda", "cpu")
@@ -60,6 +60,9 @@ class Replay(Runner):
 
     def environment(self, kernels: str) -> dict[str, Any]:
         return {**self._run.environment, "replay_of": self._run.name}
+
+    def require_fit(self, case: Case) -> None:
+        """Nothing is held: a run of a large machine is replayed on a small one."""
 
     def begin(self) -> None:
         pass

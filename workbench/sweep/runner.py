@@ -20,8 +20,10 @@ from workbench.sweep.checking import CheckJob, run_checks
 from workbench.sweep.environment import environment, machine_of
 from workbench.sweep.events import Event
 from workbench.sweep.jobs import CaseJob
+from workbench.sweep.memory import require_fit
 from workbench.sweep.progress import Progress
 from workbench.sweep.run_case import run_case
+from workbench.sweep.selection import Case
 from workbench.sweep.simulating import CountJob, MachineCodeCounts, count_all
 
 
@@ -42,6 +44,10 @@ class Runner(Protocol):
 
     def environment(self, kernels: str) -> dict[str, Any]:
         """What concerns a run of it as a whole. `kernels`: the folder of kernels of one's own, or nothing."""
+
+    def require_fit(self, case: Case) -> None:
+        """Problem where a case cannot be held in memory; that of this machine is asked where a runner does not say."""
+        require_fit(case.operation, case.shape)
 
     def begin(self) -> None:
         """Told before anything else: whatever takes long to start can start now."""

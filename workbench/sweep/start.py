@@ -18,7 +18,6 @@ from workbench.stdout import kept_clean
 from workbench.store.new_run import check_name, create_run
 from workbench.store.record import Run
 from workbench.store.run_folder import RunFolder
-from workbench.sweep.memory import require_fit
 from workbench.sweep.runner import ProcessTree, Runner
 from workbench.sweep.selection import Selection, cases_of
 
@@ -27,10 +26,10 @@ def start_run(selection: Selection, profiles: Path, name: str | None, runner: Ru
     """The new run's folder. `runner`: who will do the jobs; this process and its workers where none is named."""
     if name is not None:
         check_name(name)
-    with kept_clean():
-        _validate(selection)
-    # Where it is timed is found out once: a run that goes on elsewhere goes on with the same devices.
     runner = runner or ProcessTree()
+    with kept_clean():
+        _validate(selection, runner)
+    # Where it is timed is found out once: a run that goes on elsewhere goes on with the same devices.
     selection = dataclasses.replace(selection, devices=selection.devices or runner.devices()[:1])
     if "cuda" in selection.devices and "cuda" not in runner.devices():
         raise Problem(f"--device cuda: {runner.place} has no NVIDIA GPU or no driver; workbench doctor says which")
@@ -47,10 +46,10 @@ def start_run(selection: Selection, profiles: Path, name: str | None, runner: Ru
     return create_run(profiles, run)
 
 
-def _validate(selection: Selection) -> None:
+def _validate(selection: Selection, runner: Runner) -> None:
     for case in cases_of(selection, load_catalog(selection.folder)):
         with contextlib.suppress(DeclarationError):  # it costs the case's records, which say what is wrong
-            require_fit(case.operation, case.shape)
+            runner.require_fit(case)
     for arch in selection.archs:
         check_arch(arch)
     for device in selection.devices:

@@ -31,7 +31,7 @@ def test_every_ceiling_is_a_rate_and_has_its_median(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(ceilings_cpu, "array_bytes", lambda cache, free: 1 << 20)
     monkeypatch.setattr(ceilings_cpu, "ARITHMETIC_SECONDS", 1e-4)
     monkeypatch.setattr(ceilings_cpu, "PRODUCT_SIZE", 64)
-    monkeypatch.setattr(ceilings_cpu, "AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(ceilings_cpu, "AGAIN", 0)
     monkeypatch.setattr(ceilings_cpu, "cache_bytes", lambda: {"L1": 1 << 16, "L2": 1 << 17, "L3": 1 << 20})
     measured = ceilings_cpu.measure_cpu_ceilings(0.0)
     found = measured.rates
@@ -57,7 +57,7 @@ def test_rounds_without_a_disturbance_count_and_load_is_told(
         return (1.0 if busy else 2.0), Surroundings(1.0, 1, 1.0, waited_s=0.0, others_s=2 * busy)
 
     monkeypatch.setattr(ceilings_cpu, "around", disturbed)
-    monkeypatch.setattr(ceilings_cpu, "AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(ceilings_cpu, "AGAIN", 0)
     found = ceilings_cpu._rounds({"one": (lambda: None, 8.0)}, 0.0)
     assert len(found["one"]) == ceilings_cpu.LEAST_ROUNDS
     quiet = ceilings_cpu._quiet(found["one"])

@@ -6,10 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.context import Context
+from dashboard.error_growth import errors
 from dashboard.show import frame, nothing, picture, state_of
+from dashboard.takeovers import takeovers
 from dashboard.url import axis_of, choose
-from workbench.dispatch.export import entries
-from workbench.dispatch.table import table_text
 from workbench.quantity import quantity
 from workbench.show import hints
 from workbench.show.figures import columns_of
@@ -19,7 +19,6 @@ from workbench.show.pictures import time as time_pictures
 from workbench.views.parts import OWN, chains, shares_along
 from workbench.views.scaling import (
     crossings,
-    crossovers,
     curves,
     curves_along,
     exponents,
@@ -55,6 +54,7 @@ def page(context: Context) -> None:
         growth(context, found, axis)
         shift(context, found, axis)
     fastest(context)
+    errors(context)
 
 
 def growth(context: Context, found: pd.DataFrame, axis: str) -> None:
@@ -128,20 +128,3 @@ def fastest(context: Context) -> None:
         f"On {plain(device)}. A tie: none is slower beyond doubt, as Compare judges (derived). Hover for who is in it.",
     )
     takeovers(context, cells, str(across), down, str(device))
-
-
-def takeovers(context: Context, cells: pd.DataFrame, across: str, down: str | None, device: str) -> None:
-    """Where one variant takes over from another, and all of it as the table that layers choose by."""
-    found = crossovers(cells)
-    for _, row in found.iterrows():
-        at = f", {plain(down)} = {row['down']:,}" if down is not None else ""
-        where = f"from {plain(across)} ≈ {row['size']:,.0f} on" if pd.notna(row["size"]) else "after a tie"
-        st.markdown(
-            f"- {where}, **{plain(row['after'])}** in place of {plain(row['before'])}{at} "
-            f"(between {row['low']:,} and {row['high']:,}; derived)"
-        )
-    kept, _ = entries(context.chosen, (str(context.operation),))
-    own = tuple(e for e in kept if e.machine == device and e.dtype in context.filter.dtypes)
-    if own:
-        name = f"dispatch-{context.operation}-{own[0].device}.json"
-        st.download_button("As a dispatch table", table_text(own), name, "application/json", key="dispatch_table")

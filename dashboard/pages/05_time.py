@@ -82,7 +82,8 @@ def samples(context: Context, chosen: pd.DataFrame) -> None:
         distribution(timed.sort_values("time.median_s"), context.style),
         "distribution",
         "Each row a variant, the fastest on top: the density of its samples (measured) and, below it, the samples. Two "
-        "humps are two states of the machine or of the variant; a median then stands for neither.",
+        "humps are two states of the machine or of the variant; a median then stands for neither. Outliers lie beyond "
+        "the right edge: a double click shows all.",
     )
 
 

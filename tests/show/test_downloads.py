@@ -42,6 +42,7 @@ def test_a_map_s_data_has_the_winner_of_each_cell() -> None:
     picture = fastest(fastest_map(frame_of(records).assign(noise_floor=0.01), "T", "H"), "T", "H", "scan", {})
     cells = [(row["x"], row["y"], row["z"]) for row in rows_of(picture) if row["z"]]
     assert cells == [("64", "1Ki", "a"), ("128", "1Ki", "a")]
+    assert [(note.x, note.y, note.text) for note in picture.layout.annotations] == [(0, 0, "a"), (1, 0, "a")], "places"
 
 
 @pytest.mark.parametrize("colour", [*PALETTE, MUTED])

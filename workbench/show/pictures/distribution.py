@@ -19,7 +19,7 @@ def distribution(rows: pd.DataFrame, known: Mapping[str, Style]) -> go.Figure:
     """A row per record of timed variants at one shape, with its samples: their density above the line, the samples in
     the order taken (from top to bottom) below it, each over the median."""
     picture = go.Figure()
-    names = []
+    names: list[str] = []  # the axis runs downwards: what is drawn on its negative side stands above the line
     for _, row in rows.iterrows():
         samples = np.asarray(row["samples_s"], dtype=float)
         if samples.size < 2:
@@ -31,7 +31,7 @@ def distribution(rows: pd.DataFrame, known: Mapping[str, Style]) -> go.Figure:
         style = style_of(known, f"{row['operation']}/{row['variant']}")
         names.append(name)
         picture.add_violin(
-            x=relative, y0=name, orientation="h", side="positive", points="all", pointpos=-0.5, jitter=0.35, name=name,
+            x=relative, y0=name, orientation="h", side="negative", points="all", pointpos=0.5, jitter=0.35, name=name,
             width=1.5, spanmode="hard", line={"color": style.colour, "width": 1.5}, showlegend=False,
             marker={"size": 3, "color": style.colour, "opacity": 0.6},
             hoveron="points", hovertemplate=f"<b>{name}</b><br>%{{x:.3f}} of the median "
@@ -46,7 +46,8 @@ def distribution(rows: pd.DataFrame, known: Mapping[str, Style]) -> go.Figure:
 
 
 def _range(rows: pd.DataFrame) -> list[float]:
-    """Around all samples but the last percent: one outlier of a thousand times would leave a line of the rest."""
+    """Around all samples of each variant but the last thirtieth: an outlier would leave a line of the rest."""
     each = [np.asarray(s, float) / np.median(s) for s in rows["samples_s"] if s is not None and len(s) > 1]
-    low, high = np.quantile(np.concatenate(each), (0.005, 0.995)) if each else (0.9, 1.1)
+    ends = [np.quantile(relative, (0.0, 0.967)) for relative in each]
+    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     return [float(min(low, 0.98)) - 0.02, float(max(high, 1.02)) + 0.02]

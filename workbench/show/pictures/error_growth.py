@@ -29,6 +29,7 @@ def error_growth(found: pd.DataFrame, axis: str, known: Mapping[str, Style]) -> 
             hovertemplate="let pass: %{y:.2e}<extra></extra>",
         )  # fmt: skip
     sizes = sorted(set(found["size"]))
-    picture.update_xaxes(type="log", tickvals=sizes[:: -(-len(sizes) // 8)], title={"text": axis})
+    ticks = sizes[:: -(-len(sizes) // 8)]
+    picture.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{size:,}" for size in ticks], title={"text": axis})
     picture.update_yaxes(type="log", title={"text": "relative L2 error (measured)"}, exponentformat="power", dtick=1)
     return laid_out(picture, 480)

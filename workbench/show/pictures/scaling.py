@@ -87,8 +87,8 @@ def fastest(
     )  # fmt: skip
     for row in cells.to_dict("records"):  # a heatmap has one colour for all of its texts
         picture.add_annotation(
-            x=_short(int(row["across"])),
-            y=_short(int(row["down"])),
+            x=xs.index(row["across"]),
+            y=ys.index(row["down"]),
             text=str(row["winner"]),
             showarrow=False,
             font={"color": ink(colour[row["winner"]])},

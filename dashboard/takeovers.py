@@ -16,10 +16,10 @@ def takeovers(context: Context, cells: pd.DataFrame, across: str, down: str | No
     """A line for each, below a map of the fastest."""
     found = crossovers(cells)
     for _, row in found.iterrows():
-        at = f", {plain(down)} = {row['down']:,}" if down is not None else ""
+        at = f", {down} = {row['down']:,}" if down is not None else ""
         where = f"from {plain(across)} ≈ {row['size']:,.0f} on" if pd.notna(row["size"]) else "after a tie"
         st.markdown(
-            f"- {where}, **{plain(row['after'])}** in place of {plain(row['before'])}{at} "
+            f"- {where}, **{plain(row['after'])}** in place of {plain(row['before'])}{plain(at)} "
             f"(between {row['low']:,} and {row['high']:,}; derived)"
         )
     kept, _ = entries(context.chosen, (str(context.operation),))

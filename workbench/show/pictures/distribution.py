@@ -32,7 +32,7 @@ def distribution(rows: pd.DataFrame, known: Mapping[str, Style]) -> go.Figure:
         names.append(name)
         picture.add_violin(
             x=relative, y0=name, orientation="h", side="negative", points="all", pointpos=0.5, jitter=0.35, name=name,
-            width=1.5, spanmode="hard", line={"color": style.colour, "width": 1.5}, showlegend=False,
+            width=1.1, spanmode="hard", line={"color": style.colour, "width": 1.5}, showlegend=False,
             marker={"size": 3, "color": style.colour, "opacity": 0.6},
             hoveron="points", hovertemplate=f"<b>{name}</b><br>%{{x:.3f}} of the median "
             f"({quantity(float(np.median(samples)), 's')}, {samples.size} samples)<extra></extra>",

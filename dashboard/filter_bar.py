@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.context import Context, catalogue, ladder_places, profiles_folder
+from dashboard.show import SAVED_AS, VIEW
 from dashboard.url import choose, choose_several
 from dashboard.words import words
 from workbench.show.markup import plain
@@ -45,6 +46,7 @@ def filter_bar() -> Context:
         dtype = choose(st.selectbox, "dtype", dtypes, "dtype")
     with more_column:
         selection = _more(found, operation, dtype, names)
+    st.session_state[VIEW] = " ".join(filter(None, (*names[:3], str(operation or ""), str(dtype or ""))))
     return Context(profiles, catalog, known, style, runs, chosen, operation, dtype, selection)
 
 
@@ -70,6 +72,7 @@ def _more(found: Choices, operation: str | None, dtype: str | None, runs: tuple[
             chosen = choose_several(label, found.sizes[axis], f"size.{axis}", format_func=lambda size: f"{size:,}")
             if chosen:
                 sizes.append((axis, chosen))
+        choose(st.segmented_control, "Pictures are saved as", ["PNG", "SVG"], SAVED_AS, required=True)
     return Filter(
         runs=runs,
         operations=(operation,) if operation else (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -11,18 +12,28 @@ import streamlit as st
 from dashboard.context import Context
 from workbench.show.hints import unreadable
 from workbench.show.markup import Html, plain
+from workbench.show.pictures.data import csv_of
 from workbench.show.table_html import as_html
 from workbench.show.tables import SCIENTIFIC, table
 from workbench.show.trust import doubts
 
+VIEW, SAVED_AS = "picture_view", "picture_format"
+"""What a visit remembers: in words what is looked at, and how pictures are saved."""
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
 
 def picture(figure: go.Figure, key: str, caption: str = "") -> None:
-    """A picture over the whole width, in the theme's colours."""
-    st.plotly_chart(figure, width="stretch", key=key, config=CONFIG)
-    if caption:
+    """A picture over the whole width, in the theme's colours. Its camera saves it as the visitor has chosen, under a
+    name that says what is looked at; below it stands its data as CSV."""
+    view = str(st.session_state.get(VIEW, ""))
+    name = re.sub(r"[^A-Za-z0-9._=-]+", "-", f"{key} {view}").strip("-")[:120]
+    saved = {"format": str(st.session_state.get(SAVED_AS, "png")).lower(), "filename": name, "scale": 2}
+    st.plotly_chart(figure, width="stretch", key=key, config={**CONFIG, "toImageButtonOptions": saved})
+    told, data = st.columns([8, 1], vertical_alignment="top")
+    with told:
         st.caption(caption)
+    with data:
+        st.download_button("CSV", csv_of(figure), f"{name}.csv", "text/csv", key=f"{key}_csv", on_click="ignore")
 
 
 def frame(

@@ -6,7 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.context import Context
+from dashboard.error_growth import errors
 from dashboard.show import frame, nothing, picture, state_of
+from dashboard.takeovers import takeovers
 from dashboard.url import axis_of, choose
 from workbench.quantity import quantity
 from workbench.show import hints
@@ -52,6 +54,7 @@ def page(context: Context) -> None:
         growth(context, found, axis)
         shift(context, found, axis)
     fastest(context)
+    errors(context)
 
 
 def growth(context: Context, found: pd.DataFrame, axis: str) -> None:
@@ -124,3 +127,4 @@ def fastest(context: Context) -> None:
         "fastest",
         f"On {plain(device)}. A tie: none is slower beyond doubt, as Compare judges (derived). Hover for who is in it.",
     )
+    takeovers(context, cells, str(across), down, str(device))

@@ -13,6 +13,7 @@ from workbench.show import hints
 from workbench.show.figures import columns_of
 from workbench.show.markup import plain
 from workbench.show.pictures import time as pictures
+from workbench.show.pictures.distribution import distribution
 from workbench.views.advice import advice
 from workbench.views.counters import kernels, rules, stalls
 from workbench.views.parts import chain_shares, chains
@@ -40,6 +41,7 @@ def page(context: Context) -> None:
         chosen = chosen[chosen["shape"] == shape]
     rows = context.ladder(chosen)
     frame(rows, columns_of("launches"), "launches")
+    samples(context, chosen)
     from_counters(context, rows)
     counted(context)
     st.markdown("##### Advice of the workbench")
@@ -67,6 +69,21 @@ def parts(context: Context) -> None:
         "parts",
         "Each part was timed alone in the same run (derived). What is left over is the chain's own steps (named when "
         "pointed at) and gaps; under zero, the parts gain by standing together.",
+    )
+
+
+def samples(context: Context, chosen: pd.DataFrame) -> None:
+    timed = context.sampled[context.sampled["key"].isin(set(chosen.loc[chosen["time.median_s"].notna(), "key"]))]
+    timed = timed[timed["samples_s"].map(lambda one: one is not None and len(one) > 1)]
+    if timed.empty:
+        return
+    st.markdown("##### How samples are distributed")
+    picture(
+        distribution(timed.sort_values("time.median_s"), context.style),
+        "distribution",
+        "Each row a variant, the fastest on top: the density of its samples (measured) and, below it, the samples. Two "
+        "humps are two states of the machine or of the variant; a median then stands for neither. Outliers lie beyond "
+        "the right edge: a double click shows all.",
     )
 
 

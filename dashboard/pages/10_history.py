@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.context import Context
-from dashboard.show import frame, nothing, picture
+from dashboard.show import frame, nothing, picture, state_of
 from dashboard.url import choose
 from workbench.show import hints
 from workbench.show.figures import columns_of
@@ -26,6 +26,7 @@ def page(context: Context) -> None:
     if not runs:
         nothing([hints.no_runs(context.profiles)])
         return
+    state_of(context)
     st.caption("Of all runs in the profiles folder, not only of those chosen above; each host and device by itself.")
     wanted = Filter(operations=context.filter.operations, dtypes=context.filter.dtypes, passes=context.filter.passes)
     records = read_records(runs, wanted, machine_code=False).frame

@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.context import Context
-from dashboard.show import frame, nothing
+from dashboard.show import frame, nothing, state_of
 from dashboard.url import choose_several, set_values
 from workbench.show import hints
 from workbench.show.figures import columns_of
+from workbench.show.markup import plain
 from workbench.views.run_table import passing, run_table, tags_of
 
 
@@ -17,6 +18,7 @@ def page(context: Context) -> None:
     if not context.runs:
         nothing([hints.no_runs(context.profiles)])
         return
+    state_of(context)
     table = run_table(context.runs)
     left, right = st.columns([3, 2])
     with left:
@@ -33,4 +35,4 @@ def page(context: Context) -> None:
     readable = [name for name in names if name in {run.name for run in context.runs if run.state != "corrupt"}]
     if readable:
         look = {"run": readable, "page": ["Ladder"]}
-        st.button(f"Look at {', '.join(readable)}", on_click=set_values, args=(look,))
+        st.button(f"Look at {plain(', '.join(readable))}", on_click=set_values, args=(look,))

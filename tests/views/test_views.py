@@ -27,7 +27,7 @@ from workbench.views.parts import OWN, chain_shares, own_steps, parts_of, shares
 from workbench.views.problems import problems
 from workbench.views.roofline import points, roofs
 from workbench.views.runs import RunSummary
-from workbench.views.scaling import TIE, crossings, curves, exponents, fastest_map, others_of
+from workbench.views.scaling import TIE, crossings, crossovers, curves, exponents, fastest_map, others_of
 from workbench.views.shapes import shape_text
 
 
@@ -64,6 +64,23 @@ def test_crossing_lies_where_the_times_are_equal() -> None:
     assert row["size"] == pytest.approx(200.0)
     assert row["faster_above"] == "two"
     assert crossings(curves(scaled(grown("a", 1.0, 1e-6, "one"), grown("b", 1.0, 2e-6, "two")), "T")).empty
+
+
+def test_one_variant_takes_over_from_another_where_their_times_cross() -> None:
+    """a takes T, b takes 200 + T / 2: equal at 400. Where a size between them is a tie, there is no one size."""
+
+    def at(T: int, **times: float) -> list[Record]:
+        shape = {**SHAPE, "T": T}
+        return [timed(name, s, noise=0.001, seed=k, shape=shape) for k, (name, s) in enumerate(times.items())]
+
+    far = [*at(100, a=100, b=250), *at(200, a=200, b=300), *at(800, a=800, b=600)]
+    (row,) = crossovers(fastest_map(frame_of(far).assign(noise_floor=0.01), "T", "H")).to_dict("records")
+    assert (row["before"], row["after"], row["low"], row["high"], row["down"]) == ("a", "b", 200, 800, 1024)
+    assert row["size"] == pytest.approx(200 * 4 ** (np.log(1.5) / (np.log(1.5) - np.log(0.75))), rel=0.02)
+    near = [*far, *at(400, a=400, b=400.5)]
+    (row,) = crossovers(fastest_map(frame_of(near).assign(noise_floor=0.01), "T", "H")).to_dict("records")
+    assert pd.isna(row["size"]) and (row["low"], row["high"]) == (200, 800)
+    assert crossovers(fastest_map(frame_of(at(100, a=1, b=2)).assign(noise_floor=0.01), "T", "H")).empty
 
 
 def test_fastest_map_and_compare_have_one_rule() -> None:

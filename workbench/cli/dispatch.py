@@ -17,7 +17,7 @@ def command(
     profiles: Profiles = Path("profiles"),
     as_json: Json = False,
 ) -> None:
-    """The fastest measured variant of each operation, pass, device, dtype and shape; ties where intervals overlap."""
+    """The fastest measured variant of each operation, pass, device, dtype and shape; ties where none is slower."""
     from workbench.cli.terminal import Column, Row, print_table, say
     from workbench.dispatch.export import entries
     from workbench.dispatch.table import write_table

@@ -11,7 +11,9 @@ from workbench.dispatch.table import Entry
 from workbench.views.best import best_settings
 from workbench.views.filter import Filter
 from workbench.views.query import read_records
+from workbench.views.rows import dicts_of
 from workbench.views.runs import RunSummary
+from workbench.views.verdicts import verdict_on
 
 PROBLEM = ["operation", "pass", "backend", "device", "shape"]
 DEVICES = ("cpu", "cuda")
@@ -23,7 +25,7 @@ def entries(runs: Sequence[RunSummary], operations: tuple[str, ...] = ()) -> tup
     Other people's kernels are left out: what a layer runs must be there wherever the project is.
     """
     newest_first = {run.name: place for place, run in enumerate(runs)}
-    read = read_records(runs, Filter(operations=operations))
+    read = read_records(runs, Filter(operations=operations), samples=True, machine_code=False)
     records = read.frame
     timed = records[records["time.median_s"].notna() & (records["status"] == "ok") & records["backend"].isin(DEVICES)]
     own = timed[~timed["factors"].map(_is_peer)]
@@ -40,7 +42,7 @@ def entries(runs: Sequence[RunSummary], operations: tuple[str, ...] = ()) -> tup
 
 def _entry(ladder: pd.DataFrame) -> Entry:
     """The first of a problem's variants, the fastest first."""
-    rows = ladder.to_dict("records")
+    rows = dicts_of(ladder)
     first = rows[0]
     sizes = json.loads(first["shape"])
     dtype = str(sizes.pop("dtype"))
@@ -57,7 +59,7 @@ def _entry(ladder: pd.DataFrame) -> Entry:
         low_s=first["time.low_s"],
         high_s=first["time.high_s"],
         run=first["run"],
-        tie=tuple(row["variant"] for row in rows[1:] if row["time.low_s"] <= first["time.high_s"]),
+        tie=tuple(row["variant"] for row in rows[1:] if verdict_on(row, first)[0].word != "slower"),
     )
 
 

@@ -37,16 +37,20 @@ class Entry:
     high_s: float
     run: str
     tie: tuple[str, ...] = field(default=())
-    """Variants whose interval overlaps this one's: the measurement does not say which is faster."""
+    """Variants that are not slower beyond doubt, by the rule of comparisons: the measurement does not say more."""
 
 
 def write_table(path: Path, entries: tuple[Entry, ...]) -> None:
+    write_whole(path, table_text(entries).encode())
+
+
+def table_text(entries: tuple[Entry, ...]) -> str:
+    """What a file of these entries holds: an entry a line."""
     rows = [{name.rstrip("_"): value for name, value in asdict(entry).items()} for entry in entries]
     lines = ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    text = (
+    return (
         f'{{"format": {FORMAT}, "entries": [\n  {lines}\n]}}\n' if rows else f'{{"format": {FORMAT}, "entries": []}}\n'
     )
-    write_whole(path, text.encode())
 
 
 @functools.cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,10 +123,10 @@ def fastest_map(records: pd.DataFrame, across: str, down: str | None) -> pd.Data
     comparisons go by; a map of one row where `down` is None. `records` with their samples.
 
     Columns: across, down (1 where it is None), winner (or tie), tied (all within the tie), seconds, others (the sizes
-    of the other axes). Of one operation, dtype, pass and device; where other axes vary within a cell, their largest
-    value is looked at.
+    of the other axes), times (variant → its median in seconds). Of one operation, dtype, pass and device; where other
+    axes vary within a cell, their largest value is looked at.
     """
-    columns = ["across", "down", "winner", "tied", "seconds", "others"]
+    columns = ["across", "down", "winner", "tied", "seconds", "others", "times"]
     chosen = [f"shape.{axis}" for axis in (across, down) if axis is not None]
     timed = best_settings(records[records["time.median_s"].notna()]) if len(records) else records
     if timed.empty or not set(chosen) <= set(timed.columns):
@@ -142,5 +143,36 @@ def fastest_map(records: pd.DataFrame, across: str, down: str | None) -> pd.Data
         winner = best["variant"] if len(tied) == 1 else TIE
         x, y = int(best[chosen[0]]), int(best[chosen[1]]) if down is not None else 1
         others = " ".join(f"{a}={n}" for a, n in sizes_of(best["shape"]).items() if a not in (across, down))
-        rows.append((x, y, winner, ", ".join(tied), float(best["time.median_s"]), others))
+        times = {row["variant"]: float(row["time.median_s"]) for row in (*rest[::-1], best)}
+        rows.append((x, y, winner, ", ".join(tied), float(best["time.median_s"]), others, times))
     return pd.DataFrame(rows, columns=columns)
+
+
+def crossovers(cells: pd.DataFrame) -> pd.DataFrame:
+    """Where along `across` one variant takes over from another, row by row of a `fastest_map`: between two sizes that
+    follow each other, each with a single winner, at the crossing of the two variants' times in log-log (derived). A tie
+    between two winners is a stretch in which neither is faster beyond doubt: the crossover has its ends.
+
+    Columns: down, before, after (variants), size (interpolated; missing where they tie between), low, high (the
+    measured sizes around it).
+    """
+    rows = []
+    for down, own in cells.groupby("down", sort=True):
+        decided = [row for row in dicts_of(own.sort_values("across")) if row["winner"] != TIE]
+        for left, right in itertools.pairwise(decided):
+            if left["winner"] == right["winner"]:
+                continue
+            between = own[(own["across"] > left["across"]) & (own["across"] < right["across"])]
+            size = _crossing(left, right) if between.empty else None
+            rows.append((down, left["winner"], right["winner"], size, left["across"], right["across"]))
+    return pd.DataFrame(rows, columns=["down", "before", "after", "size", "low", "high"])
+
+
+def _crossing(left: dict[str, Any], right: dict[str, Any]) -> float | None:
+    """The size at which the winners of two cells take the same time; None where one was not timed in both."""
+    one, other = left["winner"], right["winner"]
+    if any(name not in cell["times"] for name in (one, other) for cell in (left, right)):
+        return None
+    first, last = (np.log(cell["times"][one] / cell["times"][other]) for cell in (left, right))
+    share = first / (first - last)
+    return float(np.exp(np.log(left["across"]) + share * np.log(right["across"] / left["across"])))

@@ -43,8 +43,8 @@ def ablation(alone: pd.DataFrame, together: Sequence[pd.DataFrame]) -> go.Figure
     values = [*alone["effect_least"], *alone["effect_most"], *alone["effect_low"], *alone["effect_high"], 1.0]
     picture.update_xaxes(**axis("effect", log=True, values=values))
     picture.update_yaxes(**(GRID | row_axis(names)))
-    return laid_out(picture, rows_height(len(names), row=36))
+    return laid_out(picture, rows_height(len(names), row=40))
 
 
 def _name(row: dict[object, object]) -> str:
-    return f"{row['factor']}: {row['from']} → {row['to']}"
+    return f"{row['factor']}: {row['from']}<br>→ {row['to']}"

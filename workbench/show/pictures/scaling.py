@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from workbench.quantity import quantity
 from workbench.show.figures import sentence, settings_text
-from workbench.show.pictures.style import MUTED, Style, axis, hover, laid_out, style_of
+from workbench.show.pictures.style import MUTED, Style, axis, hover, ink, laid_out, style_of
 from workbench.views.scaling import TIE
 
 
@@ -77,15 +77,22 @@ def fastest(
         [edge, colour[w]] for i, w in enumerate(winners) for edge in (i / steps, (i + 1) / steps)
     ]  # a flat colour per winner
     grid = [[winners.index(place[x, y].winner) if (x, y) in place else None for x in xs] for y in ys]
-    text = [[_cell(place.get((x, y))) for x in xs] for y in ys]
     tips = [[_tip(place.get((x, y)), across, down) for x in xs] for y in ys]
     picture = go.Figure(
         go.Heatmap(
             z=grid, x=[_short(x) for x in xs], y=[_short(y) for y in ys], zmin=-0.5, zmax=steps - 0.5,
-            colorscale=scale, showscale=False, xgap=2, ygap=2, text=text, texttemplate="%{text}",
-            textfont={"color": "white"}, hovertext=tips, hoverinfo="text",
+            colorscale=scale, showscale=False, xgap=2, ygap=2,
+            text=[[_cell(place.get((x, y))) for x in xs] for y in ys], hovertext=tips, hoverinfo="text",
         )
     )  # fmt: skip
+    for row in cells.to_dict("records"):  # a heatmap has one colour for all of its texts
+        picture.add_annotation(
+            x=xs.index(row["across"]),
+            y=ys.index(row["down"]),
+            text=str(row["winner"]),
+            showarrow=False,
+            font={"color": ink(colour[row["winner"]])},
+        )
     for winner in winners:
         picture.add_scatter(
             x=[None],

@@ -26,6 +26,27 @@ MUTED = "#8a8f98"
 ALARM = "#d6402b"
 """What cannot be: a share over 100 %, a point above its roof. Legible on white and on dark."""
 
+INKS = ("#111111", "#ffffff")
+"""What text on a colour is written in."""
+
+
+def ink(colour: str) -> str:
+    """The ink that stands out most from a colour: for a text on it (contrast as WCAG 2 defines it)."""
+    return max(INKS, key=lambda one: contrast(one, colour))
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours in hexadecimal, 1 to 21; text is legible from 4.5 on (WCAG 2.1, 1.4.3)."""
+    dark, light = sorted(_luminance(colour) for colour in (one, other))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 TICKS = {
     "s": {"tickformat": "~s", "ticksuffix": "s"},
     "B": {"tickformat": "~s", "ticksuffix": "B"},

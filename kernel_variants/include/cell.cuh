@@ -31,6 +31,10 @@
 #include "cell_sru_backward.cuh"
 #elif defined(CELL_SRU2_BACKWARD)
 #include "cell_sru2_backward.cuh"
+#elif defined(CELL_QRNN)
+#include "cell_qrnn.cuh"
+#elif defined(CELL_QRNN_BACKWARD)
+#include "cell_qrnn_backward.cuh"
 #else
 #include "cell_scan.cuh"
 #endif

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "affine.cuh"
-#include "special.cuh"
+#include "curve.cuh"
 
 struct SruGates {
     float a, z, s, not_s;
@@ -25,19 +25,10 @@ struct SruGates {
     }
 };
 
-struct Curve {
-    float value, slope;
-};
-
-// phi(c) and phi'(c). tanh is (1 - e) / (1 + e) with e = exp(-2 |c|), and near 0, where that difference loses digits,
-// its series to c^9; the slope 4 e / (1 + e)^2 is no difference at all.
+// phi(c) and phi'(c).
 __device__ __forceinline__ Curve phi(float c) {
 #if defined(TANH)
-    const float e = fast_exp2(-fabsf(c) * 2.8853900817779268f);
-    const float inverse = fast_reciprocal(1.0f + e), square = c * c;
-    const float higher = 0.13333333f + square * (-0.053968254f + square * 0.021869488f);
-    const float near = c + c * square * (-0.33333333f + square * higher);
-    return Curve{square < 0.0625f ? near : copysignf((1.0f - e) * inverse, c), 4.0f * e * inverse * inverse};
+    return tanh_curve(c);
 #else
     return Curve{c, 1.0f};
 #endif

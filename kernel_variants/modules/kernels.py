@@ -1,8 +1,8 @@
 """What runs a pass: the catalogue's variant that was measured fastest, the walk made for layers, or plain torch.
 
 On a CPU `walk.cpp` and `walk_backward.cpp` beside the catalogue's forward sources do everything that a layer needs;
-where a run has measured a catalogue's variant near the shape, and the pass is one that it can do, that one is taken.
-On a GPU the catalogue's kernels are all there is: what they cannot do is composed of them in torch.
+where a run has measured a catalogue's variant of the pass near the shape, and the cell is one that it can do, that one
+is taken. On a GPU the catalogue's kernels are all there is: what they cannot do is composed of them in torch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 
 from kernel_variants.modules import composed
 from kernel_variants.modules.composed import Tensor
-from workbench.declare import Shape
+from workbench.declare import FORWARD, Shape
 from workbench.dispatch import Choice, choose, host_function, prepare
 from workbench.problem import Problem
 
@@ -28,8 +28,10 @@ PAST_CACHES_FROM = 8 << 20
 """Bytes of an output above which it is stored past the caches: nobody will find it there."""
 SMALL = 1 << 14
 """Elements below which the walk is called without asking the table: the asking would cost more than the pass."""
-SERIAL = {"scan": ("serial", ()), "gated_scan": ("serial_gated", ())}
-"""The catalogue's variants that do every shape on a GPU: the fallback there."""
+SERIAL = {"scan": "serial", "gated_scan": "serial_gated"}
+"""The catalogue's variants that do every shape on a GPU, in either pass: the fallback there."""
+BACKWARD = "backward"
+WALKS = "walk", "walk_backward"
 SIGNATURES = {
     "scan_walk": "pppppp" + "i" * 6,
     "scan_walk_backward": "p" * 9 + "i" * 6,
@@ -56,25 +58,27 @@ def chosen(operation: str, device: str, dtype: Any, B: int, T: int, H: int, plai
     if name is None or (device == "cpu" and walk(operation, False, name) is None):
         forward = Choice(operation, "forward", "torch", {}, reason="no kernel for it here")
         return forward, replace(forward, pass_="backward")
-    measured = _measured(operation, device, name, B, T, H) if plain else None
+    passes = FORWARD, BACKWARD
+    measured = [_measured(operation, device, name, B, T, H, pass_) if plain else None for pass_ in passes]
     if device == "cpu":
         reason = "no measured run near this shape" if plain else "the catalogue's variants do not do this cell"
-        forward = measured or Choice(operation, "forward", "walk", {}, reason=reason)
-        backward = Choice(operation, "backward", "walk_backward", {}, reason="no measured run of this pass")
+        others = [Choice(operation, p, w, {}, reason=reason) for p, w in zip(passes, WALKS, strict=True)]
+    elif plain:
+        others = [_fallback(operation, pass_) for pass_ in passes]
     else:
-        serial, _ = SERIAL[operation if plain else "scan"]
-        forward = measured or Choice(operation, "forward", serial, {}, reason="no measured run near this shape")
-        backward = Choice(operation, "backward", "composed of scan/serial", {}, reason="no measured run of this pass")
-    return forward, backward
+        reason = "the catalogue's variants do not do this cell"
+        others = [Choice(operation, pass_, "composed of scan/serial", {}, reason=reason) for pass_ in passes]
+    return measured[0] or others[0], measured[1] or others[1]
 
 
-def _measured(operation: str, device: str, dtype: str, B: int, T: int, H: int) -> Choice | None:
+def _measured(operation: str, device: str, dtype: str, B: int, T: int, H: int, pass_: str = FORWARD) -> Choice | None:
     if device == "cpu" and B * T * H < SMALL:
         return None
-    found = choose(operation, "forward", device, dtype, {"B": B, "T": T, "H": H})
+    found = choose(operation, pass_, device, dtype, {"B": B, "T": T, "H": H})
     if found is not None and device == "cpu":
+        shape = Shape.of(dtype, B=B, T=T, H=H)
         try:
-            prepare(operation, found.variant, tuple(found.settings.items()), Shape.of(dtype, B=B, T=T, H=H), device)
+            prepare(operation, found.variant, tuple(found.settings.items()), shape, device, pass_)
         except Problem:  # made of library calls, or not in this catalogue: the walk does it
             return None
     return found
@@ -82,7 +86,7 @@ def _measured(operation: str, device: str, dtype: str, B: int, T: int, H: int) -
 
 def scan(a: Tensor, b: Tensor, h0: Tensor | None, marks: Tensor | None, reverse: bool) -> tuple[Tensor, Tensor]:
     B, T, H = b.shape
-    if b.is_cuda and b.dtype == torch.float32:
+    if _device(b) == "cuda" and b.dtype == torch.float32:
         return composed.scan_forward(_on_gpu, a, b, h0, marks, reverse)
     function = walk("scan", False, "float32") if b.dtype == torch.float32 and b.device.type == "cpu" else None
     if function is None:
@@ -100,8 +104,17 @@ def scan_backward(
     a: Tensor, h: Tensor, h0: Tensor | None, marks: Tensor | None, gh: Tensor, gh_last: Tensor, reverse: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     B, T, H = h.shape
-    if h.is_cuda and h.dtype == torch.float32:
+    plain = marks is None and not reverse
+    on_gpu = _device(h) == "cuda" and h.dtype == torch.float32
+    if on_gpu and not plain:
         return composed.scan_backward(_on_gpu, a, h, h0, marks, gh, gh_last, reverse)
+    taken = _measured("scan", _device(h), "float32", B, T, H, BACKWARD) if plain and h.dtype == torch.float32 else None
+    if on_gpu or taken is not None:
+        da, db, dh0 = h.new_empty(B, T, H), h.new_empty(B, T, H), h.new_empty(B, H)
+        given = {"a": _ready(a), "h": _ready(h), "h0": _state(h0), "gh": _ready(gh), "gh_last": _state(gh_last)}
+        made = {"da": da, "db": db, "dh0": dh0}
+        _catalogue(taken or _fallback("scan", BACKWARD), h, {**given, **made})
+        return da, db, dh0
     function = walk("scan", True, "float32") if h.dtype == torch.float32 and h.device.type == "cpu" else None
     if function is None:
         return composed.scan_backward(composed.loop, a, h, h0, marks, gh, gh_last, reverse)
@@ -121,7 +134,7 @@ def gated_scan(
     B, T, _, H = kv.shape
     dtype = DTYPES.get(kv.dtype)
     plain = w is None and marks is None and not reverse and not linear
-    if kv.is_cuda and dtype:
+    if _device(kv) == "cuda" and dtype:
         if plain:
             kv, h0 = _ready(kv), _state(h0)
             h, h_last = kv.new_empty(B, T, H), torch.empty(B, H, dtype=torch.float32, device=kv.device)
@@ -156,8 +169,17 @@ def gated_scan_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     B, T, _, H = kv.shape
     dtype = DTYPES.get(kv.dtype)
-    if kv.is_cuda and dtype:
+    plain = w is None and marks is None and not reverse and not linear
+    on_gpu = _device(kv) == "cuda" and dtype is not None
+    if on_gpu and not plain:
         return composed.gated_backward(_on_gpu, kv, h, h0, w, marks, gh, gh_last, reverse, linear)
+    taken = _measured("gated_scan", _device(kv), dtype, B, T, H, BACKWARD) if plain and dtype else None
+    if on_gpu or taken is not None:
+        dkv, dh0 = kv.new_empty(kv.shape), torch.empty(B, H, dtype=torch.float32, device=kv.device)
+        first = torch.zeros_like(dh0) if h0 is None else _state(h0)
+        given = {"kv": _ready(kv), "h": _ready(h), "h0": first, "gh": _ready(gh), "gh_last": _state(gh_last)}
+        _catalogue(taken or _fallback("gated_scan", BACKWARD), h, {**given, "dkv": dkv, "dh0": dh0})
+        return dkv, dh0, dh0.new_empty(0)
     function = walk("gated_scan", True, dtype) if dtype and kv.device.type == "cpu" else None
     if function is None:
         return composed.gated_backward(composed.loop, kv, h, h0, w, marks, gh, gh_last, reverse, linear)
@@ -181,8 +203,12 @@ def _on_gpu(a: Tensor, b: Tensor, h0: Tensor) -> tuple[Tensor, Tensor]:
     return h, h_last
 
 
-def _fallback(operation: str) -> Choice:
-    return Choice(operation, "forward", SERIAL[operation][0], {})
+def _device(x: Tensor) -> str:
+    return str(x.device.type)
+
+
+def _fallback(operation: str, pass_: str = FORWARD) -> Choice:
+    return Choice(operation, pass_, SERIAL[operation], {}, reason="no measured run near this shape")
 
 
 def _catalogue(choice: Choice, h: Tensor, tensors: dict[str, Tensor]) -> None:
@@ -191,7 +217,8 @@ def _catalogue(choice: Choice, h: Tensor, tensors: dict[str, Tensor]) -> None:
     shape = Shape.of(DTYPES[h.dtype], B=B, T=T, H=H)
     device = str(h.device)
     with torch.cuda.device(h.device) if h.is_cuda else contextlib.nullcontext():
-        prepare(choice.operation, choice.variant, tuple(choice.settings.items()), shape, device)(tensors)
+        settings = tuple(choice.settings.items())
+        prepare(choice.operation, choice.variant, settings, shape, device, choice.pass_)(tensors)
 
 
 def _ready(x: Tensor) -> Tensor:

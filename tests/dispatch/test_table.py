@@ -102,6 +102,44 @@ def test_a_layer_falls_back_where_the_table_names_what_it_cannot_run(
         assert MinGRU(8, 64, batch_first=True)(torch.randn(4, T, 8))[0].shape == (4, T, 64)
 
 
+def test_a_layer_s_backward_pass_runs_what_was_measured_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weights = torch.randn(4, 256, 8), torch.randn(4, 256, 64)
+    layer = MinGRU(8, 64, batch_first=True)
+
+    def gradient() -> torch.Tensor:
+        layer.zero_grad()
+        (layer(x)[0] * weights).sum().backward()
+        return layer.weight_ih_l0.grad.clone()
+
+    taken: list[tuple[str, str]] = []
+
+    def recorded(operation: str, variant: str, *others: object) -> object:
+        run = prepare(operation, variant, *others)  # type: ignore[arg-type]
+
+        def note(tensors: dict[str, object]) -> None:
+            taken.append((variant, str(others[-1])))
+            run(tensors)
+
+        return note
+
+    monkeypatch.setattr(kernels, "prepare", recorded)
+    table = tmp_path / "table.json"
+    write_table(table, ())
+    monkeypatch.setenv(TABLE, str(table))
+    own = gradient()
+    assert taken == [] and layer.chosen(4, 256)[1].variant == "walk_backward"
+    measured = tmp_path / "measured.json"
+    write_table(measured, (entry(256, "streaming", pass_="backward"),))
+    monkeypatch.setenv(TABLE, str(measured))
+    assert torch.equal(gradient(), own)
+    assert taken == [("streaming", "backward")]
+    assert str(layer.chosen(4, 256)[1]).startswith("gated_scan backward: streaming (slice=512), from run run-256")
+    made_of_calls = tmp_path / "calls.json"
+    write_table(made_of_calls, (entry(256, "autograd", pass_="backward", settings={}),))
+    monkeypatch.setenv(TABLE, str(made_of_calls))
+    assert torch.equal(gradient(), own) and len(taken) == 1
+
+
 def test_a_variant_made_of_library_calls_is_refused() -> None:
     with pytest.raises(Problem, match="a plan with a Call cannot run on cpu tensors"):
         prepare("gated_scan", "eager", (), Shape.of("float32", B=1, T=2, H=3), "cpu")

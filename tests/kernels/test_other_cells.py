@@ -25,11 +25,11 @@ from workbench.simulate.plan import run_plan
 from workbench.steps import leaves_of
 
 CATALOG = load_catalog()
-OPERATIONS = ("minlstm_scan", "sru_scan", "sru2_scan")
+OPERATIONS = ("minlstm_scan", "sru_scan", "sru2_scan", "qrnn_window", "qrnn_pool")
 RUNGS = {v.key: v for v in CATALOG.select(OPERATIONS)}
 SMALL: Mapping[str, Setting] = {"chunk": 64, "tile": "4x8x1", "slice": 32, "vector": 4}
 """Settings with which a small problem has several chunks, tiles and slices."""
-SIZES = {"B": 3, "T": 71, "H": 37}
+SIZES = {"B": 3, "T": 71, "H": 37, "D": 5, "window": 3}
 FORMS = {"float32": {"directions": 1, "phi": 2, "rows": 3}, "bfloat16": {"directions": 2, "phi": 1, "rows": 4}}
 """One direction, tanh and the layer's input for the highway; both directions, the identity and a product of its own."""
 SECTOR_BYTES = 32
@@ -56,8 +56,9 @@ def settings_of(variant: Variant) -> dict[str, Setting]:
 def every_regime(operation: Operation, shape: Shape) -> tuple[dict[str, Any], dict[str, Any]]:
     """Inputs and references with a sequence of each regime: sets of one sequence each, laid side by side. Where
     sequences share weights, and sum up their gradients, one regime, by the dtype."""
-    if operation.name == "sru2_scan":
-        return make_set(operation, shape, InputSet("slow" if shape.dtype == "float32" else "normal", 3))
+    if operation.name in ("sru2_scan", "qrnn_window"):
+        slow = "slow" in operation.regimes and shape.dtype == "float32"
+        return make_set(operation, shape, InputSet("slow" if slow else operation.regimes[0], 3))
     one = Shape.of(shape.dtype, **{**shape.as_dict(), "B": 1})
     input_sets = [make_set(operation, one, InputSet(regime, 3)) for regime in operation.regimes]
     whole = {t.name: t.shape for t in operation.tensors(shape)}
@@ -108,6 +109,18 @@ def test_a_kernel_moves_what_it_declares(key: str) -> None:
     again = 2 * 4 * shape["T"] * shape["H"] if operation.name == "sru2_scan" else 0  # w at every step, out of a cache
     declared = RUNGS[key].cost(shape, settings).bytes
     assert 0.95 * declared <= moved <= 1.05 * declared + again
+
+
+@pytest.mark.parametrize("key", ["qrnn_pool/serial_gated", "qrnn_pool/streaming", "qrnn_pool/eager",
+                                 "qrnn_pool/backward/serial_gated", "qrnn_pool/backward/streaming",
+                                 "qrnn_pool/backward/autograd"])  # fmt: skip
+def test_pooling_without_an_output_gate_is_right(key: str) -> None:
+    operation, shape = operation_of(key), Shape.of("float32", **{**SIZES, "rows": 2})
+    inputs, want = every_regime(operation, shape)
+    plan = RUNGS[key].plan(shape, settings_of(RUNGS[key]))
+    found = executed(plan, operation.tensors(shape), inputs, "float32", Options(checks=Checks.ALL))
+    compared = compare_outputs(found, want, tolerances(operation, shape))
+    assert compared.right, compared.reason
 
 
 def test_steps_held_in_registers_fit_them_on_sm_90() -> None:

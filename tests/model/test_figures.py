@@ -42,6 +42,13 @@ def test_rates_floor_and_shares_follow_from_the_facts() -> None:
     assert found["share_of_limit"] == pytest.approx(0.25)
 
 
+def test_kept_bytes_are_those_of_a_backward_pass_and_missing_of_others() -> None:
+    back = timed("serial", 4e-6, declared=WORK.model_copy(update={"kept_bytes": 1_500_000}), least=LEAST)
+    assert row(back, run())["kept_bytes"] == 1_500_000
+    for nothing in (WORK, WORK.model_copy(update={"kept_bytes": 0})):
+        assert pd.isna(row(timed("serial", 4e-6, declared=nothing, least=LEAST), run())["kept_bytes"])
+
+
 def test_the_frame_and_a_single_cost_have_one_floor() -> None:
     cost = Cost(**{name: getattr(WORK, name) or 0 for name in Work.model_fields})
     alone = floor(cost, limits_of(CEILINGS, "float32"))

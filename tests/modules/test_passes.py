@@ -10,8 +10,15 @@ import torch
 from torch import Tensor
 
 from kernel_variants.modules import composed, kernels, passes
+from tests.kernels.executed import NUMPY_DTYPE, executed
 from tests.modules import reference
+from workbench.catalog import load_catalog
+from workbench.declare import Shape, operation_key, variant_key
+from workbench.dispatch import Choice
 from workbench.problem import Problem
+from workbench.simulate.launch import Checks, Options
+
+CATALOG = load_catalog()
 
 BOUNDS = {torch.float32: 2e-6, torch.bfloat16: 4e-3}
 KINDS = [(linear, w) for linear, w in ((False, False), (True, False), (True, True))]
@@ -194,6 +201,46 @@ def test_what_a_gpu_composes_is_right_where_its_scan_is() -> None:
         expected = reference.gated_scan(kv, h0, None, marks, reverse)
         assert reference.error(h, expected[0]) < 1e-14
         assert reference.error(h_last, expected[1]) < 1e-14
+
+
+def simulated(choice: Choice, like: Tensor, tensors: dict[str, Tensor]) -> None:
+    """The catalogue's kernel of a choice, executed in the simulator in the place of a GPU."""
+    operation = CATALOG.operation(operation_key(choice.operation, choice.pass_))
+    variant = CATALOG.variant(variant_key(choice.operation, choice.variant, choice.pass_))
+    shape = Shape.of(kernels.DTYPES[like.dtype], **dict(zip("BTH", like.shape, strict=True)))
+    declared = operation.tensors(shape)
+    given = {
+        t.name: tensors[t.name].float().numpy().astype(NUMPY_DTYPE[t.dtype])
+        for t in declared
+        if t.given and tensors[t.name] is not None
+    }
+    plan = variant.plan(shape, {**variant.default_settings(), **choice.settings})
+    for name, value in executed(plan, declared, given, shape.dtype, Options(checks=Checks.ALL)).items():
+        tensors[name].copy_(torch.from_numpy(value.astype("float32")))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def test_what_a_gpu_runs_both_ways_is_right(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "_device", lambda x: "cuda")
+    ran: list[str] = []
+
+    def recorded(choice: Choice, like: Tensor, tensors: dict[str, Tensor]) -> None:
+        ran.append(f"{choice.pass_} {choice.variant}")
+        simulated(choice, like, tensors)
+
+    monkeypatch.setattr(kernels, "_catalogue", recorded)
+    errors = gated_errors(reference.preactivations(2, 19, 33, "slow").to(dtype), torch.randn(2, 33), None, None, False,
+                          False)  # fmt: skip
+    assert max(errors.values()) <= BOUNDS[dtype], errors
+    assert ran == ["forward serial_gated", "backward serial_gated"]
+    if dtype == torch.float32:
+        own = [x.requires_grad_() for x in (torch.rand(2, 19, 33), torch.randn(2, 19, 33), torch.randn(2, 33))]
+        exact = [x.detach().double().requires_grad_() for x in own]
+        found, expected = passes.scan(*own), reference.scan(*exact)
+        for one, other in zip(torch.autograd.grad([o.sum() for o in found], own),
+                              torch.autograd.grad([o.sum() for o in expected], exact), strict=True):  # fmt: skip
+            assert reference.error(one, other) <= 2e-6
+        assert ran[2:] == ["forward serial", "backward serial"]
 
 
 @needs_gpu

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.arguments import c_argument
 from workbench.catalog import Catalog, load_catalog
-from workbench.declare import DTYPE_BYTES, Argument, Plan, Setting, Shape, Step
+from workbench.declare import DTYPE_BYTES, FORWARD, Argument, Plan, Setting, Shape, Step, variant_key
 from workbench.dispatch.native import host_function
 from workbench.host_steps import bound_steps
 from workbench.problem import Problem
@@ -24,21 +24,24 @@ Tensors = dict[str, Any]
 
 @functools.lru_cache(maxsize=1024)
 def prepare(
-    operation: str, variant: str, settings: tuple[tuple[str, Setting], ...], shape: Shape, device: str
+    operation: str,
+    variant: str,
+    settings: tuple[tuple[str, Setting], ...],
+    shape: Shape,
+    device: str,
+    pass_: str = FORWARD,
 ) -> Callable[[Tensors], None]:
-    """A function that runs the variant on tensors of this shape: outputs are among them and are written in place.
+    """A function that runs the variant of a pass on tensors of this shape: outputs are among them, written in place.
 
     Compiling and loading happen here, so that the function itself can be captured into a CUDA graph. Scratch memory is
     torch's. Raises Problem for a variant that cannot run so: one that is made of library calls, or does not fit.
     """
-    found = _catalog().variant(f"{operation}/{variant}")
+    found = _catalog().variant(variant_key(operation, variant, pass_))
     reason = found.supports(shape)
     if reason is not None:
         raise Problem(f"{found.key} at {shape}: unsupported, {reason}")
     plan = found.plan(shape, {**found.default_settings(), **dict(settings)})
-    item_bytes = {
-        t.name: DTYPE_BYTES[t.dtype] for t in (*_catalog().operation(operation).tensors(shape), *plan.scratch)
-    }
+    item_bytes = {t.name: DTYPE_BYTES[t.dtype] for t in (*_catalog().operation_of(found).tensors(shape), *plan.scratch)}
     bound = _OfThread(plan, shape.dtype, item_bytes, device)
 
     def run(tensors: Tensors) -> None:

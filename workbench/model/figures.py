@@ -9,6 +9,7 @@ are read, and nowhere else.
     limit_s                     the least time for any algorithm of the operation: its least work at the same ceilings
     share_of_floor, share_of_limit, share_of_ceiling    floor, limit and the busiest rate's time over the median
     bandwidth_bytes_per_s, flops_per_s                  declared work over the median
+    kept_bytes                  what a backward pass needs that the forward pass keeps; missing of a forward pass
     lives_in                    where a cold time's data is: `memory`; missing where that is not known
     hot.lives_in                the nearest level that a hot time's data fits in: `L1`, `L2`, `L3` or `memory`
     hot.share_of_floor, hot.share_of_limit              floor and limit with bytes from the levels that hold them
@@ -41,8 +42,8 @@ T = TypeVar("T")
 
 FIGURES = (
     "device", "noise_floor", "between_runs", "rung", "idea", "baseline", "bandwidth_bytes_per_s", "flops_per_s",
-    "share_of_ceiling", "floor_s", "floor_bound_by", "share_of_floor", "limit_s", "share_of_limit", "lives_in",
-    "hot.lives_in", "hot.share_of_floor", "hot.share_of_limit", "over", "disturbed",
+    "share_of_ceiling", "floor_s", "floor_bound_by", "share_of_floor", "limit_s", "share_of_limit", "kept_bytes",
+    "lives_in", "hot.lives_in", "hot.share_of_floor", "hot.share_of_limit", "over", "disturbed",
 )  # fmt: skip
 SPEEDUPS = ("speedup_over_baseline", "speedup.low", "speedup.high")
 
@@ -84,6 +85,7 @@ def with_figures(records: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame
         "share_of_floor": _over(floor, median),
         "limit_s": limit,
         "share_of_limit": _over(limit, median),
+        "kept_bytes": np.where((kept := _numbers(records, "declared.kept_bytes")) > 0, kept, np.nan),
         "lives_in": np.where(np.isnan(_numbers(records, "time.working_set_bytes")), None, MEMORY),  # type: ignore[call-overload]
         **hot,
         "disturbed": _numbers(records, "disturbance.disturbed")

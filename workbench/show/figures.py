@@ -223,6 +223,8 @@ ENTRIES = (
     Figure("bytes.least", "bytes least", "modelled", "B", "what any algorithm must move", ("bandwidth",)),
     Figure("bytes.declared", "bytes declared", "modelled", "B", "what the variant says it moves",
            ("ladder", "untimed", "bandwidth")),
+    Figure("kept_bytes", "bytes kept", "modelled", "B",
+           "what the forward pass keeps in memory for a backward pass, as the variant says", ("ladder", "untimed")),
     Figure("bytes.counted", "bytes counted", "measured", "B", "DRAM bytes that the counters saw",
            ("ladder", "bandwidth")),
     Figure("launches", "launches declared", "modelled", tables=("modelled",)),

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from tests.store.test_run_folder import record, run
+from workbench.cli.check_counters import plain, print_counters
+from workbench.problem import Problem
 from workbench.store.new_run import create_run
 from workbench.store.record import ExecutedCode, Record, Simulated, SimulatedCounter, SimulatedKernel, Status, Work
 from workbench.store.run_folder import open_run
+from workbench.sweep.counting_checks import with_counters
+from workbench.sweep.progress import Silent
+from workbench.sweep.selection import Selection
+from workbench.views.explain import explain
 from workbench.views.filter import Filter
 from workbench.views.query import read_records
 from workbench.views.runs import run_summary
-from workbench.views.simulated import by_source_line, counters, executed, simulated
+from workbench.views.simulated import by_source_line, counters, differing, executed, simulated
 
 EXACT = "exact, confirmed by reports"
 
@@ -70,6 +78,58 @@ def test_the_ladder_holds_them_against_what_is_declared(tmp_path: Path) -> None:
     assert "touches 120" in row["simulated.finding"] and row["simulated.at"] == "all blocks"
     table = counters(frame)
     assert set(table["standing"]) == {EXACT} and "smsp__inst_executed.sum" in set(table["counter"])
+
+
+def changed(was: Record, name: str, value: float) -> Record:
+    """The record with another value of one counter."""
+    (entry,) = was.simulated
+    (kernel,) = entry.kernels
+    counters_ = [c.model_copy(update={"value": value}) if c.name == name else c for c in kernel.counters]
+    kernel = kernel.model_copy(update={"counters": counters_})
+    return was.model_copy(update={"simulated": [entry.model_copy(update={"kernels": [kernel]})]})
+
+
+def test_a_comparison_names_what_machine_code_does_otherwise(tmp_path: Path) -> None:
+    frames = []
+    for name, one in (("a", counted()), ("b", changed(counted(), "smsp__inst_executed.sum", 80))):
+        folder = create_run(tmp_path / name, run())
+        folder.append(one)
+        folder.finish()
+        frames.append(read_records([run_summary("r", tmp_path / name)], Filter()).frame)
+    found = differing(*frames, same_variant=True)
+    rows = [(row["figure"], row["a"], row["b"]) for row in found.to_dict("records")]
+    assert rows == [("simulated.instructions", 40, 80), ("simulated.lanes", 16, 8)] and found.attrs["pairs"] == 1
+    same = differing(frames[0], frames[0], same_variant=True)
+    assert same.empty and same.attrs["pairs"] == 1
+
+
+def test_what_was_simulated_explains_before_what_is_declared() -> None:
+    row = {
+        "shape": json.dumps({"B": 1, "T": 8, "H": 4, "dtype": "float32", "regime": "normal"}), "backend": "simulated",
+        "time.median_s": None, "bytes.declared": 100, "launches.declared": 1, "build": "[]",
+        "simulated": json.dumps([entry.model_dump(mode="json") for entry in counted().simulated]),
+    }  # fmt: skip
+    found = explain(dict(row), dict(row), {}).set_index("what")
+    assert found.loc["bytes simulated", "a"] == 120 and "bytes declared" not in found.index
+    assert found.loc["warp instructions", "origin"] == "simulated"
+    bare = explain({**row, "simulated": "[]"}, dict(row), {}).set_index("what")
+    assert bare.loc["bytes declared", "a"] == 100 and "bytes simulated" not in bare.index
+
+
+def test_checked_kernels_are_a_table_with_the_standing_of_each_column(capsys: pytest.CaptureFixture[str]) -> None:
+    print_counters([counted()])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "sm_90 machine code, simulated (caches: h200)" in printed and "touches 120 at least (simulated)" in printed
+    assert f"{EXACT}: instructions, sectors per load, bytes" in printed and "scan_serial 1 40 8" in printed
+    (entry,) = plain(counted().simulated)
+    assert entry["bytes"] == 120 and entry["kernels"][0]["counters"][0] == {
+        "name": "smsp__inst_executed.sum", "value": 40.0, "unit": "inst", "standing": EXACT
+    }  # fmt: skip
+
+
+def test_counters_of_an_architecture_that_no_known_gpu_has_are_refused() -> None:
+    with pytest.raises(Problem, match="--arch sm_87: no GPU of it is known"):
+        with_counters([], Selection(archs=("sm_87",)), Silent())
 
 
 def test_sampled_blocks_have_no_bytes_and_say_so(tmp_path: Path) -> None:

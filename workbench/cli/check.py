@@ -23,8 +23,11 @@ from workbench.cli.options import (
     words,
 )
 from workbench.declare import operation_key, variant_key
+from workbench.problem import Problem
 
 SETTINGS = AXES
+SHOWN = 8
+"""Simulated variants up to which counters are shown without being asked for."""
 
 
 def command(
@@ -37,6 +40,14 @@ def command(
         bool, typer.Option("--error-growth", help="Record the error against size, one variant of each algorithm.")
     ] = False,
     seed: Seed = 0,
+    counters: Annotated[
+        bool | None,
+        typer.Option(
+            "--counters/--no-counters",
+            help=f"Count what the machine code of simulated variants does; of at most {SHOWN} unless asked for.",
+        ),
+    ] = None,
+    arch: Annotated[str, typer.Option(help="Architectures to count machine code of.")] = "sm_90",
     timeout: Timeout = 120.0,
     name: Annotated[str, typer.Option(help="Name of the run that --error-growth records.")] = "",
     kernels: Kernels = None,
@@ -47,11 +58,19 @@ def command(
 
     Without axes each operation is checked at its small shape; --T 1000,4097 and the like choose others.
     """
+    from workbench.build.archs import check_arch
     from workbench.catalog import load_catalog
+    from workbench.cli.check_counters import plain, print_counters
     from workbench.cli.progress import ProgressBar
     from workbench.sweep.checking import check_all
+    from workbench.sweep.counting_checks import simulated_ones, with_counters
     from workbench.sweep.growth import record_error_growth
 
+    archs = words(arch, "--arch")
+    for one in archs:
+        check_arch(one)
+    if not archs:
+        raise Problem("--arch: names nothing; write one architecture or several with commas between", exit_status=2)
     selection = selection_of(
         operations,
         variants,
@@ -62,6 +81,7 @@ def command(
         preset="small",
         devices=words(device, "--device"),
         seed=seed,
+        archs=archs,
     )
     with ProgressBar() as progress:
         if error_growth:
@@ -69,6 +89,9 @@ def command(
             records = folder.records()
         else:
             records = check_all(selection, progress)
+            few = len(simulated_ones(records)) <= SHOWN
+            if counters if counters is not None else few:
+                records = with_counters(records, selection, progress)
     if error_growth and not as_json:
         _print_growth(records)
         print(f"run: {folder.path}")
@@ -87,6 +110,7 @@ def command(
             "bound": r.error.bound if r.error else None,
             "worst_at": r.error.where if r.error else None,
             "reason": r.reason,
+            "counters": plain(r.simulated),
             "known_loss": losses.get(variant_key(r.operation, r.variant, r.pass_), ""),
         }
         for r in records
@@ -97,6 +121,7 @@ def command(
         print(json.dumps(rows, indent=2))
     else:
         _print(rows)
+        print_counters(records)
     if error_growth:
         return  # a family that loses its digits is what is looked for
     wrong = [row for row in rows if row["status"] not in ("ok", "unsupported") and not row["known_loss"]]

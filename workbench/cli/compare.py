@@ -57,12 +57,14 @@ def command(
     from workbench.show.compare_text import as_markdown
     from workbench.views.compare import compare
     from workbench.views.operands import parse_operand
+    from workbench.views.simulated import differing
 
     margin = parse_share(fail_over) if fail_over else None
     if since:
         a, b = _since(since, a, b, profiles)
     if not a or not b:
         raise Problem("Missing argument 'B': name A and B, or with --since COMMIT B alone, or none", exit_status=2)
+    counted = None
     if rerun:
         limit = check_timeout(seconds, "--seconds")
         result = measured(Asked(a, b, variants, at, limit, parse_until(until), profiles, kernels), margin)
@@ -80,6 +82,7 @@ def command(
         )
         stale = (*_stale(side_a, records_a, "A"), *_stale(side_b, records_b, "B"))
         result = replace(result, notes=(*result.notes, *stale))
+        counted = differing(records_a, records_b, not (side_a.variant and side_b.variant))
     if junit is not None:
         from workbench.durable import write_whole
         from workbench.show.junit import as_junit
@@ -88,11 +91,14 @@ def command(
     if as_json:
         import json
 
-        print(json.dumps(plain(result), indent=2))
+        more = {} if counted is None else {"counted": counted.to_dict("records")}
+        print(json.dumps(plain(result) | more, indent=2))
     elif markdown:
         print(as_markdown(result, a, b))
     else:
         _print(result, a, b)
+        if counted is not None:
+            _print_counted(counted)
     raise typer.Exit(result.exit_status)
 
 
@@ -151,3 +157,30 @@ def _print(result: Comparison, a: str, b: str) -> None:
         say(f"note: {note}")
     say(summary(result))
     say(f"exit status {result.exit_status}: {EXIT_STATUS[result.exit_status]}", style="dim")
+
+
+def _print_counted(found: pd.DataFrame) -> None:
+    """What the machine code of both sides does otherwise, where both were simulated: it explains a verdict before
+    anything that is declared does."""
+    from workbench.cli.terminal import Column, Row, print_table, say
+    from workbench.declare import operation_key
+    from workbench.quantity import quantity
+    from workbench.show.figures import figure, value_text
+    from workbench.views.shapes import shape_text
+
+    if not found.attrs["pairs"]:
+        return
+    if found.empty:
+        say(f"simulated: nothing that machine code was counted to do differs in {found.attrs['pairs']} pairs")
+        return
+    rows = [
+        Row((
+            operation_key(row["operation"], row["pass"]), row["variant"], shape_text(row["shape"]),
+            figure(row["figure"]).title, value_text(row["figure"], row["a"]), value_text(row["figure"], row["b"]),
+            quantity(row["b"] / row["a"], "x") if row["a"] else "–",
+        ))
+        for row in found.to_dict("records")
+    ]  # fmt: skip
+    columns = [Column("operation"), Column("variant"), Column("shape"), Column("counted"),
+               Column("A", True), Column("B", True), Column("B ÷ A", True)]  # fmt: skip
+    print_table("what machine code was counted to do otherwise, simulated", columns, rows)

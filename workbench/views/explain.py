@@ -15,6 +15,7 @@ import pandas as pd
 
 from workbench.model.floor import LAUNCH_S, limits_of
 from workbench.views.ladder import BUILD_COLUMNS, build_summary
+from workbench.views.simulated import counted_of
 
 COLUMNS = ["what", "origin", "a", "b", "unit", "seconds", "share"]
 
@@ -22,8 +23,9 @@ COLUMNS = ["what", "origin", "a", "b", "unit", "seconds", "share"]
 def explain(a: dict[str, Any], b: dict[str, Any], ceilings: dict[str, float]) -> pd.DataFrame:
     """Two rows of records (with the columns of `counters.with_counters` where there are counters) of one problem.
 
-    Columns: what, origin (measured, derived, modelled), a, b, unit, seconds (that the difference takes at the
-    ceilings; missing where no ceiling tells) and share (of the difference in time).
+    Columns: what, origin (measured, simulated, derived, modelled), a, b, unit, seconds (that the difference takes at
+    the ceilings; missing where no ceiling tells) and share (of the difference in time). What was counted, by a GPU or
+    where the code was simulated, stands in the place of what is declared.
     """
     limits = limits_of(ceilings, json.loads(a["shape"]).get("dtype", "float32"))
     on_gpu = a["backend"] == "cuda"
@@ -44,15 +46,25 @@ def explain(a: dict[str, Any], b: dict[str, Any], ceilings: dict[str, float]) ->
         return True
 
     byte_s = 1 / limits.bytes_per_s if limits.bytes_per_s else None
-    if not add("bytes counted", "measured", "bytes.counted", "B", byte_s):
-        add("bytes declared", "modelled", "bytes.declared", "B", byte_s)
+    a, b = ({**row, **counted_of(row)} for row in (a, b))
+    _ = (
+        add("bytes counted", "measured", "bytes.counted", "B", byte_s)
+        or add("bytes simulated", "simulated", "simulated.bytes", "B", byte_s)
+        or add("bytes declared", "modelled", "bytes.declared", "B", byte_s)
+    )
     launch_s = limits.launch_s or (LAUNCH_S if on_gpu else None)
-    if not add("launches counted", "measured", "launches.counted", "", launch_s):
-        add("launches declared", "modelled", "launches.declared", "", launch_s)
+    _ = (
+        add("launches counted", "measured", "launches.counted", "", launch_s)
+        or add("launches simulated", "simulated", "simulated.launches", "", launch_s)
+        or add("launches declared", "modelled", "launches.declared", "", launch_s)
+    )
     flop_s = 1 / limits.matrix_flops_per_s if limits.matrix_flops_per_s else None
     add("FLOPs declared", "modelled", "flops", "FLOP", flop_s)
     add("special functions declared", "modelled", "special", "")
-    add("instructions", "measured", "instructions", "")
+    if not add("instructions", "measured", "instructions", ""):
+        add("warp instructions", "simulated", "simulated.instructions", "")
+    add("sectors per load", "simulated", "simulated.sectors_per_load", "")
+    add("bank conflicts", "simulated", "simulated.conflicts", "%")
     for row in (a, b):
         row |= dict(zip(BUILD_COLUMNS, build_summary(row.get("build")), strict=True))
     add("registers", "measured", "registers", "")

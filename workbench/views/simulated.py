@@ -31,6 +31,12 @@ COLUMNS = (
     "simulated.reason",
 )  # fmt: skip
 """What `simulated` adds; show/figures.py says what each is."""
+COUNTED = (
+    "simulated.instructions", "simulated.lanes", "simulated.bytes", "simulated.sectors_per_load",
+    "simulated.sectors_per_store", "simulated.excess", "simulated.conflicts", "simulated.launches",
+    "simulated.registers", "simulated.occupancy",
+)  # fmt: skip
+"""Those that were counted where the code was executed, or that its compiler says: no times, and nothing declared."""
 _ENTRIES = TypeAdapter(list[Simulated])
 KEPT = (
     "run", "key", "operation", "variant", "pass", "status", "reason", "backend", "settings", "factors", "shape.dtype",
@@ -105,13 +111,7 @@ def figures_of(pair: Pair, gpu: Device) -> dict[str, Any]:
         "simulated.bytes_declared": entry.declared.bytes if entry.axes == entry.swept else None,
         "simulated.bytes": moved if same and entry.axes == entry.swept else None,
         "simulated.over_declared": moved / declared if moved is not None and declared else None,
-        "simulated.sectors_per_load": _per(counters, "l1tex__t_{}_pipe_lsu_mem_global_op_ld.sum"),
-        "simulated.sectors_per_store": _per(counters, "l1tex__t_{}_pipe_lsu_mem_global_op_st.sum"),
-        "simulated.excess": _over(
-            counters, "derived__memory_l2_theoretical_sectors_global_excessive", "memory_l2_theoretical_sectors_global"
-        ),
-        "simulated.conflicts": _conflicts(counters),
-        "simulated.instructions": counters.get("smsp__inst_executed.sum"),
+        **_of_counters(counters),
         "simulated.instructions_per_element": _over(counters, "smsp__thread_inst_executed.sum", entry.elements),
         "simulated.lanes": _over(counters, "smsp__thread_inst_executed.sum", "smsp__inst_executed.sum"),
         "simulated.registers": max((k.registers for k in entry.kernels if k.registers is not None), default=None),
@@ -125,6 +125,23 @@ def figures_of(pair: Pair, gpu: Device) -> dict[str, Any]:
         "simulated.arch": entry.arch,
         "simulated.gpu": gpu.name,
         "simulated.finding": "; ".join([f for e in (entry, whole) if e is not None for f in e.findings][:1]) or None,
+    }
+
+
+def kernel_figures(kernel: SimulatedKernel) -> dict[str, float | None]:
+    """Those of COLUMNS that need the counters of one kernel alone."""
+    return _of_counters(totals([kernel]))
+
+
+def _of_counters(counters: Mapping[str, float]) -> dict[str, float | None]:
+    return {
+        "simulated.sectors_per_load": _per(counters, "l1tex__t_{}_pipe_lsu_mem_global_op_ld.sum"),
+        "simulated.sectors_per_store": _per(counters, "l1tex__t_{}_pipe_lsu_mem_global_op_st.sum"),
+        "simulated.excess": _over(
+            counters, "derived__memory_l2_theoretical_sectors_global_excessive", "memory_l2_theoretical_sectors_global"
+        ),
+        "simulated.conflicts": _conflicts(counters),
+        "simulated.instructions": counters.get("smsp__inst_executed.sum"),
     }
 
 
@@ -183,6 +200,33 @@ def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
         if f"{name}_a" in row and not pd.isna(row[f"{name}_a"]) and not pd.isna(row[f"{name}_b"])
     ]
     return pd.DataFrame(rows, columns=["shape", "figure", "a", "b"])
+
+
+def counted_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """COLUMNS of a record at its own shape, of the first architecture that was counted; empty where none was."""
+    sizes = {k: v for k, v in json.loads(record["shape"]).items() if k not in ("dtype", "regime")}
+    found = [p for p in pairs_of(entries_of(record.get("simulated"))) if p.entry.swept == sizes and p.entry.kernels]
+    return figures_of(found[0], _device(found[0].entry, "")) if found else {}
+
+
+def differing(a: pd.DataFrame, b: pd.DataFrame, same_variant: bool) -> pd.DataFrame:
+    """What machine code does otherwise on the two sides of a comparison: operation, pass, variant (A's, and B's where
+    it is another), shape, figure (of COUNTED), a, b. Empty where nothing differs; `pairs` in its attributes says how
+    many variants at how many shapes both sides have."""
+    one, other = simulated(a, {}), simulated(b, {})
+    keys = ["operation", "pass", *(["variant"] if same_variant else [])]
+    rows, pairs = [], 0
+    for key, mine in one.groupby(keys, sort=False):
+        theirs = other[(other[keys] == pd.Series(key, keys)).all(axis=1)]
+        both = side_by_side(mine, theirs)
+        pairs += both["shape"].nunique()
+        names = list(dict.fromkeys([*mine["variant"], *theirs["variant"]]))
+        for row in dicts_of(both[both["figure"].isin(COUNTED)]):
+            if row["a"] != row["b"]:
+                rows.append((*key[:2], " → ".join(names), row["shape"], row["figure"], row["a"], row["b"]))
+    found = pd.DataFrame(rows, columns=["operation", "pass", "variant", "shape", "figure", "a", "b"])
+    found.attrs["pairs"] = pairs
+    return found
 
 
 # ------------------------------------------------------------------------------------------------- kernel by kernel

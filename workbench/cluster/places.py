@@ -124,6 +124,7 @@ class Places:
         alive = [node for node in ray.nodes() if node["Alive"]]
         ids = {node["NodeID"] for node in alive}
         for place in [one for one in self._places if one.node not in ids and one.task is None]:
+            self.progress.note(f"{place.name} was lost")
             self.lost(place)
         held = {place.node for place in self._places}
         for node in alive:

@@ -54,6 +54,12 @@ class Tally:
 class Watching(Silent):
     def __init__(self) -> None:
         self.notes: list[tuple[float, str]] = []
+        self.times = threading.Event()
+        """Set when cases are timed."""
+
+    def stage(self, title: str, total: int) -> None:
+        if title == "time":
+            self.times.set()
 
     def note(self, text: str) -> None:
         self.notes.append((time.monotonic(), text))
@@ -74,10 +80,12 @@ class Campaign:
             lost: list[tuple[float, str]] = []
             with runner_on(self.machines.address, retelling(self.recorded.path, CASE_S)) as runner:
                 folder = self._new(f"losses-{self.tally.sweeps}", runner)
-                breaking = threading.Thread(target=self._lose, args=(count, lost))
-                breaking.start()
-                continue_run(folder, progress, runner)
-                breaking.join()
+                sweeping = threading.Thread(target=continue_run, args=(folder, progress, runner))
+                sweeping.start()
+                progress.times.wait(LONGEST_S)
+                self._lose(count, lost)
+                sweeping.join(LONGEST_S)
+                self.tally.wrong += [f"{folder.path.name}: hangs"] if sweeping.is_alive() else []
             for when, name in lost:
                 noticed = [
                     at - when for at, text in progress.notes if text.startswith(f"{name} was lost") and at > when

@@ -66,6 +66,10 @@ def retelling(recorded: Path, seconds: float, versions: dict[str, str] | None = 
     """Stations whose cases last `seconds`, in which they sleep, and give what was recorded. `versions` differ."""
 
     class Retelling(Station):
+        def __init__(self, own_kernels: bool) -> None:
+            super().__init__(own_kernels)
+            self._replay = Replay(open_run(recorded))
+
         def greet(self) -> Any:
             found = super().greet()
             return dataclasses.replace(found, versions=found.versions | (versions or {}))
@@ -79,8 +83,7 @@ def retelling(recorded: Path, seconds: float, versions: dict[str, str] | None = 
                 for one in job.variants
             ]
             events: list[Event] = []
-            replay = Replay(open_run(recorded))
-            replay.time([dataclasses.replace(job, variants=tuple(begun))], lambda _, event: events.append(event))
+            self._replay.time([dataclasses.replace(job, variants=tuple(begun))], lambda _, event: events.append(event))
             began = time.monotonic()
             for place, event in enumerate(events):
                 tell(event)

@@ -59,7 +59,16 @@ def place(name: str = "a", device: str = "NVIDIA GeForce RTX 4090", parts: int =
 
 @pytest.mark.parametrize(
     ("word", "fits"),
-    [("rtx4090", True), ("RTX 4090", True), ("epyc", True), ("fast", True), ("a", True), ("h100", False)],
+    [
+        ("rtx4090", True),
+        ("RTX 4090", True),
+        ("epyc", True),
+        ("fast", True),
+        ("a", True),
+        ("a1", False),
+        ("409", False),
+        ("h100", False),
+    ],
 )
 def test_a_kind_is_a_word_of_a_machine_s_names(word: str, fits: bool) -> None:
     one = place()

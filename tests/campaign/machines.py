@@ -46,6 +46,8 @@ class Tally:
     """From each loss to the word of it, where it was noticed."""
     attempts: list[int] = field(default_factory=list)
     """Of all records."""
+    taken_for_dead: int = 0
+    """Machines that were only slow."""
     kills: int = 0
     sweeps: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -76,6 +78,7 @@ class Campaign:
     def losses(self, count: int) -> None:
         """So many machines lost, one to three in a sweep; others come in their place while it goes on."""
         while self.tally.losses < count:
+            self.tally.taken_for_dead += self.machines.mend()
             progress = Watching()
             lost: list[tuple[float, str]] = []
             with runner_on(self.machines.address, retelling(self.recorded.path, CASE_S)) as runner:
@@ -92,6 +95,7 @@ class Campaign:
                 ]
                 self.tally.noticed_s += noticed[:1]
             self._check(folder)
+            print(f"{self.tally.losses} machines lost, {len(self.tally.wrong)} wrong", file=sys.stderr, flush=True)
 
     def _lose(self, count: int, lost: list[tuple[float, str]]) -> None:
         for _ in range(min(self.chance.randint(1, 3), count - self.tally.losses)):
@@ -109,6 +113,7 @@ class Campaign:
         while self.tally.kills < count:
             run = self.folder / "profiles" / f"kills-{self.tally.sweeps}"
             while not (run.is_dir() and open_run(run).run.finished):
+                self.tally.taken_for_dead += self.machines.mend()
                 began = time.monotonic()
                 command = [sys.executable, "-m", "tests.campaign.machines", "sweep", self.machines.address]
                 words = [str(self.folder / "profiles"), run.name, str(self.recorded.path)]
@@ -181,6 +186,7 @@ def campaign(losses: int, kills: int, seed: int, folder: Path) -> tuple[Tally, t
             machines.add(name)
         one = Campaign(folder, machines, recorded_run(CASES, folder / "recorded"), random.Random(seed))
         scaling = one.scaling()
+        print(f"{scaling[0]:.2f} s on one machine, {scaling[1]:.2f} s on all", file=sys.stderr, flush=True)
         one.losses(losses)
         one.kills(kills)
         return one.tally, scaling
@@ -199,6 +205,7 @@ def main(losses: int, seed: int) -> int:
     again = sum(attempt > 1 for attempt in found.attempts)
     print(f"seed {seed}: {found.sweeps} sweeps of {CASES} cases in {time.monotonic() - began:.0f} s")
     print(f"{found.losses} machines lost, {found.kills} coordinators killed; {again} records of a later attempt")
+    print(f"{found.taken_for_dead} machines were taken for dead that were only slow")
     print(f"a loss was noticed after {statistics.median(noticed):.2f} s, {noticed[-1]:.2f} s at most ({len(noticed)})")
     overhead_s = alone_s / CASES - LONG_CASE_S
     share = alone_s / (len(NAMES) * together_s)

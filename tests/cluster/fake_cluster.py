@@ -47,6 +47,18 @@ class Machines:
         """Without a farewell."""
         self.cluster.remove_node(self.nodes.pop(name), allow_graceful=False)
 
+    def mend(self) -> int:
+        """Starts anew what is there and was taken for dead, as happens where a busy machine is all of them. How many."""
+        with connected(self.address):
+            import ray
+
+            alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+        dead = [name for name, node in self.nodes.items() if node.node_id not in alive]
+        for name in dead:
+            self.lose(name)
+            self.add(name)
+        return len(dead)
+
     def close(self) -> None:
         self.cluster.shutdown()
 

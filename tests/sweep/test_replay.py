@@ -39,7 +39,12 @@ CASES = 2
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A finished run of two cases with three variants each, and a CUDA variant that was simulated."""
-    work = Work(SELECTION, load_catalog(SELECTION.folder))
+    return record(SELECTION, tmp_path_factory.mktemp("recorded"))
+
+
+def record(selection: Selection, profiles: Path) -> RunFolder:
+    """A finished run of that selection, made up."""
+    work = Work(selection, load_catalog(selection.folder))
     keys = [
         (job, one)
         for case, device in work.timed
@@ -55,9 +60,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     simulated = Machine(id="simulated", name="simulated", backend="simulated")
     run = Run(
         name="recorded", created="2026-01-01", command=["workbench"], machines=[cpu, simulated],
-        selection=SELECTION.as_dict(), environment={"commit": "0123"},
+        selection=selection.as_dict(), environment={"commit": "0123"},
     )  # fmt: skip
-    folder = create_run(tmp_path_factory.mktemp("recorded"), run)
+    folder = create_run(profiles, run)
     for number, (job, one) in enumerate(keys):
         shape = {**job.shape.as_dict(), "dtype": job.shape.dtype}
         met = Disturbance(blocks=4, disturbed=0, repeated=1)

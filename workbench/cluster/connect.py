@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.catalog import BUILTIN
+from workbench.cluster.guard import guarded
 from workbench.problem import Problem, installing
 from workbench.temporary import temporary_folder
 
@@ -72,6 +73,9 @@ def connected(address: str = LOCAL, kernels: Path | None = None) -> Iterator[Non
         finally:  # Ray puts its own in their place
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+        if address == LOCAL:
+            # Entered last and left last but for its folder: whoever kills this command leaves nothing running.
+            held.enter_context(guarded())
         yield
 
 

@@ -124,6 +124,7 @@ class Places:
         alive = [node for node in ray.nodes() if node["Alive"]]
         ids = {node["NodeID"] for node in alive}
         for place in [one for one in self._places if one.node not in ids and one.task is None]:
+            self.progress.note(f"{place.name} was lost")
             self.lost(place)
         held = {place.node for place in self._places}
         for node in alive:
@@ -219,10 +220,16 @@ class Places:
 
 
 def _is(place: Place, word: str) -> bool:
-    """Whether a word for a kind fits: it is a label's value, or in the name of the machine or of its device."""
+    """Whether a word for a kind fits: it is whole words of the machine's name, a label, or the name of its device, with
+    or without the spaces: rtx4090 of NVIDIA GeForce RTX 4090."""
     assert place.greeting is not None
     names = (place.name, *place.labels.values(), *(machine.name for machine in place.greeting.machines.values()))
-    return any(_plain(word) in _plain(name) for name in names)
+    return any(_plain(word) in _runs_of_words(name) for name in names)
+
+
+def _runs_of_words(name: str) -> set[str]:
+    parts = [part for part in re.split(r"[^a-z0-9]+", name.lower()) if part]
+    return {"".join(parts[first:end]) for first in range(len(parts)) for end in range(first + 1, len(parts) + 1)}
 
 
 def _kinds(node: Mapping[str, Any]) -> Iterable[str]:

@@ -1,0 +1,106 @@
+"""Which machines take part, and what a user is told where none can: without a cluster."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import pytest
+
+from workbench.cli import _with_local_cluster
+from workbench.cluster.connect import LOCAL, connected
+from workbench.problem import Problem
+from workbench.store.record import Machine
+
+
+def test_without_ray_it_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    said = r"^--cluster needs Ray, which is not installed: .*scan-workbench\[cluster\]"
+    with pytest.raises(Problem, match=said), connected(LOCAL):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:1", "--cluster 127.0.0.1:1: nothing answers there"),
+        ("127.0.0.1:99999", "nothing answers there"),
+        ("ray://head:10001", "an address is HOST:PORT"),
+        ("head", "an address is HOST:PORT"),
+    ],
+)
+def test_where_nothing_answers_it_is_a_line(address: str, said: str) -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(Problem, match=said), connected(address):
+        pass
+
+
+def test_an_address_can_be_left_out() -> None:
+    words = ["sweep", "scan", "--cluster", "--T", "64", "--cluster", "10.0.0.1:6379", "--cluster", "scan", "--cluster"]
+    assert _with_local_cluster(words) == [
+        "sweep", "scan", "--cluster=local", "--T", "64", "--cluster", "10.0.0.1:6379", "--cluster=local", "scan",
+        "--cluster=local",
+    ]  # fmt: skip
+
+
+def place(name: str = "a", device: str = "NVIDIA GeForce RTX 4090", parts: int = 1, **versions: str) -> Any:
+    pytest.importorskip("ray")
+    from workbench.cluster.places import Place
+    from workbench.cluster.station import Greeting, versions_here
+
+    machines = {
+        "cuda": Machine(id="cuda", name=device, uuid=f"GPU-0123456{len(name)}-89ab", backend="cuda"),
+        "cpu": Machine(id="cpu", name="AMD EPYC, 8 cores", backend="cpu"),
+    }
+    greeting = Greeting("host", machines, versions_here() | versions, 8)
+    share = {"CPU": 8, "GPU": 1, "machine": 1 / parts}
+    return Place("node", name, {"kind": "fast"}, share, parts, None, None, greeting)
+
+
+@pytest.mark.parametrize(
+    ("word", "fits"),
+    [
+        ("rtx4090", True),
+        ("RTX 4090", True),
+        ("epyc", True),
+        ("fast", True),
+        ("a", True),
+        ("a1", False),
+        ("409", False),
+        ("h100", False),
+    ],
+)
+def test_a_kind_is_a_word_of_a_machine_s_names(word: str, fits: bool) -> None:
+    one = place()
+    from workbench.cluster.places import _is
+
+    assert _is(one, word) == fits
+
+
+def test_a_version_that_differs_is_named_with_its_machine() -> None:
+    one = place("far", torch="1.0")
+    from workbench.cluster.places import _difference
+
+    assert _difference(place()) is None
+    text = _difference(one)
+    assert text is not None and text.startswith("far has torch 1.0, this machine ") and "install the same" in text
+
+
+def test_machines_are_held_whole_or_a_gpu_each_and_their_ids_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "remote", lambda station: station)
+    from workbench.cluster.places import Places
+
+    cpus, gpus = Places(("cpu",), (), False), Places(("cuda", "cpu"), (), False)
+    node = {"CPU": 8.0, "GPU": 2.0, "machine": 1.0}
+    assert cpus._shares(node) == [{"CPU": 8, "GPU": 0, "machine": 1.0}]
+    assert gpus._shares(node) == [{"CPU": 4, "GPU": 1, "machine": 0.5}] * 2
+    assert cpus._shares({"memory": 1.0}) == [] and gpus._shares({"CPU": 8.0}) == [{"CPU": 8, "GPU": 0, "machine": 0.0}]
+    held = [place("a"), place("a"), place("bb", parts=2)]
+    gpus._places = held
+    for one in held:
+        gpus._name(one)
+    assert [one.ids for one in held] == [
+        {"cuda": "cuda@a", "cpu": "cpu@a"}, {"cuda": "cuda@a-2", "cpu": "cpu@a-2"}, {"cuda": "cuda@bb-01234562"},
+    ]  # fmt: skip
+    assert held[2].machine("cuda").host == "bb (host)"

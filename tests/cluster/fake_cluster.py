@@ -48,7 +48,7 @@ class Machines:
         self.cluster.remove_node(self.nodes.pop(name), allow_graceful=False)
 
     def mend(self) -> int:
-        """Starts anew what is there and was taken for dead, as happens where a busy machine is all of them. How many."""
+        """Starts anew what is there and was taken for dead, as on one busy machine that is all of them: how many."""
         with connected(self.address):
             import ray
 

@@ -157,7 +157,10 @@ void walk_slices(const CellWalk<Cell> &walk, index_t B, index_t T, index_t H, bo
 // Outputs go past the caches (-DSTORES_STREAM=1) where their rows are whole lines.
 template <class Cell>
 inline void walk_cell(const CellWalk<Cell> &walk, index_t B, index_t T, index_t H, bool from_the_end) {
-    bool whole = STORES_STREAM;
-    for (int s = 0; s < Cell::WRITTEN; ++s) whole = whole && in_whole_lines(walk.out[s].at, H);
-    (whole ? walk_slices<Cell, true> : walk_slices<Cell, false>)(walk, B, T, H, from_the_end);
+    if constexpr (STORES_STREAM) {
+        bool whole = true;
+        for (int s = 0; s < Cell::WRITTEN; ++s) whole = whole && in_whole_lines(walk.out[s].at, H);
+        if (whole) return walk_slices<Cell, true>(walk, B, T, H, from_the_end);
+    }
+    walk_slices<Cell, false>(walk, B, T, H, from_the_end);
 }

@@ -29,7 +29,6 @@ OPERATION = replace(
     title="SRU's second version: gates that see their channel of the state",
     equation="c_t = sigma(-k') c_{t-1} + sigma(k') v, k' = k + w_k c_{t-1}; h_t = s phi(c_t) + (1 - s) x, "
     "s = sigma(r + w_r c_{t-1})",
-    presets={"quick": ({"B": 4, "T": 1024, "H": 512},), "gpu": ({"B": 32, "T": 2048, "H": 1024},)},
     tensors=partial(tensors.forward, weights=True),
     make_inputs=partial(tensors.make_forward, weights=True),
     passes=(BACKWARD,),

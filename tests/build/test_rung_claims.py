@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernels.executed import OTHER_CELLS
 from workbench.build import listing_of, supported_archs
 from workbench.build.catalogue import BuildRow, build_catalogue
 from workbench.build.sass import Listing
@@ -57,11 +58,6 @@ def total(key: str, kind: str, dtype: str = "float32", arch: str = MAIN_ARCH) ->
         for name, count in listing.mix().items()
         if re.fullmatch(rf"{kind}(_\d+)?", name)
     )
-
-
-OTHER_CELLS = ("minlstm_scan", "sru_scan", "sru2_scan", "qrnn_pool")
-"""Operations whose kernels are those of scan compiled for another header: the serial rung stands for all of them here,
-and tests/kernels/test_other_cells.py compiles the others for the main architecture."""
 
 
 def cuda_variants() -> list[str]:

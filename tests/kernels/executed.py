@@ -46,6 +46,10 @@ NUMPY_DTYPE = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(bfloat16)}
 HOST_ALIGNMENT = 16
 """Of buffers of C++ steps, so that they end at an unreadable page whatever their size."""
 
+OTHER_CELLS = ("minlstm_scan", "sru_scan", "sru2_scan", "qrnn_pool")
+"""Operations whose kernels are those of scan compiled for another header: where every variant of the catalogue is gone
+through, their serial rungs stand for all of them, and test_other_cells.py has the others."""
+
 _catalog: list[Catalog] = []
 
 

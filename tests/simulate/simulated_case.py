@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.kernels.executed import NUMPY_DTYPE, catalog, relative_error
+from tests.kernels.executed import NUMPY_DTYPE, OTHER_CELLS, catalog, relative_error
 from workbench.build import HOST, Binary, CompileFailure, Unit, build_units, units_of
 from workbench.build.ptx import ptx_of_units
 from workbench.declare import Kernel, Plan, Setting, Shape
@@ -36,7 +36,8 @@ class Case:
 
 
 def cases(dtypes: tuple[str, ...] = ("float32", "bfloat16")) -> list[Case]:
-    """Every CUDA variant of the catalogue at its operation's small shape, with each value of each of its tunables."""
+    """Every CUDA variant of the catalogue at its operation's small shape, with each value of each of its tunables; of
+    other cells the serial rung, in one dtype."""
     found = []
     for name, operation in catalog().operations.items():
         for variant in catalog().select([name], passes=["forward"]):
@@ -45,7 +46,10 @@ def cases(dtypes: tuple[str, ...] = ("float32", "bfloat16")) -> list[Case]:
                 if variant.factors.get("peer") == "yes" or variant.supports(shape) is not None:
                     continue
                 settings: list[tuple[tuple[str, Setting], ...]] = [()]
-                settings += [((k, v),) for k, values in variant.settings.items() for v in values[1:]]
+                if name not in OTHER_CELLS:
+                    settings += [((k, v),) for k, values in variant.settings.items() for v in values[1:]]
+                elif variant.rung != 50 or dtype != dtypes[0]:
+                    continue
                 for setting in settings:
                     case = Case(variant.key, shape, setting)
                     if any(isinstance(step, Kernel) for step in leaves_of(case.plan().steps)):

@@ -89,6 +89,9 @@ FAULTS = (
             s[threadIdx.x] += 2;
         }
         y[threadIdx.x] = s[threadIdx.x];"""),
+    Fault("a division by zero", "division_by_zero", """
+        int divisor = (int)threadIdx.x - (FIX ? -1 : 3);
+        y[threadIdx.x] = x[threadIdx.x] * (float)(1000 / divisor);"""),
     Fault("an endless loop", "waits_forever", """
         volatile int k = 1;
         while (!FIX && k) k = 1;

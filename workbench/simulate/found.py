@@ -11,7 +11,7 @@ TOOLS = {
     "memcheck": ("stray_read", "stray_write", "misaligned", "mixed_spaces", "stray_jump"),
     "initcheck": (
         "uninitialised_store", "uninitialised_address", "uninitialised_branch", "uninitialised_atomic",
-        "unwritten_output",
+        "unwritten_output", "division_by_zero",
     ),
     "racecheck": ("race", "same_value_race", "copy_in_flight", "stale_read"),
     "synccheck": (
@@ -33,6 +33,7 @@ _SENTENCES = {
     "uninitialised_atomic": "an atomic operation on {space} memory that nobody wrote",
     "divergent_barrier": "threads of a block wait at two barriers of the source for each other",
     "outside_of_mask": "a lane runs what its own member mask does not name it for",
+    "division_by_zero": "an integer is divided by zero, or its remainder taken: what comes out is unspecified",
     "copy_never_waited": "a thread ends while its asynchronous copy is on its way",
 }
 

@@ -73,6 +73,11 @@ void Initcheck::set(Warp &w, const Instruction &i, u32 mask, u32 undefined, i32 
 }
 
 /// Says so once: what follows from the value afterwards is the same fault.
+void Initcheck::divided_by_zero(Warp &w, const Instruction &i, u32 lanes) {
+    const u64 thread = thread_of(w, std::countr_zero(lanes));
+    findings_.add({"division_by_zero", -1, i.index, Space::global, 0, thread, thread, 0});
+}
+
 void Initcheck::report(Warp &w, const Instruction &i, const char *kind, u32 operands, u32 lanes, Space space,
                        u64 address) {
     const u64 thread = thread_of(w, std::countr_zero(lanes));

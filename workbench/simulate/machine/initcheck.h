@@ -25,6 +25,7 @@ class Initcheck : public Observer {
     void access(Warp &, const Instruction &, u32, const u64 *, u32, Space, bool) override;
     void atomic(Warp &, const Instruction &, u32, const u64 *, u32, Space) override;
     void flight_lands(Warp &, const Flight &) override;
+    void divided_by_zero(Warp &, const Instruction &, u32 lanes) override;
 
   private:
     struct WarpState {

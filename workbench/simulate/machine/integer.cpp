@@ -83,6 +83,16 @@ template <class T> struct Not { static T of(T a) { return static_cast<T>(~a); } 
 template <class T> struct Zero { static T of(T a) { return a == 0 ? 1 : 0; } };
 template <class T> struct Move { static T of(T a) { return a; } };
 
+/// Division and remainder: what a zero below gives is unspecified, and told to who looks on.
+template <class T, class Operation>
+void divide(Warp &w, const Instruction &i, u32 mask) {
+    const u32 *b = w.row(i.o[2]);
+    if (const u32 zeros = mask & lanes_where([=](int lane) { return get<T>(b, lane) == 0; }); zeros != 0) {
+        for (Observer *o : w.machine().observers) o->divided_by_zero(w, i, zeros);
+    }
+    binary<T, T, Operation>(w, i, mask);
+}
+
 /// Sums with a carry: o[last] is the predicate of carries. A subtraction's carry is its borrow.
 enum class Carry { out, in, both };
 
@@ -137,8 +147,8 @@ const bool every_integer = for_types<u16, i16, u32, i32, u64, i64>([]<class T>()
     RegisterForm("mul.hi" + type, binary<T, T, High<T>>);
     RegisterForm("mad.lo" + type, ternary<T, T, MultiplyAdd<T>>);
     RegisterForm("mad.hi" + type, ternary<T, T, HighAdd<T>>);
-    RegisterForm("div" + type, binary<T, T, Divide<T>>);
-    RegisterForm("rem" + type, binary<T, T, Remainder<T>>);
+    RegisterForm("div" + type, divide<T, Divide<T>>);
+    RegisterForm("rem" + type, divide<T, Remainder<T>>);
     RegisterForm("min" + type, binary<T, T, Least<T>>);
     RegisterForm("max" + type, binary<T, T, Most<T>>);
     RegisterForm("sad" + type, ternary<T, T, Distance<T>>);

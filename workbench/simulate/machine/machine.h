@@ -152,6 +152,7 @@ struct Observer {
     virtual void shuffled(Warp &, const Instruction &, u32 /*mask*/, const u32 * /*from*/) {}
     /// These lanes run an instruction whose member mask does not name them.
     virtual void outside_of_mask(Warp &, const Instruction &, u32 /*lanes*/) {}
+    virtual void divided_by_zero(Warp &, const Instruction &, u32 /*lanes*/) {}
     virtual void flight_starts(Warp &, const Flight &) {}
     /// A shuffle took the value of a lane that takes no part in it, for these lanes.
     virtual void undefined_shuffle(Warp &, const Instruction &, u32 /*lanes*/) {}

@@ -13,7 +13,7 @@ pytest.importorskip("ray")
 from tests.campaign.sweeps import BRIEF
 from tests.cluster.fake_cluster import CEILINGS, Machines, Real, by_key, recorded_run, retelling, runner_on, selection
 from workbench.cluster.status import Doing, status
-from workbench.store.record import Record
+from workbench.store.record import Record, Status
 from workbench.store.run_folder import RunFolder, open_run
 from workbench.sweep import runner as local_runner
 from workbench.sweep.presets import PRESETS
@@ -58,8 +58,9 @@ class Losing(Silent):
 
 
 def what_was_found(record: Record) -> tuple[object, ...]:
-    """All of it but what the clock had to say."""
-    return record.status, record.reason, record.error, record.declared, record.least, record.settings, record.sources
+    """All of it but what the clock had to say, which on a busy machine may be that it cannot be believed."""
+    told = "right" if record.status in (Status.OK, Status.IMPLAUSIBLE) else (record.status, record.reason)
+    return told, record.error, record.declared, record.least, record.settings, record.sources
 
 
 def test_a_real_sweep_gives_what_a_local_one_gives(
@@ -67,7 +68,7 @@ def test_a_real_sweep_gives_what_a_local_one_gives(
 ) -> None:
     """With kernels that have travelled, on the one machine of the kind that was asked for."""
     monkeypatch.setitem(PRESETS, "small", BRIEF)
-    asked = selection((3000,), ("plain", "wrong", "refuses", "crashes", "kernel"))
+    asked = selection((3000,), ("plain", "wrong", "refuses", "kernel"))
     with runner_on(machines.address, Real, on=("RTX 4090",)) as runner:
         folder = start_run(asked, tmp_path, "far", runner)
         continue_run(folder, Silent(), runner)

@@ -74,17 +74,14 @@ def recorded_run(cases: int, profiles: Path) -> RunFolder:
     return record(selection(tuple(range(3000, 3000 + cases))), profiles)
 
 
-def retelling(recorded: Path, seconds: float, versions: dict[str, str] | None = None) -> type[Station]:
-    """Stations whose cases last `seconds`, in which they sleep, and give what was recorded. `versions` differ."""
+def retelling(recorded: Path, seconds: float, stuck: Path | None = None) -> type[Station]:
+    """Stations whose cases last `seconds`, in which they sleep, and give what was recorded. `stuck`: a file; one of the
+    stations writes there which machine it is on, and comes no further than half of a case."""
 
     class Retelling(Station):
         def __init__(self, own_kernels: bool) -> None:
             super().__init__(own_kernels)
             self._replay = Replay(open_run(recorded))
-
-        def greet(self) -> Any:
-            found = super().greet()
-            return dataclasses.replace(found, versions=found.versions | (versions or {}))
 
         def case(self, job: CaseJob) -> Iterator[Any]:
             yield from self._told(f"{job.case} on {job.device}", lambda tell: self._retell(job, tell))
@@ -99,12 +96,23 @@ def retelling(recorded: Path, seconds: float, versions: dict[str, str] | None = 
             began = time.monotonic()
             for place, event in enumerate(events):
                 tell(event)
+                if stuck is not None and place == len(events) // 2:
+                    _be_stuck(stuck)
                 time.sleep(max(0.0, began + seconds * (place + 1) / len(events) - time.monotonic()))
 
         def ceilings(self, device: str, seconds: float, timeout_s: float) -> Iterator[Any]:
             yield CEILINGS
 
     return Retelling
+
+
+def _be_stuck(file: Path) -> None:
+    import ray
+
+    with contextlib.suppress(FileExistsError), file.open("x") as created:
+        created.write(ray.get_runtime_context().get_node_id() + "\n")
+        created.flush()
+        time.sleep(600.0)
 
 
 CEILINGS = Measured({"copy_bytes_per_s": 2e10})

@@ -104,3 +104,18 @@ def test_machines_are_held_whole_or_a_gpu_each_and_their_ids_last(monkeypatch: p
         {"cuda": "cuda@a", "cpu": "cpu@a"}, {"cuda": "cuda@a-2", "cpu": "cpu@a-2"}, {"cuda": "cuda@bb-01234562"},
     ]  # fmt: skip
     assert held[2].machine("cuda").host == "bb (host)"
+
+
+def test_a_kind_that_no_machine_is_of_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+    node = {"Alive": True, "NodeID": "n", "Labels": {"kind": "h100"}, "NodeManagerHostname": "host", "Resources": {}}
+    monkeypatch.setattr(ray, "remote", lambda station: station)
+    monkeypatch.setattr(ray, "nodes", lambda: [node])
+    from workbench.cluster.places import Places
+
+    wanted = Places(("cpu",), ("h200",), False)
+    with pytest.raises(Problem, match=r"^no machine of the cluster has a cpu to time on"):
+        wanted.gather()
+    wanted._left_out.add("n")
+    with pytest.raises(Problem, match=r"^unknown kind of machine h200: did you mean h100\?"):
+        wanted.gather()

@@ -16,6 +16,7 @@ from typing import Any
 from workbench.catalog import BUILTIN
 from workbench.cluster.guard import guarded
 from workbench.problem import Problem, installing
+from workbench.stdout import kept_clean
 from workbench.temporary import temporary_folder
 
 LOCAL = "local"
@@ -57,6 +58,7 @@ def connected(address: str = LOCAL, kernels: Path | None = None) -> Iterator[Non
 
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     with contextlib.ExitStack() as held:
+        held.enter_context(kept_clean())  # what Ray has to say of lost machines would go to standard output
         travels = _travelling(kernels, held.enter_context(temporary_folder())) if kernels is not None else {}
         options: dict[str, Any] = {"address": address, "namespace": NAMESPACE, "runtime_env": travels}
         if address == LOCAL:

@@ -15,6 +15,7 @@ from workbench.show import hints
 from workbench.show.figures import columns_of
 from workbench.show.markup import plain
 from workbench.show.pictures import ladder as pictures
+from workbench.show.story import story
 from workbench.store.record import UNTIMED
 from workbench.views.problems import problems
 from workbench.views.shapes import shape_text
@@ -53,6 +54,7 @@ def page(context: Context) -> None:
     timed = rows[rows["time.median_s"].notna()]
     untimed = rows[rows["time.median_s"].isna() & ~rows["backend"].isin(UNTIMED)]
     if len(timed):
+        st.markdown(f"**{plain(story(timed))}**")
         dots(pictures.times(timed, context.style))
         dots(pictures.moved(timed, context.style))
         light_table(in_order(timed), columns_of("ladder"))

@@ -63,7 +63,7 @@ INCOMING = {"h": "gh", "c_last": "gc_last", "pre": "dpre"}
 
 
 @pytest.mark.parametrize("regime", ["normal", "slow", "saturated"])
-@pytest.mark.parametrize(("operation", "forward", "sizes"), CASES, ids=str)
+@pytest.mark.parametrize(("operation", "forward", "sizes"), CASES, ids=[f"{name}-{sizes}" for name, _, sizes in CASES])
 def test_the_references_are_the_equations_and_their_gradients(
     operation: str, forward: Forward, sizes: dict[str, int], regime: str
 ) -> None:

@@ -15,7 +15,7 @@ import torch
 from workbench.build import HOST, units_of
 from workbench.catalog import BUILTIN
 from workbench.check.examine import ARCH, simulated_binaries
-from workbench.check.simulated import Request, SimulatedStation
+from workbench.check.simulated import Request, SimulatedVariant
 from workbench.declare import F64, U8, At, Call, Clear, Host, Kernel, Plan, Repeat, Shape, Step, Struct, Tensor, Turn
 from workbench.dispatch.run import TensorPlace
 from workbench.execute.load import load
@@ -175,8 +175,8 @@ def test_a_loop_is_simulated_and_what_it_launches_is_counted_as_often_as_it_is_d
 ) -> None:
     monkeypatch.setattr("resource.setrlimit", lambda *_: None)
     shape = Shape.of("float32", B=1, T=4, D=3, H=5, O=2)
-    station = SimulatedStation(BUILTIN, "layer/per_step_fused", 0)
-    found = station.run(Request(shape, {"block": 64}, "sm_90", "h100", ("sass", "ptx")))
+    simulated = SimulatedVariant(BUILTIN, "layer/per_step_fused", 0)
+    found = simulated.run(Request(shape, {"block": 64}, "sm_90", "h100", ("sass", "ptx")))
     for run in found["runs"]:
         assert run["status"] == "ok", run
         assert [kernel["launches"] for kernel in run["kernels"]] == [4, 4]

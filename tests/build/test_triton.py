@@ -11,7 +11,7 @@ from workbench.build.catalogue import build_catalogue
 from workbench.build.ptx import ptx_of_units
 from workbench.catalog import load_catalog
 from workbench.check.case import InputSet
-from workbench.check.examine import ExaminingStation
+from workbench.check.examine import Examiner
 from workbench.declare import F64, I8, I16, I32, U8, U16, U32, U64, TritonKernel
 from workbench.steps import kind_of
 from workbench.sweep.selection import small_shape
@@ -64,8 +64,8 @@ def test_the_example_is_right_in_the_simulator_under_every_checker(dtype: str, m
     pytest.importorskip("triton", reason="triton is not installed: pip install triton")
     monkeypatch.setattr("workbench.check.limited.limit_memory", lambda _: None)
     operation = load_catalog(EXAMPLE).operation("row_scan")
-    station = ExaminingStation(EXAMPLE, "row_scan/triton", 0)
-    found = station.check(
+    examiner = Examiner(EXAMPLE, "row_scan/triton", 0)
+    found = examiner.check(
         small_shape(operation, dtype), {"block": 512, "warps": 4}, (InputSet(operation.regimes[0], 0),)
     )
     assert found.right and found.comparison is not None, found.reason

@@ -11,8 +11,8 @@ import pytest
 from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import InputSet, make_set
 from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
-from workbench.check.direct import DirectStation
-from workbench.check.examine import ExaminingStation
+from workbench.check.direct import DirectCheck
+from workbench.check.examine import Examiner
 from workbench.declare import Call, Plan, Shape, Tolerance
 from workbench.declared import DeclarationError
 from workbench.execute.load import load
@@ -93,7 +93,7 @@ def plan_of(catalog: Catalog) -> Plan:
 
 
 def test_every_role_and_every_argument_arrives_on_the_cpu(tmp_path: Path) -> None:
-    found = DirectStation(kernels(tmp_path), "probe/host", "cpu").check(SHAPE, {}, SETS)
+    found = DirectCheck(kernels(tmp_path), "probe/host", "cpu").check(SHAPE, {}, SETS)
     assert found.right, found.reason
 
 
@@ -102,7 +102,7 @@ def test_every_role_and_every_argument_arrives_as_compiled(
     tmp_path: Path, shape: Shape, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workbench.check.limited.limit_memory", lambda _: None)
-    found = ExaminingStation(kernels(tmp_path), "probe/kernel", 0).check(shape, {}, SETS)
+    found = Examiner(kernels(tmp_path), "probe/kernel", 0).check(shape, {}, SETS)
     assert found.right and found.comparison is not None and found.notes == (), found.reason
 
 

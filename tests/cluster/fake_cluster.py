@@ -1,4 +1,4 @@
-"""Machines that are processes here, in a Ray cluster of their own; and stations that tell a recorded run again."""
+"""Machines that are processes here, in a Ray cluster of their own; and holders that tell a recorded run again."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 from tests.sweep.test_replay import record
 from workbench.cluster.connect import HEALTH, STORE_BYTES, connected
+from workbench.cluster.holder import Holder
 from workbench.cluster.runner import ClusterRunner
-from workbench.cluster.station import Station
 from workbench.measure.ceilings import Measured
 from workbench.store.record import Record
 from workbench.store.run_folder import RunFolder, open_run
@@ -74,11 +74,11 @@ def recorded_run(cases: int, profiles: Path) -> RunFolder:
     return record(selection(tuple(range(3000, 3000 + cases))), profiles)
 
 
-def retelling(recorded: Path, seconds: float, stuck: Path | None = None) -> type[Station]:
-    """Stations whose cases last `seconds`, in which they sleep, and give what was recorded. `stuck`: a file; one of the
-    stations writes there which machine it is on, and comes no further than half of a case."""
+def retelling(recorded: Path, seconds: float, stuck: Path | None = None) -> type[Holder]:
+    """Holders whose cases last `seconds`, in which they sleep, and give what was recorded. `stuck`: a file; one of the
+    holders writes there which machine it is on, and comes no further than half of a case."""
 
-    class Retelling(Station):
+    class Retelling(Holder):
         def __init__(self, own_kernels: bool) -> None:
             super().__init__(own_kernels)
             self._replay = Replay(open_run(recorded))
@@ -119,7 +119,7 @@ CEILINGS = Measured({"copy_bytes_per_s": 2e10})
 """Measuring what a machine gives takes longer than all the rest of a small sweep."""
 
 
-class Real(Station):
+class Real(Holder):
     """Times what there is."""
 
     def ceilings(self, device: str, seconds: float, timeout_s: float) -> Iterator[Any]:
@@ -128,10 +128,10 @@ class Real(Station):
 
 @contextlib.contextmanager
 def runner_on(
-    address: str, station: type[Any], on: tuple[str, ...] = (), folder: RunFolder | None = None
+    address: str, holder: type[Any], on: tuple[str, ...] = (), folder: RunFolder | None = None
 ) -> Iterator[ClusterRunner]:
     known = folder.run.machines if folder is not None else []
-    with connected(address, FAULTY), ClusterRunner(FAULTY, ("cpu",), on, known, station) as runner:
+    with connected(address, FAULTY), ClusterRunner(FAULTY, ("cpu",), on, known, holder) as runner:
         yield runner
 
 

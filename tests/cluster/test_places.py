@@ -45,8 +45,8 @@ def test_an_address_can_be_left_out() -> None:
 
 def place(name: str = "a", device: str = "NVIDIA GeForce RTX 4090", parts: int = 1, **versions: str) -> Any:
     pytest.importorskip("ray")
+    from workbench.cluster.holder import Greeting, versions_here
     from workbench.cluster.places import Place
-    from workbench.cluster.station import Greeting, versions_here
 
     machines = {
         "cuda": Machine(id="cuda", name=device, uuid=f"GPU-0123456{len(name)}-89ab", backend="cuda"),
@@ -88,7 +88,7 @@ def test_a_version_that_differs_is_named_with_its_machine() -> None:
 
 def test_machines_are_held_whole_or_a_gpu_each_and_their_ids_last(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray")
-    monkeypatch.setattr(ray, "remote", lambda station: station)
+    monkeypatch.setattr(ray, "remote", lambda holder: holder)
     from workbench.cluster.places import Places
 
     cpus, gpus = Places(("cpu",), (), False), Places(("cuda", "cpu"), (), False)
@@ -109,7 +109,7 @@ def test_machines_are_held_whole_or_a_gpu_each_and_their_ids_last(monkeypatch: p
 def test_a_kind_that_no_machine_is_of_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray")
     node = {"Alive": True, "NodeID": "n", "Labels": {"kind": "h100"}, "NodeManagerHostname": "host", "Resources": {}}
-    monkeypatch.setattr(ray, "remote", lambda station: station)
+    monkeypatch.setattr(ray, "remote", lambda holder: holder)
     monkeypatch.setattr(ray, "nodes", lambda: [node])
     from workbench.cluster.places import Places
 

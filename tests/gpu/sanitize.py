@@ -16,7 +16,7 @@ os.environ["PYTORCH_NO_CUDA_MEMORY_CACHING"] = "1"
 
 from workbench.catalog import BUILTIN, load_catalog
 from workbench.check.case import InputSet
-from workbench.check.direct import DirectStation
+from workbench.check.direct import DirectCheck
 from workbench.declare import Operation, Variant
 from workbench.execute import on_cuda
 from workbench.execute.this_machine import why_unsupported
@@ -51,8 +51,8 @@ def has_kernels_of_its_own(variant: Variant, operation: Operation, dtype: str) -
 
 def is_right(kernels: Path, variant: Variant, operation: Operation, dtype: str) -> bool:
     input_sets = (InputSet(operation.regimes[0], 0), InputSet(operation.regimes[0], 1, optional_given=False))
-    station = DirectStation(kernels, variant.key, "cuda")
-    found = station.check(small_shape(operation, dtype), variant.default_settings(), input_sets)
+    check = DirectCheck(kernels, variant.key, "cuda")
+    found = check.check(small_shape(operation, dtype), variant.default_settings(), input_sets)
     right = found.relative_l2 <= operation.tolerance[dtype]
     print(f"{variant.key} {dtype}: {'right' if right else found.reason}", flush=True)
     return right

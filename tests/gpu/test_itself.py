@@ -20,7 +20,7 @@ SHAPE = Shape.of(B=4, T=2048, H=1024)
 
 
 class Local:
-    """A station of this process: a variant, bound and timed."""
+    """What is timed in this process: a variant, bound and timed."""
 
     def __init__(self, key: str) -> None:
         from workbench.measure.clock_cuda import CudaClock

@@ -10,7 +10,7 @@ import pytest
 from workbench.catalog import BUILTIN, load_catalog
 from workbench.check import direct
 from workbench.check.case import InputSet, checked_sets, make_set
-from workbench.check.direct import DirectStation
+from workbench.check.direct import DirectCheck
 from workbench.declare import Operation, Shape
 from workbench.execute.this_machine import why_unsupported
 from workbench.sweep.selection import small_shape
@@ -60,5 +60,5 @@ def test_is_right_on_the_gpu(key: str, shape: Shape, monkeypatch: pytest.MonkeyP
     if reason:
         pytest.skip(reason)
     input_sets = (InputSet(operation.regimes[0], 0), *checked_sets(operation))
-    found = DirectStation(BUILTIN, key, "cuda").check(shape, variant.default_settings(), input_sets)
+    found = DirectCheck(BUILTIN, key, "cuda").check(shape, variant.default_settings(), input_sets)
     assert found.relative_l2 <= operation.tolerance[shape.dtype], found.reason

@@ -14,7 +14,7 @@ from kernel_variants.own_form import OwnForm
 from kernel_variants.scan.peers import LOG_DECAY, TIME_LAST, compiled, power_of_two
 from workbench.catalog import BUILTIN, load_catalog
 from workbench.check.case import InputSet, checked_sets, make_set
-from workbench.check.direct import DirectStation
+from workbench.check.direct import DirectCheck
 from workbench.declare import Shape, Variant
 from workbench.dtypes import torch_view
 from workbench.execute.this_machine import missing_requirement, why_unsupported
@@ -78,7 +78,7 @@ def test_is_right_on_the_cpu(variant: Variant, dtype: str) -> None:
     if why_unsupported(variant, shape):
         pytest.skip(str(why_unsupported(variant, shape)))
     input_sets = (InputSet(operation.regimes[0], 0), *checked_sets(operation))
-    found = DirectStation(BUILTIN, variant.key, "cpu").check(shape, variant.default_settings(), input_sets)
+    found = DirectCheck(BUILTIN, variant.key, "cpu").check(shape, variant.default_settings(), input_sets)
     bound = 1e-3 if variant.known_loss else operation.tolerance[dtype]
     assert found.relative_l2 <= bound, found.reason
 

@@ -13,7 +13,7 @@ from tests.cli.conftest import Run, workbench  # noqa: F401 - a fixture
 from tests.kernels.executed import catalog
 from tests.simulate.one_opcode import HEAD
 from workbench.catalog import BUILTIN
-from workbench.check.simulated import Request, SimulatedStation
+from workbench.check.simulated import Request, SimulatedVariant
 from workbench.declare import Cost, Shape
 
 B, T, H = 2, 24, 64
@@ -115,27 +115,27 @@ def request(levels: tuple[str, ...] = ("sass",), **more: Any) -> Request:
 
 
 @pytest.fixture
-def station(monkeypatch: pytest.MonkeyPatch) -> SimulatedStation:
+def simulated(monkeypatch: pytest.MonkeyPatch) -> SimulatedVariant:
     """In this process, which keeps its memory."""
     monkeypatch.setattr("resource.setrlimit", lambda *_: None)
-    return SimulatedStation(BUILTIN, "scan/serial", 0)
+    return SimulatedVariant(BUILTIN, "scan/serial", 0)
 
 
 @pytest.mark.parametrize(("factor", "words"), [(0.5, "declares .* and touches"), (2, "declares .* and asks for")])
 def test_declared_bytes_that_contradict_what_is_moved_are_a_finding(
-    station: SimulatedStation, factor: float, words: str
+    simulated: SimulatedVariant, factor: float, words: str
 ) -> None:
     variant = catalog().variant("scan/serial")
-    station._variant = dataclasses.replace(
+    simulated._variant = dataclasses.replace(
         variant, cost=lambda shape, settings: Cost(int(factor * variant.cost(shape, settings).bytes))
     )
-    found = station.run(request())
+    found = simulated.run(request())
     assert len(found["findings"]) == 1
     with pytest.raises(AssertionError, match=words):
         raise AssertionError(found["findings"][0])
 
 
-def test_front_ends_that_are_not_one_program_are_a_finding(station: SimulatedStation, tmp_path: Path) -> None:
+def test_front_ends_that_are_not_one_program_are_a_finding(simulated: SimulatedVariant, tmp_path: Path) -> None:
     """The machine code is the kernel's; the PTX is its own, with one store of h more."""
     from tests.simulate.simulated_case import Case, binaries
 
@@ -145,6 +145,6 @@ def test_front_ends_that_are_not_one_program_are_a_finding(station: SimulatedSta
     last = max(k for k, line in enumerate(lines) if "st.global" in line)
     changed = tmp_path / "changed.ptx"
     changed.write_text("\n".join([*lines[: last + 1], lines[last], *lines[last + 1 :]]))
-    found = station.run(request(("sass", "ptx"), files=(("ptx", str(changed)),)))
+    found = simulated.run(request(("sass", "ptx"), files=(("ptx", str(changed)),)))
     assert [run["status"] for run in found["runs"]] == ["ok", "ok"]
     assert len(found["findings"]) == 1 and "global sectors" in found["findings"][0]

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.conftest import Run, workbench  # noqa: F401 - a fixture
 from workbench.catalog import BUILTIN, load_catalog
-from workbench.check.counting import CountingStation, CountRequest
+from workbench.check.counting import CountRequest, MachineCodeCounter
 from workbench.declare import Shape
 from workbench.store.record import Simulated
 from workbench.store.run_folder import open_run
@@ -65,21 +65,21 @@ def test_a_sweep_of_a_tiny_shape_ends_with_a_ladder_of_counted_kernels(workbench
 
 
 @pytest.fixture
-def station(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Makes stations in this process, which keeps its memory."""
+def counter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Makes counters in this process, which keeps its memory."""
     monkeypatch.setattr("workbench.check.limited.limit_memory", lambda _: None)
-    yield lambda variant: CountingStation(BUILTIN, variant, 0)
+    yield lambda variant: MachineCodeCounter(BUILTIN, variant, 0)
 
 
-def counted(station: Any, variant: str, most: int, **axes: int) -> list[Simulated]:
+def counted(counter: Any, variant: str, most: int, **axes: int) -> list[Simulated]:
     settings = load_catalog(BUILTIN).variant(variant).default_settings()
     request = CountRequest((Shape.of("float32", **axes),), settings, "sm_90", "h200", most)
-    return [Simulated.model_validate(one) for one in station(variant).count(request)["simulated"]]
+    return [Simulated.model_validate(one) for one in counter(variant).count(request)["simulated"]]
 
 
-def test_too_much_work_is_sampled_and_run_whole_at_a_smaller_shape(station: Any) -> None:
-    (whole,) = counted(station, "scan/hillis_steele", 10**7, B=2, T=128, H=256)
-    sampled, smaller = counted(station, "scan/hillis_steele", 200_000, B=2, T=128, H=256)
+def test_too_much_work_is_sampled_and_run_whole_at_a_smaller_shape(counter: Any) -> None:
+    (whole,) = counted(counter, "scan/hillis_steele", 10**7, B=2, T=128, H=256)
+    sampled, smaller = counted(counter, "scan/hillis_steele", 200_000, B=2, T=128, H=256)
     assert whole.moved_bytes and not whole.reason
     assert sampled.axes == whole.axes and sampled.moved_bytes is None and "sampled" in sampled.reason
     assert any(kernel.sampled for kernel in sampled.kernels)
@@ -89,8 +89,8 @@ def test_too_much_work_is_sampled_and_run_whole_at_a_smaller_shape(station: Any)
     assert smaller.axes != smaller.swept == whole.axes and smaller.moved_bytes
 
 
-def test_what_is_not_simulated_says_why(station: Any) -> None:
-    (nothing,) = counted(station, "projection/per_step", 10, B=2, T=2000, H=33, O=17)
+def test_what_is_not_simulated_says_why(counter: Any) -> None:
+    (nothing,) = counted(counter, "projection/per_step", 10, B=2, T=2000, H=33, O=17)
     assert (
         not nothing.kernels
         and "2,000 launches" in nothing.reason
@@ -98,9 +98,9 @@ def test_what_is_not_simulated_says_why(station: Any) -> None:
     )
 
 
-def test_a_loop_at_the_end_of_the_code_is_no_padding(station: Any) -> None:
+def test_a_loop_at_the_end_of_the_code_is_no_padding(counter: Any) -> None:
     """The ring's last instructions are two branches, the first of them guarded: where its wait fails they are run."""
-    (found,) = counted(station, "scan/ring", 2_000_000, B=1, T=512, H=64)
+    (found,) = counted(counter, "scan/ring", 2_000_000, B=1, T=512, H=64)
     assert found.kernels and found.moved_bytes == found.declared.bytes
 
 

@@ -28,7 +28,7 @@ from workbench.check.launches import (
     totals,
     unwatched,
 )
-from workbench.check.limited import LimitedStation
+from workbench.check.limited import VariantInLimits
 from workbench.declare import Cost, Shape, Step
 from workbench.devices import device
 from workbench.execute.rounding import round_inputs
@@ -94,7 +94,7 @@ class _Group:
     chain: Chain | None = None
 
 
-class CountingStation(LimitedStation):
+class MachineCodeCounter(VariantInLimits):
     """Lives in a worker process: counts what one variant's kernels do."""
 
     def __init__(self, kernels: Path, variant: str, memory_bytes: int) -> None:

@@ -14,7 +14,7 @@ from workbench.execute.bound import Bound
 from workbench.execute.load import load
 
 
-class DirectStation:
+class DirectCheck:
     """Lives in a worker process: evaluates one variant's plan on a device."""
 
     def __init__(self, kernels: Path, variant: str, device: Device) -> None:

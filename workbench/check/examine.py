@@ -13,7 +13,7 @@ from workbench.build import Binary, Unit
 from workbench.check.case import InputSet, make_set
 from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
 from workbench.check.launches import binaries_of
-from workbench.check.limited import LimitedStation
+from workbench.check.limited import VariantInLimits
 from workbench.declare import Operation, Plan, Shape
 from workbench.declared import DeclarationError, place_of
 from workbench.simulate.counters import Level
@@ -181,7 +181,7 @@ def _differences(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return told
 
 
-class ExaminingStation(LimitedStation):
+class Examiner(VariantInLimits):
     """Lives in a worker process, whose time is limited there: examines one variant."""
 
     def check(self, shape: Shape, settings: dict[str, Any], input_sets: tuple[InputSet, ...]) -> Verdict:

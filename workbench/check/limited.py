@@ -10,7 +10,7 @@ import psutil
 from workbench.catalog import load_catalog
 
 
-class LimitedStation:
+class VariantInLimits:
     """Lives in a worker process with a variant and its operation."""
 
     def __init__(self, kernels: Path, variant: str, memory_bytes: int) -> None:

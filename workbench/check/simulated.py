@@ -22,7 +22,7 @@ from workbench.check.launches import (
     occupied,
     totals,
 )
-from workbench.check.limited import LimitedStation
+from workbench.check.limited import VariantInLimits
 from workbench.declare import Plan, Shape, Step, Tolerance
 from workbench.devices import device
 from workbench.host_steps import path_of
@@ -55,7 +55,7 @@ class Request:
     trace_kernel: str = ""
 
 
-class SimulatedStation(LimitedStation):
+class SimulatedVariant(VariantInLimits):
     """Lives in a worker process: simulates one variant's plan."""
 
     def run(self, request: Request) -> dict[str, Any]:

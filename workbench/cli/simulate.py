@@ -157,14 +157,14 @@ def _in_worker(
     """A hostile file or an endless kernel costs this one process."""
     from workbench.execute.worker import Worker
 
-    worker = Worker("workbench.check.simulated:SimulatedStation", root, variant, int(memory * GIB))
+    worker = Worker("workbench.check.simulated:SimulatedVariant", root, variant, int(memory * GIB))
     return _answer(worker, timeout, method, request)
 
 
 def _rerun(report: Path, launch: int, arguments: list[str], timeout: float, memory: float) -> dict[str, Any]:
     from workbench.execute.worker import Worker
 
-    worker = Worker("workbench.profile.rerun:RerunStation", int(memory * GIB))
+    worker = Worker("workbench.profile.rerun:ReportRerun", int(memory * GIB))
     return _answer(worker, timeout, "run", str(report), launch, tuple(arguments))
 
 

@@ -25,7 +25,7 @@ class Task:
 
     name: str
     call: Callable[[Place], tuple[str, tuple[Any, ...]]]
-    """The station's method and its arguments, asked at each attempt."""
+    """The holder's method and its arguments, asked at each attempt."""
     take: Callable[[Place, int, Any], bool]
     """Of the machine, the attempt (from 1) and what was told; whether that was the last of it."""
     suits: Callable[[Place], bool]
@@ -47,7 +47,7 @@ class _Running:
 
 
 class Dispatch:
-    """Does tasks; `run` names them to whoever asks a station."""
+    """Does tasks; `run` names them to whoever asks a holder."""
 
     def __init__(self, places: Places, tasks: Sequence[Task], run: str = "") -> None:
         self._places = places
@@ -86,8 +86,8 @@ class Dispatch:
                 self._waiting.remove(task)
                 method, arguments = task.call(place)
                 place.task = task
-                place.station.begin.remote(self._run, len(self._waiting))
-                stream = getattr(place.station, method).options(num_returns="streaming").remote(*arguments)
+                place.holder.begin.remote(self._run, len(self._waiting))
+                stream = getattr(place.holder, method).options(num_returns="streaming").remote(*arguments)
                 self._running[stream] = _Running(place, task)
 
     def _next_for(self, place: Place) -> Task | None:

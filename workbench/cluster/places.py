@@ -1,4 +1,4 @@
-"""The machines of a cluster that take part: each held by a station, found when they come and missed when they go."""
+"""The machines of a cluster that take part: each held by a holder, found when they come and missed when they go."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from workbench.cluster.station import Greeting, Station, versions_here
+from workbench.cluster.holder import Greeting, Holder, versions_here
 from workbench.declare import Device
 from workbench.problem import Problem, unknown
 from workbench.store.record import Machine
@@ -23,14 +23,14 @@ from workbench.sweep.progress import Progress, Silent
 LOOK_S = 0.5
 """Between two looks at who is there."""
 MOST_STARTS = 3
-"""Of a station on one machine that is there all the time: what ends it so often will end it again."""
+"""Of a holder on one machine that is there all the time: what ends it so often will end it again."""
 FREE_S = 60.0
 """That machines may be busy with somebody else's work when a sweep begins."""
 
 
 @dataclass
 class Place:
-    """A machine, or one GPU of it, and its station."""
+    """A machine, or one GPU of it, and its holder."""
 
     node: str
     """Ray's id of the machine."""
@@ -40,8 +40,8 @@ class Place:
     share: Mapping[str, float]
     """What it holds of the machine: CPUs, GPUs, and of the resource `machine`."""
     parts: int
-    """Stations on the machine: one, or one for each of its GPUs."""
-    station: Any
+    """Holders on the machine: one, or one for each of its GPUs."""
+    holder: Any
     greeted: Any
     """Ray's reference to the greeting, until it is there."""
     greeting: Greeting | None = None
@@ -70,17 +70,17 @@ class Places:
     """Those of a cluster. `on`: words for the kinds wanted; all where there is none."""
 
     def __init__(
-        self, devices: tuple[str, ...], on: tuple[str, ...], own_kernels: bool, station: type[Any] = Station
+        self, devices: tuple[str, ...], on: tuple[str, ...], own_kernels: bool, holder: type[Any] = Holder
     ) -> None:
         self.devices = devices
         self.progress: Progress = Silent()
         self._on = on
         self._own_kernels = own_kernels
-        self._actor = ray.remote(station)
+        self._actor = ray.remote(holder)
         self._places: list[Place] = []
         self._starts: dict[str, int] = {}
         self._left_out: set[str] = set()
-        """Machines that no station is started on any more."""
+        """Machines that no holder is started on any more."""
         self._looked = 0.0
         self._token = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
 
@@ -108,13 +108,13 @@ class Places:
             self._greet(0.0, self._pass_over)
 
     def lost(self, place: Place) -> None:
-        """Its station does not answer any more; where the machine is there, another one is started."""
-        ray.kill(place.station)
+        """Its holder does not answer any more; where the machine is there, another one is started."""
+        ray.kill(place.holder)
         self._places.remove(place)
 
     def close(self) -> None:
         for place in self._places:
-            ray.kill(place.station)
+            ray.kill(place.holder)
         self._places.clear()
 
     # ------------------------------------------------------------------------------------------------ coming
@@ -134,7 +134,7 @@ class Places:
                 self._start(node, share, len(shares))
 
     def _shares(self, has: Mapping[str, float]) -> list[dict[str, float]]:
-        """What each station on a machine holds: all of it, or, where GPUs are timed and it has several, one of them
+        """What each holder on a machine holds: all of it, or, where GPUs are timed and it has several, one of them
         and its part of the rest."""
         cpus, gpus, whole = int(has.get("CPU", 0)), int(has.get("GPU", 0)), has.get("machine", 0.0)
         if "cuda" in self.devices and gpus:
@@ -146,7 +146,7 @@ class Places:
         id_ = node["NodeID"]
         self._starts[id_] = self._starts.get(id_, 0) + 1
         labels = {key: value for key, value in node.get("Labels", {}).items() if not key.startswith("ray.io/")}
-        station = self._actor.options(
+        holder = self._actor.options(
             num_cpus=share["CPU"],
             num_gpus=share["GPU"],
             resources={"machine": share["machine"]} if share["machine"] else None,
@@ -156,7 +156,7 @@ class Places:
             scheduling_strategy=NodeAffinitySchedulingStrategy(id_, soft=False),
         ).remote(self._own_kernels)
         name = labels.get("name", node["NodeManagerHostname"])
-        self._places.append(Place(id_, name, labels, share, parts, station, station.greet.remote()))
+        self._places.append(Place(id_, name, labels, share, parts, holder, holder.greet.remote()))
         if self._starts[id_] >= MOST_STARTS * parts:
             self._left_out.add(id_)
 

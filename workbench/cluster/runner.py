@@ -11,8 +11,8 @@ from typing import Any
 from workbench.build import Unit
 from workbench.catalog import BUILTIN
 from workbench.cluster.dispatch import Dispatch, Task
+from workbench.cluster.holder import Holder, check_of, count_of
 from workbench.cluster.places import Place, Places, devices_there
-from workbench.cluster.station import Station, check_of, count_of
 from workbench.declare import Device
 from workbench.measure.ceilings import Measured
 from workbench.problem import Problem
@@ -41,14 +41,14 @@ class ClusterRunner(Runner):
         devices: Sequence[str] = (),
         on: tuple[str, ...] = (),
         known: Iterable[Machine] = (),
-        station: type[Any] = Station,
+        holder: type[Any] = Holder,
     ) -> None:
         """`devices`: where cases are timed; the cluster's GPUs, else its processors, where none is named. `on`: kinds
         of machines. `known`: those of a run that goes on."""
         self.run = ""
         """Its name, for `workbench cluster status`."""
         self._ceilings: dict[str, Mapping[str, float]] = {machine.id: machine.ceilings for machine in known}
-        self._places = Places(tuple(devices) or devices_there()[:1], on, kernels != BUILTIN, station)
+        self._places = Places(tuple(devices) or devices_there()[:1], on, kernels != BUILTIN, holder)
 
     def __enter__(self) -> ClusterRunner:
         self._places.gather()

@@ -10,7 +10,7 @@ import ray
 from workbench.cluster.connect import NAMESPACE
 
 ANSWER_S = 10.0
-"""That stations may take to answer, all of them together."""
+"""That holders may take to answer, all of them together."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,16 @@ class Node:
 
 @dataclass(frozen=True)
 class Doing:
-    """A station of a sweep."""
+    """A holder of a sweep."""
 
     node: str
     """The machine's id, its first digits."""
     answer: dict[str, Any] | None
-    """See `Station.status`; None where it does not answer, or waits for a machine that others hold."""
+    """See `Holder.status`; None where it does not answer, or waits for a machine that others hold."""
 
 
 def status() -> tuple[list[Node], list[Doing]]:
-    """Machines, those that are gone last, and stations of all sweeps. Ray must be connected."""
+    """Machines, those that are gone last, and holders of all sweeps. Ray must be connected."""
     nodes = [
         Node(
             name=node["Labels"].get("name", node["NodeManagerHostname"]),

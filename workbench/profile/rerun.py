@@ -32,7 +32,7 @@ WAVERS, MOST_WAVERED = "l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum", 0.005
 """A counter that a device has a little below or above what its own table by instruction adds up to, and by how much."""
 
 
-class RerunStation:
+class ReportRerun:
     """Lives in a worker process."""
 
     def __init__(self, memory_bytes: int) -> None:

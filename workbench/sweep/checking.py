@@ -167,5 +167,5 @@ def all_sets(candidate: Candidate) -> tuple[InputSet, ...]:
 
 def _worker(candidate: Candidate, kernels: Path) -> Worker:
     if candidate.backend == "simulated":
-        return Worker("workbench.check.examine:ExaminingStation", kernels, candidate.variant.key, MEMORY_BYTES)
-    return Worker("workbench.check.direct:DirectStation", kernels, candidate.variant.key, candidate.backend)
+        return Worker("workbench.check.examine:Examiner", kernels, candidate.variant.key, MEMORY_BYTES)
+    return Worker("workbench.check.direct:DirectCheck", kernels, candidate.variant.key, candidate.backend)

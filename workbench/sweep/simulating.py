@@ -85,7 +85,7 @@ def count_all(
 
     def begin(place: int) -> Worker:
         job = jobs[place]
-        worker = Worker("workbench.check.counting:CountingStation", kernels, job.variant.key, MEMORY_BYTES)
+        worker = Worker("workbench.check.counting:MachineCodeCounter", kernels, job.variant.key, MEMORY_BYTES)
         workers[place] = worker
         return worker.start("count", job.request, returns=MachineCodeCounts)
 

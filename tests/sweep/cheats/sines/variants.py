@@ -188,9 +188,11 @@ def overwrites_the_reference(x: Any, y: Any) -> None:
 
 def replaces_references_in_memory(x: Any, y: Any) -> None:
     for found in gc.get_objects():
-        if type(found).__name__ == "Station" and hasattr(found, "_references"):
-            for draw in found._references:
-                found._references[draw] = {"y": y.numpy().astype("float64")}
+        known = getattr(found, "__dict__", None)
+        references = known.get("_references") if isinstance(known, dict) else None
+        if isinstance(references, dict):
+            for input_set in references:
+                references[input_set] = {"y": y.numpy().astype("float64")}
 
 
 def writes_to_every_descriptor(x: Any, y: Any) -> None:

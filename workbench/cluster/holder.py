@@ -84,7 +84,7 @@ def versions_here() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: found[name] for name in COMPARED if name in found}
 
 
-class Station:
+class Holder:
     """One machine, or one GPU of it, held for a sweep. Does one thing at a time, and meanwhile says what."""
 
     def __init__(self, own_kernels: bool) -> None:

@@ -68,7 +68,13 @@ def a_launch_a_step(facts: Facts) -> str | None:
 def a_second_read_of_x(facts: Facts) -> str | None:
     """Gates that read the layer's input once each, in kernels of their own."""
     apart = facts["factors"].get("fusion") == "none" and facts["factors"].get("source") == "cuda"
-    if facts["operation"] != "gate" or not apart or not _has(facts, "B", "T", "D") or facts["bytes"]["least"] is None:
+    if (
+        facts["operation"] != "gate"
+        or facts["pass"] != "forward"
+        or not apart
+        or not _has(facts, "B", "T", "D")
+        or facts["bytes"]["least"] is None
+    ):
         return None
     shape = facts["shape"]
     element = ELEMENT_BYTES.get(shape.get("dtype", ""))
@@ -89,6 +95,8 @@ def a_second_read_of_x(facts: Facts) -> str | None:
 def gates_written(facts: Facts) -> str | None:
     """a and b go through DRAM between gates and scan, though both could happen in one kernel."""
     if facts["operation"] not in ("gated_scan", "layer") or not _has(facts, "B", "T", "H"):
+        return None
+    if facts["pass"] != "forward":  # a backward pass has other tensors between its steps
         return None
     if facts["bytes"]["least"] is None or (facts["launches"]["counted"] or facts["launches"]["declared"] or 2) < 2:
         return None
@@ -128,11 +136,11 @@ def _has(facts: Facts, *axes: str) -> bool:
 
 
 def _with_rung(text: str, facts: Facts, mends: Callable[[Mapping[str, str]], bool]) -> str:
-    """The sentence, and the next variant up the ladder on the same device that has what is missing."""
+    """The sentence, and the next variant up the ladder of the same pass and device that has what is missing."""
     device = "cpu" if facts["backend"] == "cpu" else "cuda"
     own = next((v["rung"] for v in facts["variants"] if v["name"] == facts["variant"]), 0)
-    names = [v["name"] for v in facts["variants"] if v["rung"] > own and device in v["devices"] and mends(v["factors"])]
-    return f"{text}: avoided by {facts['operation']}/{names[0]}" if names else text
+    keys = [v["key"] for v in facts["variants"] if v["rung"] > own and device in v["devices"] and mends(v["factors"])]
+    return f"{text}: avoided by {keys[0]}" if keys else text
 
 
 def _mb(count: float) -> str:

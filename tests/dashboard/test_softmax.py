@@ -34,9 +34,9 @@ def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=[SOFTMAX, None], ids=["with its folder", "without its folder"])
-def server(request: pytest.FixtureRequest, serve: Callable[..., Server], profiles: Path) -> Server:
-    return serve(profiles, request.param)
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., Server], profiles: Path) -> Server:
+    return serve(profiles, SOFTMAX)
 
 
 @pytest.fixture
@@ -57,6 +57,16 @@ def test_every_page_of_it(visit: Visit) -> None:
     shape = visit.page.locator("[data-testid=stSelectbox]", has_text="Shape").locator("input").input_value()
     # Which shape stands first hangs on which of them had a time: a machine busy with others makes some implausible.
     assert re.fullmatch("rows=(32|128) columns=(64|256|1024) float32", shape), shape
+
+
+def test_a_run_explains_itself_without_its_folder(chromium: Any, serve: Callable[..., Server], profiles: Path) -> None:
+    visit = Visit(chromium, serve(profiles, None).url)
+    visit.open("Ladder")
+    for page in ("Ladder", "Scaling", "Time", "Kernel"):
+        visit.go(page)
+        visit.sound()
+        assert "operation=softmax" in visit.page.url, page
+    visit.close()
 
 
 def test_its_curves_its_map_and_its_filter(visit: Visit) -> None:

@@ -11,7 +11,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from workbench.problem import Problem
@@ -48,12 +48,16 @@ def scratch_path(target: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name[:16]}.", suffix=target.suffix, dir=target.parent)
     except OSError as error:
-        raise Problem(
-            f"cannot write the build cache {cache_folder()}: {error.strerror}; "
-            "set WORKBENCH_CACHE to a folder that can be written"
-        ) from error
+        raise _unwritable(error) from error
     os.close(handle)
     return Path(name)
+
+
+def _unwritable(error: OSError) -> Problem:
+    return Problem(
+        f"cannot write the build cache {cache_folder()}: {error.strerror}; "
+        "set WORKBENCH_CACHE to a folder that can be written"
+    )
 
 
 def publish(scratch: Path, target: Path) -> None:
@@ -66,6 +70,21 @@ def publish(scratch: Path, target: Path) -> None:
         scratch.replace(target)
     finally:
         os.close(folder)
+
+
+@contextlib.contextmanager
+def one_at_a_time(target: Path) -> Iterator[None]:
+    """For an entry that takes long to make: whoever makes the same one waits until this one is made. Raises Problem
+    where the folder cannot be written."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file = target.with_suffix(".lock").open("w")
+    except OSError as error:
+        raise _unwritable(error) from error
+    with file as lock:
+        with contextlib.suppress(OSError):  # a file system without locks: it is made twice, no worse
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def is_sound(binary: Path) -> bool:

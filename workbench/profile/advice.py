@@ -49,7 +49,7 @@ def facts(
     figures = combined(launches)
     read, written = figures.get("dram_read_bytes"), figures.get("dram_write_bytes")
     counted = read + written if read is not None and written is not None else record.counted.bytes
-    variants = catalog.variants.get(record.operation, [])
+    variants = [v for v in catalog.variants.get(record.operation, []) if v.pass_ == record.pass_]
     return {
         "operation": record.operation,
         "variant": record.variant,
@@ -70,7 +70,14 @@ def facts(
         "figures": figures,
         "ceilings": dict(ceilings),
         "variants": [
-            {"name": v.name, "rung": v.rung, "devices": v.devices, "factors": dict(v.factors), "idea": v.idea}
+            {
+                "name": v.name,
+                "key": v.key,
+                "rung": v.rung,
+                "devices": v.devices,
+                "factors": dict(v.factors),
+                "idea": v.idea,
+            }
             for v in variants
         ],
     }

@@ -44,7 +44,7 @@ def compiled() -> Path:
     compiler, target = host_compiler(), _entry()
     if cache.is_sound(target):
         return target
-    with ThreadPoolExecutor(2) as pool:
+    with cache.one_at_a_time(target), ThreadPoolExecutor(2) as pool:
         objects = list(pool.map(lambda source: _object(compiler, source), sorted(MACHINE.glob("*.cpp"))))
     return _made(target, lambda scratch: [*compiler, "-shared", *map(str, objects), "-o", str(scratch)])
 

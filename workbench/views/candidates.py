@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.catalog import Catalog
-from workbench.declare import Cost, Operation, Repeat, Settings, Shape, Step, Variant
+from workbench.declare import Cost, Operation, Settings, Shape, Step, Variant
 from workbench.devices import Device
 from workbench.model.estimate import Estimate, Extent, estimate
 from workbench.quantity import quantity
@@ -125,10 +125,11 @@ def _launched(steps: Iterable[Step]) -> tuple[int, int]:
     """Launches of the plan's own kernels, and the blocks of all of them."""
     launches = blocks = 0
     for step in steps:
-        if isinstance(step, Repeat):
-            own = _launched(step.steps)
-            launches, blocks = launches + step.count * own[0], blocks + step.count * own[1]
-        elif (launch := kind_of(step).launch(step)) is not None:
+        kind = kind_of(step)
+        if parts := kind.parts(step):
+            own, turns = _launched(parts), kind.turns(step)
+            launches, blocks = launches + turns * own[0], blocks + turns * own[1]
+        elif (launch := kind.launch(step)) is not None:
             launches, blocks = launches + 1, blocks + math.prod(launch.grid)
     return launches, blocks
 

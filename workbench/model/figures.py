@@ -173,8 +173,10 @@ def _each(records: pd.DataFrame, names: tuple[str, ...], of: Callable[..., T]) -
     return places, [of(*values) for values in different]
 
 
-def _machine(runs: Mapping[str, Run], run: str, id_: str) -> Machine:
-    return runs[run].machine(id_) if run in runs else Machine(id=str(id_), name=str(id_))
+def _machine(runs: Mapping[str, Run], run: str, id_: object) -> Machine:
+    """That of a record, by what stands in its column, which a broken file leaves empty."""
+    known = id_ if isinstance(id_, str) else ""
+    return runs[run].machine(known) if run in runs else Machine(id=known, name=known)
 
 
 def _spreads(records: pd.DataFrame, runs: Mapping[str, Run]) -> dict[str, Any]:

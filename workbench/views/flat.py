@@ -25,6 +25,7 @@ from workbench.store.table import table_of
 Cursor: TypeAlias = duckdb.DuckDBPyConnection
 
 SAME = ("key", "operation", "variant", "sources", "pass", "machine", "backend", "status", "reason", "samples_s")
+TEXTS = tuple(name for name in SAME if name != "samples_s")
 STRUCTS: dict[str, type[BaseModel]] = {
     "error": ErrorMeasure,
     "time": Time,

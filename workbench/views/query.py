@@ -24,7 +24,7 @@ from workbench.problem import Problem
 from workbench.store.record import DISTURBED_SHARE
 from workbench.store.run_folder import RESTORE, open_run
 from workbench.views.filter import Choices, Filter
-from workbench.views.flat import Cursor, columns, flatten, register
+from workbench.views.flat import TEXTS, Cursor, columns, flatten, register
 from workbench.views.runs import RunSummary
 from workbench.views.shapes import merged, sizes_of
 
@@ -196,7 +196,12 @@ def _literal(file: Path) -> str:
 
 
 def _present(cursor: Cursor) -> set[str]:
-    return {str(row[0]) for row in cursor.execute("DESCRIBE records").fetchall()}
+    """The columns that there are. ValueError where a file holds something else in place of a text."""
+    found = {str(name): str(kind) for name, kind, *_ in cursor.execute("DESCRIBE records").fetchall()}
+    for name in TEXTS:
+        if found.get(name, "VARCHAR") != "VARCHAR":
+            raise ValueError(f"column {name} is {found[name]}, not text")
+    return set(found)
 
 
 def _select(cursor: Cursor, selection: Filter, left_out: Collection[str]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard.context import Context
+from workbench.show import hints
 from workbench.show.hints import unreadable
 from workbench.show.markup import Html, plain
 from workbench.show.pictures.data import csv_of
@@ -84,6 +85,19 @@ def state_of(context: Context) -> None:
         st.warning(text)
     for text in doubts(context.records, [run.run for run in context.chosen if run.run is not None]):
         st.warning(plain(text))
+
+
+def has_records(context: Context) -> bool:
+    """Whether there is something to show of the runs that are chosen; says what is missing where there is not, and
+    what cannot be trusted where there is."""
+    if not context.chosen:
+        nothing([hints.no_runs(context.profiles)])
+        return False
+    state_of(context)
+    if context.records.empty:
+        nothing([hints.no_records(context.operation)])
+        return False
+    return True
 
 
 def nothing(texts: Sequence[str]) -> None:

@@ -41,4 +41,4 @@ def remember_ceilings() -> None:
                 known.write_bytes(adapter.dump_json(found))
         return adapter.validate_json(known.read_bytes())
 
-    Worker.call = remembered  # type: ignore[method-assign]
+    Worker.call = remembered

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.context import Context
-from dashboard.show import frame, nothing, picture, state_of
+from dashboard.show import frame, has_records, nothing, picture
 from dashboard.url import axis_of, choose
 from workbench.show import hints
 from workbench.show.figures import columns_of
@@ -25,12 +25,7 @@ from workbench.views.simulated import simulated
 
 def page(context: Context) -> None:
     st.subheader("Bandwidth and roofline")
-    if not context.chosen:
-        nothing([hints.no_runs(context.profiles)])
-        return
-    state_of(context)
-    if context.records.empty:
-        nothing([hints.no_records(context.operation)])
+    if not has_records(context):
         return
     records = with_counters(best_settings(context.records), context.launches)
     found, lines = points(records), roofs(context.chosen, str(context.dtype))

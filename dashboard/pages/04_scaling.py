@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard.context import Context
 from dashboard.error_growth import errors
-from dashboard.show import frame, nothing, picture, state_of
+from dashboard.show import frame, has_records, nothing, picture
 from dashboard.takeovers import takeovers
 from dashboard.url import axis_of, choose
 from workbench.quantity import quantity
@@ -32,14 +32,9 @@ from workbench.views.shapes import axes_of
 
 def page(context: Context) -> None:
     st.subheader("Scaling: how time grows")
-    if not context.chosen:
-        nothing([hints.no_runs(context.profiles)])
+    if not has_records(context):
         return
-    state_of(context)
     records = context.records
-    if records.empty:
-        nothing([hints.no_records(context.operation)])
-        return
     axes = curves_along(records)
     along, at = st.columns(2)
     with along:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.context import Context
-from dashboard.show import frame, nothing, picture, state_of
+from dashboard.show import frame, has_records, nothing, picture
 from dashboard.url import choose, choose_several
 from workbench.show import hints
 from workbench.show.ablation_text import lone, summary
@@ -17,14 +17,9 @@ from workbench.views.ablation import all_effects, cells, factors_of, pairs, unpa
 
 def page(context: Context) -> None:
     st.subheader("Ablation: what each factor does")
-    if not context.chosen:
-        nothing([hints.no_runs(context.profiles)])
+    if not has_records(context):
         return
-    state_of(context)
     records = context.records
-    if records.empty:
-        nothing([hints.no_records(context.operation)])
-        return
     timed = records[records["time.median_s"].notna()]
     if timed.empty:
         nothing([hints.no_times(records, str(context.operation))])

@@ -95,6 +95,6 @@ def test_the_recipe_s_commands_and_options_exist_and_its_script_is_one() -> None
     group = typer.main.get_command(make_app())
     assert isinstance(group, click.Group) or hasattr(group, "commands")
     for name, rest in re.findall(r"workbench (sweep|compare|history) ([^\n;}`]*)", text):
-        options = {option for p in group.commands[name].params for option in p.opts}  # type: ignore[attr-defined]
+        options = {option for p in group.commands[name].params for option in p.opts}
         for option in re.findall(r"(?<!\S)--[a-z-]+", rest):
             assert option in options, f"workbench {name} {option}"

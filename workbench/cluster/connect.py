@@ -9,7 +9,7 @@ import re
 import shutil
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +118,13 @@ def _travelling(kernels: Path, folder: Path) -> dict[str, Any]:
             raise Problem(f"{kernels}: cannot be sent to other machines ({str(error)[:200]})") from None
         modules.append(own)
     return {"py_modules": [str(module) for module in modules], "excludes": LEFT_OUT}
+
+
+def labels_of(node: Mapping[str, Any]) -> dict[str, str]:
+    """What whoever started a machine has said of it; Ray's own labels are left out."""
+    return {key: value for key, value in node.get("Labels", {}).items() if not key.startswith("ray.io/")}
+
+
+def name_of(node: Mapping[str, Any]) -> str:
+    """Its label `name`, else its host's name."""
+    return str(labels_of(node).get("name", node["NodeManagerHostname"]))

@@ -14,6 +14,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from workbench.cluster.connect import labels_of, name_of
 from workbench.cluster.holder import Greeting, Holder, versions_here
 from workbench.declare import Device
 from workbench.problem import Problem, unknown
@@ -145,7 +146,7 @@ class Places:
     def _start(self, node: Mapping[str, Any], share: Mapping[str, float], parts: int) -> None:
         id_ = node["NodeID"]
         self._starts[id_] = self._starts.get(id_, 0) + 1
-        labels = {key: value for key, value in node.get("Labels", {}).items() if not key.startswith("ray.io/")}
+        labels = labels_of(node)
         holder = self._actor.options(
             num_cpus=share["CPU"],
             num_gpus=share["GPU"],
@@ -155,7 +156,7 @@ class Places:
             name=f"{self._token} {id_[:8]} {self._starts[id_]}",
             scheduling_strategy=NodeAffinitySchedulingStrategy(id_, soft=False),
         ).remote(self._own_kernels)
-        name = labels.get("name", node["NodeManagerHostname"])
+        name = name_of(node)
         self._places.append(Place(id_, name, labels, share, parts, holder, holder.greet.remote()))
         if self._starts[id_] >= MOST_STARTS * parts:
             self._left_out.add(id_)
@@ -233,8 +234,7 @@ def _runs_of_words(name: str) -> set[str]:
 
 
 def _kinds(node: Mapping[str, Any]) -> Iterable[str]:
-    labels = {key: value for key, value in node.get("Labels", {}).items() if not key.startswith("ray.io/")}
-    return labels.values() or [node["NodeManagerHostname"]]
+    return labels_of(node).values() or [node["NodeManagerHostname"]]
 
 
 def _plain(text: str) -> str:

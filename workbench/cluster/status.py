@@ -7,7 +7,7 @@ from typing import Any
 
 import ray
 
-from workbench.cluster.connect import NAMESPACE
+from workbench.cluster.connect import NAMESPACE, labels_of, name_of
 
 ANSWER_S = 10.0
 """That holders may take to answer, all of them together."""
@@ -38,11 +38,11 @@ def status() -> tuple[list[Node], list[Doing]]:
     """Machines, those that are gone last, and holders of all sweeps. Ray must be connected."""
     nodes = [
         Node(
-            name=node["Labels"].get("name", node["NodeManagerHostname"]),
+            name=name_of(node),
             id=node["NodeID"],
             alive=node["Alive"],
             resources={k: v for k, v in node["Resources"].items() if k in ("CPU", "GPU", "machine")},
-            labels={k: v for k, v in node["Labels"].items() if not k.startswith("ray.io/")},
+            labels=labels_of(node),
         )
         for node in ray.nodes()
     ]

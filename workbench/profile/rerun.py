@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
+from workbench.check.limited import limit_memory
 from workbench.problem import Problem
 from workbench.profile.arguments import Relaunch, undetermined
 from workbench.profile.launched import BY_INSTRUCTION, Measured, program_of
@@ -36,8 +35,7 @@ class ReportRerun:
     """Lives in a worker process."""
 
     def __init__(self, memory_bytes: int) -> None:
-        limit = psutil.Process().memory_info().vms + memory_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        limit_memory(memory_bytes)
 
     def run(self, report: str, number: int, arguments: tuple[str, ...]) -> dict[str, Any]:
         return rerun(Path(report), number, arguments)

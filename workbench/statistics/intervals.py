@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 Samples = Sequence[float] | NDArray[np.float64]
 
 RESAMPLES = 4000
+NORMAL_95, NORMAL_99 = 1.96, 2.576
+"""Half the width of a 95 % and a 99 % interval of a normal distribution, in standard deviations."""
 FEWEST = 5
 """With fewer samples than this the 95 % interval of a median reaches past the smallest and the largest one."""
 

@@ -12,9 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from workbench.statistics.intervals import NORMAL_95
+
 PENALTY = 3.0
 """Times the logarithm of the number of values, for each step."""
-PER_SPREAD = 1.96 * math.sqrt(2)
+PER_SPREAD = NORMAL_95 * math.sqrt(2)
 """By so many standard deviations of one value two values of the same level differ in 5 % of the cases."""
 NORMAL = 1 / 0.6745
 """A standard deviation over the median of absolute deviations, of a normal distribution."""

@@ -39,9 +39,7 @@ class Replay(Runner):
     def __init__(self, recorded: RunFolder) -> None:
         self._run = recorded.run
         self._records = {record.key: record for record in recorded.records()}
-        self._ceilings = {
-            machine.id: iter(_measured(machine)) for machine in recorded.run.machines
-        }  # fmt: skip
+        self._ceilings = {machine.id: iter(_measured(machine)) for machine in recorded.run.machines}
 
     def selection(self) -> Selection:
         """What the recorded run was asked for, and where it was timed. Problem where it is no sweep's."""

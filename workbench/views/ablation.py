@@ -18,6 +18,7 @@ import pandas as pd
 
 from workbench.declare import variant_key
 from workbench.model.rungs import LAST
+from workbench.statistics.intervals import NORMAL_95, NORMAL_99
 from workbench.statistics.verdict import word_of
 from workbench.views.best import best_settings
 
@@ -26,7 +27,6 @@ BLOCK = ("operation", "pass", "shape", "run", "machine", "backend", "time.timer"
 PLACE = ("operation", "pass", "shape", "device", "backend")
 FACTOR = "factor "
 """Beginning of a column that holds a factor's level; empty where a variant declares none."""
-CONFIDENCE_95, CONFIDENCE_99 = 1.96, 2.576
 NOT_FACTORS = ("peer",)
 """Declared beside factors, and no property of a kernel."""
 
@@ -66,7 +66,7 @@ def cells(records: pd.DataFrame, newest: Sequence[str], known: Mapping[str, int]
     )
     median, low, high = (timed[f"time.{name}_s"].astype(float) for name in ("median", "low", "high"))
     found = timed.assign(
-        **columns, log_s=np.log(median), variance=((np.log(high) - np.log(low)) / (2 * CONFIDENCE_95)) ** 2
+        **columns, log_s=np.log(median), variance=((np.log(high) - np.log(low)) / (2 * NORMAL_95)) ** 2
     ).sort_values("time.median_s", kind="stable")
     kept = [*BLOCK, "variant", "rung", *columns, "log_s", "variance", "noise_floor"]
     found = found.drop_duplicates([*BLOCK, *columns])[kept].sort_values([*BLOCK, "rung"], kind="stable")
@@ -177,12 +177,12 @@ def _deviation(found: pd.DataFrame, sides: Sequence[tuple[float, pd.Series[Any]]
 
 
 def _around(mean: float, deviation: float) -> tuple[float, float, float]:
-    half = CONFIDENCE_95 * deviation
+    half = NORMAL_95 * deviation
     return float(np.exp(mean)), float(np.exp(mean - half)), float(np.exp(mean + half))
 
 
 def _word(mean: float, deviation: float, noise: pd.Series[Any]) -> str:
-    floor, half = float(noise.astype(float).mean(skipna=False)), CONFIDENCE_99 * deviation
+    floor, half = float(noise.astype(float).mean(skipna=False)), NORMAL_99 * deviation
     return "undecided" if np.isnan(floor) else word_of(float(np.exp(mean - half)), float(np.exp(mean + half)), floor)
 
 

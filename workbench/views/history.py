@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.statistics.intervals import NORMAL_95, NORMAL_99
 from workbench.statistics.steps import PER_SPREAD, scatter, steps
 from workbench.statistics.verdict import Word, word_of
 from workbench.views.best import best_settings
@@ -23,8 +24,6 @@ SERIES = ("operation", "pass", "variant", "shape", "host", "device", "backend", 
 """What the times of one series agree in: two hosts, two devices or two timers are never joined."""
 ENOUGH = 6
 """So many runs say themselves by how much times of the same code differ from run to run."""
-STANDARD_ERRORS = 2.576
-"""Half the width of a 99 % interval, as comparisons have it."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def deviation_of(own: pd.DataFrame) -> float:
     are enough (never less than within a run), else from what was recorded of a baseline against itself. NaN where
     neither says it."""
     if len(own) >= ENOUGH:
-        widths = float(np.median(_logs(own, "time.high_s") - _logs(own, "time.low_s"))) / (2 * 1.96)
+        widths = float(np.median(_logs(own, "time.high_s") - _logs(own, "time.low_s"))) / (2 * NORMAL_95)
         within = own["noise_floor"].astype(float).fillna(0.0).median() / PER_SPREAD
         return max(scatter(list(_logs(own, "time.median_s"))), widths, float(within))
     spreads = own[["noise_floor", "between_runs"]].astype(float).max(axis=1)
@@ -167,7 +166,7 @@ def _logs(own: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 def _interval(own: pd.DataFrame, ratio: float, left: int, right: int) -> tuple[float, float]:
     """99 % interval of the ratio of two levels, of so many runs each."""
-    half = STANDARD_ERRORS * deviation_of(own) * math.sqrt(1 / left + 1 / right)
+    half = NORMAL_99 * deviation_of(own) * math.sqrt(1 / left + 1 / right)
     return ratio * math.exp(-half), ratio * math.exp(half)
 
 

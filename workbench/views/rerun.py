@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.statistics.intervals import NORMAL_95
 from workbench.statistics.verdict import EQUIVALENT, resolution
 from workbench.views.best import best_settings
 from workbench.views.compare import SAME_PROBLEM, Comparison, Pair, compare
@@ -17,7 +18,6 @@ from workbench.views.rows import dicts_of
 PLACE = (*SAME_PROBLEM, "device")
 POOLED = "all rounds"
 """The run that pooled records come from: the two sides are one measurement."""
-NORMAL_95 = 1.96
 
 
 def compared(records: pd.DataFrame, rounds: Mapping[str, tuple[str, int]], fail_over: float | None) -> Comparison:

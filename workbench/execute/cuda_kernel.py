@@ -31,12 +31,25 @@ def launcher(source: Source, binary: Binary, launch: Launch) -> Callable[[Any, S
     added, pointers = binary.launch_needs
     shared = launch.shared_bytes + added
     if shared > STATIC_SHARED_LIMIT:
-        kernel.attributes.max_dynamic_shared_size_bytes = shared
+        _allow_shared(kernel, shared)
     config = LaunchConfig(grid=launch.grid, block=launch.block, shmem_size=shared)
     behind = (0,) * pointers
     if any(isinstance(argument, Struct) for argument in launch.arguments):
         return lambda stream, arguments: _launch_packed(kernel, launch, shared, stream, (*arguments, *behind))
     return lambda stream, arguments: launch_kernel(stream, config, kernel, *arguments, *behind)
+
+
+def _allow_shared(kernel: Any, shared_bytes: int) -> None:
+    """By the driver itself: cuda.core shows a kernel's attributes and sets none."""
+    import torch
+    from cuda.bindings import driver
+
+    attribute = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+    (failed,) = driver.cuKernelSetAttribute(
+        attribute, shared_bytes, driver.CUkernel(int(kernel.handle)), driver.CUdevice(torch.cuda.current_device())
+    )
+    if int(failed):
+        raise RuntimeError(f"cuKernelSetAttribute to {shared_bytes:,} bytes of shared memory: {failed.name}")
 
 
 def _launch_packed(kernel: Any, launch: Launch, shared: int, stream: Any, arguments: Sequence[Any]) -> None:

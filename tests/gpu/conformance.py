@@ -1,7 +1,7 @@
 """Which launches the simulator is held against a GPU by: `python -m tests.gpu.conformance FOLDER`.
 
-Writes selections for profiles/ncu_profile.sh: `forward`, `backward` and `cells`, each kernel of the catalogue at a shape
-with ragged ends, and `large`, a few of them at shapes that the second-level cache holds and does not hold.
+Writes selections for profiles/ncu_profile.sh: `forward`, `backward` and `cells`, each kernel of the catalogue at a
+shape with ragged ends, and `large`, a few of them at shapes that the second-level cache holds and does not hold.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Writes what README shows of measurements, the glossary's table of figures and the tables of rungs:
 `python -m docs.generate`.
 
-Picture and ladder are those of the committed run named below, figures those of the registry, rungs those of the
+Picture and ladders are those of the committed runs named below, figures those of the registry, rungs those of the
 catalogue, never typed; tests hold each file to it.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from html import escape
 from pathlib import Path
@@ -24,16 +25,24 @@ from workbench.views.shapes import sizes_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / "profiles" / "cpu-epyc-2-cores"
+GPU_RUN = ROOT / "profiles" / "h200-2026-11-26-limit"
 README = ROOT / "README.md"
 GLOSSARY = ROOT / "docs" / "glossary.md"
 PICTURE = ROOT / "docs" / "ladder.svg"
 BEGIN, END = "<!-- ladder: begin (python -m docs.generate) -->", "<!-- ladder: end -->"
+GPU_BEGIN, GPU_END = "<!-- GPU: begin (python -m docs.generate) -->", "<!-- GPU: end -->"
 FIRST, LAST = "<!-- figures: begin (python -m docs.generate) -->", "<!-- figures: end -->"
 COLOURS = {"gate": "#0072b2", "scan": "#d55e00", "gated_scan": "#cc79a7", "projection": "#009e73", "layer": "#56b4e9"}
 """Colours that stay apart for the colour-blind (Okabe and Ito)."""
 
 
 SHOWN = ("time.median_s", "time.interval", "speedup_over_baseline", "share_of_limit")
+GPU_SHOWN = ("time.median_s", "time.interval", "share_of_limit")
+"""A run at the limit has no baselines: an eager loop over 65,536 steps is no way to spend a GPU's time."""
+CEILINGS = {
+    "copy_bytes_per_s": ("copy", "B/s"), "triad_bytes_per_s": ("triad", "B/s"),
+    "matmul_flops_per_s_bfloat16": ("bfloat16 products", "FLOP/s"),
+}  # fmt: skip
 
 
 def rows_of(folder: RunFolder) -> list[dict[str, Any]]:
@@ -44,20 +53,29 @@ def rows_of(folder: RunFolder) -> list[dict[str, Any]]:
     ]
 
 
-def table(folder: RunFolder) -> str:
+def table(folder: RunFolder, shown: tuple[str, ...] = SHOWN) -> str:
     """A Markdown table of every rung, under a line that says where and when."""
     machine = folder.run.machines[0]
+    measured = (
+        f"{word} {quantity(machine.ceilings[name], unit)}"
+        for name, (word, unit) in CEILINGS.items()
+        if name in machine.ceilings
+    )
+    ceilings = (
+        "those of memory and cores in the same run, not of caches" if shown is SHOWN else f"{', '.join(measured)}"
+    )
     lines = [
-        f"Run `{folder.run.name}`: {folder.run.device}, {folder.run.created[:10]}, "
+        f"Run `{folder.path.name}`: {folder.run.device}, {folder.run.created[:10]}, "
         f"torch {machine.versions['torch']}, {sentence('noise_floor', machine.noise_floor)}. "
-        f"{explained(['share_of_limit'])}. The ceilings are those of memory and cores in the same run, not of caches.",
+        f"{explained(['share_of_limit'])}. The ceilings are {ceilings}.",
         "",
-        f"| operation | shape | variant | {' | '.join(figure(name).title for name in SHOWN)} |",
-        "|---|---|---|---:|---:|---:|---:|",
+        f"| operation | shape | variant | {' | '.join(figure(name).title for name in shown)} |",
+        f"|---|---|---|{'---:|' * len(shown)}",
     ]
     for row in rows_of(folder):
-        cells = (value_text(name, row[name]) for name in SHOWN)
-        lines.append(f"| {row['operation']} | {sizes_text(row['shape'])} | {row['variant']} | {' | '.join(cells)} |")
+        cells = (value_text(name, row[name]) for name in shown)
+        sizes = sizes_text(row["shape"]) + ("" if shown is SHOWN else f" {json.loads(row['shape'])['dtype']}")
+        lines.append(f"| {row['operation']} | {sizes} | {row['variant']} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -115,9 +133,10 @@ def figures_table() -> str:
     return "\n".join(lines)
 
 
-def readme(folder: RunFolder, text: str) -> str:
-    """README with everything between its two marks made anew."""
-    return between(text, BEGIN, table(folder), END)
+def readme(text: str) -> str:
+    """README with everything between its marks made anew."""
+    text = between(text, BEGIN, table(open_run(RUN)), END)
+    return between(text, GPU_BEGIN, table(open_run(GPU_RUN), GPU_SHOWN), GPU_END)
 
 
 def glossary(text: str) -> str:
@@ -134,7 +153,7 @@ def between(text: str, begin: str, made: str, end: str) -> str:
 if __name__ == "__main__":
     run = open_run(RUN)
     PICTURE.write_text(picture(run))
-    README.write_text(readme(run, README.read_text()))
+    README.write_text(readme(README.read_text()))
     GLOSSARY.write_text(glossary(GLOSSARY.read_text()))
     catalog = load_catalog()
     for path, operation in rung_tables.folders(catalog).items():

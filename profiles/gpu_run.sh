@@ -2,7 +2,7 @@
 # Everything that only hardware can tell, on a machine with an NVIDIA GPU: tests, sweep and peers, counters, ladder.
 #
 #   profiles/gpu_run.sh [--wheels FOLDER] [--python PYTHON] [--name RUN | --resume RUN] [--profiles FOLDER]
-#                       [--preset gpu|peers|experiment] [--variants LIST|all] [--seconds TOTAL] [--stages LIST] [--print]
+#                       [--preset gpu|limit|peers|experiment] [--variants LIST|all] [--seconds TOTAL] [--stages LIST] [--print]
 #
 # Needs python3 (3.11 or later) with torch, and no network and no virtual environment. What that Python lacks comes as
 # wheels in a folder, unpacked here onto PYTHONPATH for this run alone. To fetch them, where there is a network:
@@ -24,7 +24,8 @@
 # So may NVIDIA's report reader: the report then lies in RUN/reports, for `workbench import REPORT --run RUN`.
 #
 # --preset peers is the whole row of scans that others have published, --preset experiment the layer from 64 to 65,536
-# steps on this machine's GPU and CPU: a run each, with no tests and no counters.
+# steps on this machine's GPU and CPU, --preset limit the shapes at which kernels are held against the machine's limit: a
+# run each, with no tests and no counters.
 #
 # compute-sanitizer over every kernel takes minutes of its own: --stages sanitize.
 #
@@ -47,6 +48,8 @@ parts=gate/eager,gate/fused_shared,gate/batched,gate/batched_cpu
 parts+=,scan/serial,scan/blelloch,scan/streaming,serial_gated,gated_scan/look_back_free,gated_scan/streaming
 parts+=,projection/eager,projection/per_step,projection/batched
 parts+=,layer/eager,per_step_fused,per_step_fused_graph,source_final,gated_serial,gated_look_back,batched_streaming
+# Those that may reach the limit.
+last=ring,look_back_free,gated_ring,gated_look_back
 # Whose counters are read.
 profiled=serial,ring,look_back_free,look_back_ring,gated_ring
 
@@ -81,9 +84,10 @@ done
 devices=cuda
 case $preset in
     gpu) : "${variants:=$rungs}" "${stages:=tests,sweep,profile,ladder}" ;;
+    limit) : "${variants:=$last}" "${stages:=sweep,ladder}" ;;
     peers) : "${variants:=$rungs}" "${stages:=sweep,ladder}" ;;
     experiment) : "${variants:=$parts}" "${stages:=sweep,ladder}" && devices=cuda,cpu ;;
-    *) fail "--preset $preset: gpu, peers, experiment" 2 ;;
+    *) fail "--preset $preset: gpu, limit, peers, experiment" 2 ;;
 esac
 [[ $total =~ ^[0-9]+$ && $total -ge 60 ]] || fail "--seconds $total: a whole number of seconds, 60 or more" 2
 for stage in ${stages//,/ }; do
@@ -171,8 +175,8 @@ if has tests && [[ -z $resume ]]; then
 fi
 if has sanitize; then
     for tool in memcheck racecheck synccheck; do
-        limited "$tool" $((total / 3)) compute-sanitizer --tool "$tool" --error-exitcode 9 \
-            "$PYTHON" -m tests.gpu.sanitize
+        limited "$tool" $((total / 3)) compute-sanitizer --tool "$tool" --report-api-errors no \
+            --error-exitcode 9 "$PYTHON" -m tests.gpu.sanitize
     done
 fi
 # Time for the counters and the table is kept back from the sweep.

@@ -59,6 +59,10 @@ OPERATION = Operation(
             {"B": 8, "T": 4096, "H": 1024, "dtype": "bfloat16"},
             {"B": 1, "T": 65536, "H": 1024, "dtype": "bfloat16"},
         ),
+        "limit": (
+            {"B": 1, "T": 65536, "H": 256, "dtype": "bfloat16"},
+            {"B": 8, "T": 16384, "H": 1024, "dtype": "bfloat16"},
+        ),
         "experiment": experiment.SHAPES,
         "peers": (
             {"B": 8, "T": 4096, "H": 1024, "dtype": "bfloat16"},

@@ -3,16 +3,13 @@
 //
 // A flag only ever rises. The order that makes it safe: the vector is stored, every thread that stored it meets the
 // others (__syncwarp), and one of them releases the flag; a reader acquires the flag, its warp meets, and the vector is
-// there. Which tiles have started is known from tickets: a tile's number is drawn, in order, when a block begins to
-// run, so that a tile waits only for tiles whose blocks are running or done. Were it blockIdx, a block might wait for
-// one that cannot start before it ends.
+// there. Which tiles have started is known from tickets (ticket.cuh).
 #pragma once
 
 #include "backoff.cuh"
+#include "ticket.cuh"
 
 enum Progress { NOTHING = 0, SUMMARY = 1, STATE = 2 }; // of a tile: what it does to a state; the state that leaves it
-
-__device__ __forceinline__ unsigned draw_ticket(unsigned *next) { return atomicAdd(next, 1u); }
 
 // By one thread, after its warp's stores and a __syncwarp().
 __device__ __forceinline__ void release(unsigned *flag, unsigned progress) {

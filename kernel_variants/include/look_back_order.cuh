@@ -2,8 +2,9 @@
 // Kernels whose tiles hold segments (segment.cuh), 32 WIDTH channels a tile.
 #pragma once
 
-#include "look_back.cuh"
+#include "flagged.cuh"
 #include "segment.cuh"
+#include "ticket.cuh"
 
 // The tiles of a scan: TIME steps x CHANNELS channels, one strip of channels beside the other. Tickets go through all
 // strips of all sequences before they go on in time.
@@ -17,18 +18,17 @@ template <int TIME, int CHANNELS> struct Tiling {
     __device__ __forceinline__ bool has(unsigned ticket) const { return ticket < tiles * lines; }
     __device__ __forceinline__ unsigned tile(unsigned ticket) const { return ticket / lines; }
     __device__ __forceinline__ unsigned line(unsigned ticket) const { return ticket % lines; }
-    __device__ __forceinline__ index_t sequence(unsigned ticket) const { return line(ticket) / strips; }
+    __device__ __forceinline__ unsigned sequence(unsigned ticket) const { return line(ticket) / strips; }
     __device__ __forceinline__ index_t first_step(unsigned ticket) const { return tile(ticket) * (index_t)TIME; }
     __device__ __forceinline__ index_t first_channel(unsigned ticket) const {
         return line(ticket) % strips * (index_t)CHANNELS;
     }
 };
 
-// Where tiles publish. tile_a, tile_b, tile_state (B, tiles, H) float32; flags: one ticket counter, then (lines,
-// tiles).
+// Where tiles publish: (B, tiles, H) each, all zero before the launch.
 struct Board {
-    float *tile_a, *tile_b, *tile_state;
-    unsigned *flags;
+    FlaggedMap *summaries;
+    word_t *states;
 };
 
 // How the threads that compute meet: all of a block, or those of its warps that do not copy.
@@ -39,51 +39,83 @@ template <int BARRIER, int THREADS> struct NamedBarrier {
     static __device__ __forceinline__ void meet() { __barrier_sync_count(BARRIER, THREADS); }
 };
 
-// What is published of one strip of 32 WIDTH channels of one sequence, from the address of this thread's first channel.
+// What is published of one strip of 32 WIDTH channels of one sequence.
 template <int WIDTH> struct Published {
-    float *a, *b;    // summaries, (tiles, H)
-    float *state;    // states that leave, (tiles, H)
-    unsigned *flags; // (tiles)
+    Board board;
+    index_t first; // this thread's first channel of tile 0; that of tile n is n H further
     index_t H;
     int channels; // of the WIDTH, those that lie before H
 
-    __device__ __forceinline__ Published(const Board &board, index_t sequence, unsigned line, unsigned tiles,
-                                         index_t channel, index_t row, int there)
-        : a(board.tile_a + sequence * tiles * row + channel), b(board.tile_b + sequence * tiles * row + channel),
-          state(board.tile_state + sequence * tiles * row + channel), flags(board.flags + 1 + (index_t)line * tiles),
-          H(row), channels(there) {}
-
     // By one warp.
-    __device__ __forceinline__ void summary(index_t tile, const Affine (&whole)[WIDTH], int lane) const {
-#pragma unroll
-        for (int v = 0; v < WIDTH; ++v) {
-            if (v >= channels) continue;
-            a[tile * H + v] = whole[v].a;
-            b[tile * H + v] = whole[v].b;
-        }
-        __syncwarp();
-        if (lane == 0) release(flags + tile, SUMMARY);
-    }
-
-    // By one warp.
-    __device__ __forceinline__ void leaving(index_t tile, const float (&states)[WIDTH], int lane) const {
+    __device__ __forceinline__ void publish_summary(int tile, const Affine (&whole)[WIDTH]) const {
 #pragma unroll
         for (int v = 0; v < WIDTH; ++v)
-            if (v < channels) state[tile * H + v] = states[v];
-        __syncwarp();
-        if (lane == 0) release(flags + tile, STATE);
+            if (v < channels) publish(board.summaries + first + tile * H + v, whole[v]);
     }
 
-    // By one warp: the summary of a tile or, where `progress` says so, the state that leaves it, which is the map that
-    // forgets what enters: a = 0.
-    __device__ __forceinline__ void fetch(index_t tile, unsigned progress, Affine (&map)[WIDTH]) const {
+    // By one warp.
+    __device__ __forceinline__ void publish_state(int tile, const float (&leaving)[WIDTH]) const {
 #pragma unroll
-        for (int v = 0; v < WIDTH; ++v) {
-            map[v] = identity();
-            if (v >= channels) continue;
-            const index_t at = tile * H + v;
-            map[v] = progress == STATE ? Affine{0.0f, __ldcg(state + at)} : Affine{__ldcg(a + at), __ldcg(b + at)};
+        for (int v = 0; v < WIDTH; ++v)
+            if (v < channels) publish(board.states + first + tile * H + v, leaving[v]);
+    }
+
+    // By one warp: waits for the state that leaves a tile; it may be long in coming.
+    __device__ __forceinline__ void wait_for_state(index_t tile, float (&state)[WIDTH]) const {
+        word_t words[WIDTH];
+        for (bool there = false; !there;) {
+            there = true;
+#pragma unroll
+            for (int v = 0; v < WIDTH; ++v)
+                if (v < channels) words[v] = look(board.states + first + tile * H + v), there &= is_there(words[v]);
+            there = __all_sync(0xffffffffu, there);
+            if (!there) backoff();
         }
+#pragma unroll
+        for (int v = 0; v < WIDTH; ++v)
+            if (v < channels) state[v] = value_of(words[v]);
+    }
+
+    // By one warp: waits for the summary of a tile.
+    __device__ __forceinline__ void wait_for_summary(index_t tile, Affine (&map)[WIDTH]) const {
+        FlaggedMap words[WIDTH];
+        for (bool there = false; !there;) {
+            there = true;
+#pragma unroll
+            for (int v = 0; v < WIDTH; ++v)
+                if (v < channels) words[v] = look(board.summaries + first + tile * H + v), there &= words[v].there();
+            there = __all_sync(0xffffffffu, there);
+            if (!there) backoff();
+        }
+#pragma unroll
+        for (int v = 0; v < WIDTH; ++v)
+            if (v < channels) map[v] = words[v].map();
+    }
+
+    // By one warp: waits until a tile has published its summary or the state that leaves it, asking for both at once.
+    // The state is the map that forgets what enters: a = 0. Returns whether it is that.
+    __device__ __forceinline__ bool wait_for_either(index_t tile, Affine (&map)[WIDTH]) const {
+        FlaggedMap summary[WIDTH];
+        word_t left[WIDTH];
+        bool summarised = false, leaves = false;
+        while (!summarised && !leaves) {
+            summarised = leaves = true;
+#pragma unroll
+            for (int v = 0; v < WIDTH; ++v) {
+                if (v >= channels) continue;
+                summary[v] = look(board.summaries + first + tile * H + v);
+                left[v] = look(board.states + first + tile * H + v);
+            }
+#pragma unroll
+            for (int v = 0; v < WIDTH; ++v)
+                if (v < channels) summarised &= summary[v].there(), leaves &= is_there(left[v]);
+            leaves = __all_sync(0xffffffffu, leaves), summarised = __all_sync(0xffffffffu, summarised);
+            if (!summarised && !leaves) backoff();
+        }
+#pragma unroll
+        for (int v = 0; v < WIDTH; ++v)
+            if (v < channels) map[v] = leaves ? Affine{0.0f, value_of(left[v])} : summary[v].map();
+        return leaves;
     }
 };
 
@@ -95,25 +127,20 @@ template <int SCOUTS, int WIDTH, class Threads> struct FreeOrder {
 
     // By all computing threads; `state` is h0 on the way in and the state that enters the tile on the way out.
     static __device__ __forceinline__ void look_back(const Published<WIDTH> &published, Affine *before, bool *knows,
-                                                     index_t tile, int warp, int lane, float (&state)[WIDTH]) {
+                                                     int tile, int warp, int lane, float (&state)[WIDTH]) {
         const Summaries<WIDTH> window = {before};
         Affine since[WIDTH]; // what the tiles already looked at do
 #pragma unroll
         for (int v = 0; v < WIDTH; ++v) since[v] = identity();
 
-        for (index_t end = tile;; end -= SCOUTS) { // the window is tiles [end - SCOUTS, end)
-            const index_t seen = end - SCOUTS + warp;
-            Affine map[WIDTH];
-            unsigned progress = STATE;
-            if (seen >= 0) {
-                progress = wait_for(published.flags + seen, SUMMARY, lane);
-                published.fetch(seen, progress, map);
-            } else { // before the first tile the state is h0
+        for (int end = tile;; end -= SCOUTS) { // the window is tiles [end - SCOUTS, end)
+            const int seen = end - SCOUTS + warp;
+            Affine map[WIDTH]; // before the first tile the state is h0
 #pragma unroll
-                for (int v = 0; v < WIDTH; ++v) map[v] = Affine{0.0f, state[v]};
-            }
+            for (int v = 0; v < WIDTH; ++v) map[v] = Affine{0.0f, state[v]};
+            const bool leaves = seen < 0 || published.wait_for_either(seen, map);
             window.write(warp, lane, map);
-            if (lane == 0) knows[warp] = progress == STATE;
+            if (lane == 0) knows[warp] = leaves;
             Threads::meet();
             int nearest = SCOUTS - 1;
             while (nearest >= 0 && !knows[nearest]) --nearest;
@@ -137,47 +164,37 @@ template <int SCOUTS, int WIDTH, int TILES, class Threads> struct FixedOrder {
     static constexpr int WINDOW = TILES;
 
     static __device__ __forceinline__ void look_back(const Published<WIDTH> &published, Affine *before, bool *,
-                                                     index_t tile, int warp, int lane, float (&state)[WIDTH]) {
+                                                     int tile, int warp, int lane, float (&state)[WIDTH]) {
         const Summaries<WIDTH> window = {before};
-        const index_t group_start = tile / TILES * TILES;
-        const int count = (int)(tile - group_start);
+        const int group_start = tile / TILES * TILES;
+        const int count = tile - group_start;
         for (int i = warp; i < count; i += SCOUTS) {
             Affine map[WIDTH];
-            wait_for(published.flags + group_start + i, SUMMARY, lane);
-            published.fetch(group_start + i, SUMMARY, map);
+            published.wait_for_summary(group_start + i, map);
             window.write(i, lane, map);
         }
-        if (group_start > 0) {
-            Affine map[WIDTH];
-            wait_for(published.flags + group_start - 1, STATE, lane);
-            published.fetch(group_start - 1, STATE, map);
-#pragma unroll
-            for (int v = 0; v < WIDTH; ++v) state[v] = map[v].b;
-        }
+        if (group_start > 0)
+            published.wait_for_state(group_start - 1, state);
         Threads::meet();
         window.pass(state, count, lane);
     }
 };
 
 // By all computing threads of a tile, once `summaries` holds what its segments do and they have met: publishes the
-// tile's summary, looks back, publishes the state that leaves. `state` is h0 on the way in; `own` becomes the state
-// that enters this warp's segment, and, in warp 0, `leaving` the state that leaves the tile.
+// tile's summary, looks back, publishes the state that leaves. `state` is h0 on the way in and what leaves the tile on
+// the way out; `own` becomes the state that enters this warp's segment.
 template <int WARPS_A_TILE, class Order, int WIDTH>
 __device__ __forceinline__ void resolve_tile(const Published<WIDTH> &published, const Summaries<WIDTH> &summaries,
-                                           Affine *window, bool *knows, index_t tile, int warp, int lane,
-                                           float (&state)[WIDTH], float (&own)[WIDTH], float (&leaving)[WIDTH]) {
-    Affine whole[WIDTH];
+                                             Affine *window, bool *knows, int tile, int warp, int lane,
+                                             float (&state)[WIDTH], float (&own)[WIDTH]) {
     if (warp == 0) {
+        Affine whole[WIDTH];
 #pragma unroll
         for (int v = 0; v < WIDTH; ++v) whole[v] = identity();
         summaries.compose_all(whole, 0, WARPS_A_TILE, lane);
-        published.summary(tile, whole, lane);
+        published.publish_summary(tile, whole);
     }
     Order::look_back(published, window, knows, tile, warp, lane, state);
-    if (warp == 0) {
-#pragma unroll
-        for (int v = 0; v < WIDTH; ++v) leaving[v] = apply(whole[v], state[v]);
-        published.leaving(tile, leaving, lane);
-    }
     summaries.template pass<WARPS_A_TILE>(state, own, warp, lane);
+    if (warp == 0) published.publish_state(tile, state);
 }

@@ -62,13 +62,20 @@ template <int ROWS, int CHANNELS> struct Stage {
     template <typename V>
     static __device__ __forceinline__ void copy(V (*to)[CHANNELS], const V *from, index_t row, int rows,
                                                 int channels, bool in_pieces, int lane) {
-        constexpr int values = 16 / sizeof(V), pieces = CHANNELS / values;
+        constexpr int values = 16 / sizeof(V), pieces = CHANNELS / values, at_once = 32 / pieces;
+        static_assert(32 % pieces == 0, "a warp copies whole rows at once");
         if (in_pieces) {
+            // A lane's pieces lie below each other, `at_once` rows apart: one addition each where all rows are there.
+            const int step = lane / pieces, channel = lane % pieces * values;
+            const V *piece = from + step * row + channel;
+            if (channel >= channels) return;
+            if (ROWS % at_once == 0 && rows == ROWS) {
 #pragma unroll
-            for (int i = lane; i < ROWS * pieces; i += 32) {
-                const int step = i / pieces, channel = i % pieces * values;
-                if (step < rows && channel < channels)
-                    copy_async<16>(&to[step][channel], from + step * row + channel);
+                for (int later = 0; later < ROWS; later += at_once, piece += at_once * row)
+                    copy_async<16>(&to[step + later][channel], piece);
+            } else {
+                for (int later = 0; step + later < rows; later += at_once, piece += at_once * row)
+                    copy_async<16>(&to[step + later][channel], piece);
             }
         } else {
             for (int step = 0; step < rows; ++step)

@@ -66,6 +66,7 @@ OPERATION = Operation(
     presets={
         "quick": ({"B": 4, "T": 1024, "D": 512, "H": 512, "O": 512},),
         "gpu": ({"B": 8, "T": 4096, "D": 1024, "H": 1024, "O": 1024, "dtype": "bfloat16"},),
+        "limit": ({"B": 8, "T": 4096, "D": 1024, "H": 1024, "O": 1024, "dtype": "bfloat16"},),
         "experiment": experiment.SHAPES,
     },
     tensors=tensors,

@@ -45,11 +45,12 @@ struct Shared {
 };
 
 // Streams of the cell; h0 (B, H) float32 or null; h_last (B, H) float32.
-// tile_a, tile_b, tile_state (B, tiles, H) float32; flags: one ticket counter, then (B, strips, tiles), all zero.
+// tile_summaries (B, tiles, H) maps, tile_states (B, tiles, H) words (flagged.cuh), tickets (1): all zero.
 // Any grid (x); block 32 (WARPS + 1); dynamic shared memory sizeof(Shared).
 extern "C" __global__ void __launch_bounds__(LANES * (WARPS + 1), 2)
-    scan_look_back_ring(INPUTS, const float *__restrict__ h0, OUTPUTS, float *__restrict__ h_last, float *tile_a,
-                        float *tile_b, float *tile_state, unsigned *flags, index_t T, index_t H, int B) {
+    scan_look_back_ring(INPUTS, const float *__restrict__ h0, OUTPUTS, float *__restrict__ h_last,
+                        FlaggedMap *tile_summaries, word_t *tile_states, unsigned *tickets, index_t T, index_t H,
+                        int B) {
     extern __shared__ __align__(16) unsigned char memory[];
     Shared &shared = *reinterpret_cast<Shared *>(memory);
 
@@ -70,7 +71,7 @@ extern "C" __global__ void __launch_bounds__(LANES * (WARPS + 1), 2)
         const Inputs in = inputs(GIVEN_INPUTS, H);
         const bool in_pieces = TileStage::pieces_fit(in, H);
         while (true) {
-            unsigned ticket = lane == 0 ? draw_ticket(flags) : 0;
+            unsigned ticket = lane == 0 ? draw_ticket(tickets) : 0;
             ticket = __shfl_sync(0xffffffffu, ticket, 0);
             const bool work = tiling.has(ticket);
             shared.empty[stage].wait((round & 1) ^ 1);
@@ -94,12 +95,13 @@ extern "C" __global__ void __launch_bounds__(LANES * (WARPS + 1), 2)
 
     const Outputs out = outputs(GIVEN_OUTPUTS, H);
     const bool packs = out.packs_fit<VECTOR>(H);
-    const Board board = {tile_a, tile_b, tile_state, flags};
+    const Board board = {tile_summaries, tile_states};
     for (unsigned turn = 0;; ++turn) {
         shared.full[stage].wait(round & 1);
         const unsigned ticket = shared.ticket[stage];
         if (ticket == NO_TILE) return;
-        const index_t tile = tiling.tile(ticket), sequence = tiling.sequence(ticket);
+        const int tile = (int)tiling.tile(ticket);
+        const unsigned sequence = tiling.sequence(ticket);
         const index_t channel = tiling.first_channel(ticket) + lane * VECTOR;
         const index_t first_step = tiling.first_step(ticket) + warp * STEPS;
         const int rows = steps_there(first_step, STEPS, T), channels = channels_there(channel, VECTOR, H);
@@ -116,16 +118,16 @@ extern "C" __global__ void __launch_bounds__(LANES * (WARPS + 1), 2)
         summaries.write(warp, lane, summary);
         Computing::meet();
 
-        const Published<VECTOR> published(board, sequence, tiling.line(ticket), tiling.tiles, channel, H, channels);
-        float state[VECTOR], own_state[VECTOR], leaving[VECTOR];
+        const Published<VECTOR> published = {board, (index_t)sequence * tiling.tiles * H + channel, H, channels};
+        float state[VECTOR], own_state[VECTOR];
 #pragma unroll
         for (int v = 0; v < VECTOR; ++v) state[v] = h0 && v < channels ? h0[sequence * H + channel + v] : 0.0f;
         resolve_tile<WARPS, Order>(published, summaries, shared.window, shared.knows, tile, warp, lane, state,
-                                   own_state, leaving);
-        if (warp == 0 && tile == tiling.tiles - 1) {
+                                   own_state);
+        if (warp == 0 && tile == (int)tiling.tiles - 1) {
 #pragma unroll
             for (int v = 0; v < VECTOR; ++v)
-                if (v < channels) h_last[sequence * H + channel + v] = leaving[v];
+                if (v < channels) h_last[sequence * H + channel + v] = state[v];
         }
         segment.replay(own_state, out.at(sequence, first_step, channel, T, H), rows, channels, packs);
     }

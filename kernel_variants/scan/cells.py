@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from workbench.declare import DTYPE_BYTES, FORWARD, Argument, At, Cost, Defines, Shape
 
 SPECIAL_PER_GATE_PAIR = 3
-"""exp(-|k|), exp(-|v|) and one reciprocal: include/gates.cuh."""
+"""exp(-k), exp(-|v|) and one reciprocal: include/gates.cuh."""
 LEAST_SPECIAL_PER_GATE_PAIR = 2
 """The two exponentials: a reciprocal can be had from the ordinary pipes, as CPUs do."""
-FLOPS_PER_GATE_PAIR = 12
+FLOPS_PER_GATE_PAIR = 10
 """Additions and multiplications that include/gates.cuh spends on one a and b."""
 
 

@@ -63,6 +63,7 @@ OPERATION = Operation(
             {"B": 1, "T": 65536, "H": 256},
             *({"B": 8, "T": T, "H": 1536} for T in (512, 2048, 8192)),
         ),
+        "limit": ({"B": 1, "T": 65536, "H": 256}, {"B": 8, "T": 16384, "H": 1024}),
         "experiment": experiment.SHAPES,
         "peers": tuple({"B": 8, "T": 512 << n, "H": 1536} for n in range(8)),
     },

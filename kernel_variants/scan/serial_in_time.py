@@ -76,12 +76,13 @@ def _walked_once(cell: Cell) -> Callable[[Shape, Settings], Cost]:
 def ring(cell: Cell) -> Variant:
     """The asynchronous-copy ring: as many tiles on the way at a time as `ring_kb` kilobytes hold."""
 
-    tiles: tuple[Setting, ...] = ("4x8x1", "8x8x1", "4x8x2", "1x32x1")
+    tiles: tuple[Setting, ...] = ("4x8x2", "4x8x1", "8x8x1", "1x32x1")
     if cell.gated:
-        tiles = ("8x16x1", "8x8x2", "16x8x1", "4x16x1") if cell.held <= MODEST else ("8x8x1", "4x8x1", "8x4x2")
+        tiles = ("8x16x2", "4x16x1", "4x32x1", "8x8x2") if cell.held <= MODEST else ("8x8x1", "4x8x1", "8x4x2")
 
     def chosen(shape: Shape, settings: Settings) -> tuple[Tile, int, int]:
-        return ring_of(Tile.of(settings), int(settings["ring_kb"]), cell.step_bytes(shape), least_stages=3)
+        # Two stages are enough: the tile that is computed lies in registers, and its stage is free.
+        return ring_of(Tile.of(settings), int(settings["ring_kb"]), cell.step_bytes(shape), least_stages=2)
 
     def plan(shape: Shape, settings: Settings) -> Plan:
         B, T, H = shape["B"], shape["T"], shape["H"]

@@ -16,7 +16,20 @@ from kernel_variants.scan.grid_and_tile import (
     ring_of,
 )
 from kernel_variants.scan.serial_in_time import MODEST
-from workbench.declare import I32, Clear, Cost, Kernel, Plan, Settings, Shape, Tensor, Variant, ceil_div
+from workbench.declare import (
+    I32,
+    Argument,
+    At,
+    Clear,
+    Cost,
+    Kernel,
+    Plan,
+    Settings,
+    Shape,
+    Tensor,
+    Variant,
+    ceil_div,
+)
 
 
 def three_phase(cell: Cell) -> Variant:
@@ -124,9 +137,24 @@ def look_back_plain(cell: Cell) -> Variant:
     )
 
 
+BOARD, BOARD_BYTES = "board", 24
+"""Where tiles publish: a map of two words and a state of one per channel, each word 8 bytes (include/flagged.cuh)."""
+
+
+def board_of(shape: Shape, tiles: int) -> Tensor:
+    """All maps (B, tiles, H), all states, and the ticket counter: one tensor, so that one launch clears it."""
+    return Tensor(BOARD, (BOARD_BYTES // 4 * shape["B"] * tiles * shape["H"] + 1,), "uint32", "scratch")
+
+
+def board(shape: Shape, tiles: int) -> tuple[Argument, ...]:
+    """The addresses of its three parts."""
+    words = shape["B"] * tiles * shape["H"]
+    return BOARD, At(BOARD, 4 * words), At(BOARD, 6 * words)
+
+
 def look_back(cell: Cell, fixed_order: bool) -> Variant:
     # A backward step is three to six numbers where a forward one is two: half the steps fit a thread's registers.
-    tiles_to_choose: tuple[str, ...] = ("16x16x1", "16x8x1", "8x16x1", "8x8x2")
+    tiles_to_choose: tuple[str, ...] = ("16x16x1", "8x16x2", "8x16x1", "8x8x2")
     if not cell.emits_state:
         tiles_to_choose = ("16x4x1", "8x4x2") if cell.gated and fixed_order else ("8x8x1", "16x4x1", "8x4x2")
     if cell.held > MODEST:
@@ -140,28 +168,21 @@ def look_back(cell: Cell, fixed_order: bool) -> Variant:
         tile = Tile.of(settings)
         tiles, strips = ceil_div(T, tile.length), ceil_div(H, tile.channels)
         order = (("FIXED_ORDER", 1), ("GROUP", group)) if fixed_order else ()
-        between = ("tile_a", "tile_b", "tile_state")
         step = Kernel(
             HERE / "80_look_back.cu",
             "scan_look_back",
             (B * strips * tiles, 1, 1),
             (LANES * tile.warps, 1, 1),
-            (*cell.scanned(shape), *between, "flags", T, H, I32(B)),
+            (*cell.scanned(shape), *board(shape, tiles), T, H, I32(B)),
             defines=(*tile.defines, *order, *cell.defines),
         )
-        return Plan(
-            (Clear("flags"), step),
-            scratch=(
-                *(Tensor(n, (B, tiles, H), "float32", "scratch") for n in between),
-                Tensor("flags", (1 + B * strips * tiles,), "uint32", "scratch"),
-            ),
-        )
+        return Plan((Clear(BOARD), step), scratch=(board_of(shape, tiles),))
 
     def cost(shape: Shape, settings: Settings) -> Cost:
-        """Three float32 a channel of a tile written and read again; composed once and replayed: 5 operations."""
+        """Three words per channel of a tile cleared, written and read; composed once and replayed: 5 operations."""
         tile = Tile.of(settings)
         tiles = ceil_div(shape["T"], tile.length)
-        extra = 6 * 4 * shape["B"] * tiles * shape["H"]
+        extra = 3 * BOARD_BYTES * shape["B"] * tiles * shape["H"]
         chain = ceil_div(tiles, group if fixed_order else tile.warps)
         return cell.cost(shape, 2, 2 * tile.steps + 2 * tile.warps + chain, extra_bytes=extra, flops=5)
 
@@ -197,29 +218,22 @@ def look_back_ring(cell: Cell) -> Variant:
         tiles, strips = ceil_div(T, tile.length), ceil_div(H, tile.channels)
         maps = (2 * tile.warps + tile.warps) * tile.channels * MAP_BYTES
         shared = stages * (stage_bytes + 2 * BARRIER_BYTES + TICKET_BYTES) + maps + ceil_div(tile.warps, 8) * 8
-        between = ("tile_a", "tile_b", "tile_state")
         step = Kernel(
             HERE / "82_look_back_ring.cu",
             "scan_look_back_ring",
             (min(RING_BLOCKS, B * strips * tiles), 1, 1),
             (LANES * (tile.warps + 1), 1, 1),
-            (*cell.scanned(shape), *between, "flags", T, H, I32(B)),
+            (*cell.scanned(shape), *board(shape, tiles), T, H, I32(B)),
             shared + 8,
             (*tile.defines, ("STAGES", stages), *cell.defines),
         )
-        return Plan(
-            (Clear("flags"), step),
-            scratch=(
-                *(Tensor(n, (B, tiles, H), "float32", "scratch") for n in between),
-                Tensor("flags", (1 + B * strips * tiles,), "uint32", "scratch"),
-            ),
-        )
+        return Plan((Clear(BOARD), step), scratch=(board_of(shape, tiles),))
 
     def cost(shape: Shape, settings: Settings) -> Cost:
         """As look_back."""
         tile = chosen(shape, settings)[0]
         tiles = ceil_div(shape["T"], tile.length)
-        extra = 6 * 4 * shape["B"] * tiles * shape["H"]
+        extra = 3 * BOARD_BYTES * shape["B"] * tiles * shape["H"]
         depth = 2 * tile.steps + 2 * tile.warps + ceil_div(tiles, tile.warps)
         return cell.cost(shape, 2, depth, extra_bytes=extra, flops=5)
 

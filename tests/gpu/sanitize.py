@@ -53,9 +53,8 @@ def is_right(kernels: Path, variant: Variant, operation: Operation, dtype: str) 
     input_sets = (InputSet(operation.regimes[0], 0), InputSet(operation.regimes[0], 1, optional_given=False))
     check = DirectCheck(kernels, variant.key, "cuda")
     found = check.check(small_shape(operation, dtype), variant.default_settings(), input_sets)
-    right = found.relative_l2 <= operation.tolerance[dtype]
-    print(f"{variant.key} {dtype}: {'right' if right else found.reason}", flush=True)
-    return right
+    print(f"{variant.key} {dtype}: {'right' if found.right else found.reason}", flush=True)
+    return found.right
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ from workbench.declare import Shape, Tensor, Variant
 Array = NDArray[np.float64]
 Arrays = Mapping[str, Array]
 
+FREE_ORDER = ("look_back_plain", "look_back_free", "look_back_ring")
+"""Those that compose what other tiles have published by then: how they round is a matter of time."""
 RUNGS: Mapping[str, Callable[[Cell], Variant]] = {
     "serial": serial_in_time.serial,
     "vector": serial_in_time.vector,
@@ -249,9 +251,7 @@ def test_every_kernel_serves_every_cell(rung: str, problem: str, shape: Shape, w
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("rung", RUNGS)
-def test_a_scan_from_the_end_of_time_is_the_scan_of_flipped_inputs_bit_for_bit(
-    rung: str, sizes: dict[str, int]
-) -> None:
+def test_a_scan_from_the_end_of_time_is_the_scan_of_flipped_inputs(rung: str, sizes: dict[str, int]) -> None:
     shape = Shape.of("float32", **sizes)
     made = scan_inputs(shape, np.random.default_rng(7))
     given = {name: np.ascontiguousarray(array, "float32") for name, array in made.items()}
@@ -259,8 +259,12 @@ def test_a_scan_from_the_end_of_time_is_the_scan_of_flipped_inputs_bit_for_bit(
     sources = BUILTIN / "scan"
     forward = outputs(RUNGS[rung](SCAN), scan_tensors(shape), shape, flipped, sources)
     backward = outputs(RUNGS[rung](replace(SCAN, reversed=True)), scan_tensors(shape), shape, given, sources)
-    assert np.array_equal(forward["h"][:, ::-1].view("uint32"), backward["h"].view("uint32"))
-    assert np.array_equal(forward["h_last"].view("uint32"), backward["h_last"].view("uint32"))
+    expected = {"h": forward["h"][:, ::-1], "h_last": forward["h_last"]}
+    for name, values in expected.items():
+        if rung in FREE_ORDER:
+            np.testing.assert_allclose(backward[name], values, rtol=2e-6, atol=1e-6)
+        else:  # bit for bit
+            assert np.array_equal(values.view("uint32"), backward[name].view("uint32"))
     if shape["T"] > 1:  # and time does run the other way
         assert not np.array_equal(forward["h"], backward["h"])
 

@@ -92,7 +92,7 @@ BUGS = {
     "tiles in the order of blocks": Bug(
         "scan/look_back_free",
         "scan/80_look_back.cu",
-        "ticket = draw_ticket(flags)",
+        "ticket = draw_ticket(tickets)",
         "ticket = blockIdx.x",
         "waits_forever",
     ),

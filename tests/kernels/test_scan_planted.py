@@ -11,8 +11,6 @@ from tests.kernels.executed import verdict_of
 from workbench.catalog import BUILTIN
 from workbench.declare import Shape
 
-WAIT_FOR_STATE = "wait_for(published.flags + group_start - 1, STATE, lane);"
-
 # What is planted, the source, its text, what takes its place, and the variant that runs it.
 BUGS = {
     "a carry that forgets a chunk": (
@@ -77,15 +75,15 @@ BUGS = {
         "",
         "scan/ring",
     ),
-    "a group that does not wait for the state before it": (
-        "include/look_back_order.cuh",
-        WAIT_FOR_STATE,
-        "",
+    "a word that is taken before it is there": (
+        "include/flagged.cuh",
+        "{ return word >> 32 != 0; }",
+        "{ return true; }",
         "scan/look_back_fixed",
     ),
     "tiles numbered by block, not by ticket": (
         "scan/80_look_back.cu",
-        "ticket = draw_ticket(flags);",
+        "ticket = draw_ticket(tickets);",
         "ticket = gridDim.x - 1 - blockIdx.x;",
         "scan/look_back_free",
     ),

@@ -105,7 +105,7 @@ def test_what_it_selects_exists() -> None:
         (("--wheels", "/no/such"), 1, "no such folder"),
         (("--python", "no-such-python"), 1, "not on PATH"),
         (("--resume", "no-such-run"), 1, "no such run"),
-        (("--preset", "quick"), 2, "gpu, peers, experiment"),
+        (("--preset", "quick"), 2, "gpu, limit, peers, experiment"),
         (("--name",), 2, "wants a value"),
         (("--cook",), 2, "gpu_run.sh [--wheels"),
     ],

@@ -98,10 +98,10 @@ class TensorPlace:
         if self._device == "cpu":
             raise self._refused("Kernel")
         from workbench.execute.cuda_kernel import launcher, passed
-        from workbench.execute.on_cuda import TorchStream
+        from workbench.execute.on_cuda import torch_stream
 
         run = launcher(source, _compiled(source, self._dtype), launch)
-        return lambda: run(TorchStream(), [passed(argument, self._passed(argument)) for argument in arguments])
+        return lambda: run(torch_stream(), [passed(argument, self._passed(argument)) for argument in arguments])
 
     def host(self, source: Source, arguments: Sequence[Any]) -> Callable[[], None]:
         if self._device != "cpu":

@@ -123,7 +123,7 @@ class CudaTarget:
         Device(torch.cuda.current_device()).set_current()
         self._torch = torch
         self.arch = current_arch()
-        self.stream: Any = TorchStream()
+        self.stream: Any = torch_stream()
         """torch's current one when an evaluation begins."""
         self._graphs: list[Any] = []
 
@@ -135,7 +135,7 @@ class CudaTarget:
 
     def runner(self, calls: list[Callable[[], Any]], plan: Plan) -> Callable[[], Any]:
         def run() -> None:
-            self.stream = TorchStream()
+            self.stream = torch_stream()
             for call in calls:
                 call()
 
@@ -164,16 +164,12 @@ class CudaTarget:
         self._torch.cuda.empty_cache()
 
 
-class TorchStream:
-    """torch's current stream under the protocol that cuda.core reads streams by."""
+def torch_stream() -> Any:
+    """torch's current stream as cuda.core's."""
+    import torch
+    from cuda.core import Stream
 
-    def __init__(self) -> None:
-        import torch
-
-        self.handle = torch.cuda.current_stream().cuda_stream
-
-    def __cuda_stream__(self) -> tuple[int, int]:
-        return (0, self.handle)
+    return Stream.from_handle(torch.cuda.current_stream().cuda_stream)
 
 
 def _torch_dtype(name: str) -> Any:

@@ -148,9 +148,9 @@ class CudaClock:
     def _launch(self, name: str, blocks: int, *arguments: Any) -> None:
         from cuda.core import LaunchConfig, launch
 
-        from workbench.execute.on_cuda import TorchStream
+        from workbench.execute.on_cuda import torch_stream
 
-        launch(TorchStream(), LaunchConfig(grid=blocks, block=1), self._kernels[name], *arguments)
+        launch(torch_stream(), LaunchConfig(grid=blocks, block=1), self._kernels[name], *arguments)
 
     def _index(self) -> int:
         index = self.next

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from workbench.foreign import reading
 from workbench.problem import Problem
@@ -29,24 +30,55 @@ OLDEST = 80
 """sm_80: the first architecture whose machine code is read."""
 
 
+def launch_of_report(report: Path, number: int) -> Measured:
+    """One launch, by its number. Raises Problem where there is none."""
+    launches = launches_of_report(report)
+    if not 0 <= number < len(launches):
+        raise Problem(f"--launch {number}: {report} has {len(launches)} launches, the first is 0", 2)
+    return launches[number]
+
+
+def launches_of_report(report: Path) -> list[Measured]:
+    """Every launch, in order. Raises Problem for what is no report."""
+    with reading(report, "not as Nsight Compute writes its reports", "copy it again, or profile again"):
+        if not report.is_file():
+            raise FileNotFoundError(2, "No such file", str(report))
+        context = _reader().load_report(str(report))
+        ranges = [context.range_by_idx(k) for k in range(context.num_ranges())]
+        return [Measured(context, one.action_by_idx(k)) for one in ranges for k in range(one.num_actions())]
+
+
+def _reader() -> Any:
+    import ncu_report
+
+    return ncu_report
+
+
+def opcode_of(text: str) -> str:
+    """`LDG.E` of `@!P0 LDG.E R2, desc[UR4][R2.64]`."""
+    words = text.split()
+    return words[words[0].startswith("@")].rstrip(";") if words else ""
+
+
 class Measured:
     """What the report holds of one launch."""
 
-    def __init__(self, report: Path, number: int) -> None:
-        with reading(report, "not as Nsight Compute writes its reports", "copy it again, or profile again"):
-            import ncu_report
+    def __init__(self, context: Any, action: Any) -> None:
+        """As NVIDIA's reader gives it; the context is kept because the action lives in it."""
+        from workbench.profile.launches import record_ranges
 
-            if not report.is_file():
-                raise FileNotFoundError(2, "No such file", str(report))
-            self._context = ncu_report.load_report(str(report))
-            ranges = [self._context.range_by_idx(k) for k in range(self._context.num_ranges())]
-            actions = [one.action_by_idx(k) for one in ranges for k in range(one.num_actions())]
-            if not 0 <= number < len(actions):
-                raise Problem(f"--launch {number}: {report} has {len(actions)} launches, the first is 0", 2)
-            self._action = actions[number]
-            self.kernel = str(self._action.name(ncu_report.IAction.NameBase_MANGLED))
+        self._context, self._action = context, action
+        self.kernel = str(action.name(_reader().IAction.NameBase_MANGLED))
+        self.keys = record_ranges(action)
+        """The records whose ranges it ran in."""
         self.grid, self.block = self._dims("grid"), self._dims("block")
         self.dynamic_shared = int(self.value("launch__shared_mem_per_block_dynamic") or 0)
+
+    @property
+    def arch(self) -> str:
+        """The device's, such as `sm_90`."""
+        major, minor = (self.number(f"device__attribute_compute_capability_{part}") for part in ("major", "minor"))
+        return f"sm_{major}{minor}"
 
     def value(self, name: str) -> float | None:
         metric = self._action.metric_by_name(name)
@@ -75,6 +107,15 @@ class Measured:
             at = ids.as_uint64(k) - start
             found[at] = found.get(at, 0) + int(metric.as_uint64(k))
         return found
+
+    def opcodes(self) -> dict[int, str]:
+        """Opcode with its modifiers by the address of the instruction, the kernel's first being 0."""
+        first = self._action.metric_by_name("inst_executed")
+        if first is None or not first.num_instances():
+            return {}
+        ids = first.correlation_ids()
+        places = sorted({ids.as_uint64(k) for k in range(first.num_instances())})
+        return {at - places[0]: opcode_of(str(self._action.sass_by_pc(at))) for at in places}
 
     def resident(self) -> int:
         """Blocks that the device has at a time."""

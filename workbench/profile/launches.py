@@ -71,13 +71,19 @@ def _launch(reader: Any, action: Any, known: _Known) -> Launch:
         kernel=text(action.name()) or UNNAMED,
         metrics=metrics,
         units=known.units,
-        ranges=tuple(name for domain, name in inside if domain == DOMAIN or RECORD_KEY.fullmatch(name)),
+        ranges=record_ranges(action),
         rules=tuple(_rule(result) for result in action.rule_results()),
         missing=tuple(missing),
         own_ranges=tuple(own_range(n) for domain, n in inside if domain != DOMAIN and not RECORD_KEY.fullmatch(n)),
         signature=_signature(reader, action),
         device_number=_whole(metrics.get("device__attribute_device_index", metrics.get("launch__device_id"))),
     )
+
+
+def record_ranges(action: Any) -> tuple[str, ...]:
+    """The keys of the records whose ranges a launch ran in, the innermost last."""
+    inside = _all_ranges(action.nvtx_state())
+    return tuple(name for domain, name in inside if domain == DOMAIN or RECORD_KEY.fullmatch(name))
 
 
 def own_range(name: str) -> str:

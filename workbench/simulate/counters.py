@@ -50,20 +50,24 @@ Pick = Callable[[Instruction], bool]
 
 
 def _accesses(space: Space, store: bool) -> Pick:
+    """SYNCS, which writes an mbarrier's first state, is no store to whoever counts those of shared memory."""
     form = "store" if store else "load"
-    return lambda i: i.form == form and i.space == space
+    return lambda i: i.form == form and i.space == space and "SYNCS." not in i.text
 
 
 def _reaching(space: Space, store: bool) -> Pick:
-    """Accesses to a space, and for global memory those that find out at run time that they are."""
+    """Accesses to a space, and for global memory those that find out at run time that they are, and what asynchronous
+    copies read."""
     form = "store" if store else "load"
     spaces = (space, Space.GENERIC) if space is Space.GLOBAL else (space,)
-    return lambda i: i.form == form and i.space in spaces
+    copied = space is Space.GLOBAL and not store
+    return lambda i: (i.form == form and i.space in spaces) or (copied and _copies(i))
 
 
 def _requests(counts: Counts) -> NDArray[np.int64]:
     """Of generic accesses those that did not turn out to be to shared memory."""
-    return np.where(counts["wavefronts"] > 0, 0, counts["requests"])
+    generic = np.array([i.space == Space.GENERIC for i in counts.program.instructions])
+    return np.where(generic & (counts["wavefronts"] > 0), 0, counts["requests"])
 
 
 def _atomics(space: Space) -> Pick:
@@ -103,7 +107,7 @@ def _copies(i: Instruction) -> bool:
 
 
 def _globals(i: Instruction) -> bool:
-    return i.form in ("load", "store") and i.space == Space.GLOBAL
+    return ((i.form in ("load", "store") or _atomics(Space.GLOBAL)(i)) and i.space == Space.GLOBAL) or _copies(i)
 
 
 def _everything(_: Instruction) -> bool:

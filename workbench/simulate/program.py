@@ -37,6 +37,8 @@ class Only(IntEnum):
     WHERE_UNSET = 2
     DIVERGED = 3
     CONVERGED = 4
+    ANY = 5
+    """Nothing more, but all lanes go where the guard holds for one of them."""
 
 
 class Reduction(IntEnum):

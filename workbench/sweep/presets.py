@@ -62,6 +62,10 @@ PRESETS = {
     "peers": Budget(
         StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 1.0, 0.02, 4.0, thorough=False, named=True
     ),
+    # The few shapes at which kernels are held against the limit of the machine, the quickest first.
+    "limit": Budget(
+        StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.3), 0.03, 0.8, 0.02, 3.0, thorough=False, named=True
+    ),
     "experiment": Budget(
         StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 0.5, 0.02, 4.0, thorough=False, named=True
     ),

@@ -214,6 +214,9 @@ void copy(Warp &w, const Instruction &i, u32 mask) {
             count.bytes += filled[lane];
         });
         count_sectors(machine, w, i, Space::global, reads, from, bytes, false);
+        const u64 ideal = count.wavefronts_ideal + (static_cast<u64>(std::popcount(reads)) * bytes + 127) / 128;
+        count_wavefronts(count, reads, to, bytes);
+        count.wavefronts_ideal = ideal;
         for (Observer *o : machine.observers) o->access(w, i, reads, from, bytes, Space::global, false);
     }
     each_lane(mask, [&](int lane) {

@@ -37,6 +37,7 @@ enum class Only : u8 {
     where_unset,  ///< lanes whose predicate o[0] is not set
     diverged,     ///< all lanes, where live ones of the mask in row o[0] are missing
     converged,    ///< all lanes, where none is missing
+    any,          ///< all lanes, where the guard holds for one of them
 };
 
 /// What a block barrier makes of predicate o[2] of its threads, where `variant` is not 0.

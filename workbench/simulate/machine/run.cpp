@@ -419,7 +419,11 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 break;
             case Flow::branch: {
                 close(pc + 1);
-                if (i.variant != 0) on &= asked(w, i, mask);
+                if (static_cast<Only>(i.variant) == Only::any) {
+                    on = on != 0 ? mask : 0;
+                } else if (i.variant != 0) {
+                    on &= asked(w, i, mask);
+                }
                 if (on == mask) {
                     pc = begin = static_cast<u32>(i.target);
                 } else if (on == 0) {

@@ -41,15 +41,19 @@ def _exit(line: Line, kernel: Kernel) -> Instruction:
 
 
 def _branch(line: Line, kernel: Kernel) -> Instruction:
-    _only(line, "U", "DIV", "CONV", "NODEC", "INC", "DEC")
+    _only(line, "U", "DIV", "CONV", "ANY", "NODEC", "INC", "DEC")
     if not line.operands or line.operands[-1].kind is not Kind.LABEL or len(line.operands) > 2:
         raise Refusal("operands are not what the form has")
     made = Instruction(None, flow=Flow.BRANCH, target=kernel.target(line.operands[-1]))
     if len(line.operands) == 1:
         if "DIV" in line.modifiers or "CONV" in line.modifiers:
             raise Refusal("operands are not what the form has")
+        if "ANY" in line.modifiers:
+            made.variant = Only.ANY
         return made
     asked = line.operands[0]
+    if "ANY" in line.modifiers:
+        raise Refusal("operands are not what the form has")
     if asked.kind in (Kind.PREDICATE, Kind.UNIFORM_PREDICATE):
         row = kernel.registers.predicate_source(asked.number, asked.kind is Kind.UNIFORM_PREDICATE)
         made.operands = (row,)

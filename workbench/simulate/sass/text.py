@@ -86,7 +86,8 @@ _JUMP = re.compile(r"(\s*/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P[\dT]\s+)?(?:BRA|BSSY|CAL
 """A jump to an address, which stands last."""
 _HIGH = re.compile(r"/\* (0x[0-9a-f]{16}) \*/$")
 _DIRECTIVE = re.compile(r"\.[a-z]\w*\s|\.[a-z]\w*$")
-_TARGETS = re.compile(r'\(\*"(?:BRANCH_TARGETS|CALL_TARGETS)[^"]*"\*\)')
+_REMARK = re.compile(r'\(\*"(?:BRANCH_TARGETS|CALL_TARGETS|SpillRefill)[^"]*"\*\)')
+"""What nvdisasm adds to an instruction: where a jump may lead, that an access is a spill."""
 
 
 def disassembled(cubin: Path) -> str:
@@ -170,7 +171,7 @@ def _line(match: re.Match[str], high: int, source: str, number: int) -> Line:
 
 def split_operands(text: str) -> list[str]:
     """The operands of an instruction. A jump's register and label, or offset, stand without a comma between them."""
-    text = _TARGETS.sub("", text).strip()
+    text = _REMARK.sub("", text).strip()
     if not text:
         return []
     parts = re.split(r",\s*(?![^\[(]*[\])])", text)

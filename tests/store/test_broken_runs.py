@@ -34,7 +34,7 @@ FAULTY = Path(__file__).parents[1] / "sweep" / "faulty"
 EACH = 10 * FUZZ if FUZZ > 1 else 4
 """Mutations of each file."""
 REPORTED = 6
-"""One in so many, whichever file it is of, is also drawn as a report, which takes a second where the run can be read."""
+"""One in so many, whichever file it is of, is also drawn as a report, which takes a second where it can be read."""
 _used = itertools.count()
 
 

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import pytest
 
+from tests import warm
 from tests.known_ceilings import COMMAND
 from workbench.catalog import load_catalog
 from workbench.cli import main, make_app
@@ -23,9 +24,11 @@ Run = Callable[..., Done]
 
 @pytest.fixture
 def workbench(tmp_path: Path) -> Run:
-    """Runs `workbench …` in an empty folder."""
+    """Runs `workbench …` in an empty folder, as a copy where Python need not be started in another environment."""
 
     def run(*arguments: str, **environment: str) -> Done:
+        if not any(name.startswith(("PYTHON", "LC_")) for name in environment):
+            return warm.run(*arguments, folder=tmp_path, **environment)
         return subprocess.run(
             [*COMMAND, *arguments],
             capture_output=True, text=True, check=False, cwd=tmp_path, env={**os.environ, **environment}, timeout=300,

@@ -67,6 +67,10 @@ def own_steps(catalog: Catalog, variant: Variant, dtype: str) -> tuple[str, ...]
 
 def chains(catalog: Catalog) -> tuple[str, ...]:
     """The operations of which some variant is made of others' variants."""
+    return kept(("chains", catalog.roots), lambda: _chains(catalog))
+
+
+def _chains(catalog: Catalog) -> tuple[str, ...]:
     made = {v.operation for v in catalog for d in catalog.operation_of(v).dtypes if parts_of(catalog, v, d)}
     return tuple(name for name in catalog.operations if name in made)
 

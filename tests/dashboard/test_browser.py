@@ -36,7 +36,7 @@ def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server(serve: Callable[[Path], Server], profiles: Path) -> Server:
     return serve(profiles)
 

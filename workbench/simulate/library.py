@@ -77,7 +77,9 @@ def _object(compiler: tuple[str, ...], source: Path, included: Path) -> Path:
     headers = [part for file in sorted(MACHINE.glob("*.h")) for part in (file.name, file.read_bytes())]
     identity = ["simulate", compiler_identity(compiler, FLAGS), repr(FLAGS), source.read_bytes(), *headers]
     target = cache.entry(cache.digest(identity), ".o")
-    return _made(target, lambda scratch: [*compiler, *FLAGS, "-include", str(included), "-c", str(source), "-o", str(scratch)])
+    return _made(
+        target, lambda scratch: [*compiler, *FLAGS, "-include", str(included), "-c", str(source), "-o", str(scratch)]
+    )
 
 
 def _made(target: Path, command: Callable[[Path], list[str]]) -> Path:

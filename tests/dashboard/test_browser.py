@@ -195,7 +195,8 @@ def test_report_opens_with_no_network(chromium: Any, tmp_path: Path, run: str) -
     from workbench.views.runs import run_summary
 
     alone = tmp_path / "profiles"
-    synthetic_run(alone, run, CPU if run == "cpu" else GPU, counters=run == "gpu", lengths=(256, 1024))
+    device, dtype = (CPU, "float32") if run == "cpu" else (GPU, "bfloat16")
+    synthetic_run(alone, run, device, counters=run == "gpu", lengths=(256, 1024), dtypes=(dtype,))
     file = write_report(run_summary(run, alone), load_catalog(), tmp_path / "report.html")
     context = chromium.new_context(offline=True)
     page = context.new_page()

@@ -30,8 +30,8 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).resolve().parents[1]
 MOST_REQUEST = 1 << 17
 COMMON = (
-    "workbench.cli.ladder_table", "workbench.execute.preload", "workbench.execute.server", "workbench.show.report",
-    "workbench.sweep.session", "workbench.views.query",
+    "kernel_variants.modules", "workbench.cli.ladder_table", "workbench.execute.preload", "workbench.execute.server",
+    "workbench.show.report", "workbench.sweep.session", "workbench.views.query",
 )  # fmt: skip
 """What takes long to import and many commands do."""
 SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}

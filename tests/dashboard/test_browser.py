@@ -30,9 +30,11 @@ CSV = """==PROF== Connected to process 1
 def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("browser") / "profiles"
     folder.mkdir()
-    synthetic_run(folder, "gpu", counters=True, lengths=(256, 1024, 4096), widths=(256, 1024))
+    sizes = {"lengths": (256, 1024, 4096), "widths": (256, 1024), "dtypes": ("bfloat16",)}
+    synthetic_run(folder, "gpu", counters=True, **sizes)
     synthetic_run(folder, "gpu-again", slowdown=1.05, seed=1, lengths=(1024,), created="2026-01-02T00:00:00Z")
-    synthetic_run(folder, "cpu", CPU, lengths=(256, 1024), created="2026-01-03T00:00:00Z")
+    only = {"lengths": (256, 1024), "dtypes": ("float32",)}
+    synthetic_run(folder, "cpu", CPU, created="2026-01-03T00:00:00Z", **only)
     return folder
 
 

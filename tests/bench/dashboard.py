@@ -58,7 +58,7 @@ def _one(
 
 
 def _open(browser: Any, server: Server) -> tuple[float, Visit]:
-    visit = Visit(browser, server.url)
+    visit = Visit(browser, server.url, fresh=True)
     start = time.perf_counter()
     visit.page.goto(server.url, wait_until="commit")
     visit.page.wait_for_function(DRAWN, polling="raf", timeout=120_000)

@@ -11,7 +11,7 @@ from tests.campaign.sweeps import ROOT
 
 def test_kills_and_resumes_lose_nothing() -> None:
     """In a process of its own: it forks, which one with pytest's threads had better not do."""
-    words = [os.environ.get("WORKBENCH_KILLS", "6"), os.environ.get("WORKBENCH_SEED", "7")]
+    words = [os.environ.get("WORKBENCH_KILLS", "3"), os.environ.get("WORKBENCH_SEED", "7")]
     command = [sys.executable, "-m", "tests.campaign.kills", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -88,8 +88,8 @@ def only_line(stderr: str) -> str:
         (["dashboard", "--kernels", "nowhere"], "nowhere: no such folder"),
     ],
 )
-def test_one_line_with_what_to_do(typed: Run, tmp_path: Path, arguments: list[str], words: str) -> None:
-    done = typed(*arguments)
+def test_one_line_with_what_to_do(workbench: Run, tmp_path: Path, arguments: list[str], words: str) -> None:
+    done = workbench(*arguments)
     assert done.returncode not in (0, None) and "Traceback" not in done.stderr
     assert words in only_line(done.stderr)
     assert list(tmp_path.iterdir()) == [], "something was written"
@@ -116,12 +116,14 @@ def test_a_kernel_folder_without_declarations(workbench: Run, tmp_path: Path) ->
         ("import no_such_module_anywhere", "", "no_such_module_anywhere"),
     ],
 )
-def test_a_broken_declaration_is_named(typed: Run, tmp_path: Path, operation: str, variants: str, words: str) -> None:
+def test_a_broken_declaration_is_named(
+    workbench: Run, tmp_path: Path, operation: str, variants: str, words: str
+) -> None:
     folder = tmp_path / "mine" / "thing"
     folder.mkdir(parents=True)
     (folder / "operation.py").write_text(operation)
     (folder / "variants.py").write_text(variants)
-    done = typed("list", "--kernels", "mine")
+    done = workbench("list", "--kernels", "mine")
     line = only_line(done.stderr)
     assert done.returncode != 0 and words in line and "operation.py" in line
 
@@ -157,10 +159,10 @@ def test_profiles_in_the_way_of_a_file(workbench: Run, tmp_path: Path) -> None:
     assert (tmp_path / "profiles").read_text() == "a file"
 
 
-def test_a_report_is_written_to_a_file_alone(typed: Run, tmp_path: Path) -> None:
+def test_a_report_is_written_to_a_file_alone(workbench: Run, tmp_path: Path) -> None:
     runs = Path(__file__).parents[2] / "profiles"
     for out in ("/dev/null", "/", "", "x" * 300 + ".html", "nowhere/at/all.html"):
-        done = typed("report", "cpu-epyc-2-cores", "--profiles", str(runs), "--out", out)
+        done = workbench("report", "cpu-epyc-2-cores", "--profiles", str(runs), "--out", out)
         assert done.returncode == 1 and "--out" in only_line(done.stderr), (out, done.stderr)
     assert list(tmp_path.iterdir()) == [] and Path("/dev/null").is_char_device()
 
@@ -178,10 +180,10 @@ def test_output_that_nobody_takes(workbench: Run) -> None:
     assert latin.returncode == 0 and latin.stderr == "" and "serial" in latin.stdout
 
 
-def test_what_a_run_was_not_begun_with_is_refused_beside_resume(typed: Run, tmp_path: Path) -> None:
+def test_what_a_run_was_not_begun_with_is_refused_beside_resume(workbench: Run, tmp_path: Path) -> None:
     committed = Path(__file__).parents[2] / "profiles" / "cpu-epyc-2-cores"
     shutil.copytree(committed, tmp_path / "profiles" / "one")
     for words in (["--T", "7"], ["--preset", "gpu"], ["gate"], ["--dtype", "bfloat16"], ["--name", "two"]):
-        done = typed("sweep", "--resume", "one", *words)
+        done = workbench("sweep", "--resume", "one", *words)
         assert done.returncode == 2 and words[0] in only_line(done.stderr), done.stderr
-    assert "is finished; nothing to do" in typed("sweep", "--resume", "one", "--preset", "quick").stderr
+    assert "is finished; nothing to do" in workbench("sweep", "--resume", "one", "--preset", "quick").stderr

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.campaign.kills import lines
 from tests.campaign.sweeps import NEW, RECORDS, alive_in
 from tests.known_ceilings import COMMAND
@@ -82,9 +83,9 @@ def test_another_hand_is_told_who_writes_and_changes_nothing(tmp_path: Path) -> 
     sweep.process.send_signal(signal.SIGSTOP)
     before = {p.name: p.read_bytes() for p in run.iterdir()}
     for words in (("finish", "r"), ("sweep", "--resume", "r")):
-        status, errors = Begun(tmp_path, *words).end()
+        other = warm.run(*words, folder=tmp_path)
         said = f"r: is being written by process {sweep.process.pid}; wait for it, or stop it"
-        assert status == 1 and said in errors and errors.count("\n") == 1, errors
+        assert other.returncode == 1 and said in other.stderr and other.stderr.count("\n") == 1, other.stderr
     assert {p.name: p.read_bytes() for p in run.iterdir()} == before
     sweep.process.send_signal(signal.SIGCONT)
     status, errors = sweep.end()

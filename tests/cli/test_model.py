@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+
+from tests.cli.conftest import Run
 
 
-def test_only_the_named_variants_and_sizes_are_modelled() -> None:
+def test_only_the_named_variants_and_sizes_are_modelled(workbench: Run) -> None:
     asked = "sweep layer/forward --model --device h200 --preset experiment --variants source_final,gated_look_back"
-    command = [sys.executable, "-m", "workbench.cli", *asked.split(), "--T", "64,65536", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    rows = json.loads(done.stdout)
+    rows = json.loads(workbench(*asked.split(), "--T", "64,65536", "--json").stdout)
     assert {row["variant"] for row in rows} == {"source_final", "gated_look_back"} and len(rows) == 4
     assert all(row["source"] == "modelled" for row in rows)
     launches = {(row["variant"], row["shape"]): row["launches"] for row in rows}

@@ -63,21 +63,38 @@ class Server:
             self.process.wait()
 
 
-@pytest.fixture(scope="module")
-def serve() -> Iterator[Callable[..., Server]]:
-    servers: list[Server] = []
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """A dashboard over a folder of runs. It is one for all tests, since each would take seconds to start: its folder is
+    that of whoever asked last, who has a link to it meanwhile. With a folder of kernels it is another."""
+    home = tmp_path_factory.mktemp("served")
+    servers: dict[Path | None, Server] = {}
+    lent: dict[Path, Path] = {}
+    """The folder of a server → whose runs are there."""
 
-    def start(profiles: Path, kernels: Path | None = None) -> Server:
-        servers.append(Server(profiles, kernels))
-        servers[-1].wait()
-        return servers[-1]
+    def over(profiles: Path, kernels: Path | None = None) -> Server:
+        served = home / (kernels.name if kernels else "builtin") / "profiles"
+        served.parent.mkdir(exist_ok=True)
+        for place in [place for place, owner in lent.items() if place == served or owner == profiles]:
+            owner = lent.pop(place)
+            owner.unlink()
+            if place.exists():
+                place.rename(owner)
+        if profiles.exists():
+            profiles.rename(served)
+        profiles.symlink_to(served, target_is_directory=True)
+        lent[served] = profiles
+        if kernels not in servers:
+            servers[kernels] = Server(served, kernels)
+            servers[kernels].wait()
+        return servers[kernels]
 
-    yield start
-    for server in servers:
+    yield over
+    for server in servers.values():
         server.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[object]:
     """A headless Chromium; the tests skip, and say so, where there is none."""
     if not CHROMIUM.is_file():

@@ -30,13 +30,15 @@ CSV = """==PROF== Connected to process 1
 def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("browser") / "profiles"
     folder.mkdir()
-    synthetic_run(folder, "gpu", counters=True, lengths=(256, 1024, 4096), widths=(256, 1024))
+    sizes = {"lengths": (256, 1024, 4096), "widths": (256, 1024), "dtypes": ("bfloat16",)}
+    synthetic_run(folder, "gpu", counters=True, **sizes)
     synthetic_run(folder, "gpu-again", slowdown=1.05, seed=1, lengths=(1024,), created="2026-01-02T00:00:00Z")
-    synthetic_run(folder, "cpu", CPU, lengths=(256, 1024), created="2026-01-03T00:00:00Z")
+    only = {"lengths": (256, 1024), "dtypes": ("float32",)}
+    synthetic_run(folder, "cpu", CPU, created="2026-01-03T00:00:00Z", **only)
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server(serve: Callable[[Path], Server], profiles: Path) -> Server:
     return serve(profiles)
 
@@ -195,7 +197,8 @@ def test_report_opens_with_no_network(chromium: Any, tmp_path: Path, run: str) -
     from workbench.views.runs import run_summary
 
     alone = tmp_path / "profiles"
-    synthetic_run(alone, run, CPU if run == "cpu" else GPU, counters=run == "gpu", lengths=(256, 1024))
+    device, dtype = (CPU, "float32") if run == "cpu" else (GPU, "bfloat16")
+    synthetic_run(alone, run, device, counters=run == "gpu", lengths=(256, 1024), dtypes=(dtype,))
     file = write_report(run_summary(run, alone), load_catalog(), tmp_path / "report.html")
     context = chromium.new_context(offline=True)
     page = context.new_page()

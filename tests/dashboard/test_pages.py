@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.folders import PROFILES
 from dashboard.pages import found
+from tests import warm
 from tests.dashboard.synthetic import CPU, synthetic_run
 from tests.dashboard.visit import PAGES
 from tests.distributed.traced import traced
@@ -201,14 +200,12 @@ def test_kernel_page_shows_source_and_machine_code(profiles: Path, monkeypatch: 
 
 
 def test_every_page_has_the_glossary_and_so_has_help(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test = app(profiles, monkeypatch, run="bare", operation="scan")
     for page in PAGES:
-        assert "**noise (A/A)**: the baseline timed against itself" in said(app(profiles, monkeypatch, page=page)), page
+        test.segmented_control(key="page").set_value(page).run()
+        assert "**noise (A/A)**: the baseline timed against itself" in said(test), page
     for command in ([], ["sweep"], ["compare"]):
-        help_text = subprocess.run(
-            [sys.executable, "-m", "workbench.cli", *command, "--help"],
-            capture_output=True, text=True, check=True, cwd=ROOT,
-        ).stdout  # fmt: skip
-        assert "docs/glossary.md" in help_text
+        assert "docs/glossary.md" in warm.run(*command, "--help", folder=ROOT).stdout
 
 
 def test_a_page_is_found_by_its_file(tmp_path: Path) -> None:

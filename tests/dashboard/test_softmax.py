@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.dashboard.conftest import ROOT, Server
 from tests.dashboard.visit import PAGES, Visit
-from tests.known_ceilings import COMMAND
 from workbench.catalog import load_catalog
 from workbench.show.report import write_report
 from workbench.views.runs import run_summary
@@ -25,16 +24,15 @@ SOFTMAX = ROOT / "examples" / "softmax"
 @pytest.fixture(scope="module")
 def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("softmax") / "profiles"
-    subprocess.run(
-        [*COMMAND, "sweep", "--kernels", str(SOFTMAX), "--device", "cpu",
-         "--rows", "32,128", "--columns", "64:1024:x4", "--preset", "small", "--name", "softmax",
-         "--profiles", str(folder)],
-        cwd=ROOT, check=True, capture_output=True,
+    done = warm.run(
+        "sweep", "--kernels", str(SOFTMAX), "--device", "cpu", "--rows", "32,128", "--columns", "64:1024:x4",
+        "--preset", "small", "--name", "softmax", "--profiles", str(folder), folder=ROOT,
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server(serve: Callable[..., Server], profiles: Path) -> Server:
     return serve(profiles, SOFTMAX)
 

@@ -25,11 +25,14 @@ DRAWN = """() => {
 class Visit:
     """One tab. `errors` holds console errors, page errors, failed answers and requests to any other host."""
 
-    def __init__(self, browser: Any, url: str, width: int = 1400, theme: str = "light") -> None:
+    def __init__(self, browser: Any, url: str, width: int = 1400, theme: str = "light", fresh: bool = False) -> None:
         self.url = url
         self.errors: list[str] = []
-        self.context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=theme)
-        self.page = self.context.new_page()
+        # One context for all that are not fresh: what the browser has loaded and compiled of the frontend stays.
+        context = browser.new_context() if fresh or not browser.contexts else browser.contexts[0]
+        self.page = context.new_page()
+        self.page.set_viewport_size({"width": width, "height": 1000})
+        self.page.emulate_media(color_scheme=theme)
         self.page.on("console", lambda m: self.errors.append(f"console: {m.text}") if m.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(f"page: {error}"))
         self.page.on("response", lambda r: self.errors.append(f"{r.status} {r.url}") if r.status >= 400 else None)
@@ -67,4 +70,4 @@ class Visit:
         assert self.page.evaluate(over) <= 0, "something is wider than the window"
 
     def close(self) -> None:
-        self.context.close()
+        self.page.close()

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 import numpy as np
@@ -40,11 +40,13 @@ SCHEDULES = {
 """In which order blocks and warps have their turns: one after the other under every checker, by a seed, and with stores
 that others see late. Bounds and alignment are looked at in all of them."""
 ORDERS = tuple(SCHEDULES)
-SLICE = 3
-"""One of so many covering cases is run by `make test`, all of them by `make fuzz`."""
+SLICE = 4
+"""One of so many cases is run by `make test`, all of them by `make fuzz`."""
 NUMPY_DTYPE = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(bfloat16)}
 HOST_ALIGNMENT = 16
 """Of buffers of C++ steps, so that they end at an unreadable page whatever their size."""
+
+One = TypeVar("One")
 
 OTHER_CELLS = ("minlstm_scan", "sru_scan", "sru2_scan", "qrnn_pool")
 """Operations whose kernels are those of scan compiled for another header: where every variant of the catalogue is gone
@@ -231,8 +233,7 @@ def covering(
     seed: int = 0,
 ) -> list[Case]:
     """Cases of a variant at its default settings: every pair of sizes, dtype, regime, schedule and presence of the
-    optional inputs, as far as the product of the sizes stays within `largest`; a third of them, another third
-    for each variant, unless WORKBENCH_FUZZ asks for all."""
+    optional inputs, as far as the product of the sizes stays within `largest`; of each dtype a slice of them."""
     operation = catalog().operation(variant.operation_key)
     example = operation.tensors(Shape.of(**dict.fromkeys(sizes, 1)))
     optional = tuple(t.name for t in example if t.optional)
@@ -251,18 +252,26 @@ def covering(
         return elements <= largest and variant.supports(_shape(row, sizes)) is None
 
     rows = pairwise(factors, small_enough, seed)
-    if FUZZ == 1:
-        rows = rows[zlib.crc32(variant.key.encode()) % SLICE :: SLICE]
+    rows = [row for dtype in dtypes for row in sliced([r for r in rows if r["dtype"] == dtype], variant.key)]
     return [Case(variant.key, _shape(r, sizes), r["regime"], r["order"], r["absent"]) for r in rows]
 
 
 def other_settings(variant: Variant, shape: Shape) -> list[Case]:
-    """One case for each value of each setting that is not the default."""
-    return [
-        Case(variant.key, shape, settings=((name, value),))
-        for name, values in variant.settings.items()
-        for value in values[1:]
-    ]
+    """A case for each value of a setting that is not the default; a slice of them."""
+    return [Case(variant.key, shape, settings=(one,)) for one in other_values(variant)]
+
+
+def other_values(variant: Variant) -> list[tuple[str, Setting]]:
+    """Values of settings that are not the default, a slice of them: each is something to compile."""
+    every = [(name, value) for name, values in variant.settings.items() for value in values[1:]]
+    return sliced(every, variant.key)
+
+
+def sliced(every: Sequence[One], key: str) -> list[One]:
+    """One of SLICE of them (at least one), others for another key; all where WORKBENCH_FUZZ asks for it."""
+    if FUZZ > 1:
+        return list(every)
+    return list(every[zlib.crc32(key.encode()) % max(1, min(SLICE, len(every))) :: SLICE])
 
 
 def of_kind(operation: str, kind: type[Kernel] | type[Host] | type[Call]) -> list[Variant]:

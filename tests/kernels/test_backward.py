@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.campaign.mutate import FUZZ
+from tests.kernels.executed import other_values
 from workbench.catalog import load_catalog
 from workbench.check.case import InputSet, checked_sets, make_set
 from workbench.check.compare_outputs import compare_outputs, tolerances
@@ -88,7 +90,7 @@ def sizes(key: str, *values: int) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("key", ON_CPU)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10 if FUZZ == 1 else 20, deadline=None)
 @given(
     size=st.tuples(st.integers(1, 4), st.integers(1, 40), *[st.integers(1, 90)] * 3),
     dtype=st.sampled_from(DTYPES),
@@ -105,7 +107,7 @@ def test_a_cpu_rung_is_right_at_any_shape(
 
 
 @pytest.mark.parametrize("key", KERNELS)
-@settings(max_examples=5, deadline=None, derandomize=True)
+@settings(max_examples=3 if FUZZ == 1 else 5, deadline=None, derandomize=True)
 @given(
     size=st.tuples(st.integers(1, 3), st.integers(1, 150), *[st.integers(1, 70)] * 3),
     dtype=st.sampled_from(DTYPES),
@@ -132,9 +134,8 @@ def test_a_kernel_comes_through_every_checker_and_schedule(key: str, dtype: str,
 @pytest.mark.parametrize("key", RUNGS)
 def test_every_setting_is_right(key: str) -> None:
     shape = Shape.of("float32", **sizes(key, 1, 70, 40, 24, 24))
-    for name, values in RUNGS[key].settings.items():
-        for value in values[1:]:
-            assert_right(key, shape, InputSet("normal", 2), {name: value})
+    for setting in other_values(RUNGS[key]):
+        assert_right(key, shape, InputSet("normal", 2), dict([setting]))
 
 
 @pytest.mark.parametrize("key", SEQUENCES)

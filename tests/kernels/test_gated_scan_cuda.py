@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.campaign.mutate import FUZZ
 from tests.kernels.executed import ORDERS, Case, check, of_kind
 from tests.kernels.scan_cases import cases, cases_of_settings, large_cases
 from workbench.declare import Kernel, Shape
@@ -29,7 +30,7 @@ def test_is_right_when_large(case: Case) -> None:
 
 
 @pytest.mark.parametrize("name", [variant.name for variant in VARIANTS])
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=4 if FUZZ == 1 else 8, deadline=None, derandomize=True)
 @given(
     B=st.integers(1, 4),
     T=st.integers(1, 700),

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.campaign.mutate import FUZZ
 from tests.kernels.executed import ORDERS, Case, check, of_kind, run
 from tests.kernels.scan_cases import cases, cases_of_settings, large_cases
 from workbench.declare import Kernel, Shape
@@ -31,7 +32,7 @@ def test_is_right_when_large(case: Case) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=4 if FUZZ == 1 else 8, deadline=None, derandomize=True)
 @given(
     B=st.integers(1, 4),
     T=st.integers(1, 700),
@@ -47,12 +48,12 @@ def test_is_right_at_any_shape(
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("look_back")])
-@pytest.mark.parametrize("resident_blocks", (1, 2, 7))
+@pytest.mark.parametrize("resident_blocks", (1, 2, 6))
 def test_a_look_back_never_waits_for_a_tile_that_has_not_started(name: str, resident_blocks: int) -> None:
     """However few blocks run at a time, and in whatever order they start: tickets see to it. 20,000 steps are more
     tiles than one window of the free order and two groups of the fixed one hold."""
     shape = Shape.of("float32", B=1, T=20_000, H=2)
-    for order in ORDERS:
+    for order in ORDERS if FUZZ > 1 else (ORDERS[resident_blocks % len(ORDERS)],):
         for result in run(Case(f"scan/{name}", shape, "slow", order), resident_blocks).values():
             assert result.error <= 1e-6
 

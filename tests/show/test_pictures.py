@@ -58,7 +58,7 @@ def test_what_was_not_measured_has_no_mark() -> None:
 
 
 def test_a_report_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
-    synthetic_run(tmp_path / "profiles", "run", lengths=(256,), counters=True)
+    synthetic_run(tmp_path / "profiles", "run", lengths=(256,), dtypes=("float32",), counters=True)
     file = write_report(run_summary("run", tmp_path / "profiles"), load_catalog(), tmp_path / "report.html")
     text = file.read_text()
     own = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)  # plotly's file names addresses it never asks
@@ -68,7 +68,7 @@ def test_a_report_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
 
 
 def test_a_report_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
-    synthetic_run(tmp_path / "profiles", "run", lengths=(256,))
+    synthetic_run(tmp_path / "profiles", "run", lengths=(256,), dtypes=("float32",))
     with pytest.raises(Problem, match="--out"):
         write_report(run_summary("run", tmp_path / "profiles"), load_catalog(), tmp_path / "no" / "report.html")
     assert not (tmp_path / "no").exists()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from workbench.measure.stopping import StopRule
 from workbench.store.record import Record, Status
 from workbench.store.run_folder import open_run
+from workbench.sweep.presets import PRESETS
 from workbench.sweep.progress import Silent
 from workbench.sweep.selection import Selection
 from workbench.sweep.session import continue_run
@@ -18,11 +21,17 @@ WITHOUT_EFFECT = {"slow_clock", "replaces_samples_of_the_class", "replaces_sampl
 """What they replace was bound before they were imported: they work, and have the time of their work."""
 
 
+BRIEF = StopRule(min_samples=10, min_seconds=0.1, cap_seconds=0.25)
+"""A third of the preset's patience."""
+
+
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
     selection = Selection(kernels=str(CHEATS), devices=("cpu",), axes=(("n", (200_003,)),), timeout_s=20.0)
     folder = start_run(selection, tmp_path_factory.mktemp("profiles"), "cheats")
-    continue_run(folder, Silent())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PRESETS, selection.preset, replace(PRESETS[selection.preset], rule=BRIEF))
+        continue_run(folder, Silent())
     return {r.variant: r for r in open_run(folder.path).records()}
 
 

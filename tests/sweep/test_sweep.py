@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.known_ceilings import COMMAND
 from workbench.catalog import load_catalog
 from workbench.execute import server_of_workers
@@ -124,11 +125,11 @@ def test_simulated_kernels_say_what_they_compile_to(swept: tuple[RunFolder, dict
 def run_command(profiles: Path, *more: str) -> list[str]:
     return [
         *COMMAND, "sweep", "--kernels", str(FAULTY), "--profiles", str(profiles),
-        "--variants", "plain,torch,tuned,wrong", "--n", "100001,400001", "--device", "cpu", *more,
+        "--variants", "plain,torch,tuned,wrong", "--n", "100001,400001", "--device", "cpu", "--preset", "small", *more,
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("wait_s", [0.05, 0.6])
+@pytest.mark.parametrize("wait_s", [0.05, 0.4])
 def test_a_killed_sweep_goes_on_and_repeats_nothing(tmp_path: Path, wait_s: float) -> None:
     """SIGKILL once the first samples are on disk; then --resume. What was on disk stays, sample for sample."""
     process = subprocess.Popen(run_command(tmp_path, "--name", "cut"), stdout=subprocess.DEVNULL, text=True)
@@ -145,7 +146,7 @@ def test_a_killed_sweep_goes_on_and_repeats_nothing(tmp_path: Path, wait_s: floa
     for entry in cut.journal_entries():
         journal.setdefault(entry["key"], []).extend(entry["samples_s"])
     assert journal, "the kill came before anything was measured"
-    done = subprocess.run(run_command(tmp_path, "--resume", "cut"), capture_output=True, text=True, check=False)
+    done = warm.run("sweep", "--profiles", str(tmp_path), "--resume", "cut", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     after = {r.key: r for r in open_run(run).records()}
     assert len(after) == 8

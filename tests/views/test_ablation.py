@@ -70,14 +70,11 @@ def test_planted_effects_come_out_alone_and_together() -> None:
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """Of 40 draws 95 % are promised: 2 misses, and up to 7 by chance (3.6 standard deviations)."""
+    flat = frame_of(planted((1024,))).assign(run="r", noise_floor=0.01)
     hits = 0
     for draw in range(40):
-        records = [
-            record.model_copy(update={"time": record.time.model_copy(update=_drawn(draw, place))})
-            for place, record in enumerate(planted((1024,)))
-            if record.time is not None
-        ]
-        row = one(effects(found_in(records), "memory"))
+        drawn = pd.DataFrame([_drawn(draw, place) for place in range(len(flat))], flat.index)
+        row = one(effects(cells(flat.assign(**drawn), ["r"], RUNGS), "memory"))
         hits += row["effect_low"] <= 0.5 <= row["effect_high"]
     assert 33 <= hits <= 40
 
@@ -86,7 +83,8 @@ def _drawn(draw: int, place: int) -> dict[str, float]:
     """A median off its true value by a normal error of 1 %, with the 95 % interval of that."""
     true = 1024e-6 * list(itertools.product(MEMORY.values(), FUSION.values()))[place][0] * (0.8 if place % 2 else 1.0)
     median = true * float(np.exp(0.01 * np.random.default_rng([draw, place]).standard_normal()))
-    return {"median_s": median, "low_s": median * np.exp(-0.0196), "high_s": median * np.exp(0.0196)}
+    low, high = median * np.exp(-0.0196), median * np.exp(0.0196)
+    return {"time.median_s": median, "time.low_s": low, "time.high_s": high}
 
 
 def test_only_clean_pairs_count() -> None:

@@ -42,12 +42,13 @@ def only(result: Comparison) -> Pair:
 
 def test_more_rounds_decide_what_one_cannot() -> None:
     """4 % slower with a noise of 5 %: open at first, for the noise; over sixteen rounds that is under 3 %."""
-    assert only(rounds_of(1.04, 1)).verdict != "slower" and open_pairs(rounds_of(1.04, 1)) == 1
-    assert open_pairs(rounds_of(1.04, 16)) == 0 == open_pairs(rounds_of(1.0, 16))
-    pair = only(rounds_of(1.04, 16))
+    assert only(first := rounds_of(1.04, 1)).verdict != "slower" and open_pairs(first) == 1
+    slower, same = rounds_of(1.04, 16), rounds_of(1.0, 16)
+    assert open_pairs(slower) == 0 == open_pairs(same)
+    pair = only(slower)
     assert pair.verdict == "slower" and pair.run_a == pair.run_b == "all rounds"
     assert pair.noise_floor == pytest.approx(1.96 * 0.05 / 4, rel=0.01)
-    assert only(rounds_of(1.0, 16)).verdict == "same"
+    assert only(same).verdict == "same"
 
 
 def test_what_rounds_differ_by_is_noise() -> None:

@@ -38,8 +38,8 @@ from workbench.views.problems import problems
 from workbench.views.query import read_records
 from workbench.views.roofline import points, roofs
 from workbench.views.runs import RunSummary
-from workbench.views.scaling import curves, curves_along, others_of
-from workbench.views.shapes import shape_text
+from workbench.views.scaling import curves, others_in
+from workbench.views.shapes import axes_of, shape_text
 from workbench.views.simulated import simulated
 
 MOST_PICTURED = 3
@@ -105,10 +105,10 @@ def _operation(
         pieces += [element("h3", "Roofline"), roofline_figures.roofline(above, roofs([run], dtype), style)]
     else:
         pieces.append(note(hints.no_times(records, str(records["operation"].iloc[0]))))
-    for axis in curves_along(records):
-        for others in others_of(records, axis)[:1]:
-            grown = curves(records, axis)
-            grown = grown[grown["others"] == others]
+    for axis in axes_of(records):
+        found = curves(records, axis)
+        for others in others_in(found)[:1]:
+            grown = found[found["others"] == others]
             pieces += [element("h3", f"Time against {axis}, {others}"), scaling_figures.growth(grown, axis, style)]
     facts = by_kernel(build_facts(best_settings(built(records), ("operation", "pass"))), launches_of([run], records))
     facts = facts[facts["occupancy_theoretical"].notna()]

@@ -12,6 +12,7 @@ from pathlib import Path
 from workbench.build import cache
 from workbench.build.host import compiler_identity, host_compiler
 from workbench.problem import Problem
+from workbench.temporary import temporary_folder
 
 MACHINE = Path(__file__).parent / "machine"
 FLAGS = (
@@ -40,12 +41,13 @@ def lacks_form(name: str) -> bool:
 
 
 def compiled() -> Path:
-    """The library's file, compiled where the cache lacks it: about a minute of processor time. Raises Problem."""
+    """The library's file, compiled where the cache lacks it: half a minute of processor time. Raises Problem."""
     compiler, target = host_compiler(), _entry()
     if cache.is_sound(target):
         return target
-    with cache.one_at_a_time(target), ThreadPoolExecutor(2) as pool:
-        objects = list(pool.map(lambda source: _object(compiler, source), sorted(MACHINE.glob("*.cpp"))))
+    with cache.one_at_a_time(target), temporary_folder() as folder, ThreadPoolExecutor(2) as pool:
+        headers = _precompiled_headers(compiler, folder)
+        objects = list(pool.map(lambda source: _object(compiler, source, headers), sorted(MACHINE.glob("*.cpp"))))
     return _made(target, lambda scratch: [*compiler, "-shared", *map(str, objects), "-o", str(scratch)])
 
 
@@ -61,12 +63,23 @@ def _entry() -> Path:
     return cache.entry(cache.digest(["simulate", identity, repr(FLAGS), *texts]), ".so")
 
 
-def _object(compiler: tuple[str, ...], source: Path) -> Path:
+def _precompiled_headers(compiler: tuple[str, ...], folder: Path) -> Path:
+    """What nearly every file includes, read once and not by each: a third of the time. A compiler that cannot use what
+    it made of it reads the header itself."""
+    header = folder / "headers.h"
+    header.write_text("".join(f'#include "{MACHINE / name}"\n' for name in ("forms.h", "numbers.h")))
+    _run([*compiler, *FLAGS, "-x", "c++-header", str(header), "-o", f"{header}.gch"])
+    return header
+
+
+def _object(compiler: tuple[str, ...], source: Path, included: Path) -> Path:
     """One file compiled, from the cache where neither it nor a header has changed."""
     headers = [part for file in sorted(MACHINE.glob("*.h")) for part in (file.name, file.read_bytes())]
     identity = ["simulate", compiler_identity(compiler, FLAGS), repr(FLAGS), source.read_bytes(), *headers]
     target = cache.entry(cache.digest(identity), ".o")
-    return _made(target, lambda scratch: [*compiler, *FLAGS, "-c", str(source), "-o", str(scratch)])
+    return _made(
+        target, lambda scratch: [*compiler, *FLAGS, "-include", str(included), "-c", str(source), "-o", str(scratch)]
+    )
 
 
 def _made(target: Path, command: Callable[[Path], list[str]]) -> Path:

@@ -7,6 +7,7 @@ is a struct of both, of which one is filled.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import types
 import typing
@@ -100,9 +101,16 @@ def table_of(records: Iterable[Record]) -> Any:
     """A pyarrow Table of the records, a row each, with the same columns whatever they hold."""
     import pyarrow as pa
 
-    encode = encoder(Record) or (lambda value: value)
-    rows = [encode(record.model_dump(by_alias=True)) for record in records]
-    return pa.Table.from_pylist(rows, schema=pa.schema(columns_of(Record)))
+    encode, schema = _of_records()
+    return pa.Table.from_pylist([encode(record.model_dump(by_alias=True)) for record in records], schema=schema)
+
+
+@functools.cache
+def _of_records() -> tuple[Callable[[Any], Any], Any]:
+    """The encoder of records and the Arrow schema of their table: found out once, of hundreds of annotations."""
+    import pyarrow as pa
+
+    return encoder(Record) or (lambda value: value), pa.schema(columns_of(Record))
 
 
 def write_table(records: Iterable[Record], path: Path) -> None:

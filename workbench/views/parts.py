@@ -67,6 +67,10 @@ def own_steps(catalog: Catalog, variant: Variant, dtype: str) -> tuple[str, ...]
 
 def chains(catalog: Catalog) -> tuple[str, ...]:
     """The operations of which some variant is made of others' variants."""
+    return kept(("chains", catalog.roots), lambda: _chains(catalog))
+
+
+def _chains(catalog: Catalog) -> tuple[str, ...]:
     made = {v.operation for v in catalog for d in catalog.operation_of(v).dtypes if parts_of(catalog, v, d)}
     return tuple(name for name in catalog.operations if name in made)
 
@@ -147,18 +151,16 @@ def _variant(catalog: Catalog, row: dict[str, Any]) -> Variant | None:
 
 
 def _alone(timed: pd.DataFrame, chain: dict[str, Any], part: Part) -> dict[str, Any] | None:
-    """The fastest record of a part at the chain's sizes, in its run and on its device; None where there is none."""
-    same = timed[
-        (timed["operation"] == part.operation)
-        & timed["variant"].isin(part.variants)
-        & (timed["run"] == chain["run"])
-        & (timed["device"] == chain["device"])
-        & (timed["pass"] == chain["pass"])
-        & (timed["shape.dtype"] == chain["shape.dtype"])
-    ]
-    for axis, size in sizes_of(chain["shape"]).items():
-        if f"shape.{axis}" in same:
-            same = same[same[f"shape.{axis}"].isna() | (same[f"shape.{axis}"] == size)]
+    """Variant and time of the fastest record of a part at the chain's sizes, in its run and on its device; None where
+    there is none."""
+    sizes = {f"shape.{axis}": size for axis, size in sizes_of(chain["shape"]).items() if f"shape.{axis}" in timed}
+    place = ("run", "device", "pass", "shape.dtype")
+    same = timed[[*dict.fromkeys(("operation", "variant", "time.median_s", *place, *sizes))]]  # of two hundred columns
+    same = same[(same["operation"] == part.operation) & same["variant"].isin(part.variants)]
+    for name in place:
+        same = same[same[name] == chain[name]]
+    for name, size in sizes.items():
+        same = same[same[name].isna() | (same[name] == size)]
     if same.empty:
         return None
     return dicts_of(same.sort_values("time.median_s").head(1))[0]

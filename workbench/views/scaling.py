@@ -48,7 +48,11 @@ def longest(records: pd.DataFrame, axes: Sequence[str]) -> str | None:
 
 def others_of(records: pd.DataFrame, axis: str) -> list[str]:
     """The sizes of the other axes at which a curve along `axis` exists, the one with most points first."""
-    found = curves(records, axis)
+    return others_in(curves(records, axis))
+
+
+def others_in(found: pd.DataFrame) -> list[str]:
+    """The same of curves that are there."""
     return list(found.groupby("others").size().sort_values(ascending=False, kind="stable").index)
 
 

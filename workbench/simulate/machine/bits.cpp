@@ -176,7 +176,7 @@ void unpack_halves(Warp &w, const Instruction &i, u32 mask) {
 }
 
 const bool counted = for_types<u32, u64>([]<class T>() {
-    const std::string type = ".b" + std::to_string(WIDTH<T>);
+    const Name type = sizeof(T) == 8 ? ".b64" : ".b32";
     RegisterForm("popc" + type, unary<u32, T, Population<T>>);
     RegisterForm("clz" + type, unary<u32, T, LeadingZeros<T>>);
     RegisterForm("brev" + type, unary<T, T, Reverse<T>>);
@@ -184,9 +184,9 @@ const bool counted = for_types<u32, u64>([]<class T>() {
 });
 
 const bool fields = for_types<u32, i32, u64, i64>([]<class T>() {
-    RegisterForm("bfe." + type_name<T>(), extract<T>);
-    RegisterForm("bfind." + type_name<T>(), unary<u32, T, HighestBit<T, false>>);
-    RegisterForm("bfind.shiftamt." + type_name<T>(), unary<u32, T, HighestBit<T, true>>);
+    RegisterForm(Name("bfe.") + type_name<T>(), extract<T>);
+    RegisterForm(Name("bfind.") + type_name<T>(), unary<u32, T, HighestBit<T, false>>);
+    RegisterForm(Name("bfind.shiftamt.") + type_name<T>(), unary<u32, T, HighestBit<T, true>>);
 });
 
 RegisterForm bit_forms[] = {

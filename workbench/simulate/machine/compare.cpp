@@ -35,7 +35,7 @@ struct HighF16 { static f32 of(const u32 *row, int lane) { return from_f16(stati
 struct HighBf16 { static f32 of(const u32 *row, int lane) { return from_bf16(static_cast<u16>(row[lane] >> 16)); } };
 
 template <class Source, class Comparison>
-u32 compared(Warp &w, const Instruction &i, int first) {
+[[gnu::noinline]] u32 compared(Warp &w, const Instruction &i, int first) {
     const u32 *a = w.row(i.o[first]), *b = w.row(i.o[first + 1]);
     return lanes_where([=](int lane) { return Comparison::of(Source::of(a, lane), Source::of(b, lane)); });
 }
@@ -48,53 +48,62 @@ u32 combined(Warp &w, const Instruction &i, u32 found) {
 }
 
 /// setp. o: predicate (-1: none), predicate of the opposite (-1: none), a, b, third predicate.
-template <class Source, class Comparison>
-void set_predicate(Warp &w, const Instruction &i, u32 mask) {
-    const u32 found = compared<Source, Comparison>(w, i, 2);
+void set_both(Warp &w, const Instruction &i, u32 mask, u32 found) {
     const u32 yes = combined(w, i, found), no = combined(w, i, ~found);
     if (i.o[0] >= 0) write_mask(w.predicate(i.o[0]), mask, yes);
     if (i.o[1] >= 0) write_mask(w.predicate(i.o[1]), mask, no);
 }
+template <class Source, class Comparison>
+void set_predicate(Warp &w, const Instruction &i, u32 mask) {
+    set_both(w, i, mask, compared<Source, Comparison>(w, i, 2));
+}
 
 /// setp of two halves: the first predicate is the low half's, the second the high one's.
+void set_each(Warp &w, const Instruction &i, u32 mask, u32 low, u32 high) {
+    const u32 first = combined(w, i, low), second = combined(w, i, high);
+    if (i.o[0] >= 0) write_mask(w.predicate(i.o[0]), mask, first);
+    if (i.o[1] >= 0) write_mask(w.predicate(i.o[1]), mask, second);
+}
 template <class Low, class High, class Comparison>
 void set_predicates(Warp &w, const Instruction &i, u32 mask) {
-    const u32 low = combined(w, i, compared<Low, Comparison>(w, i, 2));
-    const u32 high = combined(w, i, compared<High, Comparison>(w, i, 2));
-    if (i.o[0] >= 0) write_mask(w.predicate(i.o[0]), mask, low);
-    if (i.o[1] >= 0) write_mask(w.predicate(i.o[1]), mask, high);
+    set_each(w, i, mask, compared<Low, Comparison>(w, i, 2), compared<High, Comparison>(w, i, 2));
 }
 
 /// set. o: destination, -, a, b, third predicate. `immediate` is what stands for true.
+void set_word(Warp &w, const Instruction &i, u32 mask, u32 found) {
+    const u32 holds = combined(w, i, found), yes = static_cast<u32>(i.immediate);
+    write_row(w.row(i.o[0]), mask, [=](int lane) { return holds >> lane & 1 ? yes : 0; });
+}
 template <class Source, class Comparison>
 void set(Warp &w, const Instruction &i, u32 mask) {
-    const u32 holds = combined(w, i, compared<Source, Comparison>(w, i, 2)), yes = static_cast<u32>(i.immediate);
-    write_row(w.row(i.o[0]), mask, [=](int lane) { return holds >> lane & 1 ? yes : 0; });
+    set_word(w, i, mask, compared<Source, Comparison>(w, i, 2));
 }
 
 /// set of two halves, each 0 or (immediate) what stands for true in sixteen bits.
-template <class Low, class High, class Comparison>
-void set_halves(Warp &w, const Instruction &i, u32 mask) {
-    const u32 low = combined(w, i, compared<Low, Comparison>(w, i, 2));
-    const u32 high = combined(w, i, compared<High, Comparison>(w, i, 2));
+void set_words(Warp &w, const Instruction &i, u32 mask, u32 found_low, u32 found_high) {
+    const u32 low = combined(w, i, found_low), high = combined(w, i, found_high);
     const u32 yes = static_cast<u32>(i.immediate) & 0xffff;
     write_row(w.row(i.o[0]), mask, [=](int lane) { return (low >> lane & 1 ? yes : 0) | (high >> lane & 1 ? yes << 16 : 0); });
 }
+template <class Low, class High, class Comparison>
+void set_halves(Warp &w, const Instruction &i, u32 mask) {
+    set_words(w, i, mask, compared<Low, Comparison>(w, i, 2), compared<High, Comparison>(w, i, 2));
+}
 
 template <class Source, class Comparison>
-void register_comparison(const std::string &name, const std::string &type) {
+void register_comparison(const Name &name, const Name &type) {
     RegisterForm("setp." + name + type, set_predicate<Source, Comparison>);
     RegisterForm("set." + name + type, set<Source, Comparison>);
 }
 
 template <class Source>
-void register_equalities(const std::string &type) {
+void register_equalities(const Name &type) {
     register_comparison<Source, Equal>("eq", type);
     register_comparison<Source, NotEqual>("ne", type);
 }
 
 template <class Source>
-void register_orders(const std::string &type) {
+void register_orders(const Name &type) {
     register_equalities<Source>(type);
     register_comparison<Source, Less>("lt", type);
     register_comparison<Source, LessEqual>("le", type);
@@ -103,7 +112,7 @@ void register_orders(const std::string &type) {
 }
 
 template <class Source>
-void register_floats(const std::string &type) {
+void register_floats(const Name &type) {
     register_orders<Source>(type);
     register_comparison<Source, EqualU>("equ", type);
     register_comparison<Source, NotEqualU>("neu", type);
@@ -116,10 +125,10 @@ void register_floats(const std::string &type) {
 }
 
 template <class Low, class High>
-void register_pairs(const std::string &type) {
-    const auto one = [&]<class Comparison>(const char *name, Comparison) {
-        RegisterForm("setp." + std::string(name) + type, set_predicates<Low, High, Comparison>);
-        RegisterForm("set." + std::string(name) + type, set_halves<Low, High, Comparison>);
+void register_pairs(const Name &type) {
+    const auto one = [&]<class Comparison>(const Name &name, Comparison) {
+        RegisterForm("setp." + name + type, set_predicates<Low, High, Comparison>);
+        RegisterForm("set." + name + type, set_halves<Low, High, Comparison>);
     };
     one("eq", Equal{}), one("ne", NotEqual{}), one("lt", Less{}), one("le", LessEqual{}), one("gt", Greater{});
     one("ge", GreaterEqual{}), one("equ", EqualU{}), one("neu", NotEqualU{}), one("ltu", LessU{}), one("leu", LessEqualU{});
@@ -130,7 +139,7 @@ const bool comparisons = [] {
     register_equalities<Plain<u16>>(".b16");
     register_equalities<Plain<u32>>(".b32");
     register_equalities<Plain<u64>>(".b64");
-    for_types<u16, i16, u32, i32, u64, i64>([]<class T>() { register_orders<Plain<T>>("." + type_name<T>()); });
+    for_types<u16, i16, u32, i32, u64, i64>([]<class T>() { register_orders<Plain<T>>(Name(".") + type_name<T>()); });
     register_floats<Plain<f32>>(".f32");
     register_floats<Plain<f64>>(".f64");
     register_floats<Flushed>(".ftz.f32");

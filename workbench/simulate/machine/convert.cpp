@@ -17,7 +17,7 @@ struct F16 { u16 bits; };
 struct Bf16 { u16 bits; };
 
 template <class T>
-std::string name_of() {
+const char *name_of() {
     if constexpr (std::is_same_v<T, F16>) return "f16";
     else if constexpr (std::is_same_v<T, Bf16>) return "bf16";
     else return type_name<T>();
@@ -58,12 +58,27 @@ void resize(Warp &w, const Instruction &i, u32 mask) {
     convert<D, S>(w, i, mask, [](S value) { return static_cast<D>(value); });
 }
 
+// What is seldom done goes through a type that holds all: one loop for each source and one for each destination, where
+// a loop for every two of them would be most of what the host's compiler has to do.
+
+template <class S>
+[[gnu::noinline]] void read_wide(const u32 *row, __int128 *values) {
+    for (int lane = 0; lane < LANES; ++lane) values[lane] = read<S>(row, lane);
+}
+
+template <class D>
+[[gnu::noinline]] void write_clamped(u32 *row, u32 mask, const __int128 *values) {
+    write<D>(row, mask, [=](int lane) -> D {
+        const __int128 low = std::numeric_limits<D>::min(), high = std::numeric_limits<D>::max();
+        return static_cast<D>(std::clamp(values[lane], low, high));
+    });
+}
+
 template <class D, class S>
 void resize_saturated(Warp &w, const Instruction &i, u32 mask) {
-    convert<D, S>(w, i, mask, [](S value) {
-        const __int128 wide = value, low = std::numeric_limits<D>::min(), high = std::numeric_limits<D>::max();
-        return static_cast<D>(std::clamp(wide, low, high));
-    });
+    __int128 values[LANES];
+    read_wide<S>(w.row(i.o[1]), values);
+    write_clamped<D>(w.row(i.o[0]), mask, values);
 }
 
 // ---- integers to floating point
@@ -88,12 +103,29 @@ f64 as_odd(S value) {
     return negative ? -static_cast<f64>(size) : static_cast<f64>(size);
 }
 
+inline f64 widened(F16 value) { return from_f16(value.bits); }
+inline f64 widened(Bf16 value) { return from_bf16(value.bits); }
+inline f64 widened(f32 value) { return value; }
+inline f64 widened(f64 value) { return value; }
+
+template <class S>
+[[gnu::noinline]] void read_doubles(const u32 *row, f64 *values) {
+    for (int lane = 0; lane < LANES; ++lane) {
+        if constexpr (std::is_integral_v<S>) values[lane] = as_odd(read<S>(row, lane));
+        else values[lane] = widened(read<S>(row, lane));
+    }
+}
+
+template <class H>
+[[gnu::noinline]] void write_narrowed(u32 *row, u32 mask, const f64 *values, Round round) {
+    write<H>(row, mask, [=](int lane) { return narrowed<H>(values[lane], round); });
+}
+
 template <class H, class S, Round ROUND>
 void to_half(Warp &w, const Instruction &i, u32 mask) {
-    convert<H, S>(w, i, mask, [](S value) {
-        if constexpr (std::is_integral_v<S>) return narrowed<H>(as_odd(value), ROUND);
-        else return narrowed<H>(static_cast<f64>(value), ROUND);
-    });
+    f64 values[LANES];
+    read_doubles<S>(w.row(i.o[1]), values);
+    write_narrowed<H>(w.row(i.o[0]), mask, values, ROUND);
 }
 
 template <class H>
@@ -105,11 +137,6 @@ void to_nearest_half(Warp &w, const Instruction &i, u32 mask) {
 }
 
 // ---- floating point to integers, and to integral values
-
-inline f64 widened(F16 value) { return from_f16(value.bits); }
-inline f64 widened(Bf16 value) { return from_bf16(value.bits); }
-inline f64 widened(f32 value) { return value; }
-inline f64 widened(f64 value) { return value; }
 
 /// A rounding to an integer, as `variant` gives it.
 inline f64 to_integral(f64 value, u8 round) {
@@ -123,15 +150,12 @@ inline f64 to_integral(f64 value, u8 round) {
 
 inline f32 flush(f32 x) { return std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
 
-template <class D, class S, bool FLUSH>
-void to_integer(Warp &w, const Instruction &i, u32 mask) {
-    const u8 round = i.variant;
-    convert<D, S>(w, i, mask, [=](S source) -> D {
-        if constexpr (FLUSH) source = flush(source);
-        const f64 value = to_integral(widened(source), round);
+template <class D, bool WIDE>
+[[gnu::noinline]] void write_integers(u32 *row, u32 mask, const f64 *values, u8 round) {
+    write<D>(row, mask, [=](int lane) -> D {
+        const f64 value = to_integral(values[lane], round);
         // NaN: 0, but the highest bit alone where either side has 64 bits.
-        constexpr bool wide = sizeof(D) == 8 || sizeof(S) == 8;
-        constexpr D nan = wide ? static_cast<D>(u64{1} << (8 * sizeof(D) - 1)) : D{0};
+        constexpr D nan = WIDE ? static_cast<D>(u64{1} << (8 * sizeof(D) - 1)) : D{0};
         constexpr f64 low = static_cast<f64>(std::numeric_limits<D>::min());
         constexpr f64 high = static_cast<f64>(std::numeric_limits<D>::max());  // 64 bits: rounded up to 2^63 or 2^64
         if (value != value) return nan;
@@ -139,6 +163,14 @@ void to_integer(Warp &w, const Instruction &i, u32 mask) {
         if (value >= high) return std::numeric_limits<D>::max();
         return static_cast<D>(value);
     });
+}
+
+template <class D, class S, bool FLUSH>
+void to_integer(Warp &w, const Instruction &i, u32 mask) {
+    f64 values[LANES];
+    read_doubles<S>(w.row(i.o[1]), values);
+    if constexpr (FLUSH) std::transform(values, values + LANES, values, [](f64 value) { return flush(static_cast<f32>(value)); });
+    write_integers<D, sizeof(D) == 8 || sizeof(S) == 8>(w.row(i.o[0]), mask, values, i.variant);
 }
 
 /// The hottest of them, in vectors: f32 to s32 towards zero.
@@ -221,7 +253,7 @@ void to_tf32(Warp &w, const Instruction &i, u32 mask) {
 
 template <class T>
 void register_integral() {
-    const std::string types = "." + name_of<T>() + "." + name_of<T>();
+    const Name types = Name(".") + name_of<T>() + "." + name_of<T>();
     RegisterForm("cvt.integral" + types, integral<T, false, false>);
     RegisterForm("cvt.integral.sat" + types, integral<T, false, true>);
     if constexpr (std::is_same_v<T, f32>) {
@@ -232,7 +264,7 @@ void register_integral() {
 
 template <class H, Round ROUND>
 void register_to_half(const char *name) {
-    const std::string cvt = std::string("cvt.") + name, half = "." + name_of<H>();
+    const Name cvt = Name("cvt.") + name, half = Name(".") + name_of<H>();
     for_types<u8, i8, u16, i16, u32, i32, u64, i64, f64>(
         [&]<class S>() { RegisterForm(cvt + half + "." + name_of<S>(), to_half<H, S, ROUND>); });
     RegisterForm(cvt + half + ".f32", ROUND == Round::nearest ? to_nearest_half<H> : to_half<H, f32, ROUND>);
@@ -241,8 +273,8 @@ void register_to_half(const char *name) {
 }
 
 template <class D, class S>
-void register_resized(const std::string &name) {
-    const std::string types = "." + name_of<D>() + "." + name_of<S>();
+void register_resized(const Name &name) {
+    const Name types = Name(".") + name_of<D>() + "." + name_of<S>();
     register_roundings<resize_float<D, S, false, false>>(name, types);
     register_roundings<resize_float<D, S, true, false>>(name, ".ftz" + types);
     register_roundings<resize_float<D, S, false, true>>(name, ".sat" + types);
@@ -252,17 +284,17 @@ void register_resized(const std::string &name) {
 const bool registered = [] {
     for_types<u8, i8, u16, i16, u32, i32, u64, i64>([]<class D>() {
         for_types<u8, i8, u16, i16, u32, i32, u64, i64>([]<class S>() {
-            RegisterForm("cvt." + name_of<D>() + "." + name_of<S>(), resize<D, S>);
-            RegisterForm("cvt.sat." + name_of<D>() + "." + name_of<S>(), resize_saturated<D, S>);
+            RegisterForm(Name("cvt.") + name_of<D>() + "." + name_of<S>(), resize<D, S>);
+            RegisterForm(Name("cvt.sat.") + name_of<D>() + "." + name_of<S>(), resize_saturated<D, S>);
         });
         for_types<f32, f64, F16, Bf16>([]<class S>() {
-            RegisterForm("cvt.integer." + name_of<D>() + "." + name_of<S>(), to_integer<D, S, false>);
+            RegisterForm(Name("cvt.integer.") + name_of<D>() + "." + name_of<S>(), to_integer<D, S, false>);
             if constexpr (std::is_same_v<S, f32>) {
-                RegisterForm("cvt.integer.ftz." + name_of<D>() + "." + name_of<S>(), to_integer<D, S, true>);
+                RegisterForm(Name("cvt.integer.ftz.") + name_of<D>() + "." + name_of<S>(), to_integer<D, S, true>);
             }
         });
-        register_roundings<to_float<f32, D>>("cvt", ".f32." + name_of<D>());
-        register_roundings<to_float<f64, D>>("cvt", ".f64." + name_of<D>());
+        register_roundings<to_float<f32, D>>("cvt", Name(".f32.") + name_of<D>());
+        register_roundings<to_float<f64, D>>("cvt", Name(".f64.") + name_of<D>());
     });
     RegisterForm("cvt.rzi.s32.f32", truncate);
     for_types<f32, f64, F16, Bf16>([]<class T>() { register_integral<T>(); });
@@ -271,9 +303,9 @@ const bool registered = [] {
         register_to_half<H, Round::zero>("rz");
         register_to_half<H, Round::down>("rm");
         register_to_half<H, Round::up>("rp");
-        RegisterForm("cvt.f32." + name_of<H>(), resize_float<f32, H, false, false>);
-        RegisterForm("cvt.f64." + name_of<H>(), resize_float<f64, H, false, false>);
-        RegisterForm("cvt.sat.f32." + name_of<H>(), resize_float<f32, H, false, true>);
+        RegisterForm(Name("cvt.f32.") + name_of<H>(), resize_float<f32, H, false, false>);
+        RegisterForm(Name("cvt.f64.") + name_of<H>(), resize_float<f64, H, false, false>);
+        RegisterForm(Name("cvt.sat.f32.") + name_of<H>(), resize_float<f32, H, false, true>);
     });
     register_resized<f32, f64>("cvt");
     register_resized<f64, f32>("cvt");

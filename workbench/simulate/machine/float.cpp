@@ -148,7 +148,7 @@ constexpr Form form() {
 
 /// Every combination of rounding, .ftz and (for sums and products) .sat.
 template <class Operation, int SOURCES, bool SATURATES>
-void exact(const std::string &name) {
+void exact(const Name &name) {
     register_roundings<form<Operation, SOURCES, f32, false, false>()>(name, ".f32");
     register_roundings<form<Operation, SOURCES, f32, true, false>()>(name, ".ftz.f32");
     register_roundings<form<Operation, SOURCES, f64, false, false>()>(name, ".f64");
@@ -159,13 +159,13 @@ void exact(const std::string &name) {
 }
 
 template <class Operation, int SOURCES = 1>
-void approximate(const std::string &name) {
+void approximate(const Name &name) {
     RegisterForm(name + ".f32", form<Operation, SOURCES, f32, false, false>());
     RegisterForm(name + ".ftz.f32", form<Operation, SOURCES, f32, true, false>());
 }
 
 template <class Operation>
-void ordering(const std::string &name) {
+void ordering(const Name &name) {
     approximate<Operation, 2>(name);
     approximate<NanWins<Operation>, 2>(name + ".NaN");
     approximate<OfSizes<Operation>, 2>(name + ".xorsign.abs");
@@ -194,11 +194,11 @@ const bool registered = [] {
 template <class T, Test... TESTS>
 void tests(const char *const (&names)[sizeof...(TESTS)]) {
     int k = 0;
-    (RegisterForm("testp." + std::string(names[k++]) + "." + type_name<T>(), test<T, TESTS>), ...);
+    (RegisterForm("testp." + Name(names[k++]) + "." + type_name<T>(), test<T, TESTS>), ...);
 }
 
 const bool others = for_types<f32, f64>([]<class T>() {
-    const std::string type = "." + type_name<T>();
+    const Name type = Name(".") + type_name<T>();
     RegisterForm("neg" + type, unary<T, T, Negate<T>>);
     RegisterForm("abs" + type, unary<T, T, Absolute<T>>);
     RegisterForm("copysign" + type, binary<T, T, SignOf<T>>);

@@ -1,7 +1,6 @@
 // How forms are written: typed reading of rows, and loops over lanes for one, two and three sources.
 #pragma once
 
-#include <string>
 #include <type_traits>
 
 #include "machine.h"
@@ -34,9 +33,10 @@ inline void put(u32 *row, u32 mask, F &&value) {
 
 /// The name of a type as forms carry it.
 template <class T>
-inline std::string type_name() {
-    const char *kind = std::is_floating_point_v<T> ? "f" : std::is_signed_v<T> ? "s" : "u";
-    return kind + std::to_string(8 * sizeof(T));
+const char *type_name() {
+    constexpr const char *names[3][4] = {
+        {"u8", "u16", "u32", "u64"}, {"s8", "s16", "s32", "s64"}, {"f8", "f16", "f32", "f64"}};
+    return names[std::is_floating_point_v<T> ? 2 : std::is_signed_v<T> ? 1 : 0][std::countr_zero(sizeof(T))];
 }
 
 /// Calls f.template operator()<T>() for each of the types, to register a form for each.

@@ -68,20 +68,20 @@ constexpr Form form() {
 }
 
 template <class H, class Operation, int SOURCES, bool FLUSH, After AFTER>
-void register_one(const std::string &name) {
+void register_one(const Name &name) {
     using One = Half<H, Operation, FLUSH, AFTER>;
     RegisterForm(name + "." + H::name, form<u16, One, SOURCES>());
     RegisterForm(name + "." + H::name + "x2", form<u32, Halves<One>, SOURCES>());
 }
 
 template <class H, class Operation, int SOURCES>
-void register_flushing(const std::string &name) {
+void register_flushing(const Name &name) {
     register_one<H, Operation, SOURCES, false, After::nothing>(name);
     register_one<H, Operation, SOURCES, true, After::nothing>(name + ".ftz");
 }
 
 template <class H, class Operation, int SOURCES>
-void register_arithmetic(const std::string &name) {
+void register_arithmetic(const Name &name) {
     register_flushing<H, Operation, SOURCES>(name);
     register_one<H, Operation, SOURCES, false, After::saturate>(name + ".sat");
     register_one<H, Operation, SOURCES, true, After::saturate>(name + ".ftz.sat");
@@ -105,7 +105,7 @@ const bool registered = for_types<F16, Bf16>([]<class H>() {
     register_flushing<H, MostOrNan, 2>("max.NaN");
     register_flushing<H, Exponential, 1>("ex2");
     register_flushing<H, Tangent, 1>("tanh");
-    const std::string type = std::string(".") + H::name;
+    const Name type = Name(".") + H::name;
     RegisterForm("neg" + type, unary<u16, u16, Negate16>);
     RegisterForm("abs" + type, unary<u16, u16, Absolute16>);
     RegisterForm("neg" + type + "x2", unary<u32, u32, Negate32>);

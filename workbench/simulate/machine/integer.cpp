@@ -132,9 +132,9 @@ void multiply_add_with_carry(Warp &w, const Instruction &i, u32 mask) {
 }
 
 template <class T, Carry CARRY>
-void register_carries(const std::string &plain, const std::string &product) {
+void register_carries(const Name &plain, const Name &product) {
     using U = Wrapping<T>;
-    const std::string type = "." + type_name<T>(), cc = CARRY == Carry::in ? "" : ".cc";
+    const Name type = Name(".") + type_name<T>(), cc = CARRY == Carry::in ? "" : ".cc";
     RegisterForm("add" + plain + cc + type, add_with_carry<U, CARRY, false>);
     RegisterForm("sub" + plain + cc + type, add_with_carry<U, CARRY, true>);
     RegisterForm(product + ".lo" + cc + type, multiply_add_with_carry<T, CARRY, false, U>);
@@ -142,7 +142,7 @@ void register_carries(const std::string &plain, const std::string &product) {
 }
 
 const bool every_integer = for_types<u16, i16, u32, i32, u64, i64>([]<class T>() {
-    const std::string type = "." + type_name<T>();
+    const Name type = Name(".") + type_name<T>();
     RegisterForm("mul.lo" + type, binary<T, T, Multiply<T>>);
     RegisterForm("mul.hi" + type, binary<T, T, High<T>>);
     RegisterForm("mad.lo" + type, ternary<T, T, MultiplyAdd<T>>);
@@ -172,7 +172,7 @@ const bool carries = for_types<u32, i32, u64, i64>([]<class T>() {
 });
 
 const bool of_24_bits = for_types<u32, i32>([]<class T>() {
-    const std::string type = "." + type_name<T>();
+    const Name type = Name(".") + type_name<T>();
     RegisterForm("mul24.lo" + type, binary<T, T, Low24<T>>);
     RegisterForm("mul24.hi" + type, binary<T, T, High24<T>>);
     RegisterForm("mad24.lo" + type, ternary<T, T, Low24Add<T>>);
@@ -181,7 +181,7 @@ const bool of_24_bits = for_types<u32, i32>([]<class T>() {
 
 /// Bits: the same for every type of a width.
 const bool bits = for_types<u16, u32>([]<class T>() {
-    const std::string type = ".b" + std::to_string(8 * sizeof(T));
+    const Name type = sizeof(T) == 4 ? ".b32" : ".b16";
     RegisterForm("and" + type, binary<T, T, And<T>>);
     RegisterForm("or" + type, binary<T, T, Or<T>>);
     RegisterForm("xor" + type, binary<T, T, Xor<T>>);

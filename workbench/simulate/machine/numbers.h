@@ -29,7 +29,7 @@ inline u16 to_bf16(f32 value) {
 }
 
 /// An f64 in a format of `exponent` and `fraction` bits, IEEE-like (infinities, NaN, denormals), in any rounding.
-inline u16 narrow(f64 value, int exponent, int fraction, Round round) {
+[[gnu::noinline]] inline u16 narrow(f64 value, int exponent, int fraction, Round round) {
     if (std::isnan(value)) return HALF_NAN;
     const u16 sign = static_cast<u16>(std::signbit(value) ? 0x8000 : 0);
     const f64 size = std::fabs(value);

@@ -130,9 +130,18 @@ struct Program {
 /// The form of a name, or nullptr.
 Form form_of(const std::string &name);
 
+/// A form's name while it is put together. Names of a thousand forms are, each at one place of the code: a std::string
+/// there takes the host's compiler longer than the form.
+struct Name {
+    char text[64] = {};
+
+    [[gnu::cold]] Name(const char *text);
+};
+[[gnu::cold]] Name operator+(const Name &front, const Name &back);
+
 /// Registers a form under its name, before main.
 struct RegisterForm {
-    RegisterForm(const std::string &name, Form form);
+    [[gnu::cold]] RegisterForm(const Name &name, Form form);
 };
 
 }  // namespace simulate

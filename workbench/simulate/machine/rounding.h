@@ -18,7 +18,7 @@ void in_rounding(Warp &w, const Instruction &i, u32 mask) {
 
 /// Registers a form under name + type, and with .rz, .rm and .rp in between.
 template <Form FORM>
-void register_roundings(const std::string &name, const std::string &type) {
+void register_roundings(const Name &name, const Name &type) {
     RegisterForm(name + type, FORM);
     RegisterForm(name + ".rz" + type, in_rounding<FORM, FE_TOWARDZERO>);
     RegisterForm(name + ".rm" + type, in_rounding<FORM, FE_DOWNWARD>);

@@ -638,7 +638,20 @@ Form form_of(const std::string &name) {
     return found == forms().end() ? nullptr : found->second;
 }
 
-RegisterForm::RegisterForm(const std::string &name, Form form) { forms()[name] = form; }
+Name::Name(const char *of) {
+    if (std::strlen(of) >= sizeof text) std::abort();
+    std::strcpy(text, of);
+}
+
+Name operator+(const Name &front, const Name &back) {
+    Name both = front;
+    const std::size_t length = std::strlen(front.text);
+    if (length + std::strlen(back.text) >= sizeof both.text) std::abort();
+    std::strcpy(both.text + length, back.text);
+    return both;
+}
+
+RegisterForm::RegisterForm(const Name &name, Form form) { forms()[name.text] = form; }
 
 void Machine::run() {
     random.seed(launch.seed);

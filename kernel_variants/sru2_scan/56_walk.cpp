@@ -9,12 +9,6 @@
 // Improves (streaming): time, by a quarter at most forwards and by two sevenths back.
 #include "curve.hpp"
 
-#if !defined(PARTS)
-#define PARTS 3
-#define DIRECTIONS 1
-#define HIGHWAY_ROWS 1
-#endif
-
 namespace {
 
 // e^x for each; sigma(x) is e / (1 + e).
@@ -76,14 +70,15 @@ struct Sru2Back {
 
 }  // namespace
 
-// k, v, r: rows of (B, T, PARTS, H) io_t, x a row of (B, T, HIGHWAY_ROWS, H); w_k, w_r (H), c0 (B, H) float32; h, c
-// rows of (B, T, DIRECTIONS, H) io_t; c_last (B, H) float32.
+// k, v, r: rows of (B, T, parts, H) io_t, x a row of (B, T, highway_rows, H); w_k, w_r (H), c0 (B, H) float32; h, c
+// rows of (B, T, directions, H) io_t; c_last (B, H) float32; marks (B, T) bytes or null (time_walk.hpp).
 extern "C" void sru2_scan_walk(const io_t *k, const io_t *v, const io_t *r, const io_t *x, const float *w_k,
                                const float *w_r, const float *c0, io_t *h, io_t *c, float *c_last, index_t B, index_t T,
-                               index_t H, index_t from_the_end) {
-    walk_cell<Sru2>({{{k, PARTS}, {v, PARTS}, {r, PARTS}, {x, HIGHWAY_ROWS}}, {{h, DIRECTIONS}, {c, DIRECTIONS}}, c0,
-                     c_last, {}, nullptr, {w_k, w_r}, nullptr},
-                    B, T, H, from_the_end);
+                               index_t H, index_t from_the_end, const uint8_t *marks, index_t threads, index_t parts,
+                               index_t directions, index_t highway_rows) {
+    walk_cell<Sru2>({{{k, parts}, {v, parts}, {r, parts}, {x, highway_rows}}, {{h, directions}, {c, directions}},
+                     c0, c_last, {}, nullptr, {w_k, w_r}, nullptr, marks},
+                    B, T, H, from_the_end, threads);
 }
 
 // The same, c as it was kept, gh like h, gc_last (B, H) float32. Written: dk, dv, dr, dx like k, v, r, x; dc0 (B, H)
@@ -91,11 +86,13 @@ extern "C" void sru2_scan_walk(const io_t *k, const io_t *v, const io_t *r, cons
 extern "C" void sru2_scan_walk_backward(const io_t *k, const io_t *v, const io_t *r, const io_t *x, const io_t *gh,
                                         const float *w_k, const float *w_r, const io_t *c, const float *c0,
                                         const float *gc_last, io_t *dk, io_t *dv, io_t *dr, io_t *dx, float *dc0,
-                                        index_t B, index_t T, index_t H, index_t from_the_end, float *sums) {
-    walk_cell<Sru2Back>({{{k, PARTS}, {v, PARTS}, {r, PARTS}, {x, HIGHWAY_ROWS}, {gh, DIRECTIONS}},
-                         {{dk, PARTS}, {dv, PARTS}, {dr, PARTS}, {dx, HIGHWAY_ROWS}}, gc_last, dc0, {c, DIRECTIONS}, c0,
-                         {w_k, w_r}, sums},
-                        B, T, H, from_the_end);
+                                        index_t B, index_t T, index_t H, index_t from_the_end, const uint8_t *marks,
+                                        index_t threads, index_t parts, index_t directions, index_t highway_rows,
+                                        float *sums) {
+    walk_cell<Sru2Back>({{{k, parts}, {v, parts}, {r, parts}, {x, highway_rows}, {gh, directions}},
+                         {{dk, parts}, {dv, parts}, {dr, parts}, {dx, highway_rows}}, gc_last, dc0, {c, directions}, c0,
+                         {w_k, w_r}, sums, marks},
+                        B, T, H, from_the_end, threads);
 }
 
 // sums (B, count) float32 -> dw (count).

@@ -48,10 +48,14 @@ def state_of(shape: Shape, tensor: str, direction: int) -> Argument:
     return At(tensor, direction * shape["B"] * shape["H"]) if direction else tensor
 
 
+NUMBERS = ("PARTS", "DIRECTIONS", "HIGHWAY_ROWS")
+"""The options that are rows from one step to the next."""
+
+
 def options(shape: Shape) -> Defines:
     parts, directions = shape["directions"] * shape["rows"], shape["directions"]
     highway = parts if own_highway(shape) else directions
-    sizes = (("PARTS", parts), ("DIRECTIONS", directions), ("HIGHWAY_ROWS", highway))
+    sizes = tuple(zip(NUMBERS, (parts, directions, highway), strict=True))
     return (*sizes, ("TANH", 1)) if has_tanh(shape) else sizes
 
 

@@ -17,6 +17,7 @@ from kernel_variants.sru_scan import tensors
 from kernel_variants.sru_scan.cell import (
     LEAST_SPECIAL,
     LEAST_SPECIAL_OF_TANH,
+    TANH,
     backward_cells,
     forward_cells,
     has_tanh,
@@ -60,7 +61,17 @@ OPERATION = Operation(
     equation="c_t = sigma(-k) c_{t-1} + sigma(k) v; h_t = sigma(r) phi(c_t) + sigma(-r) x",
     axes={"B": 4, "T": 4096, "H": 1024, "directions": 1, "phi": 1, "rows": 3},
     small={"B": 2, "T": 67, "H": 33, "directions": 2, "phi": 2, "rows": 3},
-    presets={"quick": (), "gpu": ()},  # budgets of minGRU's ladder; --preset standard takes the sizes above
+    presets={
+        "quick": (),  # the budget of minGRU's ladder
+        "standard": ({}, {"T": 2048, "directions": 2, "phi": TANH}),
+        "gpu": ({"B": 8, "T": 4096, "H": 1024, "dtype": "bfloat16"},),
+        # The two panels of figure 1 of arXiv 1709.02755, and where one thread a channel fills no machine.
+        "peers": (
+            {"B": 32, "T": 32, "H": 256, "phi": TANH},
+            {"B": 32, "T": 128, "H": 512, "phi": TANH},
+            {"B": 1, "T": 65536, "H": 256},
+        ),
+    },
     tensors=tensors.forward,
     make_inputs=tensors.make_forward,
     reference=tensors.reference_forward,

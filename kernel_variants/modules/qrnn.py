@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from kernel_variants.modules import window_pass
 from kernel_variants.modules.cell_passes import qrnn_pool
 from kernel_variants.modules.composed import SKIPPED, START_ANEW, Tensor
 from kernel_variants.modules.recurrent import Recurrent
@@ -66,6 +67,13 @@ class QRNN(Recurrent):
     ) -> tuple[Tensor, Tensor]:
         if self.window == 1:
             return qrnn_pool(self._product(suffix, x), h0, marks, reverse)
+        if marks is None and self._history is None and window_pass.runs(x):
+            # What runs backwards is the same of time turned round, which is less to move here than behind the product.
+            weight = getattr(self, "weight_ih" + suffix)
+            bias = getattr(self, "bias_ih" + suffix) if self.bias else weight.new_zeros(weight.shape[0])
+            pre = window_pass.qrnn_window(x.flip(1) if reverse else x, weight, bias)
+            h, c_last = qrnn_pool(pre.unflatten(-1, (self.blocks, self.hidden_size)), h0)
+            return h.flip(1) if reverse else h, c_last
         if marks is not None:
             x = x.masked_fill((marks == SKIPPED)[..., None], 0)
         return qrnn_pool(self._windowed(suffix, x, self._past(suffix, x), marks, reverse), h0, marks, reverse)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from kernel_variants.modules import QRNN, SRU, MinLSTM, cell_passes, cells, kernels
+from kernel_variants.modules import QRNN, SRU, MinLSTM, cell_passes, cells, kernels, window_pass
 from tests.modules import reference
 from workbench.catalog import load_catalog
 from workbench.declare import FORWARD, Kernel, Shape, variant_key
@@ -142,6 +143,27 @@ def test_a_gpu_is_given_what_its_kernels_take(form: Form, reverse: bool, monkeyp
     assert max(found.values()) <= 2e-6, found
     serial = "serial" if form.name == "sru2_scan" else "serial_gated"
     assert ran == [f"forward {serial}", f"backward {serial}"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("window", [3, 9])
+def test_windows_are_products_of_what_they_see(window: int, dtype: torch.dtype) -> None:
+    """Of 9 inputs some see nothing yet: there are 7 steps."""
+    given = [torch.randn(2, 7, 5), torch.randn(6, window * 5), torch.randn(6)]
+    own, exact = ([x.to(dtype).to(d).requires_grad_() for x in given] for d in (dtype, torch.float64))
+    pre, gradient = window_pass.qrnn_window(*own), torch.randn(2, 7, 6).to(dtype)
+    seen = torch.cat([F.pad(exact[0], (0, 0, back, 0))[:, :7] for back in range(window)], -1)
+    expected = F.linear(seen, exact[1], exact[2])
+    found = [pre, *torch.autograd.grad(pre, own, gradient)]
+    for one, other in zip(found, [expected, *torch.autograd.grad(expected, exact, gradient.double())], strict=True):
+        assert reference.error(one, other) <= BOUNDS[dtype]
+
+
+@pytest.mark.parametrize("name", ["qrnn_window", "qrnn_window_backward"])
+def test_torch_takes_windows_for_operators(name: str) -> None:
+    x, weight, bias = (torch.randn(*size, requires_grad=True) for size in ((2, 7, 5), (6, 15), (6,)))
+    arguments = (x, weight, bias) if name == "qrnn_window" else (x.detach(), weight.detach(), torch.randn(2, 7, 6))
+    torch.library.opcheck(getattr(torch.ops.scan_workbench, name).default, arguments)
 
 
 @pytest.mark.parametrize("name", ["sru2_scan", "sru2_scan_backward", "qrnn_pool"])

@@ -36,7 +36,7 @@ template <typename V> struct Rows {
 };
 
 // What a walk is over. `before` has a row of each step's own, `before_first` (B, H) stands for that before the first;
-// sums are (B, SUMS, H), weights (H) each.
+// sums are (B, SUMS, H); of weights `rows` counts those from one sequence to the next: 0 for (H), 1 for (B, H).
 template <class Cell> struct CellWalk {
     Rows<const io_t> in[Cell::READ];
     Rows<io_t> out[Cell::WRITTEN];
@@ -44,7 +44,7 @@ template <class Cell> struct CellWalk {
     float *last;
     Rows<const io_t> before;
     const float *before_first;
-    const float *weight[some(Cell::WEIGHTS)];
+    Rows<const float> weight[some(Cell::WEIGHTS)];
     float *sum;
     const uint8_t *marks; // (B, T), or null where every step goes on
 };
@@ -123,7 +123,8 @@ void walk_slices(const CellWalk<Cell> &walk, index_t B, index_t T, index_t H, bo
         load_state(state, walk.first, states, width);
         for (int w = 0; w < Cell::WEIGHTS; ++w) {
             std::memset(weight[w], 0, lines * sizeof(float));
-            std::memcpy(weight[w], walk.weight[w] + first, width * sizeof(float));
+            std::memcpy(weight[w], walk.weight[w].at + sequence * walk.weight[w].rows * H + first,
+                        width * sizeof(float));
             at.weight[w] = weight[w];
         }
         for (int s = 0; s < Cell::SUMS; ++s) {

@@ -15,7 +15,7 @@ from kernel_variants.modules import cells
 from kernel_variants.modules.composed import SKIPPED, Tensor, previous
 from kernel_variants.modules.passes import LIBRARY, NAME, gated_scan, refuse_second, scan
 
-GIVEN = "Tensor pre, Tensor? x, Tensor? w, Tensor? initial"
+GIVEN = "Tensor pre, Tensor? x, Tensor? w, Tensor? mask, Tensor? initial"
 SCHEMAS = {
     "": f"({GIVEN}, Tensor? marks, bool reverse, bool tanh) -> (Tensor, Tensor, Tensor)",
     "_backward": f"({GIVEN}, Tensor states, Tensor? marks, Tensor gh, Tensor g_last, bool reverse, bool tanh)"
@@ -26,9 +26,9 @@ SCHEMAS = {
 _has_kernel = torch.compiler.assume_constant_result(cells.has_kernel)
 
 
-def _runs(name: str, pre: Tensor, marks: Tensor | None, tanh: bool = False) -> bool:
-    directions = pre.shape[2] if pre.dim() == 5 else 1
-    return bool(_has_kernel(name, pre.device.type, pre.dtype, directions, pre.shape[-2], tanh, marks is not None))
+def _runs(name: str, pre: Tensor, marks: Tensor | None, tanh: bool = False, masked: bool = False) -> bool:
+    directions, rows = pre.shape[2] if pre.dim() == 5 else 1, pre.shape[-2]
+    return bool(_has_kernel(name, pre.device.type, pre.dtype, directions, rows, tanh, masked, marks is not None))
 
 
 def minlstm_scan(
@@ -36,7 +36,7 @@ def minlstm_scan(
 ) -> tuple[Tensor, Tensor]:
     """minLSTM of pre (B, T, 3, H), rows k_f, k_i, v, and h0 (B, H) → h (B, T, H) as pre, h_last (B, H)."""
     if _runs("minlstm_scan", pre, marks):
-        h, _, last = torch.ops.scan_workbench.minlstm_scan(pre, None, None, h0, marks, reverse, False)
+        h, _, last = torch.ops.scan_workbench.minlstm_scan(pre, None, None, None, h0, marks, reverse, False)
         return h, last
     return gated_scan(minlstm_logit(pre), h0, None, marks, reverse)
 
@@ -54,7 +54,7 @@ def qrnn_pool(
 ) -> tuple[Tensor, Tensor]:
     """QRNN's pooling of pre (B, T, rows, H), rows k, v, then o, then i, and c0 (B, H) → h (B, T, H) as pre, c_last."""
     if _runs("qrnn_pool", pre, marks):
-        h, _, last = torch.ops.scan_workbench.qrnn_pool(pre, None, None, c0, marks, reverse, False)
+        h, _, last = torch.ops.scan_workbench.qrnn_pool(pre, None, None, None, c0, marks, reverse, False)
         return h, last
     k, v, *others = pre.unbind(2)
     z = torch.tanh(v)
@@ -75,20 +75,19 @@ def sru_scan(
     c0: Tensor | None = None,
     marks: Tensor | None = None,
     tanh: bool = False,
-    dropped: tuple[Tensor, ...] = (),
+    mask: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """SRU, the second direction backwards in time: pre (B, T, directions, rows, H), rows k, v, r and, without x
     (B, T, directions, H), the highway's; w (directions, 2, H) of the second version; c0 (directions, B, H); marks
-    (directions, B, T) → h (B, T, directions, H) as pre, c_last (directions, B, H).
-
-    `dropped`: of each direction what phi(c) is multiplied by, (B, 1, H).
+    (directions, B, T); mask (directions, B, H), what phi(c) is multiplied by, without a gradient → h
+    (B, T, directions, H) as pre, c_last (directions, B, H).
     """
     name = "sru_scan" if w is None else "sru2_scan"
-    if not dropped and _runs(name, pre, marks, tanh):
+    if _runs(name, pre, marks, tanh, mask is not None):
         operator = getattr(torch.ops.scan_workbench, name)
-        h, _, last = operator(pre, x, w, c0, marks, False, tanh)
+        h, _, last = operator(pre, x, w, mask, c0, marks, False, tanh)
         return h, last
-    found = [_sru_in_torch(pre, x, w, c0, marks, tanh, dropped, direction) for direction in range(pre.shape[2])]
+    found = [_sru_in_torch(pre, x, w, c0, marks, tanh, mask, direction) for direction in range(pre.shape[2])]
     h, last = zip(*found, strict=True)
     return torch.stack(h, 2), torch.stack(last)
 
@@ -100,7 +99,7 @@ def _sru_in_torch(
     c0: Tensor | None,
     marks: Tensor | None,
     tanh: bool,
-    dropped: tuple[Tensor, ...],
+    mask: Tensor | None,
     direction: int,
 ) -> tuple[Tensor, Tensor]:
     rows, reverse = pre[:, :, direction], direction == 1
@@ -111,8 +110,8 @@ def _sru_in_torch(
     if own_w is not None:
         r = r + own_w[1] * previous(c, own_c0, own_marks, reverse)
     out = torch.tanh(c) if tanh else c
-    if dropped:
-        out = out * dropped[direction]
+    if mask is not None:
+        out = out * mask[direction, :, None].to(out.dtype)
     direct = rows[:, :, 3] if x is None else x[:, :, direction]
     h = torch.lerp(direct, out, torch.sigmoid(r))
     return h if own_marks is None else h.masked_fill((own_marks == SKIPPED)[..., None], 0), last
@@ -121,13 +120,13 @@ def _sru_in_torch(
 # ------------------------------------------------------------------------------------------------------- operators
 
 
-def _fake(name: str, pre: Tensor, x: Tensor, w: Tensor, initial: Tensor, *others: Any) -> tuple[Tensor, ...]:
+def _fake(name: str, pre: Tensor, *others: Any) -> tuple[Tensor, ...]:
     h = pre.new_empty(*pre.shape[:-2], pre.shape[-1])
     kept = _is_kept_apart(name, pre)
     return h, torch.empty_like(h) if kept else pre.new_empty(0), _states(pre)
 
 
-def _fake_backward(name: str, pre: Tensor, x: Tensor, w: Tensor, initial: Tensor, *others: Any) -> tuple[Tensor, ...]:
+def _fake_backward(name: str, pre: Tensor, x: Tensor, w: Tensor, *others: Any) -> tuple[Tensor, ...]:
     none = pre.new_empty(0)
     dx = none if x is None else pre.new_empty(x.shape)
     dw = pre.new_empty(0 if w is None else w.shape, dtype=torch.float32)
@@ -145,18 +144,20 @@ def _states(pre: Tensor) -> Tensor:
 
 
 def _keep(ctx: Any, inputs: Any, output: Any) -> None:
-    pre, x, w, initial, marks, ctx.reverse, ctx.tanh = inputs
+    pre, x, w, mask, initial, marks, ctx.reverse, ctx.tanh = inputs
     h, states, _ = output
     ctx.mark_non_differentiable(states)
-    ctx.save_for_backward(pre, x, w, initial, states if states.numel() else h, marks)
+    ctx.save_for_backward(pre, x, w, mask, initial, states if states.numel() else h, marks)
 
 
 def _gradients(name: str, ctx: Any, gh: Tensor, _: Any, g_last: Tensor) -> tuple[Tensor | None, ...]:
-    pre, x, w, initial, states, marks = ctx.saved_tensors
+    pre, x, w, mask, initial, states, marks = ctx.saved_tensors
     operator = getattr(torch.ops.scan_workbench, f"{name}_backward")
-    dpre, dx, d_initial, dw = operator(pre, x, w, initial, states, marks, gh, g_last, ctx.reverse, ctx.tanh)
-    given = ((dx, x), (dw, w), (d_initial, initial))
-    return dpre, *(None if to is None else gradient.to(to.dtype) for gradient, to in given), None, None, None
+    dpre, dx, d_initial, dw = operator(pre, x, w, mask, initial, states, marks, gh, g_last, ctx.reverse, ctx.tanh)
+    to_x, to_w, to_initial = (
+        None if to is None else gradient.to(to.dtype) for gradient, to in ((dx, x), (dw, w), (d_initial, initial))
+    )
+    return dpre, to_x, to_w, None, to_initial, None, None, None
 
 
 for _name in cells.CELLS:

@@ -32,6 +32,8 @@ from workbench.dispatch import Choice, bind
 from workbench.problem import Problem
 
 PLAIN_PHI, TANH_PHI = 1, 2
+ALL_KEPT, MASKED = 1, 2
+"""The axes phi and dropout of SRU's operations."""
 MARKS = "marks"
 OVER_TIME = ("pre", "x", "h", "c", "gh", "dpre", "dx")
 """Tensors whose second dimension is time."""
@@ -63,6 +65,7 @@ def forward(
     pre: Tensor,
     x: Tensor | None,
     w: Tensor | None,
+    mask: Tensor | None,
     initial: Tensor | None,
     marks: Tensor | None,
     reverse: bool,
@@ -70,7 +73,7 @@ def forward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """pre (B, T, …, rows, H) → h, what a backward pass needs of the states beside it, the last state."""
     state = CELLS[name].state
-    shape, given = _given(name, pre, x, w, initial, tanh)
+    shape, given = _given(name, pre, x, w, mask, initial, tanh)
     made = _run(name, FORWARD, shape, given, marks, reverse)
     return made["h"], made.get("c", pre.new_empty(0)), made[f"{state}_last"]
 
@@ -80,6 +83,7 @@ def backward(
     pre: Tensor,
     x: Tensor | None,
     w: Tensor | None,
+    mask: Tensor | None,
     initial: Tensor | None,
     states: Tensor,
     marks: Tensor | None,
@@ -90,7 +94,7 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """`states` are h where h is the state. Gradients of pre, x, the initial state and w; empty where there is none."""
     state = CELLS[name].state
-    shape, given = _given(name, pre, x, w, initial, tanh)
+    shape, given = _given(name, pre, x, w, mask, initial, tanh)
     kept = {t.name: kernels.ready(states) for t in _declared(name, kernels.BACKWARD, shape) if t.name in ("h", "c")}
     given = {**given, **kept, "gh": kernels.ready(gh), f"g{state}_last": kernels.state(g_last)}
     made = _run(name, kernels.BACKWARD, shape, given, marks, reverse)
@@ -99,24 +103,32 @@ def backward(
     return made["dpre"], made.get("dx", none), made[f"d{state}0"], dw
 
 
-def shape_of(name: str, pre: Tensor, tanh: bool) -> Shape:
+def shape_of(name: str, pre: Tensor, tanh: bool, masked: bool) -> Shape:
     B, T, *directions, rows, H = pre.shape
-    sizes = {"B": B, "T": T, "H": H, "rows": rows, "directions": (*directions, 1)[0], "phi": _phi(tanh)}
+    sizes = {"B": B, "T": T, "H": H, **_forms((*directions, 1)[0], rows, tanh, masked)}
     return Shape.of(kernels.DTYPES[pre.dtype], **{axis: int(sizes[axis]) for axis in CELLS[name].operation.axes})
 
 
-def _phi(tanh: bool) -> int:
-    return TANH_PHI if tanh else PLAIN_PHI
+def _forms(directions: int, rows: int, tanh: bool, masked: bool) -> dict[str, int]:
+    """The axes beside B, T and H that any of the operations has."""
+    phi, dropout = (TANH_PHI if tanh else PLAIN_PHI), (MASKED if masked else ALL_KEPT)
+    return {"directions": directions, "phi": phi, "rows": rows, "dropout": dropout}
 
 
 def _given(
-    name: str, pre: Tensor, x: Tensor | None, w: Tensor | None, initial: Tensor | None, tanh: bool
+    name: str,
+    pre: Tensor,
+    x: Tensor | None,
+    w: Tensor | None,
+    mask: Tensor | None,
+    initial: Tensor | None,
+    tanh: bool,
 ) -> tuple[Shape, dict[str, Tensor]]:
-    shape, first = shape_of(name, pre, tanh), f"{CELLS[name].state}0"
+    shape, first = shape_of(name, pre, tanh, mask is not None), f"{CELLS[name].state}0"
     if initial is None:
         (size,) = (t.shape for t in _declared(name, FORWARD, shape) if t.name == first)
         initial = torch.zeros(size, device=pre.device)
-    given = {"pre": pre, "x": x, "w": kernels.state(w), first: kernels.state(initial)}
+    given = {"pre": pre, "x": x, "w": kernels.state(w), "m": kernels.state(mask), first: kernels.state(initial)}
     return shape, {tensor: kernels.ready(value) for tensor, value in given.items() if value is not None}
 
 
@@ -186,19 +198,21 @@ def compiles(name: str, dtype: str, forms: tuple[tuple[str, int], ...]) -> bool:
     return True
 
 
-def has_kernel(name: str, device: str, dtype: Any, directions: int, rows: int, tanh: bool, marked: bool) -> bool:
+def has_kernel(
+    name: str, device: str, dtype: Any, directions: int, rows: int, tanh: bool, masked: bool, marked: bool
+) -> bool:
     """Whether the operation's own kernels do this: all that a CPU is asked for in float32 and bfloat16, and on a GPU
     what is not marked."""
     known = kernels.DTYPES.get(dtype)
     if known is None or (device != "cpu" and marked):
         return False
-    forms = (("directions", directions), ("phi", _phi(tanh)), ("rows", rows))
-    return device != "cpu" or compiles(name, known, forms)
+    return device != "cpu" or compiles(name, known, tuple(_forms(directions, rows, tanh, masked).items()))
 
 
 def chosen(name: str, device: str, dtype: Any, sizes: Mapping[str, int], plain: bool) -> tuple[Choice, Choice]:
     """As kernels.chosen; `sizes` are the operation's axes."""
-    forms = (sizes.get("directions", 1), sizes.get("rows", 1), sizes.get("phi", PLAIN_PHI) == TANH_PHI)
+    phi, dropout = sizes.get("phi", PLAIN_PHI), sizes.get("dropout", ALL_KEPT)
+    forms = (sizes.get("directions", 1), sizes.get("rows", 1), phi == TANH_PHI, dropout == MASKED)
     there = has_kernel(name, device, dtype, *forms, marked=False)
     own = {axis: sizes[axis] for axis in CELLS[name].operation.axes}
     shape = Shape.of(kernels.DTYPES.get(dtype, ""), **own)

@@ -111,7 +111,7 @@ class SRU(Recurrent):
     def _axes(self) -> dict[str, int]:
         """Of a layer whose inputs are the one's before it."""
         phi = cells.TANH_PHI if self.use_tanh else cells.PLAIN_PHI
-        return {"directions": 1 + self.bidirectional, "phi": phi, "rows": 3}
+        return {"directions": 1 + self.bidirectional, "phi": phi, "rows": 3, "dropout": cells.ALL_KEPT}
 
     @property
     def scale(self) -> float:
@@ -192,7 +192,7 @@ class SRU(Recurrent):
         H, directions, end = self.hidden_size, len(suffixes), suffixes[0]
         inside = self._modules["layer_norm" + end](x) if self._options["layer_norm"] else x
         if self.training and self.rnn_dropout:
-            inside = inside * _mask(inside, self.rnn_dropout)
+            inside = inside * _mask(inside[:, :1], self.rnn_dropout)
         if "weight_proj" + end in self._parameters:
             inside = F.linear(inside, self._parameters["weight_proj" + end])
 
@@ -206,10 +206,10 @@ class SRU(Recurrent):
             highway = pre.new_zeros(*pre.shape[:3], H)
         w = None if self.v1 else torch.stack([self._parameters["weight_hh" + suffix] for suffix in suffixes])
         both = None if marks[0] is None else torch.stack(marks[:directions])
-        dropped: tuple[Tensor, ...] = ()
+        mask = None
         if self.training and self.dropout and end != f"_l{self.num_layers - 1}":
-            dropped = tuple(_mask(pre[:, :, direction, 0], self.dropout) for direction in range(directions))
-        h, c_last = sru_scan(pre, highway, w, h0, both, self.use_tanh, dropped)
+            mask = _mask(pre[:, 0, :, 0].transpose(0, 1).float(), self.dropout)
+        h, c_last = sru_scan(pre, highway, w, h0, both, self.use_tanh, mask)
         return h.flatten(-2), c_last
 
     def _weights(self, suffixes: tuple[str, ...], product: bool) -> tuple[Tensor, Tensor]:
@@ -223,6 +223,6 @@ class SRU(Recurrent):
         return weights[0] if len(weights) == 1 else torch.cat(weights), torch.cat(biases)
 
 
-def _mask(x: Tensor, dropped: float) -> Tensor:
-    """(B, 1, H): what is dropped of a sequence is dropped at all its steps."""
-    return torch.empty_like(x[:, :1]).bernoulli_(1 - dropped).div_(1 - dropped)
+def _mask(like: Tensor, dropped: float) -> Tensor:
+    """Of numbers without a step: what is dropped of a sequence is dropped at all its steps."""
+    return torch.empty_like(like).bernoulli_(1 - dropped).div_(1 - dropped)

@@ -10,7 +10,7 @@ from pathlib import Path
 from kernel_variants.scan.cells import Cell
 from workbench.declare import Argument, At, Cost, Host, Plan, Settings, Shape, Tensor, Variant
 
-ONE_STEP = Shape.of(B=1, T=1, H=1, directions=1, phi=1, rows=3)
+ONE_STEP = Shape.of(B=1, T=1, H=1, directions=1, phi=1, rows=3, dropout=1)
 """A shape of every axis that a cell is made of: what a rung is called and said of does not depend on it."""
 SETTINGS = {"slice": (4096, 512)}
 EVERY_CORE = 0

@@ -33,6 +33,7 @@ class Form:
     rows: int
     directions: int = 1
     tanh: bool = False
+    masked: bool = False
 
     @property
     def is_sru(self) -> bool:
@@ -55,7 +56,8 @@ class Form:
             return getattr(cell_passes, self.name)(pre, initial, marks, reverse)
         x = others.pop(0) if self.rows == 3 else None
         both = None if marks is None else torch.stack([marks] * self.directions)
-        return cell_passes.sru_scan(pre, x, others[0] if others else None, initial, both, self.tanh)
+        mask = (torch.arange(initial.numel()) % 3).view(initial.shape) * 0.5 if self.masked else None
+        return cell_passes.sru_scan(pre, x, others[0] if others else None, initial, both, self.tanh, mask)
 
 
 FORMS = {
@@ -65,8 +67,10 @@ FORMS = {
     "QRNN ifo": Form("qrnn_pool", 4),
     "SRU": Form("sru_scan", 4),
     "SRU tanh, both": Form("sru_scan", 3, 2, True),
+    "SRU tanh, both, dropping": Form("sru_scan", 3, 2, True, True),
     "SRU v2 tanh": Form("sru2_scan", 4, 1, True),
     "SRU v2, both": Form("sru2_scan", 3, 2),
+    "SRU v2, both, dropping": Form("sru2_scan", 3, 2, False, True),
 }
 every_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 
@@ -99,7 +103,7 @@ def test_they_are_what_torch_makes_of_them_in_float64(form: Form, marked: bool, 
     if form.is_sru and reverse:
         pytest.skip("SRU takes both directions at once")
     for dtype, bound in BOUNDS.items():
-        assert cells.has_kernel(form.name, "cpu", dtype, form.directions, form.rows, form.tanh, marked)
+        assert cells.has_kernel(form.name, "cpu", dtype, form.directions, form.rows, form.tanh, form.masked, marked)
         found = errors(form, dtype, reference.random_marks(B, T) if marked else None, reverse)
         assert max(found.values()) <= bound, (dtype, found)
 
@@ -171,10 +175,11 @@ def test_torch_takes_them_for_operators(name: str) -> None:
     form = FORMS["QRNN f"] if name == "qrnn_pool" else FORMS["SRU v2, both"]
     pre, initial, *others = [x.requires_grad_() for x in form.given((2, 9, 8))]
     x, w = others or (None, None)
-    arguments: tuple[object, ...] = (pre, x, w, initial, None, False, form.tanh)
+    mask = None if w is None else torch.rand(initial.shape)
+    arguments: tuple[object, ...] = (pre, x, w, mask, initial, None, False, form.tanh)
     if name.endswith("backward"):
         c = torch.randn(2, 9, 2, 8)
-        detached = (None if each is None else each.detach() for each in (pre, x, w, initial))
+        detached = (None if each is None else each.detach() for each in (pre, x, w, mask, initial))
         arguments = (*detached, c, None, c, initial.detach(), False, form.tanh)
     torch.library.opcheck(getattr(torch.ops.scan_workbench, name).default, arguments)
 
@@ -207,7 +212,7 @@ LAYERS: dict[str, tuple[Callable[..., torch.nn.Module], dict[str, int]]] = {
     "minlstm_scan": (MinLSTM, {}),
     "qrnn_pool": (QRNN, {"rows": 3}),
     "sru_scan": (functools.partial(SRU, num_layers=1, v1=True, bidirectional=True),
-                 {"directions": 2, "phi": 1, "rows": 3}),
+                 {"directions": 2, "phi": 1, "rows": 3, "dropout": 1}),
 }  # fmt: skip
 
 

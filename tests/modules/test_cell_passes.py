@@ -56,7 +56,8 @@ class Form:
             return getattr(cell_passes, self.name)(pre, initial, marks, reverse)
         x = others.pop(0) if self.rows == 3 else None
         both = None if marks is None else torch.stack([marks] * self.directions)
-        mask = (torch.arange(initial.numel()) % 3).view(initial.shape) * 0.5 if self.masked else None
+        kept = torch.arange(initial.numel(), device=pre.device) % 3
+        mask = kept.view(initial.shape) * 0.5 if self.masked else None
         return cell_passes.sru_scan(pre, x, others[0] if others else None, initial, both, self.tanh, mask)
 
 
@@ -72,7 +73,13 @@ FORMS = {
     "SRU v2, both": Form("sru2_scan", 3, 2),
     "SRU v2, both, dropping": Form("sru2_scan", 3, 2, False, True),
 }
-every_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+WAYS = [
+    pytest.param(form, reverse, id=f"{name}{', backwards' * reverse}")
+    for name, form in FORMS.items()
+    for reverse in ((False,) if form.is_sru else (False, True))
+]
+"""SRU takes both directions at once."""
+every_way = pytest.mark.parametrize(("form", "reverse"), WAYS)
 
 
 @pytest.fixture(autouse=True)
@@ -96,12 +103,9 @@ def errors(form: Form, dtype: torch.dtype, marks: Tensor | None, reverse: bool) 
     return {name: reference.error(f, e) for name, f, e in zip(names, found, expected, strict=False)}
 
 
-@every_form
-@pytest.mark.parametrize("reverse", [False, True], ids=["forwards", "backwards"])
+@every_way
 @pytest.mark.parametrize("marked", [False, True], ids=["plain", "marked"])
 def test_they_are_what_torch_makes_of_them_in_float64(form: Form, marked: bool, reverse: bool) -> None:
-    if form.is_sru and reverse:
-        pytest.skip("SRU takes both directions at once")
     for dtype, bound in BOUNDS.items():
         assert cells.has_kernel(form.name, "cpu", dtype, form.directions, form.rows, form.tanh, form.masked, marked)
         found = errors(form, dtype, reference.random_marks(B, T) if marked else None, reverse)
@@ -123,12 +127,9 @@ def test_rows_past_the_caches_and_on_threads_are_the_same(form: Form, monkeypatc
     assert all(torch.equal(c, s) for c, s in zip(cached, everything(), strict=True))
 
 
-@every_form
-@pytest.mark.parametrize("reverse", [False, True], ids=["forwards", "backwards"])
+@every_way
 def test_a_gpu_is_given_what_its_kernels_take(form: Form, reverse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The GPU's path with a CPU rung in the kernel's place; every tensor that the kernel's plan names is there."""
-    if form.is_sru and reverse:
-        pytest.skip("SRU takes both directions at once")
     catalog, ran = load_catalog(), []
 
     def stands_in(choice: Choice, shape: Shape, like: Tensor, tensors: dict[str, Tensor]) -> None:
@@ -147,6 +148,21 @@ def test_a_gpu_is_given_what_its_kernels_take(form: Form, reverse: bool, monkeyp
     assert max(found.values()) <= 2e-6, found
     serial = "serial" if form.name == "sru2_scan" else "serial_gated"
     assert ran == [f"forward {serial}", f"backward {serial}"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@every_way
+def test_a_gpu_gives_what_the_cpu_gives(form: Form, reverse: bool) -> None:
+    given, found = form.given((3, 200, 64)), []
+    gh = torch.randn_like(form.run(given, None, reverse)[0])
+    for device in ("cpu", "cuda"):
+        own = [x.to(device).requires_grad_() for x in given]
+        h, last = form.run(own, None, reverse)
+        gradients = torch.autograd.grad([h, last], own, [gh.to(device), torch.ones_like(last)])
+        found.append([x.detach().cpu() for x in (h, last, *gradients)])
+    for cpu, gpu in zip(*found, strict=True):
+        assert reference.error(gpu, cpu) <= 2 * BOUNDS[torch.float32]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])

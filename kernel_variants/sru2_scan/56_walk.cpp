@@ -70,9 +70,9 @@ struct Sru2Back {
 
 }  // namespace
 
-// k, v, r: rows of (B, T, parts, H) io_t, x a row of (B, T, highway_rows, H); with DROPOUT m (B, H), always
-// w_k, w_r (H), c0 (B, H) float32; h, c rows of (B, T, directions, H) io_t; c_last (B, H) float32; marks (B, T) bytes or
-// null (time_walk.hpp).
+// k, v, r: rows of (B, T, parts, H) io_t, x a row of (B, T, highway_rows, H); with DROPOUT m (B, H), always w_k, w_r
+// (H), c0 (B, H) float32; h, c rows of (B, T, directions, H) io_t; c_last (B, H) float32; marks (B, T) bytes or null
+// (time_walk.hpp).
 extern "C" void sru2_scan_walk(const io_t *k, const io_t *v, const io_t *r, const io_t *x, MASK_GIVEN const float *w_k,
                                const float *w_r, const float *c0, io_t *h, io_t *c, float *c_last, index_t B, index_t T,
                                index_t H, index_t from_the_end, const uint8_t *marks, index_t threads, index_t parts,

@@ -6,7 +6,8 @@
 #pragma once
 
 #define CELL_INPUTS(STREAM)                                                                                            \
-    STREAM(io_t, k, PARTS, 0) STREAM(io_t, v, PARTS, 0) STREAM(io_t, r, PARTS, 0) STREAM(io_t, x, HIGHWAY_ROWS, 0)
+    STREAM(io_t, k, PARTS, 0) STREAM(io_t, v, PARTS, 0) STREAM(io_t, r, PARTS, 0) STREAM(io_t, x, HIGHWAY_ROWS, 0)     \
+    MASK(STREAM)
 #define CELL_OUTPUTS(STREAM) STREAM(io_t, h, DIRECTIONS, 0) STREAM(io_t, c, DIRECTIONS, 0)
 #include "sru_gates.cuh"
 #include "streams.cuh"
@@ -20,7 +21,7 @@ struct Cell {
     static constexpr bool EMITS_STATE = false;
     static __device__ __forceinline__ Step step(const Values &in) {
         const SruGates gate(in.k, in.r);
-        return Step{gate.a, gate.z * in.v, gate.s, gate.not_s * in.x};
+        return Step{gate.a, gate.z * in.v, gate.s * MASK_OF(in), gate.not_s * in.x};
     }
     static __device__ __forceinline__ Emitted emit(const Step &step, float, float after) {
         return Emitted{step.s * phi(after).value + step.direct, after};

@@ -6,7 +6,8 @@
 //   step(values)     what GROUP vectors of channels make of a step: reads in, before, weight, state; writes out and the
 //                    new state; adds to sum
 //
-// A thread owns a slice of channels of one sequence for all time. Its state stays in L1.
+// A thread owns a slice of channels of one sequence for all time. Its state stays in L1. A sequence may be marked
+// (time_walk.hpp): a mark is asked for once a row, so that channels pay nothing for it.
 #pragma once
 
 #include "exponential.hpp"
@@ -35,7 +36,7 @@ template <typename V> struct Rows {
 };
 
 // What a walk is over. `before` has a row of each step's own, `before_first` (B, H) stands for that before the first;
-// sums are (B, SUMS, H), weights (H) each.
+// sums are (B, SUMS, H); of weights `rows` counts those from one sequence to the next: 0 for (H), 1 for (B, H).
 template <class Cell> struct CellWalk {
     Rows<const io_t> in[Cell::READ];
     Rows<io_t> out[Cell::WRITTEN];
@@ -43,8 +44,9 @@ template <class Cell> struct CellWalk {
     float *last;
     Rows<const io_t> before;
     const float *before_first;
-    const float *weight[some(Cell::WEIGHTS)];
+    Rows<const float> weight[some(Cell::WEIGHTS)];
     float *sum;
+    const uint8_t *marks; // (B, T), or null where every step goes on
 };
 
 // Pointers at one step of one slice.
@@ -110,8 +112,8 @@ template <class Cell> inline void part_of(Place<Cell> at, index_t channel, index
 }
 
 template <class Cell, bool STREAMED>
-void walk_slices(const CellWalk<Cell> &walk, index_t B, index_t T, index_t H, bool from_the_end) {
-    for_each_slice(B, H, [=](index_t sequence, index_t first, index_t width) {
+void walk_slices(const CellWalk<Cell> &walk, index_t B, index_t T, index_t H, bool from_the_end, index_t threads) {
+    for_each_walk(B, T, H, threads, [=](index_t sequence, index_t first, index_t width) {
         alignas(LINE_BYTES) float state[SLICE], weight[some(Cell::WEIGHTS)][Cell::WEIGHTS ? SLICE : 1],
             sum[some(Cell::SUMS)][Cell::SUMS ? SLICE : 1];
         const index_t states = sequence * H + first, lines = (width + LINE - 1) / LINE * LINE;
@@ -121,22 +123,33 @@ void walk_slices(const CellWalk<Cell> &walk, index_t B, index_t T, index_t H, bo
         load_state(state, walk.first, states, width);
         for (int w = 0; w < Cell::WEIGHTS; ++w) {
             std::memset(weight[w], 0, lines * sizeof(float));
-            std::memcpy(weight[w], walk.weight[w] + first, width * sizeof(float));
+            std::memcpy(weight[w], walk.weight[w].at + sequence * walk.weight[w].rows * H + first,
+                        width * sizeof(float));
             at.weight[w] = weight[w];
         }
         for (int s = 0; s < Cell::SUMS; ++s) {
             std::memset(sum[s], 0, lines * sizeof(float));
             at.sum[s] = sum[s];
         }
+        const Steps steps = steps_of(walk.marks, sequence, T, from_the_end);
         for (index_t step = 0; step < T; ++step) {
-            const index_t t = from_the_end ? T - 1 - step : step, row = sequence * T + t;
+            const index_t row = sequence * T + steps.at(step);
+            const uint8_t mark = steps.mark(step);
+            if (mark == SKIPPED) {
+                for (int s = 0; s < Cell::WRITTEN; ++s)
+                    std::memset(walk.out[s].at + row * walk.out[s].rows * H + first, 0, width * sizeof(io_t));
+                continue;
+            }
+            if (mark == START_ANEW && !Cell::BEFORE) std::memset(state, 0, lines * sizeof(float));
             for (int s = 0; s < Cell::READ; ++s) at.in[s] = walk.in[s].at + row * walk.in[s].rows * H + first;
             for (int s = 0; s < Cell::WRITTEN; ++s) at.out[s] = walk.out[s].at + row * walk.out[s].rows * H + first;
             if (Cell::BEFORE) {
-                const bool there = step + 1 < T;
-                const index_t earlier = row + (from_the_end ? -1 : 1);
-                at.before = there ? walk.before.at + earlier * walk.before.rows * H + first : nullptr;
-                at.before_first = there || !walk.before_first ? nullptr : walk.before_first + states;
+                // It walks against the recurrence: the step before this one is walked next.
+                const index_t earlier = steps.after(step);
+                const bool goes_on = mark != START_ANEW, has_row = goes_on && earlier < T;
+                const index_t earlier_row = sequence * T + (has_row ? steps.at(earlier) : 0);
+                at.before = has_row ? walk.before.at + earlier_row * walk.before.rows * H + first : nullptr;
+                at.before_first = goes_on && !has_row && walk.before_first ? walk.before_first + states : nullptr;
             }
             index_t channel = 0;
             for (; channel + LINE <= width; channel += LINE) {
@@ -146,6 +159,7 @@ void walk_slices(const CellWalk<Cell> &walk, index_t B, index_t T, index_t H, bo
                 line_of<Cell, STREAMED>(at, channel);
             }
             if (channel < width) part_of(at, channel, width - channel);
+            if (mark == START_ANEW && Cell::BEFORE) std::memset(state, 0, lines * sizeof(float));
         }
         std::memcpy(walk.last + states, state, width * sizeof(float));
         for (int s = 0; s < Cell::SUMS; ++s)
@@ -154,13 +168,14 @@ void walk_slices(const CellWalk<Cell> &walk, index_t B, index_t T, index_t H, bo
     });
 }
 
-// Outputs go past the caches (-DSTORES_STREAM=1) where their rows are whole lines.
+// Outputs go past the caches (-DSTORES_STREAM=1) where their rows are whole lines. `threads` as for_each_walk's.
 template <class Cell>
-inline void walk_cell(const CellWalk<Cell> &walk, index_t B, index_t T, index_t H, bool from_the_end) {
+inline void walk_cell(const CellWalk<Cell> &walk, index_t B, index_t T, index_t H, bool from_the_end,
+                      index_t threads) {
     if constexpr (STORES_STREAM) {
         bool whole = true;
         for (int s = 0; s < Cell::WRITTEN; ++s) whole = whole && in_whole_lines(walk.out[s].at, H);
-        if (whole) return walk_slices<Cell, true>(walk, B, T, H, from_the_end);
+        if (whole) return walk_slices<Cell, true>(walk, B, T, H, from_the_end, threads);
     }
-    walk_slices<Cell, false>(walk, B, T, H, from_the_end);
+    walk_slices<Cell, false>(walk, B, T, H, from_the_end, threads);
 }

@@ -22,3 +22,19 @@ INLINE void curve(const Vectors &c, Vectors &y, Vectors &slope) {
     EACH y[i] = c[i], slope[i] = splat(1.0f);
 #endif
 }
+
+// SRU's mask m (-DDROPOUT), (B, H): the cell's first weight. phi(c) is multiplied by it at every step.
+#if defined(DROPOUT)
+constexpr int HAS_MASK = 1;
+#define MASK_GIVEN const float *m,
+#define MASK_ROW {m, 1},
+#else
+constexpr int HAS_MASK = 0;
+#define MASK_GIVEN
+#define MASK_ROW
+#endif
+
+INLINE void masked_curve(const Vectors &c, const Vectors *weight, Vectors &y, Vectors &slope) {
+    curve(c, y, slope);
+    if constexpr (HAS_MASK) EACH y[i] = y[i] * weight[0][i], slope[i] = slope[i] * weight[0][i];
+}

@@ -1,9 +1,9 @@
 // SRU's gates (arXiv 1709.02755), with k the logit of what comes in:
 //
-//   a = sigma(-k)    z = sigma(k)    c_t = a c_{t-1} + z v    h_t = s phi(c_t) + (1 - s) x    s = sigma(r)
+//   a = sigma(-k)    z = sigma(k)    c_t = a c_{t-1} + z v    h_t = s m phi(c_t) + (1 - s) x    s = sigma(r)
 //
-// phi is the identity, or tanh (-DTANH). As in gates.cuh nothing overflows, one reciprocal serves all quotients, and a
-// gate near 1 is 1 minus the small one.
+// phi is the identity, or tanh (-DTANH); m is 1, or a mask (-DDROPOUT). As in gates.cuh nothing overflows, one
+// reciprocal serves all quotients, and a gate near 1 is 1 minus the small one.
 #pragma once
 
 #include "affine.cuh"
@@ -25,11 +25,21 @@ struct SruGates {
     }
 };
 
-// phi(c) and phi'(c).
-__device__ __forceinline__ Curve phi(float c) {
+// phi(c) and phi'(c), times m.
+__device__ __forceinline__ Curve phi(float c, float m = 1.0f) {
 #if defined(TANH)
-    return tanh_curve(c);
+    const Curve y = tanh_curve(c);
+    return Curve{m * y.value, m * y.slope};
 #else
-    return Curve{c, 1.0f};
+    return Curve{m * c, m};
 #endif
 }
+
+// A mask m that phi(c) is multiplied by at every step (-DDROPOUT), (B, H): its stream, and its value.
+#if defined(DROPOUT)
+#define MASK(STREAM) STREAM(float, m, 0, 1)
+#define MASK_OF(in) (in).m
+#else
+#define MASK(STREAM)
+#define MASK_OF(in) 1.0f
+#endif

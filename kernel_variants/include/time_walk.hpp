@@ -25,6 +25,12 @@ struct Steps {
         while (step >= 0 && mark(step) == SKIPPED);
         return step;
     }
+    // The next step after this one that is no padding; T where there is none.
+    index_t after(index_t step) const {
+        do ++step;
+        while (step < T && mark(step) == SKIPPED);
+        return step;
+    }
 };
 
 inline Steps steps_of(const uint8_t *marks, index_t sequence, index_t T, index_t reverse) {

@@ -83,20 +83,22 @@ struct MinLstmBack {
 
 }  // namespace
 
-// k_f, k_i, v: the parts of (B, T, 3, H) io_t; h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32.
+// k_f, k_i, v: the parts of (B, T, 3, H) io_t; h0 (B, H) float32 or null; h (B, T, H) io_t; h_last (B, H) float32;
+// marks (B, T) bytes or null (time_walk.hpp).
 extern "C" void minlstm_scan_walk(const io_t *k_f, const io_t *k_i, const io_t *v, const float *h0, io_t *h,
-                                  float *h_last, index_t B, index_t T, index_t H, index_t from_the_end) {
-    walk_cell<MinLstm>({{{k_f, 3}, {k_i, 3}, {v, 3}}, {{h, 1}}, h0, h_last, {}, nullptr, {}, nullptr}, B, T, H,
-                       from_the_end);
+                                  float *h_last, index_t B, index_t T, index_t H, index_t from_the_end,
+                                  const uint8_t *marks, index_t threads) {
+    walk_cell<MinLstm>({{{k_f, 3}, {k_i, 3}, {v, 3}}, {{h, 1}}, h0, h_last, {}, nullptr, {}, nullptr, marks}, B, T, H,
+                       from_the_end, threads);
 }
 
 // h (B, T, H), gh (B, T, H) io_t; gh_last (B, H) float32 or null. Written: the gradients of k_f, k_i and v, parts of
 // (B, T, 3, H) io_t, and dh0 (B, H) float32.
 extern "C" void minlstm_scan_walk_backward(const io_t *k_f, const io_t *k_i, const io_t *v, const io_t *gh,
                                            const io_t *h, const float *h0, const float *gh_last, io_t *dk_f, io_t *dk_i,
-                                           io_t *dv, float *dh0, index_t B, index_t T, index_t H,
-                                           index_t from_the_end) {
+                                           io_t *dv, float *dh0, index_t B, index_t T, index_t H, index_t from_the_end,
+                                           const uint8_t *marks, index_t threads) {
     walk_cell<MinLstmBack>({{{k_f, 3}, {k_i, 3}, {v, 3}, {gh, 1}}, {{dk_f, 3}, {dk_i, 3}, {dv, 3}}, gh_last, dh0,
-                            {h, 1}, h0, {}, nullptr},
-                           B, T, H, from_the_end);
+                            {h, 1}, h0, {}, nullptr, marks},
+                           B, T, H, from_the_end, threads);
 }

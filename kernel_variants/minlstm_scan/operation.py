@@ -51,7 +51,11 @@ OPERATION = Operation(
     equation="h_t = f / (f + i) h_{t-1} + i / (f + i) g(v_t); f, i = sigma(k_f), sigma(k_i)",
     axes={"B": 4, "T": 4096, "H": 1024},
     small={"B": 2, "T": 67, "H": 33},
-    presets={"quick": (), "gpu": ()},  # budgets of minGRU's ladder; --preset standard takes the sizes above
+    presets={
+        "quick": (),  # the budget of minGRU's ladder
+        "gpu": ({"B": 8, "T": 4096, "H": 1024, "dtype": "bfloat16"},),
+        "peers": ({"B": 8, "T": 16384, "H": 1024, "dtype": "bfloat16"}, {"B": 1, "T": 65536, "H": 256}),
+    },
     tensors=tensors,
     make_inputs=make_inputs,
     reference=reference,

@@ -28,7 +28,14 @@ PAST_CACHES_FROM = 8 << 20
 """Bytes of an output above which it is stored past the caches: nobody will find it there."""
 SMALL = 1 << 14
 """Elements below which the walk is called without asking the table: the asking would cost more than the pass."""
-SERIAL = {"scan": "serial", "gated_scan": "serial_gated"}
+SERIAL = {
+    "scan": "serial",
+    "gated_scan": "serial_gated",
+    "minlstm_scan": "serial_gated",
+    "sru_scan": "serial_gated",
+    "sru2_scan": "serial",
+    "qrnn_pool": "serial_gated",
+}
 """The catalogue's variants that do every shape on a GPU, in either pass: the fallback there."""
 BACKWARD = "backward"
 WALKS = "walk", "walk_backward"
@@ -55,28 +62,38 @@ def walk(operation: str, backward: bool, dtype: str) -> Any:
 def chosen(operation: str, device: str, dtype: Any, B: int, T: int, H: int, plain: bool) -> tuple[Choice, Choice]:
     """What forward and backward run for a shape, and why. `plain`: candidates log-safe, forwards in time, no marks."""
     name = DTYPES.get(dtype)
-    if name is None or (device == "cpu" and walk(operation, False, name) is None):
+    has_kernel = name is not None and (device != "cpu" or walk(operation, False, name) is not None)
+    return choices(operation, device, Shape.of(name or "", B=B, T=T, H=H), plain, has_kernel)
+
+
+def choices(operation: str, device: str, shape: Shape, plain: bool, has_kernel: bool) -> tuple[Choice, Choice]:
+    """The same of any operation; `has_kernel`: whether there is one for the dtype on this machine."""
+    if not has_kernel:
         forward = Choice(operation, "forward", "torch", {}, reason="no kernel for it here")
         return forward, replace(forward, pass_="backward")
     passes = FORWARD, BACKWARD
-    measured = [_measured(operation, device, name, B, T, H, pass_) if plain else None for pass_ in passes]
+    found = [measured(operation, device, shape, pass_) if plain else None for pass_ in passes]
     if device == "cpu":
         reason = "no measured run near this shape" if plain else "the catalogue's variants do not do this cell"
         others = [Choice(operation, p, w, {}, reason=reason) for p, w in zip(passes, WALKS, strict=True)]
     elif plain:
-        others = [_fallback(operation, pass_) for pass_ in passes]
+        others = [fallback(operation, pass_) for pass_ in passes]
     else:
         reason = "the catalogue's variants do not do this cell"
         others = [Choice(operation, pass_, "composed of scan/serial", {}, reason=reason) for pass_ in passes]
-    return measured[0] or others[0], measured[1] or others[1]
+    return found[0] or others[0], found[1] or others[1]
 
 
 def _measured(operation: str, device: str, dtype: str, B: int, T: int, H: int, pass_: str = FORWARD) -> Choice | None:
-    if device == "cpu" and B * T * H < SMALL:
+    return measured(operation, device, Shape.of(dtype, B=B, T=T, H=H), pass_)
+
+
+def measured(operation: str, device: str, shape: Shape, pass_: str) -> Choice | None:
+    """The catalogue's variant that was measured fastest near a shape, if it can run on tensors; else None."""
+    if device == "cpu" and shape["B"] * shape["T"] * shape["H"] < SMALL:
         return None
-    found = choose(operation, pass_, device, dtype, {"B": B, "T": T, "H": H})
+    found = choose(operation, pass_, device, shape.dtype, shape.as_dict())
     if found is not None and device == "cpu":
-        shape = Shape.of(dtype, B=B, T=T, H=H)
         try:
             prepare(operation, found.variant, tuple(found.settings.items()), shape, device, pass_)
         except Problem:  # made of library calls, or not in this catalogue: the walk does it
@@ -86,17 +103,17 @@ def _measured(operation: str, device: str, dtype: str, B: int, T: int, H: int, p
 
 def scan(a: Tensor, b: Tensor, h0: Tensor | None, marks: Tensor | None, reverse: bool) -> tuple[Tensor, Tensor]:
     B, T, H = b.shape
-    if _device(b) == "cuda" and b.dtype == torch.float32:
+    if device_of(b) == "cuda" and b.dtype == torch.float32:
         return composed.scan_forward(_on_gpu, a, b, h0, marks, reverse)
     function = walk("scan", False, "float32") if b.dtype == torch.float32 and b.device.type == "cpu" else None
     if function is None:
         return composed.scan_forward(composed.loop, a, b, h0, marks, reverse)
-    a, b, h0, marks = _ready(a), _ready(b), _state(h0), _ready(marks)
+    a, b, h0, marks = ready(a), ready(b), state(h0), ready(marks)
     h, h_last = torch.empty_like(b), b.new_empty(B, H)
     if marks is None and not reverse and (choice := _measured("scan", "cpu", "float32", B, T, H)):
         _catalogue(choice, b, {"a": a, "b": b, "h0": h0, "h": h, "h_last": h_last})
         return h, h_last
-    function(_at(a), _at(b), _at(h0), _at(marks), _at(h), _at(h_last), B, T, H, reverse, _large(h), _threads())
+    function(_at(a), _at(b), _at(h0), _at(marks), _at(h), _at(h_last), B, T, H, reverse, large(h), threads())
     return h, h_last
 
 
@@ -105,25 +122,26 @@ def scan_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     B, T, H = h.shape
     plain = marks is None and not reverse
-    on_gpu = _device(h) == "cuda" and h.dtype == torch.float32
+    on_gpu = device_of(h) == "cuda" and h.dtype == torch.float32
     if on_gpu and not plain:
         return composed.scan_backward(_on_gpu, a, h, h0, marks, gh, gh_last, reverse)
-    taken = _measured("scan", _device(h), "float32", B, T, H, BACKWARD) if plain and h.dtype == torch.float32 else None
+    plain = plain and h.dtype == torch.float32
+    taken = _measured("scan", device_of(h), "float32", B, T, H, BACKWARD) if plain else None
     if on_gpu or taken is not None:
         da, db, dh0 = h.new_empty(B, T, H), h.new_empty(B, T, H), h.new_empty(B, H)
-        given = {"a": _ready(a), "h": _ready(h), "h0": _state(h0), "gh": _ready(gh), "gh_last": _state(gh_last)}
+        given = {"a": ready(a), "h": ready(h), "h0": state(h0), "gh": ready(gh), "gh_last": state(gh_last)}
         made = {"da": da, "db": db, "dh0": dh0}
-        _catalogue(taken or _fallback("scan", BACKWARD), h, {**given, **made})
+        _catalogue(taken or fallback("scan", BACKWARD), h, {**given, **made})
         return da, db, dh0
     function = walk("scan", True, "float32") if h.dtype == torch.float32 and h.device.type == "cpu" else None
     if function is None:
         return composed.scan_backward(composed.loop, a, h, h0, marks, gh, gh_last, reverse)
-    a, h, h0, marks = _ready(a), _ready(h), _state(h0), _ready(marks)
-    gh, gh_last = _ready(gh), _state(gh_last)
+    a, h, h0, marks = ready(a), ready(h), state(h0), ready(marks)
+    gh, gh_last = ready(gh), state(gh_last)
     da, db, dh0 = torch.empty_like(a), torch.empty_like(a), h.new_empty(B, H)
     function(
         _at(a), _at(h), _at(h0), _at(marks), _at(gh), _at(gh_last), _at(da), _at(db), _at(dh0), B, T, H, reverse,
-        _large(da), _threads(),
+        large(da), threads(),
     )  # fmt: skip
     return da, db, dh0
 
@@ -134,24 +152,24 @@ def gated_scan(
     B, T, _, H = kv.shape
     dtype = DTYPES.get(kv.dtype)
     plain = w is None and marks is None and not reverse and not linear
-    if _device(kv) == "cuda" and dtype:
+    if device_of(kv) == "cuda" and dtype:
         if plain:
-            kv, h0 = _ready(kv), _state(h0)
+            kv, h0 = ready(kv), state(h0)
             h, h_last = kv.new_empty(B, T, H), torch.empty(B, H, dtype=torch.float32, device=kv.device)
-            taken = _measured("gated_scan", "cuda", dtype, B, T, H) or _fallback("gated_scan")
+            taken = _measured("gated_scan", "cuda", dtype, B, T, H) or fallback("gated_scan")
             _catalogue(taken, h, {"kv": kv, "h0": h0, "h": h, "h_last": h_last})
             return h, h_last
         return composed.gated_forward(_on_gpu, kv, h0, w, marks, reverse, linear)
     function = walk("gated_scan", False, dtype) if dtype and kv.device.type == "cpu" else None
     if function is None:
         return composed.gated_forward(composed.loop, kv, h0, w, marks, reverse, linear)
-    kv, h0, w, marks = _ready(kv), _state(h0), _state(w), _ready(marks)
+    kv, h0, w, marks = ready(kv), state(h0), state(w), ready(marks)
     h, h_last = kv.new_empty(B, T, H), torch.empty(B, H, dtype=torch.float32)
     if plain and (choice := _measured("gated_scan", "cpu", dtype or "", B, T, H)):
         _catalogue(choice, h, {"kv": kv, "h0": h0, "h": h, "h_last": h_last})
         return h, h_last
     function(
-        _at(kv), _at(h0), _at(w), _at(marks), _at(h), _at(h_last), B, T, H, reverse, linear, _large(h), _threads()
+        _at(kv), _at(h0), _at(w), _at(marks), _at(h), _at(h_last), B, T, H, reverse, linear, large(h), threads()
     )  # fmt: skip
     return h, h_last
 
@@ -170,26 +188,26 @@ def gated_scan_backward(
     B, T, _, H = kv.shape
     dtype = DTYPES.get(kv.dtype)
     plain = w is None and marks is None and not reverse and not linear
-    on_gpu = _device(kv) == "cuda" and dtype is not None
+    on_gpu = device_of(kv) == "cuda" and dtype is not None
     if on_gpu and not plain:
         return composed.gated_backward(_on_gpu, kv, h, h0, w, marks, gh, gh_last, reverse, linear)
-    taken = _measured("gated_scan", _device(kv), dtype, B, T, H, BACKWARD) if plain and dtype else None
+    taken = _measured("gated_scan", device_of(kv), dtype, B, T, H, BACKWARD) if plain and dtype else None
     if on_gpu or taken is not None:
         dkv, dh0 = kv.new_empty(kv.shape), torch.empty(B, H, dtype=torch.float32, device=kv.device)
-        first = torch.zeros_like(dh0) if h0 is None else _state(h0)
-        given = {"kv": _ready(kv), "h": _ready(h), "h0": first, "gh": _ready(gh), "gh_last": _state(gh_last)}
-        _catalogue(taken or _fallback("gated_scan", BACKWARD), h, {**given, "dkv": dkv, "dh0": dh0})
+        first = torch.zeros_like(dh0) if h0 is None else state(h0)
+        given = {"kv": ready(kv), "h": ready(h), "h0": first, "gh": ready(gh), "gh_last": state(gh_last)}
+        _catalogue(taken or fallback("gated_scan", BACKWARD), h, {**given, "dkv": dkv, "dh0": dh0})
         return dkv, dh0, dh0.new_empty(0)
     function = walk("gated_scan", True, dtype) if dtype and kv.device.type == "cpu" else None
     if function is None:
         return composed.gated_backward(composed.loop, kv, h, h0, w, marks, gh, gh_last, reverse, linear)
-    kv, h, h0, w, marks = _ready(kv), _ready(h), _state(h0), _state(w), _ready(marks)
-    gh, gh_last = _ready(gh), _state(gh_last)
+    kv, h, h0, w, marks = ready(kv), ready(h), state(h0), state(w), ready(marks)
+    gh, gh_last = ready(gh), state(gh_last)
     dkv, dh0 = torch.empty_like(kv), torch.empty(B, H, dtype=torch.float32)
     dw = torch.empty((B, H) if w is not None else 0, dtype=torch.float32)
     function(
         _at(kv), _at(h), _at(h0), _at(w), _at(marks), _at(gh), _at(gh_last), _at(dkv), _at(dh0), _at(dw), B, T, H,
-        reverse, linear, _large(dkv), _threads(),
+        reverse, linear, large(dkv), threads(),
     )  # fmt: skip
     return dkv, dh0, dw
 
@@ -197,46 +215,50 @@ def gated_scan_backward(
 def _on_gpu(a: Tensor, b: Tensor, h0: Tensor) -> tuple[Tensor, Tensor]:
     B, T, H = b.shape
     h, h_last = torch.empty_like(b), torch.empty_like(h0)
-    choice = _measured("scan", "cuda", "float32", B, T, H) or _fallback("scan")
+    choice = _measured("scan", "cuda", "float32", B, T, H) or fallback("scan")
     tensors = {"a": a.contiguous(), "b": b.contiguous(), "h0": h0.contiguous(), "h": h, "h_last": h_last}
     _catalogue(choice, h, tensors)
     return h, h_last
 
 
-def _device(x: Tensor) -> str:
+def device_of(x: Tensor) -> str:
     return str(x.device.type)
 
 
-def _fallback(operation: str, pass_: str = FORWARD) -> Choice:
+def fallback(operation: str, pass_: str = FORWARD) -> Choice:
     return Choice(operation, pass_, SERIAL[operation], {}, reason="no measured run near this shape")
 
 
 def _catalogue(choice: Choice, h: Tensor, tensors: dict[str, Tensor]) -> None:
     """Runs a variant of the catalogue on tensors that it reads and writes."""
     B, T, H = h.shape
-    shape = Shape.of(DTYPES[h.dtype], B=B, T=T, H=H)
-    device = str(h.device)
-    with torch.cuda.device(h.device) if h.is_cuda else contextlib.nullcontext():
+    run_variant(choice, Shape.of(DTYPES[h.dtype], B=B, T=T, H=H), h, tensors)
+
+
+def run_variant(choice: Choice, shape: Shape, like: Tensor, tensors: dict[str, Tensor]) -> None:
+    """Runs a variant of the catalogue, where `like` is, on tensors that it reads and writes."""
+    device = str(like.device)
+    with torch.cuda.device(like.device) if like.is_cuda else contextlib.nullcontext():
         settings = tuple(choice.settings.items())
         prepare(choice.operation, choice.variant, settings, shape, device, choice.pass_)(tensors)
 
 
-def _ready(x: Tensor) -> Tensor:
+def ready(x: Tensor) -> Tensor:
     return x if x is None or x.is_contiguous() else x.contiguous()
 
 
-def _state(x: Tensor) -> Tensor:
+def state(x: Tensor) -> Tensor:
     """float32 and contiguous: what states and their gradients are in every kernel."""
-    return None if x is None else _ready(x.float() if x.dtype != torch.float32 else x)
+    return None if x is None else ready(x.float() if x.dtype != torch.float32 else x)
 
 
 def _at(x: Tensor) -> int | None:
     return None if x is None else x.data_ptr()
 
 
-def _large(x: Tensor) -> bool:
+def large(x: Tensor) -> bool:
     return bool(x.numel() * x.element_size() >= PAST_CACHES_FROM)
 
 
-def _threads() -> int:
+def threads() -> int:
     return int(torch.get_num_threads())

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch.nn import functional as F
-
+from kernel_variants.modules.cell_passes import minlstm_logit, minlstm_scan
 from kernel_variants.modules.composed import Tensor
 from kernel_variants.modules.passes import gated_scan
 from kernel_variants.modules.recurrent import Recurrent
@@ -34,10 +32,10 @@ class MinGRU(_Minimal):
     `candidate`: "log_safe", g(v) = v + 1/2 for v >= 0, sigma(v) below; or "linear", g(v) = v. Rows of weight_ih: k, v.
     """
 
-    def _layer(
+    def _direction(
         self, suffix: str, x: Tensor, h0: Tensor | None, marks: Tensor | None, reverse: bool
     ) -> tuple[Tensor, Tensor]:
-        return gated_scan(self._product(suffix, x, 0, 2), h0, None, marks, reverse, self._linear)
+        return gated_scan(self._product(suffix, x), h0, None, marks, reverse, self._linear)
 
 
 class MinLSTM(_Minimal):
@@ -49,10 +47,14 @@ class MinLSTM(_Minimal):
 
     blocks = 3
 
-    def _layer(
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.operation = "gated_scan" if self._linear else "minlstm_scan"
+
+    def _direction(
         self, suffix: str, x: Tensor, h0: Tensor | None, marks: Tensor | None, reverse: bool
     ) -> tuple[Tensor, Tensor]:
-        forget, enter, v = self._product(suffix, x, 0, 3).unbind(2)
-        wide = forget.dtype if forget.dtype == torch.float64 else torch.float32
-        k = F.softplus(-forget.to(wide)) - F.softplus(-enter.to(wide))
-        return gated_scan(torch.stack([k.to(v.dtype), v], 2), h0, None, marks, reverse, self._linear)
+        pre = self._product(suffix, x)
+        if self._linear:
+            return gated_scan(minlstm_logit(pre), h0, None, marks, reverse, True)
+        return minlstm_scan(pre, h0, marks, reverse)

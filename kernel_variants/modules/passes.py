@@ -124,7 +124,7 @@ def _gated_gradients(ctx: Any, gh: Tensor, gh_last: Tensor) -> tuple[Tensor | No
     return dkv, to_h0, dw.sum(0).to(w.dtype) if w is not None else None, None, None, None
 
 
-def _no_second(name: str) -> Any:
+def refuse_second(name: str) -> Any:
     def refuse(ctx: Any, *gradients: Tensor) -> None:
         raise RuntimeError(f"{NAME}::{name} has no gradient of its own: no double backward through a scan's kernels")
 
@@ -134,4 +134,4 @@ def _no_second(name: str) -> Any:
 torch.library.register_autograd(f"{NAME}::scan", _scan_gradients, setup_context=_keep_scan, lib=LIBRARY)
 torch.library.register_autograd(f"{NAME}::gated_scan", _gated_gradients, setup_context=_keep_gated, lib=LIBRARY)
 for _name in ("scan_backward", "gated_scan_backward"):
-    torch.library.register_autograd(f"{NAME}::{_name}", _no_second(_name), lib=LIBRARY)
+    torch.library.register_autograd(f"{NAME}::{_name}", refuse_second(_name), lib=LIBRARY)

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from kernel_variants.modules import window_pass
+from kernel_variants.modules.cell_passes import qrnn_pool
 from kernel_variants.modules.composed import SKIPPED, START_ANEW, Tensor
-from kernel_variants.modules.passes import gated_scan, scan
 from kernel_variants.modules.recurrent import Recurrent
 
 BLOCKS = {"f": 2, "fo": 3, "ifo": 4}
@@ -32,8 +33,7 @@ class QRNN(Recurrent):
         self._window, self._pooling = window, pooling
         super().__init__(*arguments, **keywords)
         self.pooling, self.window = pooling, window
-        self.plain = pooling == "ifo"
-        self.operation = "scan" if pooling == "ifo" else "gated_scan"
+        self.operation = "qrnn_pool"
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, pooling={self.pooling!r}, window={self.window}"
@@ -59,25 +59,24 @@ class QRNN(Recurrent):
         finally:
             self._history = None
 
-    def _layer(
+    def _axes(self) -> dict[str, int]:
+        return {"rows": self.blocks}
+
+    def _direction(
         self, suffix: str, x: Tensor, h0: Tensor | None, marks: Tensor | None, reverse: bool
     ) -> tuple[Tensor, Tensor]:
-        # Two products, so that k and v lie together as the scan reads them.
-        if self.window > 1 and marks is not None:
+        if self.window == 1:
+            return qrnn_pool(self._product(suffix, x), h0, marks, reverse)
+        if marks is None and self._history is None and window_pass.runs(x):
+            # What runs backwards is the same of time turned round, which is less to move here than behind the product.
+            weight = getattr(self, "weight_ih" + suffix)
+            bias = getattr(self, "bias_ih" + suffix) if self.bias else weight.new_zeros(weight.shape[0])
+            pre = window_pass.qrnn_window(x.flip(1) if reverse else x, weight, bias)
+            h, c_last = qrnn_pool(pre.unflatten(-1, (self.blocks, self.hidden_size)), h0)
+            return h.flip(1) if reverse else h, c_last
+        if marks is not None:
             x = x.masked_fill((marks == SKIPPED)[..., None], 0)
-        past = self._past(suffix, x)
-        near = self._windowed(suffix, x, past, marks, reverse, 0, 2)
-        far = self._windowed(suffix, x, past, marks, reverse, 2, self.blocks - 2) if self.blocks > 2 else None
-        k, z = near[:, :, 0], torch.tanh(near[:, :, 1])
-        if self.pooling != "ifo":
-            c, c_last = gated_scan(torch.stack([k, z], 2), h0, None, marks, reverse, True)
-        else:
-            assert far is not None
-            wide = k if k.dtype == torch.float64 else k.float()
-            b = torch.sigmoid(far[:, :, 1].to(wide.dtype)) * z.to(wide.dtype)
-            c, c_last = scan(torch.sigmoid(-wide), b, h0, marks, reverse)
-            c = c.to(x.dtype)
-        return (c if far is None else torch.sigmoid(far[:, :, 0]) * c), c_last
+        return qrnn_pool(self._windowed(suffix, x, self._past(suffix, x), marks, reverse), h0, marks, reverse)
 
     def _past(self, suffix: str, x: Tensor) -> Tensor:
         """The window - 1 inputs before the first one, (B, window - 1, D), and those to remember put into the
@@ -92,14 +91,12 @@ class QRNN(Recurrent):
         self._history[place : place + 1] = [kept.detach() if not torch.is_grad_enabled() else kept]
         return past
 
-    def _windowed(
-        self, suffix: str, x: Tensor, past: Tensor, marks: Tensor | None, reverse: bool, first: int, count: int
-    ) -> Tensor:
-        """Pre-activations of `count` blocks from a window of inputs: a product for each place in it, none materialised.
-        Inputs from before a step that starts anew are not seen by it or by those after it."""
+    def _windowed(self, suffix: str, x: Tensor, past: Tensor, marks: Tensor | None, reverse: bool) -> Tensor:
+        """Pre-activations from a window of inputs: a product for each place in it, none materialised. Inputs from
+        before a step that starts anew are not seen by it or by those after it."""
         H, D, T = self.hidden_size, x.shape[2], x.shape[1]
-        weight = getattr(self, "weight_ih" + suffix)[first * H : (first + count) * H]
-        bias = getattr(self, "bias_ih" + suffix)[first * H : (first + count) * H] if self.bias else None
+        weight = getattr(self, "weight_ih" + suffix)
+        bias = getattr(self, "bias_ih" + suffix) if self.bias else None
         total = F.linear(x, weight[:, :D], bias)
         episode = _episodes(marks, reverse)
         for back in range(1, self.window):
@@ -115,7 +112,7 @@ class QRNN(Recurrent):
                     theirs = F.pad(episode, (back, 0))[:, :T]
                 seen = seen.masked_fill((theirs != episode)[..., None], 0)
             total = total + F.linear(seen, columns)
-        return total.unflatten(-1, (count, H))
+        return total.unflatten(-1, (self.blocks, H))
 
 
 def _episodes(marks: Tensor | None, reverse: bool) -> Tensor | None:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from kernel_variants.modules import kernels
+from kernel_variants.modules import cells, kernels
 from kernel_variants.modules.composed import SKIPPED, START_ANEW, Tensor
 from workbench.dispatch import Choice
 
@@ -28,6 +28,8 @@ class Recurrent(nn.Module):  # type: ignore[misc]
     """The operation of the catalogue whose kernels run between the products."""
     plain = True
     """Whether the catalogue's variants compute exactly this cell."""
+    both_at_once = False
+    """Whether the operation takes both directions of time."""
     blocks = 2
     """Rows of weight_ih a channel: k, then v, then what the cell has beside them."""
 
@@ -131,37 +133,40 @@ class Recurrent(nn.Module):  # type: ignore[misc]
         directions = 1 + self.bidirectional
         last = []
         for layer in range(self.num_layers):
-            parts = []
-            for direction in range(directions):
-                place = layer * directions + direction
-                h0 = None if hx is None else hx[place]
-                y, h_last = self._layer(self._suffixes[place], x, h0, marks[direction], direction == 1)
-                parts.append(y)
-                last.append(h_last)
-            x = parts[0] if directions == 1 else torch.cat(parts, -1)
+            first = layer * directions
+            h0 = None if hx is None else hx[first : first + directions]
+            x, h_last = self._layer(self._suffixes[first : first + directions], x, h0, marks)
             x = self._between(x, layer)
-        return x, torch.stack(last)
+            last.append(h_last)
+        return x, torch.cat(last)
+
+    def _layer(
+        self, suffixes: tuple[str, ...], x: Tensor, h0: Tensor | None, marks: tuple[Tensor | None, Tensor | None]
+    ) -> tuple[Tensor, Tensor]:
+        """One layer: x (B, T, D), h0 (directions, B, H) → outputs (B, T, directions * H), last states like h0."""
+        parts, last = [], []
+        for direction, suffix in enumerate(suffixes):
+            own = None if h0 is None else h0[direction]
+            y, h_last = self._direction(suffix, x, own, marks[direction], direction == 1)
+            parts.append(y)
+            last.append(h_last)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, -1), torch.stack(last)
 
     def _between(self, x: Tensor, layer: int) -> Tensor:
         if self.dropout and self.training and layer + 1 < self.num_layers:
             return F.dropout(x, self.dropout)
         return x
 
-    def _layer(
+    def _direction(
         self, suffix: str, x: Tensor, h0: Tensor | None, marks: Tensor | None, reverse: bool
     ) -> tuple[Tensor, Tensor]:
         """One layer in one direction: x (B, T, D), h0 (B, H) → outputs (B, T, H), last state (B, H)."""
         raise NotImplementedError
 
-    def _product(self, suffix: str, x: Tensor, first: int, count: int) -> Tensor:
-        """`count` blocks of pre-activations from block `first` on: (B, T, count, H)."""
-        H = self.hidden_size
-        weight = getattr(self, "weight_ih" + suffix)
+    def _product(self, suffix: str, x: Tensor) -> Tensor:
+        """Pre-activations: (B, T, blocks, H)."""
         bias = getattr(self, "bias_ih" + suffix) if self.bias else None
-        if count != self.blocks:
-            weight = weight[first * H : (first + count) * H]
-            bias = bias if bias is None else bias[first * H : (first + count) * H]
-        return F.linear(x, weight, bias).unflatten(-1, (count, H))
+        return F.linear(x, getattr(self, "weight_ih" + suffix), bias).unflatten(-1, (self.blocks, self.hidden_size))
 
     # ------------------------------------------------------------------------------------------------------ marks
 
@@ -249,6 +254,13 @@ class Recurrent(nn.Module):  # type: ignore[misc]
         """What runs between the products for `batch` sequences of `steps` on the parameters' device, without lengths
         and resets: a Choice (print it) for the forward and the backward pass, with the run that it comes from."""
         weight = self._any_weight()
-        plain = self.plain and not self.bidirectional
+        plain = self.plain and (self.both_at_once or not self.bidirectional)
+        sizes = {"B": batch, "T": steps, "H": self.hidden_size, **self._axes()}
+        if self.operation in cells.CELLS:
+            return list(cells.chosen(self.operation, weight.device.type, weight.dtype, sizes, plain))
         both = kernels.chosen(self.operation, weight.device.type, weight.dtype, batch, steps, self.hidden_size, plain)
         return list(both)
+
+    def _axes(self) -> dict[str, int]:
+        """The axes of the operation beside B, T and H."""
+        return {}

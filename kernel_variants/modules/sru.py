@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from kernel_variants.modules.composed import SKIPPED, Tensor, previous
-from kernel_variants.modules.passes import gated_scan
+from kernel_variants.modules import cells
+from kernel_variants.modules.cell_passes import sru_scan
+from kernel_variants.modules.composed import SKIPPED, Tensor
 from kernel_variants.modules.recurrent import Recurrent
 
 
@@ -32,7 +33,7 @@ class SRU(Recurrent):
     minus that of the package's forget gate.
     """
 
-    plain = False
+    both_at_once = True
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class SRU(Recurrent):
             )
         self.nn_rnn_compatible_return = nn_rnn_compatible_return
         self.v1 = bool(v1)
+        self.operation = "sru_scan" if v1 else "sru2_scan"
         self.input_to_hidden = (
             nn.Linear(input_size, first, bias=False, device=device, dtype=dtype) if first != input_size else None
         )
@@ -105,6 +107,11 @@ class SRU(Recurrent):
         self._parameter("bias_ih" + suffix, (2 * H,), device, dtype)
         if not self._options["v1"]:
             self._parameter("weight_hh" + suffix, (2, H), device, dtype)
+
+    def _axes(self) -> dict[str, int]:
+        """Of a layer whose inputs are the one's before it."""
+        phi = cells.TANH_PHI if self.use_tanh else cells.PLAIN_PHI
+        return {"directions": 1 + self.bidirectional, "phi": phi, "rows": 3, "dropout": cells.ALL_KEPT}
 
     @property
     def scale(self) -> float:
@@ -179,41 +186,43 @@ class SRU(Recurrent):
         return x  # dropout is inside the layer
 
     def _layer(
-        self, suffix: str, x: Tensor, h0: Tensor | None, marks: Tensor | None, reverse: bool
+        self, suffixes: tuple[str, ...], x: Tensor, h0: Tensor | None, marks: tuple[Tensor | None, Tensor | None]
     ) -> tuple[Tensor, Tensor]:
-        H = self.hidden_size
-        end = suffix.removesuffix("_reverse")
+        """Both directions at once: one product, and one pass that walks each its own way."""
+        H, directions, end = self.hidden_size, len(suffixes), suffixes[0]
         inside = self._modules["layer_norm" + end](x) if self._options["layer_norm"] else x
         if self.training and self.rnn_dropout:
-            inside = inside * _mask(inside, self.rnn_dropout)
+            inside = inside * _mask(inside[:, :1], self.rnn_dropout)
         if "weight_proj" + end in self._parameters:
             inside = F.linear(inside, self._parameters["weight_proj" + end])
-        weight, bias = self._parameters["weight_ih" + suffix], self._parameters["bias_ih" + suffix]
-        state_weight = self._parameters.get("weight_hh" + suffix)
 
-        kv = F.linear(inside, weight[: 2 * H], F.pad(bias[:H], (0, H))).unflatten(-1, (2, H))
-        w = None if state_weight is None else state_weight[0]
-        c, c_last = gated_scan(kv, h0, w, marks, reverse, True)
-
-        r = F.linear(inside, weight[2 * H : 3 * H], bias[H:])
-        if state_weight is not None:
-            r = r + state_weight[1] * previous(c, h0, marks, reverse)
-        r = torch.sigmoid(r)
-        out = torch.tanh(c) if self.use_tanh else c
-        if self.training and self.dropout and end != f"_l{self.num_layers - 1}":
-            out = out * _mask(out, self.dropout)
-        if not self._options["has_skip_term"]:
-            h = out * r
-        elif self._has_product(x.shape[-1]):
-            h = torch.lerp(F.linear(inside, weight[3 * H :]), out, r)
+        product = self._has_product(x.shape[-1])
+        pre = F.linear(inside, *self._weights(suffixes, product)).unflatten(-1, (directions, 3 + product, H))
+        if product:
+            highway = None
+        elif self._options["has_skip_term"]:
+            highway = (x * self.scale if self.scale != 1 else x).to(pre.dtype).unflatten(-1, (directions, H))
         else:
-            direct = (x[..., H:] if reverse else x[..., :H]) if self.bidirectional else x
-            h = torch.lerp(direct * self.scale if self.scale != 1 else direct, out, r)
-        if marks is not None:
-            h = h.masked_fill((marks == SKIPPED)[..., None], 0)
-        return h, c_last
+            highway = pre.new_zeros(*pre.shape[:3], H)
+        w = None if self.v1 else torch.stack([self._parameters["weight_hh" + suffix] for suffix in suffixes])
+        both = None if marks[0] is None else torch.stack(marks[:directions])
+        mask = None
+        if self.training and self.dropout and end != f"_l{self.num_layers - 1}":
+            mask = _mask(pre[:, 0, :, 0].transpose(0, 1).float(), self.dropout)
+        h, c_last = sru_scan(pre, highway, w, h0, both, self.use_tanh, mask)
+        return h.flatten(-2), c_last
+
+    def _weights(self, suffixes: tuple[str, ...], product: bool) -> tuple[Tensor, Tensor]:
+        """Those of all directions, one below the other; biases of k and r, and 0 of v and x'."""
+        H = self.hidden_size
+        biases = []
+        for suffix in suffixes:
+            of_k, of_r = self._parameters["bias_ih" + suffix].split(H)
+            biases += [F.pad(of_k, (0, H)), F.pad(of_r, (0, H * product))]
+        weights = [self._parameters["weight_ih" + suffix] for suffix in suffixes]
+        return weights[0] if len(weights) == 1 else torch.cat(weights), torch.cat(biases)
 
 
-def _mask(x: Tensor, dropped: float) -> Tensor:
-    """(B, 1, H): what is dropped of a sequence is dropped at all its steps."""
-    return torch.empty_like(x[:, :1]).bernoulli_(1 - dropped).div_(1 - dropped)
+def _mask(like: Tensor, dropped: float) -> Tensor:
+    """Of numbers without a step: what is dropped of a sequence is dropped at all its steps."""
+    return torch.empty_like(like).bernoulli_(1 - dropped).div_(1 - dropped)

@@ -72,8 +72,8 @@ struct QrnnBack {
 }  // namespace
 
 // k, v and, with POOL_ROWS, o and i: rows of (B, T, POOL_ROWS, H) io_t; c0 (B, H) float32; h and, with o, c (B, T, H)
-// io_t; c_last (B, H) float32. Backwards gh like h and c as it was kept, gc_last (B, H) float32; written are the rows'
-// gradients and dc0.
+// io_t; c_last (B, H) float32; marks (B, T) bytes or null (time_walk.hpp). Backwards gh like h and c as it was kept,
+// gc_last (B, H) float32; written are the rows' gradients and dc0.
 #if POOL_ROWS == 2
 #define ROWS_OF(ROW) ROW(k), ROW(v)
 #define STATES_OF {h, 1}
@@ -93,13 +93,15 @@ struct QrnnBack {
 #define A_GRADIENT(name) {to_##name, POOL_ROWS}
 
 extern "C" void qrnn_pool_walk(ROWS_OF(READ_ROW), const float *c0, STATES_GIVEN, float *c_last, index_t B, index_t T,
-                               index_t H, index_t from_the_end) {
-    walk_cell<Qrnn>({{ROWS_OF(A_ROW)}, {STATES_OF}, c0, c_last, {}, nullptr, {}, nullptr}, B, T, H, from_the_end);
+                               index_t H, index_t from_the_end, const uint8_t *marks, index_t threads) {
+    walk_cell<Qrnn>({{ROWS_OF(A_ROW)}, {STATES_OF}, c0, c_last, {}, nullptr, {}, nullptr, marks}, B, T, H,
+                    from_the_end, threads);
 }
 
 extern "C" void qrnn_pool_walk_backward(ROWS_OF(READ_ROW), const io_t *gh, const io_t *c, const float *c0,
                                         const float *gc_last, ROWS_OF(WRITTEN_ROW), float *dc0, index_t B, index_t T,
-                                        index_t H, index_t from_the_end) {
-    walk_cell<QrnnBack>({{ROWS_OF(A_ROW), {gh, 1}}, {ROWS_OF(A_GRADIENT)}, gc_last, dc0, {c, 1}, c0, {}, nullptr},
-                        B, T, H, from_the_end);
+                                        index_t H, index_t from_the_end, const uint8_t *marks, index_t threads) {
+    walk_cell<QrnnBack>({{ROWS_OF(A_ROW), {gh, 1}}, {ROWS_OF(A_GRADIENT)}, gc_last, dc0, {c, 1}, c0, {}, nullptr,
+                         marks},
+                        B, T, H, from_the_end, threads);
 }

@@ -16,7 +16,7 @@ import numpy as np
 from kernel_variants import equations
 from kernel_variants.equations import Array
 from kernel_variants.gated_scan.backward import VANISHED
-from kernel_variants.qrnn_pool.cell import F_POOLING, IFO_POOLING, backward_cells, forward_cells, states_of
+from kernel_variants.qrnn_pool.cell import F_POOLING, FO_POOLING, IFO_POOLING, backward_cells, forward_cells, states_of
 from workbench.declare import Arrays, Cost, Operation, Pass, Role, Shape, Tensor, Tolerance
 
 
@@ -137,7 +137,12 @@ OPERATION = Operation(
     equation="c_t = sigma(-k) c_{t-1} + sigma(k) tanh(v); h_t = sigma(o) c_t",
     axes={"B": 4, "T": 4096, "H": 1024, "rows": 3},
     small={"B": 2, "T": 67, "H": 33, "rows": 3},
-    presets={"quick": (), "gpu": ()},  # budgets of minGRU's ladder; --preset standard takes the sizes above
+    presets={
+        "quick": (),  # the budget of minGRU's ladder
+        "standard": ({"rows": FO_POOLING}, {"rows": IFO_POOLING, "T": 2048}),
+        "gpu": ({"B": 8, "T": 4096, "H": 1024, "dtype": "bfloat16"},),
+        "peers": ({"B": 8, "T": 16384, "H": 1024, "dtype": "bfloat16"}, {"B": 1, "T": 65536, "H": 256}),
+    },
     tensors=tensors,
     make_inputs=make_inputs,
     reference=reference,

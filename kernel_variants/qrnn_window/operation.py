@@ -128,7 +128,11 @@ OPERATION = Operation(
     equation="pre_t = bias + sum over j < window of W_j x_{t-j}",
     axes={"B": 4, "T": 4096, "D": 1024, "H": 1024, "window": 2, "rows": 3},
     small={"B": 2, "T": 35, "D": 19, "H": 33, "window": 3, "rows": 3},
-    presets={"quick": (), "gpu": ()},  # budgets of minGRU's ladder; --preset standard takes the sizes above
+    presets={
+        "quick": (),  # the budget of minGRU's ladder
+        "gpu": ({"B": 8, "T": 4096, "dtype": "bfloat16"},),
+        "peers": tuple({"B": 8, "T": 4096, "window": window, "dtype": "bfloat16"} for window in (1, 4)),
+    },
     tensors=tensors,
     make_inputs=make_inputs,
     reference=reference,

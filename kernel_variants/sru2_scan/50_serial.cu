@@ -9,7 +9,8 @@
 // Improves: launches, from eight per step to one; nothing will improve the chain of 3 special functions in a row that
 // every step adds to the time of all, where the first version adds one multiply-add.
 #define CELL_INPUTS(STREAM)                                                                                            \
-    STREAM(io_t, k, PARTS, 0) STREAM(io_t, v, PARTS, 0) STREAM(io_t, r, PARTS, 0) STREAM(io_t, x, HIGHWAY_ROWS, 0)
+    STREAM(io_t, k, PARTS, 0) STREAM(io_t, v, PARTS, 0) STREAM(io_t, r, PARTS, 0) STREAM(io_t, x, HIGHWAY_ROWS, 0)     \
+    MASK(STREAM)
 #define CELL_OUTPUTS(STREAM) STREAM(io_t, h, DIRECTIONS, 0) STREAM(io_t, c, DIRECTIONS, 0)
 #include "sru_gates.cuh"
 #include "streams.cuh"
@@ -44,7 +45,7 @@ extern "C" __global__ void sru2_serial(INPUTS, const float *__restrict__ w, cons
             if (t + AHEAD < T) raw.set(i, in.read(t + AHEAD));
             const SruGates gate(at.k + w_k * state, at.r + w_r * state);
             state = gate.a * state + gate.z * at.v;
-            out.store(Emitted{gate.s * phi(state).value + gate.not_s * at.x, state}, t);
+            out.store(Emitted{gate.s * phi(state, MASK_OF(at)).value + gate.not_s * at.x, state}, t);
         }
     }
     c_last[sequence * H + channel] = state;

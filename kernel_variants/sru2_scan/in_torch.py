@@ -5,16 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from kernel_variants.sru_scan.cell import has_tanh, own_highway
-from kernel_variants.sru_scan.in_torch import FACTORS
+from kernel_variants.sru_scan.cell import has_mask, has_tanh, own_highway
+from kernel_variants.sru_scan.in_torch import FACTORS, given_beside
 from workbench.declare import Call, Cost, Plan, Settings, Shape, Variant
 
 
-def eager(pre: Any, *others: Any, tanh: bool, dtype: str) -> tuple[Any, Any, Any]:
-    """pre, x where there is one, w, c0 → h, c, c_last, both directions one after the other."""
+def eager(pre: Any, *others: Any, tanh: bool, masked: bool, dtype: str) -> tuple[Any, Any, Any]:
+    """pre, x and m where there are any, w, c0 → h, c, c_last, both directions one after the other."""
     import torch
 
     *x, w, c0 = others
+    m = x.pop()[:, :, None] if masked else None
     found = []
     for direction in range(pre.shape[2]):
         k, v, r, *own = pre[:, :, direction].float().unbind(2)
@@ -30,20 +31,22 @@ def eager(pre: Any, *others: Any, tanh: bool, dtype: str) -> tuple[Any, Any, Any
         c = torch.stack([*states[1:], state][::order], 1)
         gate = r + w_r * before
         y = torch.tanh(c) if tanh else c
+        y = y if m is None else m[direction] * y
         found.append((torch.sigmoid(gate) * y + torch.sigmoid(-gate) * direct, c, state))
     h, c, last = zip(*found, strict=True)
     kind = getattr(torch, dtype)
     return torch.stack(h, 2).to(kind), torch.stack(c, 2).to(kind), torch.stack(last)
 
 
-def autograd(pre: Any, *others: Any, tanh: bool) -> tuple[Any, ...]:
+def autograd(pre: Any, *others: Any, tanh: bool, masked: bool) -> tuple[Any, ...]:
     """The same run again under autograd, and back; c is not read. → dpre, dx where there is an x, dw, dc0."""
     import torch
 
     *x, w, c0, _, gh, gc_last = others
+    m = [x.pop()] if masked else []
     leaves = [tensor.detach().requires_grad_() for tensor in (pre, *x, w, c0)]
     with torch.enable_grad():
-        h, _, last = eager(*leaves, tanh=tanh, dtype="float32")
+        h, _, last = eager(*leaves[:-2], *m, *leaves[-2:], tanh=tanh, masked=masked, dtype="float32")
     return tuple(torch.autograd.grad((h, last), leaves, (gh.float(), gc_last)))
 
 
@@ -53,7 +56,7 @@ def cost(shape: Shape, settings: Settings) -> Cost:
     n = shape["B"] * T * shape["H"] * directions
     casts = 0 if shape.dtype == "float32" else n * 6 * (shape.element_bytes + 4)
     tanh = has_tanh(shape)
-    moved = n * 4 * (22 + 2 * 2 + 5 + 2 * 2 + 2 + 3 * 3 + 2 * tanh + 2 * 2)
+    moved = n * 4 * (22 + 2 * 2 + 5 + 2 * 2 + 2 + 3 * 3 + 2 * tanh + 2 * has_mask(shape) + 2 * 2)
     launches = directions * (8 * T + 12)
     return Cost(moved + casts, 14 * n, special=(4 + tanh) * n, launches=launches, serial_steps=8 * T * directions)
 
@@ -66,18 +69,15 @@ def autograd_cost(shape: Shape, settings: Settings) -> Cost:
 
 
 def _forward(shape: Shape, settings: Settings) -> Plan:
-    names = ("pre", *_x(shape), "w", "c0")
-    return Plan((Call(partial(eager, tanh=has_tanh(shape), dtype=shape.dtype), names, ("h", "c", "c_last")),))
+    names = ("pre", *given_beside(shape), "w", "c0")
+    function = partial(eager, tanh=has_tanh(shape), masked=has_mask(shape), dtype=shape.dtype)
+    return Plan((Call(function, names, ("h", "c", "c_last")),))
 
 
 def _backward(shape: Shape, settings: Settings) -> Plan:
-    names = ("pre", *_x(shape), "w", "c0", "c", "gh", "gc_last")
+    names = ("pre", *given_beside(shape), "w", "c0", "c", "gh", "gc_last")
     gradients = ("dpre", *(() if own_highway(shape) else ("dx",)), "dw", "dc0")
-    return Plan((Call(partial(autograd, tanh=has_tanh(shape)), names, gradients),))
-
-
-def _x(shape: Shape) -> tuple[str, ...]:
-    return () if own_highway(shape) else ("x",)
+    return Plan((Call(partial(autograd, tanh=has_tanh(shape), masked=has_mask(shape)), names, gradients),))
 
 
 RUNGS = (

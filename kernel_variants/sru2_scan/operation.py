@@ -1,7 +1,7 @@
 """SRU's second version (the package `sru`): gates that see their own channel of the state.
 
     c_t = sigma(-k') c_{t-1} + sigma(k') v      k' = k + w_k c_{t-1}
-    h_t = s phi(c_t) + (1 - s) x                s = sigma(r + w_r c_{t-1})
+    h_t = s m phi(c_t) + (1 - s) x              s = sigma(r + w_r c_{t-1})
 
 Forwards time is serial. Backwards it is a linear scan: every gate's slope is known, and the chain rule is linear. Axes
 and tensors are those of the first version (sru_scan), with w (directions, 2, H) beside them.
@@ -17,8 +17,8 @@ from kernel_variants.sru_scan import tensors
 
 BACKWARD = replace(
     first_version.BACKWARD,
-    equation="lambda = gh s phi'(c) + m_{t+1}, m = J lambda + w_r dr, J = a + w_k (v - c_{t-1}) a z; dk, dv, dr, dx as "
-    "sru_scan; dw = sums of dk c_{t-1}, dr c_{t-1}",
+    equation="lambda = gh s m phi'(c) + mu_{t+1}, mu = J lambda + w_r dr, J = a + w_k (v - c_{t-1}) a z; "
+    "dk, dv, dr, dx as sru_scan; dw = sums of dk c_{t-1}, dr c_{t-1}",
     tensors=partial(tensors.backward, weights=True),
     make_inputs=partial(tensors.make_backward, weights=True),
 )
@@ -27,7 +27,7 @@ OPERATION = replace(
     first_version.OPERATION,
     name="sru2_scan",
     title="SRU's second version: gates that see their channel of the state",
-    equation="c_t = sigma(-k') c_{t-1} + sigma(k') v, k' = k + w_k c_{t-1}; h_t = s phi(c_t) + (1 - s) x, "
+    equation="c_t = sigma(-k') c_{t-1} + sigma(k') v, k' = k + w_k c_{t-1}; h_t = s m phi(c_t) + (1 - s) x, "
     "s = sigma(r + w_r c_{t-1})",
     tensors=partial(tensors.forward, weights=True),
     make_inputs=partial(tensors.make_forward, weights=True),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from kernel_variants.scan.cell_walk import Sums, walked
+from kernel_variants.scan.cell_walk import Sums, Walk
 from kernel_variants.scan.cells import Cell
 from kernel_variants.scan.grid_and_tile import few_sequences
 from kernel_variants.scan.serial_in_time import prefetch, ring
@@ -14,6 +14,7 @@ from kernel_variants.scan.split_in_time import look_back, three_phase
 from kernel_variants.scan.variants import for_another_cell
 from kernel_variants.sru2_scan import in_torch
 from kernel_variants.sru2_scan.cell import WEIGHTS, backward_cells, forward_cells, weights_of
+from kernel_variants.sru_scan.cell import NUMBERS
 from workbench.declare import Cost, Kernel, Plan, Settings, Shape, Tensor, Variant, ceil_div, chain
 
 HERE = Path(__file__).parent
@@ -126,12 +127,14 @@ SERIAL_BACKWARD = Variant(
 PARALLEL = (prefetch, three_phase, ring, partial(look_back, fixed_order=False))
 SUMS = Sums("sums", WEIGHTS, "sru2_scan_sum", lambda shape, cell: weights_of(shape, "dw", int(not cell.reversed)))
 SOURCE = HERE / "56_walk.cpp"
+FORWARD = Walk(forward_cells, SOURCE, "sru2_scan_walk", flops=46, exponentials=2, numbers=NUMBERS)
+BACKWARD = Walk(backward_cells, SOURCE, "sru2_scan_walk_backward", flops=68, exponentials=2, sums=SUMS, numbers=NUMBERS)
 
 VARIANTS = (
     *in_torch.RUNGS,
     SERIAL,
-    *walked(forward_cells, SOURCE, "sru2_scan_walk", flops=46, exponentials=2),
+    *FORWARD.rungs(),
     SERIAL_BACKWARD,
     *map(_and_sums, for_another_cell(backward_cells, PARALLEL)),
-    *walked(backward_cells, SOURCE, "sru2_scan_walk_backward", flops=68, exponentials=2, sums=SUMS),
+    *BACKWARD.rungs(),
 )

@@ -9,6 +9,8 @@ TANH = 2
 """The axis phi: 1 is the identity, 2 tanh."""
 OWN_HIGHWAY = 4
 """The axis rows: 3 are k, v, r and x is the layer's input; the fourth is a product of its own in place of x."""
+MASKED = 2
+"""The axis dropout: 1 is none, 2 a mask m (directions, B, H) that phi(c) is multiplied by at every step."""
 FLOPS, FLOPS_OF_TANH = 16, 18
 SPECIAL, SPECIAL_OF_TANH = 3, 2
 """exp(-|k|), exp(-|r|) and one reciprocal; an exponential and a reciprocal (include/sru_gates.cuh)."""
@@ -21,6 +23,10 @@ def has_tanh(shape: Shape) -> bool:
 
 def own_highway(shape: Shape) -> bool:
     return shape["rows"] == OWN_HIGHWAY
+
+
+def has_mask(shape: Shape) -> bool:
+    return shape["dropout"] == MASKED
 
 
 def forward_cells(shape: Shape) -> tuple[Cell, ...]:
@@ -43,16 +49,25 @@ def rows_of(shape: Shape, tensor: str, highway: str, direction: int, kept: bool 
     return (*gates, Stream(highway, part=direction, kept=kept, mapped=False))
 
 
+def mask_of(shape: Shape, direction: int) -> tuple[Stream, ...]:
+    one = Stream("m", part=direction * shape["B"], dtype="float32", constant=True)
+    return (one,) if has_mask(shape) else ()
+
+
 def state_of(shape: Shape, tensor: str, direction: int) -> Argument:
     """A direction's states, of (directions, B, H)."""
     return At(tensor, direction * shape["B"] * shape["H"]) if direction else tensor
 
 
+NUMBERS = ("PARTS", "DIRECTIONS", "HIGHWAY_ROWS")
+"""The options that are rows from one step to the next."""
+
+
 def options(shape: Shape) -> Defines:
     parts, directions = shape["directions"] * shape["rows"], shape["directions"]
     highway = parts if own_highway(shape) else directions
-    sizes = (("PARTS", parts), ("DIRECTIONS", directions), ("HIGHWAY_ROWS", highway))
-    return (*sizes, ("TANH", 1)) if has_tanh(shape) else sizes
+    sizes = tuple(zip(NUMBERS, (parts, directions, highway), strict=True))
+    return (*sizes, *(("TANH", 1),) * has_tanh(shape), *(("DROPOUT", 1),) * has_mask(shape))
 
 
 def _forward(shape: Shape, direction: int) -> Cell:
@@ -60,7 +75,7 @@ def _forward(shape: Shape, direction: int) -> Cell:
     return Cell(
         "sru_scan",
         "CELL_SRU",
-        rows_of(shape, "pre", "x", direction),
+        (*rows_of(shape, "pre", "x", direction), *mask_of(shape, direction)),
         (Stream("h", part=direction), Stream("c", part=direction)),
         flops_per_step=FLOPS,
         special_per_step=SPECIAL,
@@ -83,6 +98,7 @@ def _backward(shape: Shape, direction: int) -> Cell:
         (
             *rows_of(shape, "pre", "x", direction, kept=True),
             Stream("gh", part=direction),
+            *mask_of(shape, direction),
             Stream("c", part=direction, first=state_of(shape, "c0", direction), kept=True),
         ),
         rows_of(shape, "dpre", "dx", direction),

@@ -1,11 +1,12 @@
 """SRU in float64: one direction of it, its gradients, and both directions laid side by side.
 
-    c_t = sigma(-k) c_{t-1} + sigma(k) v      h_t = s phi(c_t) + (1 - s) x      s = sigma(r)
+    c_t = sigma(-k) c_{t-1} + sigma(k) v      h_t = s m phi(c_t) + (1 - s) x      s = sigma(r)
 
-The second version has k + w_k c_{t-1} for k and r + w_r c_{t-1} for r: it is serial forwards. Backwards both are a
-linear scan, the second with the decay J_t = a + w_k a z (v - c_{t-1}):
+with m of a sequence the same at every step, 1 without dropout. The second version has k + w_k c_{t-1} for k and
+r + w_r c_{t-1} for r: it is serial forwards. Backwards both are a linear scan, the second with the decay
+J_t = a + w_k a z (v - c_{t-1}):
 
-    lambda_t = gh s phi'(c_t) + m_{t+1}       m_t = J_t lambda_t + w_r dr_t       dc_0 = m_1
+    lambda_t = gh s m phi'(c_t) + mu_{t+1}       mu_t = J_t lambda_t + w_r dr_t       dc_0 = mu_1
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ def curve(c: Array, tanh: bool) -> tuple[Array, Array]:
     return y, 1.0 / np.cosh(np.minimum(np.abs(c), 300.0)) ** 2 if tanh else np.ones_like(c)
 
 
-def forward(rows: Array, x: Array, c0: Array, w: Array | None, tanh: bool) -> tuple[Array, Array, Array]:
-    """rows (B, T, 3, H): k, v, r; x (B, T, H), c0 (B, H), w (2, H) or None → h, c (B, T, H), c_last (B, H)."""
+def forward(rows: Array, x: Array, c0: Array, w: Array | None, m: Array, tanh: bool) -> tuple[Array, Array, Array]:
+    """rows (B, T, 3, H): k, v, r; x (B, T, H), c0, m (B, H), w (2, H) or None → h, c (B, T, H), c_last (B, H)."""
     h, c, state = np.empty_like(x), np.empty_like(x), c0
     for t in range(x.shape[1]):
         k, v, r = (rows[:, t, part] for part in range(3))
@@ -34,15 +35,15 @@ def forward(rows: Array, x: Array, c0: Array, w: Array | None, tanh: bool) -> tu
             k, r = k + w[0] * state, r + w[1] * state
         state = sigmoid(-k) * state + sigmoid(k) * v
         c[:, t] = state
-        h[:, t] = sigmoid(r) * curve(state, tanh)[0] + sigmoid(-r) * x[:, t]
+        h[:, t] = sigmoid(r) * m * curve(state, tanh)[0] + sigmoid(-r) * x[:, t]
     return h, c, state
 
 
 def backward(
-    rows: Array, x: Array, c0: Array, w: Array | None, tanh: bool, gh: Array, gc_last: Array
+    rows: Array, x: Array, c0: Array, w: Array | None, m: Array, tanh: bool, gh: Array, gc_last: Array
 ) -> tuple[Array, Array, Array, Array]:
     """The same and gh (B, T, H), gc_last (B, H) → gradients of rows, x, c0 and w."""
-    _, c, _ = forward(rows, x, c0, w, tanh)
+    _, c, _ = forward(rows, x, c0, w, m, tanh)
     drows, dx, carried = np.empty_like(rows), np.empty_like(x), gc_last
     weights = np.zeros((2, x.shape[2])) if w is None else w
     dw = np.zeros_like(weights)
@@ -51,7 +52,7 @@ def backward(
         k, v, r = (rows[:, t, part] for part in range(3))
         k, r = k + weights[0] * before, r + weights[1] * before
         a, z, s, not_s = sigmoid(-k), sigmoid(k), sigmoid(r), sigmoid(-r)
-        y, slope = curve(c[:, t], tanh)
+        y, slope = (m * part for part in curve(c[:, t], tanh))
         carried = gh[:, t] * s * slope + carried
         dr = gh[:, t] * (y - x[:, t]) * s * not_s
         dk = carried * (v - before) * a * z

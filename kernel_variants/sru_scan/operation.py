@@ -1,10 +1,11 @@
 """SRU's first version (arXiv 1709.02755), its gates and its highway inside the scan: pre, x → h.
 
-    c_t = sigma(-k) c_{t-1} + sigma(k) v      h_t = s phi(c_t) + (1 - s) x      s = sigma(r)
+    c_t = sigma(-k) c_{t-1} + sigma(k) v      h_t = s m phi(c_t) + (1 - s) x      s = sigma(r)
 
 k is the logit of what comes in: minus that of the paper's forget gate. Axes beside B, T, H: `directions` of time, 1 or
 2; `phi`, 1 the identity or 2 tanh; `rows` of pre, 3 where the highway takes the layer's input x and 4 where it has a
-product of its own (layers of other widths than their inputs). c crosses memory too, because a backward pass needs it:
+product of its own (layers of other widths than their inputs); `dropout`, 1 none (m is 1) or 2 a mask m of the paper's
+convention, (directions, B, H): the same at every step. c crosses memory too, because a backward pass needs it:
 6 values an element for each direction.
 """
 
@@ -17,6 +18,8 @@ from kernel_variants.sru_scan import tensors
 from kernel_variants.sru_scan.cell import (
     LEAST_SPECIAL,
     LEAST_SPECIAL_OF_TANH,
+    MASKED,
+    TANH,
     backward_cells,
     forward_cells,
     has_tanh,
@@ -44,8 +47,8 @@ def least_backward(shape: Shape) -> Cost:
 
 BACKWARD = Pass(
     name="backward",
-    equation="lambda = gh s phi'(c) + m_{t+1}, m = a lambda; dk = lambda (v - c_{t-1}) a z, dv = lambda z, "
-    "dr = gh (phi(c) - x) s (1 - s), dx = gh (1 - s)",
+    equation="lambda = gh s m phi'(c) + mu_{t+1}, mu = a lambda; dk = lambda (v - c_{t-1}) a z, dv = lambda z, "
+    "dr = gh (m phi(c) - x) s (1 - s), dx = gh (1 - s)",
     tensors=tensors.backward,
     make_inputs=tensors.make_backward,
     reference=tensors.reference_backward,
@@ -57,10 +60,20 @@ BACKWARD = Pass(
 OPERATION = Operation(
     name="sru_scan",
     title="SRU: gates, linear recurrence and highway in one",
-    equation="c_t = sigma(-k) c_{t-1} + sigma(k) v; h_t = sigma(r) phi(c_t) + sigma(-r) x",
-    axes={"B": 4, "T": 4096, "H": 1024, "directions": 1, "phi": 1, "rows": 3},
-    small={"B": 2, "T": 67, "H": 33, "directions": 2, "phi": 2, "rows": 3},
-    presets={"quick": (), "gpu": ()},  # budgets of minGRU's ladder; --preset standard takes the sizes above
+    equation="c_t = sigma(-k) c_{t-1} + sigma(k) v; h_t = sigma(r) m phi(c_t) + sigma(-r) x",
+    axes={"B": 4, "T": 4096, "H": 1024, "directions": 1, "phi": 1, "rows": 3, "dropout": 1},
+    small={"B": 2, "T": 67, "H": 33, "directions": 2, "phi": 2, "rows": 3, "dropout": 2},
+    presets={
+        "quick": (),  # the budget of minGRU's ladder
+        "standard": ({}, {"T": 2048, "directions": 2, "phi": TANH, "dropout": MASKED}),
+        "gpu": ({"B": 8, "T": 4096, "H": 1024, "dtype": "bfloat16"},),
+        # The two panels of figure 1 of arXiv 1709.02755, and where one thread a channel fills no machine.
+        "peers": (
+            {"B": 32, "T": 32, "H": 256, "phi": TANH},
+            {"B": 32, "T": 128, "H": 512, "phi": TANH},
+            {"B": 1, "T": 65536, "H": 256},
+        ),
+    },
     tensors=tensors.forward,
     make_inputs=tensors.make_forward,
     reference=tensors.reference_forward,

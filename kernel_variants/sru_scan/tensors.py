@@ -11,8 +11,11 @@ import numpy as np
 from kernel_variants import equations
 from kernel_variants.equations import Array
 from kernel_variants.sru_scan import equations as sru
-from kernel_variants.sru_scan.cell import has_tanh, own_highway
+from kernel_variants.sru_scan.cell import has_mask, has_tanh, own_highway
 from workbench.declare import Arrays, Role, Shape, Tensor
+
+KEPT = 0.75
+"""Of the mask."""
 
 
 def _pre(shape: Shape) -> tuple[int, ...]:
@@ -59,13 +62,15 @@ def _read(shape: Shape, role: Role, weights: bool) -> tuple[Tensor, ...]:
     return (
         Tensor("pre", _pre(shape), shape.dtype, role),
         *(() if own_highway(shape) else (Tensor("x", _row(shape), shape.dtype, role),)),
+        *((Tensor("m", _state(shape), "float32", role),) if has_mask(shape) else ()),
         *((Tensor("w", _weights(shape), "float32", "parameter"),) if weights else ()),
         Tensor("c0", _state(shape), "float32"),
     )
 
 
 def make_forward(shape: Shape, regime: str, random: np.random.Generator, weights: bool = False) -> Arrays:
-    """All N(0, 1); slow: k of N(-4, 1), a near 1; saturated: k and r one of -100 and 100 each. w is N(0, 1/4)."""
+    """All N(0, 1); slow: k of N(-4, 1), a near 1; saturated: k and r one of -100 and 100 each. w is N(0, 1/4); m drops
+    a quarter."""
     pre = random.standard_normal(_pre(shape), dtype=np.float32)
     if regime == "slow":
         pre[..., 0, :] -= 4.0
@@ -74,6 +79,8 @@ def make_forward(shape: Shape, regime: str, random: np.random.Generator, weights
     made = {"pre": pre, "c0": random.standard_normal(_state(shape), dtype=np.float32)}
     if not own_highway(shape):
         made["x"] = random.standard_normal(_row(shape), dtype=np.float32)
+    if has_mask(shape):
+        made["m"] = (random.random(_state(shape)) < KEPT).astype(np.float32) / np.float32(KEPT)
     if weights:
         made["w"] = 0.5 * random.standard_normal(_weights(shape), dtype=np.float32)
     return made
@@ -92,12 +99,14 @@ def make_backward(shape: Shape, regime: str, random: np.random.Generator, weight
     }
 
 
-def _given(shape: Shape, inputs: Arrays, direction: int) -> tuple[Array, Array, Array, Array | None, bool]:
-    """rows, x, c0, w and whether phi is tanh, of one direction in its own order."""
+def _given(shape: Shape, inputs: Arrays, direction: int) -> tuple[Array, Array, Array, Array | None, Array, bool]:
+    """rows, x, c0, w, m and whether phi is tanh, of one direction in its own order."""
     own = sru.in_order(inputs["pre"][:, :, direction], direction)
     x = own[:, :, 3] if own_highway(shape) else sru.in_order(inputs["x"][:, :, direction], direction)
     w = inputs["w"][direction] if "w" in inputs else None
-    return own[:, :, :3], x, inputs["c0"][direction], w, has_tanh(shape)
+    c0 = inputs["c0"][direction]
+    m = inputs["m"][direction] if "m" in inputs else np.ones_like(c0)
+    return own[:, :, :3], x, c0, w, m, has_tanh(shape)
 
 
 def reference_forward(shape: Shape, inputs: Arrays) -> Arrays:

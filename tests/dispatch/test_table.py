@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from typer.testing import CliRunner
 
 from kernel_variants.modules import MinGRU, kernels
 from workbench.cli import make_app
-from workbench.declare import Shape
+from workbench.declare import Setting, Shape
 from workbench.dispatch import choose, prepare
 from workbench.dispatch.choose import TABLE
+from workbench.dispatch.run import Tensors
 from workbench.dispatch.table import COMMITTED, Entry, read_table, write_table
 from workbench.execute.this_machine import device_name
 from workbench.problem import Problem
@@ -113,11 +115,13 @@ def test_a_layer_s_backward_pass_runs_what_was_measured_of_it(tmp_path: Path, mo
 
     taken: list[tuple[str, str]] = []
 
-    def recorded(operation: str, variant: str, *others: object) -> object:
-        run = prepare(operation, variant, *others)  # type: ignore[arg-type]
+    def recorded(
+        operation: str, variant: str, settings: tuple[tuple[str, Setting], ...], shape: Shape, device: str, pass_: str
+    ) -> Callable[[Tensors], None]:
+        run = prepare(operation, variant, settings, shape, device, pass_)
 
-        def note(tensors: dict[str, object]) -> None:
-            taken.append((variant, str(others[-1])))
+        def note(tensors: Tensors) -> None:
+            taken.append((variant, pass_))
             run(tensors)
 
         return note

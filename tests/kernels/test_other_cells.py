@@ -30,8 +30,12 @@ RUNGS = {v.key: v for v in CATALOG.select(OPERATIONS)}
 SMALL: Mapping[str, Setting] = {"chunk": 64, "tile": "4x8x1", "slice": 32, "vector": 4}
 """Settings with which a small problem has several chunks, tiles and slices."""
 SIZES = {"B": 3, "T": 71, "H": 37, "D": 5, "window": 3}
-FORMS = {"float32": {"directions": 1, "phi": 2, "rows": 3}, "bfloat16": {"directions": 2, "phi": 1, "rows": 4}}
-"""One direction, tanh and the layer's input for the highway; both directions, the identity and a product of its own."""
+FORMS = {
+    "float32": {"directions": 1, "phi": 2, "rows": 3, "dropout": 1},
+    "bfloat16": {"directions": 2, "phi": 1, "rows": 4, "dropout": 2},
+}
+"""One direction, tanh and the layer's input for the highway; both directions, the identity, a product of its own and
+dropout."""
 SECTOR_BYTES = 32
 
 

@@ -27,6 +27,7 @@ def sru(shape: Shape, given: Tensors) -> dict[str, torch.Tensor]:
                 k, r = k + given["w"][direction, 0] * state, r + given["w"][direction, 1] * state
             state = torch.sigmoid(-k) * state + torch.sigmoid(k) * v
             y = torch.tanh(state) if shape["phi"] == 2 else state
+            y = y * given["m"][direction] if "m" in given else y
             rows[t] = torch.sigmoid(r) * y + torch.sigmoid(-r) * x[:, t], state
         found.append((*(torch.stack([rows[t][i] for t in sorted(rows)], 1) for i in (0, 1)), state))
     h, c, last = zip(*found, strict=True)
@@ -53,7 +54,8 @@ def qrnn_window(shape: Shape, given: Tensors) -> dict[str, torch.Tensor]:
 
 
 Forward = Callable[[Shape, Tensors], dict[str, torch.Tensor]]
-SRU_FORMS = [dict(zip(("directions", "phi", "rows"), form, strict=True)) for form in ((1, 1, 3), (2, 2, 3), (2, 1, 4))]
+SRU_AXES = ("directions", "phi", "rows", "dropout")
+SRU_FORMS = [dict(zip(SRU_AXES, form, strict=True)) for form in ((1, 1, 3, 1), (2, 2, 3, 2), (2, 1, 4, 1))]
 CASES: list[tuple[str, Forward, dict[str, int]]] = [
     *((name, sru, {"B": 2, "T": 5, "H": 3, **form}) for name in ("sru_scan", "sru2_scan") for form in SRU_FORMS),
     *(("qrnn_pool", qrnn_pool, {"B": 2, "T": 5, "H": 3, "rows": rows}) for rows in (2, 3, 4)),
@@ -76,18 +78,20 @@ def test_the_references_are_the_equations_and_their_gradients(
     given = [t.name for t in CATALOG.operation(operation).tensors(shape) if t.given]
     if operation == "qrnn_window":  # a backward pass has no need of it
         made["bias"] = np.random.default_rng(5).standard_normal((shape["rows"], shape["H"]))
-    leaves = {name: torch.tensor(made[name], requires_grad=True) for name in given}
+    leaves = {name: torch.tensor(made[name], requires_grad=name != "m") for name in given}  # a mask has no gradient
     outputs = forward(shape, leaves)
     values = CATALOG.operation(operation).reference(shape, {name: made[name] for name in given})
     assert set(values) <= set(outputs)
     for name, value in values.items():
         assert np.allclose(outputs[name].detach().numpy(), value, rtol=1e-12, atol=1e-13), name
 
+    differentiated = [name for name in given if leaves[name].requires_grad]
     incoming = {name: torch.tensor(made[g]) for name, g in INCOMING.items() if name in outputs}
-    gradients = torch.autograd.grad([outputs[n] for n in incoming], list(leaves.values()), list(incoming.values()))
+    own = [leaves[name] for name in differentiated]
+    gradients = torch.autograd.grad([outputs[n] for n in incoming], own, list(incoming.values()))
     found = backward.reference(shape, made)
-    assert set(found) == {f"d{name}" for name in given}
-    for name, gradient in zip(given, gradients, strict=True):
+    assert set(found) == {f"d{name}" for name in differentiated}
+    for name, gradient in zip(differentiated, gradients, strict=True):
         assert np.allclose(found[f"d{name}"], gradient.numpy(), rtol=1e-10, atol=1e-13), name
     if regime != "normal":
         return
@@ -97,7 +101,7 @@ def test_the_references_are_the_equations_and_their_gradients(
         return sum(float((at[name].detach() * g).sum()) for name, g in incoming.items())
 
     random, step = np.random.default_rng(4), 1e-6
-    for name in given:
+    for name in differentiated:
         way = torch.tensor(random.standard_normal(made[name].shape))
         there, back = ({**leaves, name: leaves[name] + sign * step * way} for sign in (1, -1))
         slope = (loss(there) - loss(back)) / (2 * step)

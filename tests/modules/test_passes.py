@@ -102,9 +102,9 @@ def test_rows_past_the_caches_and_on_threads_are_the_same(threads: int, monkeypa
         hs, _ = kernels.scan(a, gh, h0, None, True)
         return [h, h_last, *back[:2], hs, *kernels.scan_backward(a, hs, h0, None, gh, gh_last, True)]
 
-    monkeypatch.setattr(kernels, "_threads", lambda: 1)
+    monkeypatch.setattr(kernels, "threads", lambda: 1)
     cached = everything()
-    monkeypatch.setattr(kernels, "_threads", lambda: threads)
+    monkeypatch.setattr(kernels, "threads", lambda: threads)
     monkeypatch.setattr(kernels, "PAST_CACHES_FROM", 0)
     assert all(torch.equal(c, s) for c, s in zip(cached, everything(), strict=True))
 
@@ -221,7 +221,7 @@ def simulated(choice: Choice, like: Tensor, tensors: dict[str, Tensor]) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 def test_what_a_gpu_runs_both_ways_is_right(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "_device", lambda x: "cuda")
+    monkeypatch.setattr(kernels, "device_of", lambda x: "cuda")
     ran: list[str] = []
 
     def recorded(choice: Choice, like: Tensor, tensors: dict[str, Tensor]) -> None:

@@ -2,6 +2,6 @@
 
 from workbench.dispatch.choose import Choice, choose
 from workbench.dispatch.native import host_function
-from workbench.dispatch.run import prepare
+from workbench.dispatch.run import bind, prepare
 
-__all__ = ["Choice", "choose", "host_function", "prepare"]
+__all__ = ["Choice", "bind", "choose", "host_function", "prepare"]

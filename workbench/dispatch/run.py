@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.arguments import c_argument
 from workbench.catalog import Catalog, load_catalog
-from workbench.declare import DTYPE_BYTES, FORWARD, Argument, Plan, Setting, Shape, Step, variant_key
+from workbench.declare import DTYPE_BYTES, FORWARD, Argument, Plan, Setting, Shape, Step, Tensor, variant_key
 from workbench.dispatch.native import host_function
 from workbench.host_steps import bound_steps
 from workbench.problem import Problem
@@ -41,8 +41,13 @@ def prepare(
     if reason is not None:
         raise Problem(f"{found.key} at {shape}: unsupported, {reason}")
     plan = found.plan(shape, {**found.default_settings(), **dict(settings)})
-    item_bytes = {t.name: DTYPE_BYTES[t.dtype] for t in (*_catalog().operation_of(found).tensors(shape), *plan.scratch)}
-    bound = _OfThread(plan, shape.dtype, item_bytes, device)
+    return bind(plan, shape.dtype, _catalog().operation_of(found).tensors(shape), device)
+
+
+def bind(plan: Plan, dtype: str, tensors: Sequence[Tensor], device: str) -> Callable[[Tensors], None]:
+    """The same of a plan that no variant has: `tensors` are what it reads and writes beside its scratch."""
+    item_bytes = {t.name: DTYPE_BYTES[t.dtype] for t in (*tensors, *plan.scratch)}
+    bound = _OfThread(plan, dtype, item_bytes, device)
 
     def run(tensors: Tensors) -> None:
         bound.place.tensors = _scratch(plan, tensors, device) if plan.scratch else tensors

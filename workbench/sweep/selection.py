@@ -105,6 +105,8 @@ def _shapes(selection: Selection, operation: Operation) -> list[Shape]:
     asked = {axis: sizes for axis, sizes in selection.axes if axis in operation.axes}
     found: dict[Shape, None] = {}
     presets = operation.presets.get(selection.preset, () if selection.budget().named else ({},))
+    if not presets and selection.operations and not selection.budget().named:
+        presets = ({},)  # whoever names an operation that this preset leaves out means its usual sizes
     if selection.preset == "small":
         presets = (operation.small,)
     for preset in presets:

@@ -1,7 +1,8 @@
 """Which launches the simulator is held against a GPU by: `python -m tests.gpu.conformance FOLDER`.
 
 Writes selections for profiles/ncu_profile.sh: `forward`, `backward` and `cells`, each kernel of the catalogue at a
-shape with ragged ends, and `large`, a few of them at shapes that the second-level cache holds and does not hold.
+shape with ragged ends, and `large`, a few of them at shapes that the second-level cache holds and does not hold. Beside
+each lie the recipes of its launches, by which tests/simulate/test_conformance.py runs them again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from workbench.catalog import load_catalog
 from workbench.declare import Shape, Variant
+from workbench.profile.conform import recipe
 from workbench.steps import kind_of, unrolled
 from workbench.sweep.records import record_key
 
@@ -93,6 +95,7 @@ def main(folder: Path) -> None:
     for name, items in selections.items():
         text = json.dumps({"run": f"conformance-{name}", "kernels": "", "items": items}, indent=1)
         (folder / f"{name}.json").write_text(text + "\n")
+        (folder / f"{name}.recipes.json").write_text(json.dumps([recipe(one, load_catalog()) for one in items]))
         words = "|".join(sorted(f.partition("<")[0] for f in functions(items)))
         (folder / f"{name}.kernels").write_text(f"regex:^({words})")
         print(f"{name}: {len(items)} records, {len(functions(items))} kernels")

@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from kernel_variants.minlstm_scan import in_torch
+from kernel_variants.scan.grid_and_tile import Tile
+from kernel_variants.scan.split_in_time import BOARD_BYTES
 from tests.kernels.executed import executed, libraries
 from workbench.build import Binary, build_units, units_of
 from workbench.catalog import load_catalog
@@ -104,7 +106,7 @@ def test_a_kernel_moves_what_it_declares(key: str) -> None:
     them.)"""
     operation, shape = operation_of(key), shape_of(key, "float32", {"B": 1, "T": 256, "H": 32})
     settings = settings_of(RUNGS[key])
-    if "look_back" in key:  # small tiles ask each other more than they move
+    if "look_back" in key:
         settings = RUNGS[key].default_settings()
     plan = RUNGS[key].plan(shape, settings)
     memory = Memory()
@@ -112,6 +114,9 @@ def test_a_kernel_moves_what_it_declares(key: str) -> None:
     counted = run_plan(plan, shape.dtype, memory, libraries(units_of(plan, shape.dtype, [ARCH])), ARCH, Options())
     moved = sum(SECTOR_BYTES * global_sectors(counts) for counts in counted if counts)
     again = 2 * 4 * shape["T"] * shape["H"] if operation.name == "sru2_scan" else 0  # w at every step, out of a cache
+    if "look_back" in key:  # each tile asks all those before it, out of a cache too
+        tiles = shape["T"] // Tile.of(settings).length
+        again += BOARD_BYTES * shape["H"] * tiles * (tiles - 1) // 2
     declared = RUNGS[key].cost(shape, settings).bytes
     assert 0.95 * declared <= moved <= 1.05 * declared + again
 

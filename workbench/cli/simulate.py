@@ -46,6 +46,10 @@ def command(
         list[str] | None,
         typer.Option(help="One of --report's kernel, in order: 128, 0.5 or buffer:BYTES; guessed where none is given."),
     ] = None,
+    selection: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of --report's records: workbench profile --print-command wrote it."),
+    ] = None,
     timeout: Timeout = 300.0,
     memory: Annotated[
         float, typer.Option(parser=decimal_number, metavar="GIB", help="Memory that the simulation may take.")
@@ -66,10 +70,17 @@ def command(
     if report is not None:
         if names or axes:
             raise Problem("--report runs a report's kernel: it takes no variant and no axes", exit_status=2)
+        if selection is not None:
+            if argument or launch:
+                raise Problem("--selection has the arguments of every launch: no --argument and no --launch", 2)
+            _against_selection(report, selection, timeout, memory, as_json)
+            return
         found = _rerun(report, launch, argument or [], timeout, memory)
         _json(found) if as_json else print_report(found)
         _complain(found["differences"], f"{len(found['differences'])} counters differ; they stand above")
         return
+    if selection is not None:
+        raise Problem("--selection goes with --report: the report that was made of it", exit_status=2)
     if len(names) != 1:
         raise Problem("simulate takes one variant, such as scan/serial; workbench list names them", exit_status=2)
     from workbench.build.archs import check_arch
@@ -159,6 +170,18 @@ def _in_worker(
 
     worker = Worker("workbench.check.simulated:SimulatedVariant", root, variant, int(memory * GIB))
     return _answer(worker, timeout, method, request)
+
+
+def _against_selection(report: Path, selection: Path, timeout: float, memory: float, as_json: bool) -> None:
+    """Every launch of the selection's records beside what was measured of it."""
+    from workbench.cli.simulate_table import print_conformance
+    from workbench.execute.worker import Worker
+
+    worker = Worker("workbench.profile.conform:SelectionRerun", int(memory * GIB))
+    found = _answer(worker, timeout, "run", str(report), str(selection))
+    _json(found) if as_json else print_conformance(found)
+    differ = [f"{one['key']} {one['kernel']}" for one in found["launches"] if one["differences"] or one["reason"]]
+    _complain(differ, f"{len(differ)} of {len(found['launches'])} launches differ or were not run; the first")
 
 
 def _rerun(report: Path, launch: int, arguments: list[str], timeout: float, memory: float) -> dict[str, Any]:

@@ -174,3 +174,14 @@ def print_report(found: dict[str, Any]) -> None:
         for c in found["counters"]
     ]  # fmt: skip
     print_table("", columns, rows)
+
+
+def print_conformance(found: dict[str, Any]) -> None:
+    """A row per launch of a selection that was simulated again: how many counters were compared, what differs."""
+    columns = [Column("record"), Column("kernel"), Column("counters", True), Column("differ")]
+    rows = []
+    for one in found["launches"]:
+        words = one["reason"] or "; ".join(f"{c['name']}: {c['verdict']}" for c in one["differences"]) or "none"
+        colour = {3: "green" if words == "none" else "red"}
+        rows.append(Row((one["key"], one["kernel"], str(one["compared"]), words), colour))
+    print_table("", columns, rows)

@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 
 from workbench.arguments import c_argument
-from workbench.catalog import Catalog
+from workbench.catalog import Catalog, load_catalog
+from workbench.check.limited import limit_memory
 from workbench.declare import DTYPE_BYTES, At, Clear, Shape, Tensor, variant_key
 from workbench.execute.rounding import round_inputs
 from workbench.problem import Problem
 from workbench.profile.launched import Measured, launches_of_report, opcode_of
+from workbench.profile.replay import read_selection
 from workbench.profile.rerun import compared
 from workbench.simulate.blocks import run_launch
 from workbench.simulate.counters import Standing
@@ -62,6 +64,28 @@ class Compared:
         return [c for c in self.counters if not c["agrees"] and c["standing"] != Standing.CACHE_MODEL]
 
 
+class SelectionRerun:
+    """Lives in a worker process."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        limit_memory(memory_bytes)
+
+    def run(self, report: str, selection: str) -> dict[str, Any]:
+        """Every launch of a selection's records, run again: what differs of each. Raises Problem."""
+        items, kernels = read_selection(Path(selection))
+        catalog = load_catalog(kernels)
+        found = list(conform(Path(report), [recipe(item, catalog) for item in items], catalog))
+        if not found:
+            raise Problem(f"{report}: none of its launches lies in the range of a record of {selection}")
+        return {
+            "launches": [
+                {"key": each.key, "kernel": each.kernel, "compared": len(each.counters), "reason": each.reason,
+                 "differences": each.differences}
+                for each in found
+            ]
+        }  # fmt: skip
+
+
 def recipe(item: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
     """How the launches of a selection's item are made, as plain data. Raises Problem for what is no CUDA variant."""
     variant = catalog.variant(variant_key(item["operation"], item["variant"], item["pass"]))
@@ -71,8 +95,8 @@ def recipe(item: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
     tensors: dict[str, Tensor] = {t.name: t for t in (*operation.tensors(shape), *plan.scratch)}
     steps: list[dict[str, Any]] = []
     for step in unrolled(plan.steps):
-        if isinstance(step, Clear):
-            steps.append({"clear": step.tensor})
+        if cleared := [name for name in tensors if step == Clear(name)]:
+            steps.append({"clear": cleared[0]})
         elif (launch := kind_of(step).launch(step)) is not None:
             given = [_given(argument, tensors) for argument in launch.arguments]
             steps.append({"grid": launch.grid, "block": launch.block, "arguments": given})

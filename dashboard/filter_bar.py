@@ -42,7 +42,7 @@ def filter_bar() -> Context:
         default = operations.index(next(iter(found.axes), operations[0])) if operations else 0
         operation = choose(st.selectbox, "Operation", operations, "operation", default)
     with dtype_column:
-        dtypes = sorted(found.dtypes, key=lambda name: name != "float32")
+        dtypes = sorted(found.dtypes.get(str(operation), ()), key=lambda name: name != "float32")
         dtype = choose(st.selectbox, "dtype", dtypes, "dtype")
     with more_column:
         selection = _more(found, operation, dtype, names)

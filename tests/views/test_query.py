@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,16 @@ def test_choices(profiles: Path) -> None:
     assert found.operations == ("gate", "gated_scan", "layer", "projection", "scan")
     assert found.sizes["T"] == (256, 1024)
     assert "algorithm=tree" in found.factors
+
+
+def test_dtypes_are_those_that_an_operation_has(tmp_path: Path) -> None:
+    folder = synthetic_run(tmp_path, "two", lengths=(256,))
+    found = choices(list_summaries(tmp_path))
+    assert set(found.dtypes) == set(found.operations) and set(found.dtypes["scan"]) == {"bfloat16", "float32"}
+    committed = Path(__file__).parents[2] / "profiles" / "h200-2026-11-26-limit"
+    shutil.copytree(committed, tmp_path / "limit")
+    (limit,) = (one for one in list_summaries(tmp_path) if one.name != folder.run.name)
+    assert choices([limit]).dtypes == {"gated_scan": ("bfloat16",), "layer": ("bfloat16",), "scan": ("float32",)}
 
 
 def test_an_unfinished_run_is_read_and_its_growth_seen(tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ class Choices:
 
     operations: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
-    dtypes: tuple[str, ...] = ()
+    dtypes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By operation: one of an operation that has no record of it would filter everything out."""
     passes: tuple[str, ...] = ()
     backends: tuple[str, ...] = ()
     sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)

@@ -218,8 +218,8 @@ def _choices(runs: tuple[RunSummary, ...]) -> Choices:
     found: dict[str, set[Any]] = {}
     kinds: dict[tuple[str, str, str], None] = {}
     answers, _ = _each(runs, _distinct)
-    for values, own in answers:
-        kinds |= dict.fromkeys(kind for kind in own if all(isinstance(word, str) for word in kind))
+    for values, triples in answers:
+        kinds |= dict.fromkeys(kind for kind in triples if all(isinstance(word, str) for word in kind))
         for column, distinct in values.items():
             found.setdefault(column, set()).update(v for v in distinct if isinstance(v, str))
 
@@ -229,8 +229,12 @@ def _choices(runs: tuple[RunSummary, ...]) -> Choices:
     variants: dict[str, set[str]] = {}
     shapes: dict[str, dict[tuple[str, ...], None]] = {}
     sizes: dict[str, set[int]] = {}
+    dtypes: dict[str, set[str]] = {}
     for operation, variant, shape in kinds:
-        own_sizes = sizes_of(_object(shape))
+        own = _object(shape)
+        own_sizes = sizes_of(own)
+        if isinstance(own.get("dtype"), str):
+            dtypes.setdefault(operation, set()).add(own["dtype"])
         variants.setdefault(operation, set()).add(variant)
         shapes.setdefault(operation, {})[tuple(own_sizes)] = None
         for axis, size in own_sizes.items():
@@ -240,7 +244,7 @@ def _choices(runs: tuple[RunSummary, ...]) -> Choices:
     return Choices(
         operations=tuple(sorted(variants)),
         variants=tuple(sorted(set().union(*variants.values()))),
-        dtypes=texts("shape.dtype"),
+        dtypes={name: tuple(sorted(known)) for name, known in dtypes.items()},
         passes=texts("pass"),
         backends=texts("backend"),
         sizes={axis: tuple(sorted(sizes[axis])) for axis in merged(axes.values())},
@@ -271,7 +275,7 @@ def _object(text: str) -> dict[str, Any]:
 def _distinct(cursor: Cursor) -> tuple[dict[str, list[Any]], list[tuple[str, str, str]]]:
     """The distinct values of some columns, and the distinct (operation, variant, shape)."""
     present = _present(cursor)
-    wanted = [column for column in ("shape.dtype", "pass", "backend", "factors") if column in present]
+    wanted = [column for column in ("pass", "backend", "factors") if column in present]
     lists = ", ".join(f'list(DISTINCT "{column}")' for column in wanted)
     row = cursor.execute(f"SELECT {lists} FROM records").fetchone()
     kinds = cursor.execute("SELECT DISTINCT operation, variant, shape FROM records").fetchall()

@@ -2,7 +2,8 @@
 # Everything that only hardware can tell, on a machine with an NVIDIA GPU: tests, sweep and peers, counters, ladder.
 #
 #   profiles/gpu_run.sh [--wheels FOLDER] [--python PYTHON] [--name RUN | --resume RUN] [--profiles FOLDER]
-#                       [--preset gpu|limit|peers|experiment] [--variants LIST|all] [--seconds TOTAL] [--stages LIST] [--print]
+#                       [--preset gpu|limit|peers|experiment] [--operations LIST|all] [--variants LIST|all]
+#                       [--seconds TOTAL] [--stages LIST] [--print]
 #
 # Needs python3 (3.11 or later) with torch, and no network and no virtual environment. What that Python lacks comes as
 # wheels in a folder, unpacked here onto PYTHONPATH for this run alone. To fetch them, where there is a network:
@@ -35,7 +36,7 @@ set -uo pipefail
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PYTHON=python3
 wheels='' run='' resume='' profiles=$CHECKOUT/profiles total=540 print=0
-stages='' preset=gpu variants=''
+stages='' preset=gpu variants='' operations=''
 # The rungs that end each ladder, and the peers: what fits the time. A scan's eager loop over 65,536 steps does not, nor
 # do the naive rungs; `all` takes everything.
 rungs=serial,ring,look_back_free,look_back_ring,serial_gated
@@ -43,6 +44,8 @@ rungs+=,gate/eager,batched,batched_vector,projection/eager
 rungs+=,layer/eager,source_final,gated_serial,gated_ring,gated_look_back,epilogue_scan_tensor
 rungs+=,accelerated_scan_scalar,accelerated_scan_warp,fla_hgrn,associative_scan_pointwise
 rungs+=,mingru_pytorch,compiled,torch,causal_conv1d
+# minGRU's parts, and what stands beside them; the scans of other cells (minlstm_scan, sru_scan…) are a run of their own.
+usual=gate,scan,gated_scan,projection,layer,gru,lstm,causal_conv
 # What the experiment compares: each part as it was and as it can be, and the layers made of them.
 parts=gate/eager,gate/fused_shared,gate/batched,gate/batched_cpu
 parts+=,scan/serial,scan/blelloch,scan/streaming,serial_gated,gated_scan/look_back_free,gated_scan/streaming
@@ -64,7 +67,7 @@ fail() {
 while [[ $# -gt 0 ]]; do
     case $1 in
         --print) print=1 && shift && continue ;;
-        --wheels | --python | --name | --resume | --profiles | --variants | --preset | --seconds | --stages) ;;
+        --wheels | --python | --name | --resume | --profiles | --operations | --variants | --preset | --seconds | --stages) ;;
         *) usage ;;
     esac
     [[ $# -ge 2 ]] || fail "$1: wants a value" 2
@@ -75,6 +78,7 @@ while [[ $# -gt 0 ]]; do
         --resume) run=$2 resume=$2 ;;
         --profiles) profiles=$2 ;;
         --preset) preset=$2 ;;
+        --operations) operations=$2 ;;
         --variants) variants=$2 ;;
         --seconds) total=$2 ;;
         --stages) stages=$2 ;;
@@ -89,6 +93,7 @@ case $preset in
     experiment) : "${variants:=$parts}" "${stages:=sweep,ladder}" && devices=cuda,cpu ;;
     *) fail "--preset $preset: gpu, limit, peers, experiment" 2 ;;
 esac
+: "${operations:=$usual}"
 [[ $total =~ ^[0-9]+$ && $total -ge 60 ]] || fail "--seconds $total: a whole number of seconds, 60 or more" 2
 for stage in ${stages//,/ }; do
     [[ $stage =~ ^(tests|sanitize|sweep|profile|ladder)$ ]] \
@@ -182,7 +187,8 @@ fi
 # Time for the counters and the table is kept back from the sweep.
 if has sweep; then
     chosen=()
-    [[ $variants == all ]] || chosen=(--variants "$variants")
+    [[ $operations == all ]] || IFS=, read -ra chosen <<<"$operations"
+    [[ $variants == all ]] || chosen+=(--variants "$variants")
     if [[ -n $resume ]]; then
         again=(--resume "$run")
     else

@@ -64,6 +64,7 @@ def test_print_shows_every_stage_in_order_and_runs_none(tmp_path: Path) -> None:
     assert list(stages) == ["tests", "sweep", "profile", "ladder"]
     assert "-m gpu" in stages["tests"]
     assert "--preset gpu --device cuda" in stages["sweep"] and "--name a-run" in stages["sweep"]
+    assert "a-run gate scan gated_scan projection layer" in stages["sweep"] and "sru_scan" not in stages["sweep"]
     assert "profile a-run" in stages["profile"] and stages["ladder"].rstrip().endswith("/a-run")
     assert list(tmp_path.iterdir()) == []
 

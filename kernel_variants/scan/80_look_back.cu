@@ -30,7 +30,7 @@
 #endif
 
 constexpr int TILE_STEPS = WARPS * STEPS, TILE_CHANNELS = LANES * VECTOR;
-#define BLOCKS (WARPS * STEPS * VECTOR <= 128 ? 3 : 2) // an SM: while one looks back, another reads
+#define BLOCKS (WARPS <= 8 && WARPS * STEPS * VECTOR <= 128 ? 3 : 2) // an SM: while one looks back, another reads
 
 #if defined(FIXED_ORDER)
 typedef FixedOrder<WARPS, VECTOR, GROUP, WholeBlock> Order;

@@ -78,7 +78,9 @@ def ring(cell: Cell) -> Variant:
 
     tiles: tuple[Setting, ...] = ("4x8x2", "4x8x1", "8x8x1", "1x32x1")
     if cell.gated:
-        tiles = ("8x16x2", "4x16x1", "4x32x1", "8x8x2") if cell.held <= MODEST else ("8x8x1", "4x8x1", "8x4x2")
+        wide, narrow = "8x16x2", "4x16x1"
+        first = (wide, narrow) if cell.emits_state else (narrow, wide)
+        tiles = (*first, "4x32x1", "8x8x2") if cell.held <= MODEST else ("8x8x1", "4x8x1", "8x4x2")
 
     def chosen(shape: Shape, settings: Settings) -> tuple[Tile, int, int]:
         # Two stages are enough: the tile that is computed lies in registers, and its stage is free.

@@ -154,7 +154,7 @@ def board(shape: Shape, tiles: int) -> tuple[Argument, ...]:
 
 def look_back(cell: Cell, fixed_order: bool) -> Variant:
     # A backward step is three to six numbers where a forward one is two: half the steps fit a thread's registers.
-    tiles_to_choose: tuple[str, ...] = ("16x16x1", "8x16x2", "8x16x1", "8x8x2")
+    tiles_to_choose: tuple[str, ...] = ("8x16x1", "16x16x1", "8x16x2", "8x8x2")
     if not cell.emits_state:
         tiles_to_choose = ("16x4x1", "8x4x2") if cell.gated and fixed_order else ("8x8x1", "16x4x1", "8x4x2")
     if cell.held > MODEST:

@@ -11,6 +11,12 @@ from workbench.build.ptx import ptx_of_units
 from workbench.build.units import Binary, NoSource, Unit
 
 
+@pytest.fixture(autouse=True)
+def _a_cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier run of the tests has stored would be found."""
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+
+
 def built(source: Path) -> Binary:
     unit = Unit(source, "float32", (), "sm_90")
     made = ptx_of_units([unit])[unit]

@@ -163,8 +163,9 @@ def test_the_whole_catalogue_compiles_and_fits_an_sm(arch: str) -> None:
 
 
 LIMITS = Path(__file__).parent / "scan_code.json"
-"""What each scan kernel compiled to when it was written for one operation alone: registers, spilled bytes and the
-instructions of its largest inner loop. Kernels that are younger stand there as they were first."""
+"""What each scan kernel compiled to when it was written for one operation alone, or last changed for what a GPU showed:
+registers, spilled bytes and the instructions of its largest inner loop. Kernels that are younger stand there as they
+were first."""
 
 NUMBERING = 2
 """Registers that ptxas may number differently where its PTX is the same up to the registers' names."""

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from workbench.catalog import load_catalog
-from workbench.declare import Shape, Variant
+from workbench.catalog import Catalog, load_catalog
+from workbench.declare import Shape, Variant, variant_key
 from workbench.profile.conform import recipe
 from workbench.steps import kind_of, unrolled
 from workbench.sweep.records import record_key
@@ -47,9 +47,8 @@ def item(variant: Variant, shape: Shape, regime: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def small() -> Iterator[tuple[str, dict[str, Any]]]:
+def small(catalog: Catalog) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each kernel at a small shape, with the selection that it belongs to."""
-    catalog = load_catalog()
     for variant in catalog:
         operation = catalog.operation(variant.operation_key)
         passes = ("forward",) if variant.operation == "layer" else ("forward", "backward")
@@ -67,8 +66,7 @@ def small() -> Iterator[tuple[str, dict[str, Any]]]:
                     break
 
 
-def large() -> Iterator[dict[str, Any]]:
-    catalog = load_catalog()
+def large(catalog: Catalog) -> Iterator[dict[str, Any]]:
     for operation_key, names in LARGE_OF.items():
         operation = catalog.operation(operation_key)
         for name in names.split():
@@ -76,29 +74,31 @@ def large() -> Iterator[dict[str, Any]]:
                 yield item(catalog.variant(f"{operation_key}/{name}"), Shape.of(**sizes), operation.regimes[0])
 
 
-def functions(items: list[dict[str, Any]]) -> set[str]:
+def functions(items: list[dict[str, Any]], catalog: Catalog) -> set[str]:
     """The kernels of the catalogue, by name: what a library launches beside them is not profiled."""
-    catalog, found = load_catalog(), set()
+    found: set[str] = set()
     for one in items:
-        key = one["operation"] + ("" if one["pass"] == "forward" else f"/{one['pass']}") + f"/{one['variant']}"
-        plan = catalog.variant(key).plan(Shape(tuple(one["axes"].items()), one["dtype"]), one["settings"])
+        variant = catalog.variant(variant_key(one["operation"], one["variant"], one["pass"]))
+        plan = variant.plan(Shape(tuple(one["axes"].items()), one["dtype"]), one["settings"])
         found |= {kind_of(s).shown(s) for s in unrolled(plan.steps) if kind_of(s).launch(s) is not None}
     return found
 
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    catalog = load_catalog()
     selections: dict[str, list[dict[str, Any]]] = {}
-    for name, one in small():
+    for name, one in small(catalog):
         selections.setdefault(name, []).append(one)
-    selections["large"] = list(large())
+    selections["large"] = list(large(catalog))
     for name, items in selections.items():
         text = json.dumps({"run": f"conformance-{name}", "kernels": "", "items": items}, indent=1)
         (folder / f"{name}.json").write_text(text + "\n")
-        (folder / f"{name}.recipes.json").write_text(json.dumps([recipe(one, load_catalog()) for one in items]))
-        words = "|".join(sorted(f.partition("<")[0] for f in functions(items)))
+        (folder / f"{name}.recipes.json").write_text(json.dumps([recipe(one, catalog) for one in items]))
+        names = functions(items, catalog)
+        words = "|".join(sorted(f.partition("<")[0] for f in names))
         (folder / f"{name}.kernels").write_text(f"regex:^({words})")
-        print(f"{name}: {len(items)} records, {len(functions(items))} kernels")
+        print(f"{name}: {len(items)} records, {len(names)} kernels")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from workbench.problem import Problem
 from workbench.profile.launched import Measured
 from workbench.simulate.blocks import independent, run_launch
-from workbench.simulate.launch import COUNTERS, Counts, Options, SimulationFault
+from workbench.simulate.launch import Counts, Options, SimulationFault
 from workbench.simulate.memory import Memory
 from workbench.simulate.program import Program
 
@@ -208,7 +208,6 @@ def undetermined(relaunch: Relaunch, arguments: Sequence[str], counts: Counts, o
     """Per instruction: whether its counts change with what the buffers hold, or with the order in which blocks that
     wait for each other have their turns. Such counts are not the launch's alone."""
     changed = np.zeros(len(counts.values), bool)
-    caches = [COUNTERS.index("l1_hits"), COUNTERS.index("l2_hits")]
     options = replace(options, first_cache_bytes=0, second_cache_bytes=0)
     others = [(options, 1)]
     if not independent(relaunch.program):
@@ -216,7 +215,7 @@ def undetermined(relaunch: Relaunch, arguments: Sequence[str], counts: Counts, o
     for changes, contents in others:
         with contextlib.suppress(SimulationFault):
             other = relaunch.run(arguments, changes, contents)
-            changed |= np.any(np.delete(other.values != counts.values, caches, axis=1), axis=1)
+            changed |= counts.unlike(other)
     return changed
 
 

@@ -130,6 +130,12 @@ class Counts:
         found: NDArray[np.int64] = self.values[:, COUNTERS.index(counter)]
         return found
 
+    def unlike(self, other: Counts) -> NDArray[np.bool_]:
+        """Per instruction: whether another run of the launch counted otherwise, hits of caches aside."""
+        hits = [COUNTERS.index("l1_hits"), COUNTERS.index("l2_hits")]
+        found: NDArray[np.bool_] = np.any(np.delete(self.values != other.values, hits, axis=1), axis=1)
+        return found
+
     def total(self, counter: str) -> int:
         return int(self[counter].sum())
 

@@ -116,6 +116,7 @@ def _command(request: dict[str, Any], out: int, err: int) -> NoReturn:
     os.environ.update(request["environment"])
     tempfile.tempdir = None
     sys.argv = ["workbench", *request["arguments"]]
+    # No module, but all of it that the server of workers is started with.
     server_of_workers.subprocess = SimpleNamespace(  # type: ignore[assignment]
         Popen=Copy, DEVNULL=subprocess.DEVNULL, TimeoutExpired=subprocess.TimeoutExpired
     )
@@ -127,6 +128,7 @@ def _end_with(function: Callable[[], object], out: int, err: int) -> NoReturn:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for place, file in enumerate((nothing, out, err)):
         os.dup2(file, place)
+    # Open until the process ends, as those of Python itself are.
     sys.stdout, sys.stderr = (open(place, "w", buffering=1, closefd=False) for place in (1, 2))  # noqa: SIM115
     status: object = 0
     try:

@@ -27,10 +27,10 @@ __device__ __forceinline__ word_t look(const word_t *at) {
 // A map is two words side by side, each with a flag of its own: nothing says that 16 bytes arrive as one.
 struct FlaggedMap {
     word_t a, b;
-
-    __device__ __forceinline__ bool there() const { return is_there(a) && is_there(b); }
-    __device__ __forceinline__ Affine map() const { return Affine{value_of(a), value_of(b)}; }
 };
+
+__device__ __forceinline__ bool is_there(FlaggedMap words) { return is_there(words.a) && is_there(words.b); }
+__device__ __forceinline__ Affine value_of(FlaggedMap words) { return Affine{value_of(words.a), value_of(words.b)}; }
 
 __device__ __forceinline__ void publish(FlaggedMap *at, Affine map) {
     asm volatile("st.relaxed.gpu.global.v2.u64 [%0], {%1, %2};" ::"l"(at), "l"(flagged(map.a)), "l"(flagged(map.b))

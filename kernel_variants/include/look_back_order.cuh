@@ -62,34 +62,12 @@ template <int WIDTH> struct Published {
 
     // By one warp: waits for the state that leaves a tile; it may be long in coming.
     __device__ __forceinline__ void wait_for_state(index_t tile, float (&state)[WIDTH]) const {
-        word_t words[WIDTH];
-        for (bool there = false; !there;) {
-            there = true;
-#pragma unroll
-            for (int v = 0; v < WIDTH; ++v)
-                if (v < channels) words[v] = look(board.states + first + tile * H + v), there &= is_there(words[v]);
-            there = __all_sync(0xffffffffu, there);
-            if (!there) backoff();
-        }
-#pragma unroll
-        for (int v = 0; v < WIDTH; ++v)
-            if (v < channels) state[v] = value_of(words[v]);
+        wait_for(board.states, tile, state);
     }
 
     // By one warp: waits for the summary of a tile.
     __device__ __forceinline__ void wait_for_summary(index_t tile, Affine (&map)[WIDTH]) const {
-        FlaggedMap words[WIDTH];
-        for (bool there = false; !there;) {
-            there = true;
-#pragma unroll
-            for (int v = 0; v < WIDTH; ++v)
-                if (v < channels) words[v] = look(board.summaries + first + tile * H + v), there &= words[v].there();
-            there = __all_sync(0xffffffffu, there);
-            if (!there) backoff();
-        }
-#pragma unroll
-        for (int v = 0; v < WIDTH; ++v)
-            if (v < channels) map[v] = words[v].map();
+        wait_for(board.summaries, tile, map);
     }
 
     // By one warp: waits until a tile has published its summary or the state that leaves it, asking for both at once.
@@ -108,14 +86,31 @@ template <int WIDTH> struct Published {
             }
 #pragma unroll
             for (int v = 0; v < WIDTH; ++v)
-                if (v < channels) summarised &= summary[v].there(), leaves &= is_there(left[v]);
+                if (v < channels) summarised &= is_there(summary[v]), leaves &= is_there(left[v]);
             leaves = __all_sync(0xffffffffu, leaves), summarised = __all_sync(0xffffffffu, summarised);
             if (!summarised && !leaves) backoff();
         }
 #pragma unroll
         for (int v = 0; v < WIDTH; ++v)
-            if (v < channels) map[v] = leaves ? Affine{0.0f, value_of(left[v])} : summary[v].map();
+            if (v < channels) map[v] = leaves ? Affine{0.0f, value_of(left[v])} : value_of(summary[v]);
         return leaves;
+    }
+
+  private:
+    template <typename Words, typename Value>
+    __device__ __forceinline__ void wait_for(const Words *at, index_t tile, Value (&values)[WIDTH]) const {
+        Words words[WIDTH];
+        for (bool there = false; !there;) {
+            there = true;
+#pragma unroll
+            for (int v = 0; v < WIDTH; ++v)
+                if (v < channels) words[v] = look(at + first + tile * H + v), there &= is_there(words[v]);
+            there = __all_sync(0xffffffffu, there);
+            if (!there) backoff();
+        }
+#pragma unroll
+        for (int v = 0; v < WIDTH; ++v)
+            if (v < channels) values[v] = value_of(words[v]);
     }
 };
 

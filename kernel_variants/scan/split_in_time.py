@@ -23,6 +23,7 @@ from workbench.declare import (
     Clear,
     Cost,
     Kernel,
+    Limits,
     Plan,
     Settings,
     Shape,
@@ -203,8 +204,8 @@ def look_back(cell: Cell, fixed_order: bool) -> Variant:
     )
 
 
-RING_BLOCKS = 264
-"""Blocks that stay: two on each of the 132 SMs of an H100 or H200; where fewer fit, the others find no tickets left."""
+STAYING_PER_MULTIPROCESSOR = 2
+"""Blocks that stay and take tile after tile; where fewer fit, the others find no tickets left."""
 
 
 def look_back_ring(cell: Cell) -> Variant:
@@ -212,7 +213,7 @@ def look_back_ring(cell: Cell) -> Variant:
         # Two stages are enough: a tile lies in registers, and its stage is free, while it looks back.
         return ring_of(Tile.of(settings), int(settings["ring_kb"]), cell.step_bytes(shape), least_stages=2)
 
-    def plan(shape: Shape, settings: Settings) -> Plan:
+    def plan(shape: Shape, settings: Settings, limits: Limits) -> Plan:
         B, T, H = shape["B"], shape["T"], shape["H"]
         tile, stages, stage_bytes = chosen(shape, settings)
         tiles, strips = ceil_div(T, tile.length), ceil_div(H, tile.channels)
@@ -221,7 +222,7 @@ def look_back_ring(cell: Cell) -> Variant:
         step = Kernel(
             HERE / "82_look_back_ring.cu",
             "scan_look_back_ring",
-            (min(RING_BLOCKS, B * strips * tiles), 1, 1),
+            (min(STAYING_PER_MULTIPROCESSOR * limits.multiprocessors, B * strips * tiles), 1, 1),
             (LANES * (tile.warps + 1), 1, 1),
             (*cell.scanned(shape), *board(shape, tiles), T, H, I32(B)),
             shared + 8,

@@ -20,7 +20,7 @@ from workbench.store.record import Machine, Record
 from workbench.sweep.building import Built, build_all
 from workbench.sweep.checking import CheckJob
 from workbench.sweep.environment import environment, machine_of
-from workbench.sweep.events import Began, Ended, Event, Note, Recorded, Step
+from workbench.sweep.events import Began, Ended, Event, Recorded, Step
 from workbench.sweep.jobs import CaseJob
 from workbench.sweep.progress import Progress
 from workbench.sweep.runner import Runner
@@ -190,6 +190,4 @@ def _marked(event: Event, place: Place, device: str, attempt: int) -> Event:
             return Recorded(event.record.model_copy(update=fields))
         case Step():
             return Step(f"{place.name}: {event.text}", event.parts)
-        case Note():
-            return Note(f"{place.name}: {event.text}")
     return event

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-from pathlib import Path
 from time import perf_counter, sleep
-from typing import Any
 
 import numpy as np
 
 from workbench.execute.bound import Bound
+from workbench.measure.device_kernels import launch_own, own_kernels
 
 HOLDABLE_LAUNCHES = 500
 """A stream queues about 1,024 launches; behind a held stream the next one would wait for ever."""
@@ -55,7 +54,7 @@ class CudaClock:
         self._flush = torch.empty(FLUSH_TIMES_L2 * l2_bytes, dtype=torch.uint8, device="cuda")
         self._signal = torch.zeros(2, dtype=torch.int32).pin_memory()
         self._stamps = torch.zeros((2, self._multiprocessors, 2), dtype=torch.int64, device="cuda")
-        self._kernels = _stamp_kernels()
+        self._kernels = own_kernels("stamp.cu", ("hold_stream", "stamp_clock"))
         self._hold = launches <= HOLDABLE_LAUNCHES
         self._clocks: list[float] = []
         self._usual: float | None = None
@@ -111,9 +110,8 @@ class CudaClock:
         begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         if self._hold:
             self._signal.zero_()
-            self._launch(
-                "hold_stream", 1, self._signal.data_ptr(), self._signal.data_ptr() + 4, ctypes.c_int64(PATIENCE_NS)
-            )
+            signal = self._signal.data_ptr()
+            launch_own(self._kernels["hold_stream"], 1, 1, signal, signal + 4, ctypes.c_int64(PATIENCE_NS))
         self._stamp(0)
         begin.record()
         with self._mark:
@@ -143,33 +141,12 @@ class CudaClock:
 
     def _stamp(self, which: int) -> None:
         pointer, count = self._stamps[which].data_ptr(), self._multiprocessors
-        self._launch("stamp_clock", 8 * count, pointer, ctypes.c_int32(count))
-
-    def _launch(self, name: str, blocks: int, *arguments: Any) -> None:
-        from cuda.core import LaunchConfig, launch
-
-        from workbench.execute.on_cuda import torch_stream
-
-        launch(torch_stream(), LaunchConfig(grid=blocks, block=1), self._kernels[name], *arguments)
+        launch_own(self._kernels["stamp_clock"], 8 * count, 1, pointer, ctypes.c_int32(count))
 
     def _index(self) -> int:
         index = self.next
         self.next = (index + 1) % self._bound.sets
         return index
-
-
-def _stamp_kernels() -> dict[str, Any]:
-    """The device side, compiled for this GPU."""
-    from cuda.core import ObjectCode
-
-    from workbench.build import Unit, build_or_raise
-    from workbench.execute.on_cuda import current_arch
-
-    unit = Unit(Path(__file__).with_name("stamp.cu"), "float32", (), current_arch())
-    # Not SourceError: it is no fault of the variant that is to be timed.
-    binary = build_or_raise([unit], "the clock's kernels do not compile", RuntimeError)[unit]
-    module = ObjectCode.from_cubin(str(binary.path))
-    return {name: module.get_kernel(name) for name in ("hold_stream", "stamp_clock")}
 
 
 def _reset_persisting_l2() -> None:

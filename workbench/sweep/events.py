@@ -54,16 +54,9 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Note:
-    """Something that a person should see."""
-
-    text: str
-
-
-@dataclass(frozen=True)
 class Ended:
     """The last event of an attempt that came through."""
 
 
-Event: TypeAlias = Began | Samples | Recorded | Spread | Step | Note | Ended
+Event: TypeAlias = Began | Samples | Recorded | Spread | Step | Ended
 Emit: TypeAlias = Callable[[Event], None]

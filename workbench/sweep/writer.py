@@ -10,7 +10,7 @@ from workbench.measure.noise import noise_floor
 from workbench.store.record import BuildFact, CeilingsMeasured, Machine, Record
 from workbench.store.run_folder import RunFolder
 from workbench.sweep.catalogue import sources_in
-from workbench.sweep.events import Began, Ended, Event, Note, Recorded, Samples, Spread, Step
+from workbench.sweep.events import Began, Ended, Event, Recorded, Samples, Spread, Step
 from workbench.sweep.jobs import CaseJob
 from workbench.sweep.journal import begun_in, counted_in, entries_of_lost, entry_of
 from workbench.sweep.progress import Progress
@@ -64,8 +64,6 @@ class RunWriter:
                 self._open[attempt].spreads.append(event.spread)
             case Step():
                 self.progress.step(event.text, event.parts)
-            case Note():
-                self.progress.note(event.text)
             case Ended():
                 ended = self._open.pop(attempt)
                 for record in ended.records:

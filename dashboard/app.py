@@ -27,7 +27,7 @@ from workbench.show.pictures.dots import CSS  # noqa: E402
 
 
 def main() -> None:
-    url.start()
+    url.read()
     pages = found(HERE / "pages")
     name = url.choose(st.segmented_control, "Page", list(pages), "page", label_visibility="collapsed", required=True)
     try:
@@ -41,7 +41,7 @@ def main() -> None:
         st.error(
             plain(f"This view cannot be drawn from these records ({first_words(error)}); choose other runs above.")
         )
-    url.finish()
+    url.write()
 
 
 st.set_page_config(page_title="Scan workbench", page_icon="📐", layout="wide")

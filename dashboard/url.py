@@ -25,13 +25,13 @@ def _values() -> dict[str, list[str]]:
     return found
 
 
-def start() -> None:
+def read() -> None:
     """Called first in every run of the script."""
     _values()
     st.session_state["url_drawn"] = []
 
 
-def finish() -> None:
+def write() -> None:
     """Called last: the URL gets the values of the widgets that were drawn."""
     drawn = {name: values for name, values in _values().items() if name in st.session_state["url_drawn"] and values}
     if {name: st.query_params.get_all(name) for name in st.query_params} != drawn:

@@ -43,5 +43,8 @@ def test_a_plan_of_other_arguments_is_a_line(tmp_path: Path) -> None:
 def test_the_catalogues_own_persistent_kernel_asks_too() -> None:
     ring = load_catalog().variant("scan/look_back_ring")
     shape = Shape.of(B=64, T=65_536, H=1024, dtype="float32")
-    grids = [ring.plan(shape, {}, Limits("sm_90", count, 227 << 10)).steps[-1].grid for count in (10, 132)]
+    grids = [
+        ring.plan(shape, ring.default_settings(), Limits("sm_90", count, 227 << 10)).steps[-1].grid
+        for count in (10, 132)
+    ]
     assert grids == [(20, 1, 1), (264, 1, 1)]

@@ -55,7 +55,7 @@ class ArchLimits(BaseModel):
         return int(self.arch[3:]) % 10
 
 
-class Device(BaseModel):
+class Datasheet(BaseModel):
     """One GPU by name: sizes, and rates in SI units, each with its source. None is not known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -119,12 +119,12 @@ def arch_limits(arch: str) -> ArchLimits:
 
 
 @functools.cache
-def devices() -> dict[str, Device]:
+def devices() -> dict[str, Datasheet]:
     """Every named device, in the order of the data file."""
-    return {name: Device(name=name, **entry) for name, entry in _data()["devices"].items()}
+    return {name: Datasheet(name=name, **entry) for name, entry in _data()["devices"].items()}
 
 
-def device(name: str) -> Device:
+def device(name: str) -> Datasheet:
     """The device of a name such as `h200` or `RTX 4090`, or as a driver reports it (`NVIDIA H100 80GB HBM3`). Raises
     Problem naming the nearest."""
     word = _squeezed(name)
@@ -134,7 +134,7 @@ def device(name: str) -> Device:
     raise unknown("device", name, devices())
 
 
-def for_arch(arch: str) -> list[Device]:
+def for_arch(arch: str) -> list[Datasheet]:
     """The named devices of an architecture; none for an architecture that only embedded parts have."""
     limits = arch_limits(arch)
     return [known for known in devices().values() if known.arch == limits.arch]
@@ -144,7 +144,7 @@ def _squeezed(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def require(value: float | None, device: Device, field: str) -> float:
+def require(value: float | None, device: Datasheet, field: str) -> float:
     """A figure that must be known. Raises Problem where the data file has none."""
     if value is None:
         raise Problem(f"device {device.name}: {field} is not known; add it, with its source, to {DATA}")

@@ -134,7 +134,7 @@ def test_half_a_message_keeps_nobody_else_waiting(hostile: Worker) -> None:
 def test_what_is_no_answer_ends_this_worker(hostile: Worker, data: bytes) -> None:
     hostile.start("write", data, "sleep", returns=None)
     with pytest.raises(WorkerCrashed, match="sent what is no answer"):
-        hostile.finish(60)
+        hostile.result(60)
     with pytest.raises(WorkerCrashed):
         hostile.call("echo", "", timeout_s=60)
 
@@ -210,7 +210,7 @@ worker = Worker({NAME!r})
 worker.call("leave", timeout_s=60)
 worker.start("leave_and_hang")
 print("ready", flush=True)
-worker.finish(3600)
+worker.result(3600)
 """
 
 
@@ -241,7 +241,7 @@ def test_nothing_outlives_a_coordinator_that_is_killed(tmp_path: Path) -> None:
 
 def test_an_interrupt_of_the_whole_group_leaves_no_traceback(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    code = KILLED.replace("worker.finish(3600)", "signal.pause()").replace("import sys", SAYS_SO)
+    code = KILLED.replace("worker.result(3600)", "signal.pause()").replace("import sys", SAYS_SO)
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
         start_new_session=True, text=True,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from workbench.devices import Device
+from workbench.devices import Datasheet
 from workbench.model.counted import (
     DRAM_CYCLES,
     L1_CYCLES,
@@ -22,7 +22,7 @@ from workbench.model.floor import limits_of_device
 from workbench.store.record import Chain, Simulated, SimulatedCounter, SimulatedKernel, Work
 
 CLOCK = 1e9
-GPU = Device(
+GPU = Datasheet(
     name="h200", title="of round figures", driver_names=(), arch="sm_90", sms=10, l2_bytes=1000, boost_clock_hz=CLOCK,
     bandwidth_bytes_per_s=1e12, fp32_flops_per_s=10 * CLOCK * 2 * 128, l2_bytes_per_s=2e12, sources={},
 )  # fmt: skip

@@ -31,7 +31,7 @@ WARP = 32
 START = "from workbench.build.triton_source import main; main()"
 
 
-def missing() -> str | None:
+def why_not_installed() -> str | None:
     """The line that installs the compiler, where it is not there."""
     if importlib.util.find_spec("triton") is not None:
         return None
@@ -40,7 +40,7 @@ def missing() -> str | None:
 
 def refused(unit: Unit) -> CompileFailure | None:
     """Why a unit is not compiled at all, where it is Triton's and its compiler is not there."""
-    lacking = missing() if unit.function else None
+    lacking = why_not_installed() if unit.function else None
     return None if lacking is None else CompileFailure(unit, f"{unit.source}: error: {lacking}", lacking=True)
 
 

@@ -13,7 +13,7 @@ from workbench.cli.options import AXES, Json, Profiles, one_size_each, split_axe
 from workbench.problem import Problem, unknown
 
 if TYPE_CHECKING:
-    from workbench.devices import Device
+    from workbench.devices import Datasheet
     from workbench.views.candidates import Candidates
     from workbench.views.ranking import Ranked
     from workbench.views.runs import RunSummary
@@ -90,7 +90,7 @@ def command(
         say(f"note: {problem}")
 
 
-def not_at_hand(name: str, timed_on: Sequence[str]) -> Device | None:
+def not_at_hand(name: str, timed_on: Sequence[str]) -> Datasheet | None:
     """A GPU of the data file that is named so and on which nothing was timed."""
     from workbench.devices import device
 
@@ -104,7 +104,7 @@ def not_at_hand(name: str, timed_on: Sequence[str]) -> Device | None:
 
 
 def _modelled(
-    name: str, pass_: str, dtype: str, sizes: dict[str, int], gpu: Device, runs: Sequence[RunSummary], as_json: bool
+    name: str, pass_: str, dtype: str, sizes: dict[str, int], gpu: Datasheet, runs: Sequence[RunSummary], as_json: bool
 ) -> None:
     """The ranking by estimates, from what the runs' simulations counted. Problem where they counted nothing."""
     import json

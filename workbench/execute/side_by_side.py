@@ -45,6 +45,6 @@ def side_by_side(begins: Sequence[Begin], timeout_s: float, at_once: int | None 
         for connection in ready or late:
             place, worker, _ = running.pop(connection)
             try:
-                yield place, worker.finish(timeout_s), None
+                yield place, worker.result(timeout_s), None
             except FAILURES as failure:
                 yield place, None, failure

@@ -55,14 +55,14 @@ class Worker:
         self._send(MAKE, (factory, arguments))
 
     def start(self, method: str, *arguments: Any, returns: Any = Any) -> Worker:
-        """Begins a call, which `finish` collects; returns itself. Several workers can so be busy at once. `returns` is
+        """Begins a call, which `result` collects; returns itself. Several workers can so be busy at once. `returns` is
         the type of what the method returns: an answer of another is none."""
         self._ready()
         self._returns = _adapter(returns)
         self._send(method, arguments)
         return self
 
-    def finish(self, timeout_s: float) -> Any:
+    def result(self, timeout_s: float) -> Any:
         """The result of the call begun, `timeout_s` after its start at the latest. Raises WorkerTimeout, WorkerCrashed,
         or another of FAILURES that the method raised."""
         value = self._receive(timeout_s)
@@ -72,7 +72,7 @@ class Worker:
 
     def call(self, method: str, *arguments: Any, timeout_s: float, returns: Any = Any) -> Any:
         self.start(method, *arguments, returns=returns)
-        return self.finish(timeout_s)
+        return self.result(timeout_s)
 
     @property
     def connection(self) -> socket.socket:
@@ -80,7 +80,7 @@ class Worker:
         return self._channel.socket
 
     def arrived(self) -> bool:
-        """Takes in what the worker has sent, without waiting; whether `finish` would now return or raise at once."""
+        """Takes in what the worker has sent, without waiting; whether `result` would now return or raise at once."""
         try:
             return self._channel.arrived()
         except (OSError, EOFError, ValueError):
@@ -104,7 +104,7 @@ class Worker:
     def _ready(self) -> None:
         if not self._is_made:
             self._returns = _adapter(None)
-            self.finish(START_TIMEOUT_S)
+            self.result(START_TIMEOUT_S)
             self._is_made = True
 
     def _send(self, method: str, arguments: tuple[Any, ...]) -> None:

@@ -22,7 +22,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from workbench.devices import Device
+from workbench.devices import Datasheet
 from workbench.model.floor import LAUNCH_S, limits_of_device
 from workbench.store.record import Simulated, SimulatedKernel
 
@@ -58,7 +58,7 @@ class CountedFloor:
     """Resource → seconds that it needs alone, over all kernels."""
 
 
-def counted_floor(entry: Simulated, gpu: Device, whole: Simulated | None = None) -> CountedFloor | None:
+def counted_floor(entry: Simulated, gpu: Datasheet, whole: Simulated | None = None) -> CountedFloor | None:
     """The floor of a simulated variant on a GPU of its architecture. `whole`: the same variant where caches were
     modelled, if that is another entry: how often loads hit them is taken from there. None where nothing was counted,
     where a library does a part of the work, or where the GPU's clock is not known."""
@@ -82,7 +82,7 @@ def counted_floor(entry: Simulated, gpu: Device, whole: Simulated | None = None)
     return CountedFloor(seconds, max(bound, key=lambda name: bound[name]), total)
 
 
-def kernel_times(kernel: SimulatedKernel, gpu: Device, hits: SimulatedKernel | None = None) -> dict[str, float]:
+def kernel_times(kernel: SimulatedKernel, gpu: Datasheet, hits: SimulatedKernel | None = None) -> dict[str, float]:
     """Seconds that each resource but DRAM needs for all launches of a kernel. `hits`: where caches were modelled."""
     assert gpu.boost_clock_hz is not None
     counters = {counter.name: counter.value for counter in kernel.counters}
@@ -134,7 +134,7 @@ def _load_cycles(kernel: SimulatedKernel | None) -> float:
     return first * L1_CYCLES + (1 - first) * (second * L2_CYCLES + (1 - second) * DRAM_CYCLES)
 
 
-def _lanes(pipe: str, gpu: Device) -> float | None:
+def _lanes(pipe: str, gpu: Datasheet) -> float | None:
     if pipe == "LSU":
         return LOAD_STORE.get(gpu.arch)
     if pipe == "FP32":
@@ -143,7 +143,7 @@ def _lanes(pipe: str, gpu: Device) -> float | None:
     return LANES[pipe]
 
 
-def _memory(entry: Simulated, gpu: Device) -> float | None:
+def _memory(entry: Simulated, gpu: Datasheet) -> float | None:
     """Seconds of DRAM: what the model of caches moved, less what L2 can keep from each launch to the next, and at least
     what any algorithm must move."""
     rate = limits_of_device(gpu.name, "float32").bytes_per_s

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from workbench.devices import Device
+from workbench.devices import Datasheet
 from workbench.model.counted import SECTOR_BYTES, kernel_times
 from workbench.model.floor import limits_of_device
 from workbench.store.record import Simulated, SimulatedKernel, Work
@@ -71,7 +71,7 @@ class _Kernel:
 
 
 def estimate(
-    entry: Simulated, gpu: Device, at: Extent, counted: Extent, whole: Simulated | None = None
+    entry: Simulated, gpu: Datasheet, at: Extent, counted: Extent, whole: Simulated | None = None
 ) -> Estimate | None:
     """The estimate at the shape of `at` for an entry that was counted at that of `counted`. `whole`: the same variant
     where caches were modelled. None where nothing was counted, where a library does a part of the work, or where the
@@ -130,7 +130,7 @@ def _scaled(kernel: SimulatedKernel, work: float, launches: float, blocks: float
     )
 
 
-def _kernel(one: _Scaled, gpu: Device, moved: float, rate: float, hits: SimulatedKernel | None) -> _Kernel:
+def _kernel(one: _Scaled, gpu: Datasheet, moved: float, rate: float, hits: SimulatedKernel | None) -> _Kernel:
     """Seconds of all launches of one kernel that moves so many bytes in them."""
     assert gpu.boost_clock_hz is not None
     kernel, clock = one.kernel, gpu.boost_clock_hz
@@ -158,7 +158,7 @@ def _kernel(one: _Scaled, gpu: Device, moved: float, rate: float, hits: Simulate
     return _Kernel(seconds, name if times[name] >= gaps else "launches", most, one.blocks / slots, busy)
 
 
-def _rates(one: _Scaled, gpu: Device, hits: SimulatedKernel | None) -> dict[str, float]:
+def _rates(one: _Scaled, gpu: Datasheet, hits: SimulatedKernel | None) -> dict[str, float]:
     """Seconds of the resources that are rates, as counted, with the busiest SM's share at the larger grid."""
     kernel = one.kernel
     own = math.prod(kernel.grid)
@@ -208,7 +208,7 @@ def _share(kernel: SimulatedKernel | None, part: str, rest: str) -> float:
     return some / (some + others) if some + others else 0.0
 
 
-def _moved(entry: Simulated, whole: Simulated | None, at: Extent, gpu: Device) -> float:
+def _moved(entry: Simulated, whole: Simulated | None, at: Extent, gpu: Datasheet) -> float:
     """DRAM bytes at the shape asked for: what was counted over what was declared there, times what is declared here;
     less what L2 can keep from one launch to the next, and no less than any algorithm moves."""
     seen = whole or entry

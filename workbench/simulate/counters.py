@@ -37,7 +37,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True)
-class Figure:
+class CounterValue:
     """One counter of a launch."""
 
     name: str
@@ -161,7 +161,7 @@ def _rules() -> Iterator[_Rule]:
 RULES = tuple(_rules())
 
 
-def figures(counts: Counts, level: Level) -> list[Figure]:
+def figures(counts: Counts, level: Level) -> list[CounterValue]:
     """Every counter that this level of execution gives, totals over the launch.
 
     Nsight's bank conflicts on the device hold 0.5 to 10 % that are not the access pattern's: these are the pattern's.
@@ -172,7 +172,7 @@ def figures(counts: Counts, level: Level) -> list[Figure]:
         if standing is None or (counts.guards_differ and rule.name == TRUE_GUARDS):
             continue
         chosen = [number for number, i in enumerate(counts.program.instructions) if rule.pick(i)]
-        found.append(Figure(rule.name, float(rule.counter(counts)[chosen].sum()), rule.unit, standing))
+        found.append(CounterValue(rule.name, float(rule.counter(counts)[chosen].sum()), rule.unit, standing))
     if counts.cache:
         found += _cache_figures(counts)
     return found
@@ -195,9 +195,9 @@ def merged(launches: Sequence[Counts]) -> Counts:
     return replace(launches[0], values=values, cache=dict(cache), findings=findings, guards_differ=differ)
 
 
-def total_of(launches: Iterable[list[Figure]]) -> list[Figure]:
+def total_of(launches: Iterable[list[CounterValue]]) -> list[CounterValue]:
     """The figures of several launches added up; rates are left out, which have no sum."""
-    found: dict[str, Figure] = {}
+    found: dict[str, CounterValue] = {}
     for figure in (figure for launch in launches for figure in launch if figure.unit != "%"):
         before = found.get(figure.name)
         found[figure.name] = replace(figure, value=figure.value + before.value) if before else figure
@@ -214,7 +214,7 @@ def opcodes(counts: Counts) -> dict[str, int]:
     return dict(found.most_common())
 
 
-def _cache_figures(counts: Counts) -> list[Figure]:
+def _cache_figures(counts: Counts) -> list[CounterValue]:
     c, model = counts.cache, Standing.CACHE_MODEL
     loads = [number for number, i in enumerate(counts.program.instructions) if _reaching(Space.GLOBAL, False)(i)]
     sectors, hits = int(counts["sectors"][loads].sum()), int(counts["l1_hits"][loads].sum())
@@ -226,7 +226,9 @@ def _cache_figures(counts: Counts) -> list[Figure]:
         ("dram__bytes_read.sum", c["memory_reads"] * SECTOR_BYTES, "byte"),
         ("dram__bytes_write.sum", c["memory_writes"] * SECTOR_BYTES, "byte"),
     ]
-    found = [Figure(name, float(value), unit, model) for name, value, unit in rows]
+    found = [CounterValue(name, float(value), unit, model) for name, value, unit in rows]
     if sectors:
-        found.append(Figure("l1tex__t_sector_pipe_lsu_mem_global_op_ld_hit_rate.pct", 100 * hits / sectors, "%", model))
+        found.append(
+            CounterValue("l1tex__t_sector_pipe_lsu_mem_global_op_ld_hit_rate.pct", 100 * hits / sectors, "%", model)
+        )
     return found

@@ -12,7 +12,7 @@ import pandas as pd
 
 from workbench.catalog import Catalog
 from workbench.declare import Cost, Operation, Settings, Shape, Step, Variant
-from workbench.devices import Device
+from workbench.devices import Datasheet
 from workbench.model.estimate import Estimate, Extent, estimate
 from workbench.quantity import quantity
 from workbench.steps import kind_of
@@ -57,7 +57,7 @@ class Candidates:
 
 
 def candidates(
-    records: pd.DataFrame, catalog: Catalog, operation: Operation, shape: Shape, gpu: Device, newest: Sequence[str]
+    records: pd.DataFrame, catalog: Catalog, operation: Operation, shape: Shape, gpu: Datasheet, newest: Sequence[str]
 ) -> Candidates:
     """Of every CUDA variant of an operation (in its pass) that does `shape`: an estimate by the entry, of the GPU's
     architecture and the shape's dtype, that was counted nearest to `shape`; of equally near ones the newest run's."""
@@ -86,7 +86,7 @@ def candidates(
 
 
 def _counted(
-    records: pd.DataFrame, operation: Operation, shape: Shape, gpu: Device, newest: Sequence[str]
+    records: pd.DataFrame, operation: Operation, shape: Shape, gpu: Datasheet, newest: Sequence[str]
 ) -> dict[str, tuple[Pair, str]]:
     """Variant → what was counted of it nearest to the shape, and the run."""
     place = {run: number for number, run in enumerate(newest)}
@@ -108,7 +108,7 @@ def _distance(axes: Mapping[str, int], shape: Shape) -> float:
     return sum(abs(math.log(max(1, axes.get(name, 1)) / max(1, size))) for name, size in shape.axes)
 
 
-def _estimate(variant: Variant, operation: Operation, pair: Pair, shape: Shape, gpu: Device) -> Estimate | None:
+def _estimate(variant: Variant, operation: Operation, pair: Pair, shape: Shape, gpu: Datasheet) -> Estimate | None:
     settings = dict(pair.entry.settings)
     there = Shape(tuple(pair.entry.axes.items()), shape.dtype)
     at, counted = (extent(variant, operation, one, settings) for one in (shape, there))
@@ -138,7 +138,7 @@ def _work(cost: Cost) -> Work:
     return Work(**{name: value for name, value in asdict(cost).items() if name in Work.model_fields})
 
 
-def _candidate(number: int, found: Sequence[tuple[Variant, Pair, str, Estimate]], gpu: Device) -> Candidate:
+def _candidate(number: int, found: Sequence[tuple[Variant, Pair, str, Estimate]], gpu: Datasheet) -> Candidate:
     variant, pair, run, own = found[number]
     first = found[0][3].seconds
     tied = own.seconds <= APART * first
@@ -155,7 +155,7 @@ def _candidate(number: int, found: Sequence[tuple[Variant, Pair, str, Estimate]]
     )
 
 
-def _reason(own: Estimate, entry: Simulated, gpu: Device) -> str:
+def _reason(own: Estimate, entry: Simulated, gpu: Datasheet) -> str:
     """What sets the time, with the figures that say so."""
     sms = f"{quantity(own.busy_sms, '%')} of {gpu.sms} SMs have a block of it"
     texts = {

@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from workbench.declare import FORWARD, variant_key
-from workbench.devices import Device, device, for_arch
+from workbench.devices import Datasheet, device, for_arch
 from workbench.model.counted import CountedFloor, counted_floor
 from workbench.model.floor import limits_of_device
 from workbench.model.rungs import LAST, Rung
@@ -92,12 +92,12 @@ def simulated(records: pd.DataFrame, known: Mapping[str, Rung], gpu: str = "") -
     return found.sort_values(order, kind="stable").drop(columns="_later").reset_index(drop=True)
 
 
-def _device(entry: Simulated, gpu: str) -> Device:
+def _device(entry: Simulated, gpu: str) -> Datasheet:
     asked = device(gpu) if gpu else None
     return asked if asked is not None and asked in for_arch(entry.arch) else device(entry.gpu)
 
 
-def figures_of(pair: Pair, gpu: Device) -> dict[str, Any]:
+def figures_of(pair: Pair, gpu: Datasheet) -> dict[str, Any]:
     """COLUMNS of one variant at one shape; what is not known is missing."""
     entry, whole = pair.entry, pair.whole
     counters = totals(entry.kernels)
@@ -145,7 +145,7 @@ def _of_counters(counters: Mapping[str, float]) -> dict[str, float | None]:
     }
 
 
-def _limit(entry: Simulated, gpu: Device) -> float | None:
+def _limit(entry: Simulated, gpu: Datasheet) -> float | None:
     rate = limits_of_device(gpu.name, "float32").bytes_per_s
     return entry.least.bytes / rate if rate and entry.least.bytes else None
 

@@ -15,6 +15,7 @@ import pytest
 
 from workbench.catalog import load_catalog
 from workbench.profile.conform import conform
+from workbench.profile.launched import Programs, launches_of_report, opcode_of
 
 REPORTS = Path(__file__).parent / "reports" / "h200"
 TRUE_GUARDS = "thread_inst_executed_true, by instruction"
@@ -42,10 +43,15 @@ SLICE = {"forward": "scan.", "backward": "gate.", "cells": "", "large": "b4-t102
 """Of each report in every run of the tests; all of it with WORKBENCH_FUZZ."""
 
 
+def unpacked(name: str, folder: Path) -> Path:
+    report = folder / f"{name}.ncu-rep"
+    report.write_bytes(lzma.decompress((REPORTS / f"{name}.ncu-rep.xz").read_bytes()))
+    return report
+
+
 @pytest.mark.parametrize("name", SLICE)
 def test_every_counter_that_should_be_equal_is(name: str, tmp_path: Path) -> None:
-    report = tmp_path / f"{name}.ncu-rep"
-    report.write_bytes(lzma.decompress((REPORTS / f"{name}.ncu-rep.xz").read_bytes()))
+    report = unpacked(name, tmp_path)
     recipes = json.loads(lzma.decompress((REPORTS / f"{name}.recipes.json.xz").read_bytes()))
     if not os.environ.get("WORKBENCH_FUZZ"):
         recipes = [one for one in recipes if SLICE[name] in one["key"]]
@@ -57,3 +63,13 @@ def test_every_counter_that_should_be_equal_is(name: str, tmp_path: Path) -> Non
         assert len(launch.counters) >= LEAST_COUNTERS
         unknown = [c for c in launch.differences if c["name"] not in known]
         assert not unknown, f"{launch.key} {launch.kernel}: {unknown}"
+
+
+def test_a_launch_runs_the_code_that_it_was_counted_with(tmp_path: Path) -> None:
+    """A report holds kernels of one name for several types and tiles: the first of them is another launch's."""
+    report = unpacked("forward", tmp_path)
+    programs = Programs(report)
+    launches = [one for one in launches_of_report(report) if one.kernel == "gate_fused"]
+    assert len({tuple(one.opcodes().items()) for one in launches}) > 1
+    for one in launches:
+        assert {i.address: opcode_of(i.text) for i in programs.of(one).instructions} == one.opcodes()

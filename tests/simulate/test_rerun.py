@@ -12,7 +12,7 @@ from tests.cli.conftest import Run, workbench  # noqa: F401 - a fixture
 from tests.simulate.test_sass_reports import REPORTS, needs_reports
 from workbench.problem import Problem
 from workbench.profile.arguments import Relaunch, undetermined
-from workbench.profile.launched import BY_INSTRUCTION, launch_of_report, program_of
+from workbench.profile.launched import BY_INSTRUCTION, Programs, launch_of_report
 from workbench.profile.rerun import rerun
 from workbench.simulate.launch import Options
 from workbench.simulate.memory import Memory
@@ -71,7 +71,7 @@ def test_code_of_too_old_a_gpu_is_refused_by_name() -> None:
 @needs_reports
 def test_fields_of_a_structure_stand_where_their_size_puts_them() -> None:
     measured = launch_of_report(NAIVE, 0)
-    relaunch, memory = Relaunch(program_of(NAIVE, measured.kernel), measured), Memory()
+    relaunch, memory = Relaunch(Programs(NAIVE).of(measured), measured), Memory()
     found = relaunch._bytes(0, "7+buffer:16+0.5", 24, memory, 0)
     address = memory.address("argument1, field 2")
     assert address and found == struct.pack("<IxxxxQfxxxx", 7, address, 0.5)
@@ -82,7 +82,7 @@ def test_fields_of_a_structure_stand_where_their_size_puts_them() -> None:
 @needs_reports
 def test_counts_that_values_decide_are_told_apart() -> None:
     measured = launch_of_report(NAIVE, 0)
-    relaunch = Relaunch(program_of(NAIVE, measured.kernel), measured)
+    relaunch = Relaunch(Programs(NAIVE).of(measured), measured)
     arguments = [*[f"buffer:{1 << 16}"] * 3, "128", "1.0", "1.0"]
     counts = relaunch.run(arguments, Options())
     assert not undetermined(relaunch, arguments, counts, Options()).any()

@@ -8,9 +8,7 @@ made again, so that its tensors hold zeros.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +22,7 @@ from workbench.check.limited import limit_memory
 from workbench.declare import DTYPE_BYTES, At, Clear, Shape, Tensor, variant_key
 from workbench.execute.rounding import round_inputs
 from workbench.problem import Problem
-from workbench.profile.launched import Measured, launches_of_report, opcode_of
+from workbench.profile.launched import Measured, Programs, launches_of_report
 from workbench.profile.replay import read_selection
 from workbench.profile.rerun import compared
 from workbench.simulate.blocks import run_launch
@@ -32,9 +30,6 @@ from workbench.simulate.counters import Standing
 from workbench.simulate.launch import Counts, SimulationFault
 from workbench.simulate.memory import Memory
 from workbench.simulate.program import Program
-from workbench.simulate.report import embedded_cubins
-from workbench.simulate.sass.cubin import kernels_of
-from workbench.simulate.sass.lower import load_kernel
 from workbench.steps import kind_of, unrolled
 
 Recipe = Mapping[str, Any]
@@ -121,7 +116,7 @@ def conform(report: Path, recipes: Sequence[Recipe], catalog: Catalog) -> Iterat
     for measured in launches_of_report(report):
         for key in measured.keys[-1:]:
             by_key.setdefault(key, []).append(measured)
-    programs = _programs(report)
+    programs = Programs(report)
     for one in recipes:
         launches = by_key.get(one["key"], [])
         if not launches:
@@ -132,9 +127,7 @@ def conform(report: Path, recipes: Sequence[Recipe], catalog: Catalog) -> Iterat
             yield from (Compared(one["key"], m.kernel, (), str(why)) for m in launches)
 
 
-def _compared(
-    one: Recipe, launches: Sequence[Measured], programs: Mapping[str, Sequence[Program]], catalog: Catalog
-) -> list[Compared]:
+def _compared(one: Recipe, launches: Sequence[Measured], programs: Programs, catalog: Catalog) -> list[Compared]:
     """Each launch; where one differs, all of them are run in other orders too, which tells what time decides."""
     record = _Record(one, launches, programs, catalog)
     counted = record.run({})
@@ -155,32 +148,17 @@ def _compared(
     return all_compared()
 
 
-def _programs(report: Path) -> dict[str, list[Program]]:
-    """The report's kernels by name; there may be several of one name, compiled for other types or tiles."""
-    found: dict[str, list[Program]] = {}
-    with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
-        for number, code in enumerate(dict.fromkeys(embedded_cubins(report))):
-            path = Path(folder) / f"{number}.cubin"
-            path.write_bytes(code)
-            for name in kernels_of(path):
-                with contextlib.suppress(Problem):  # what is not simulated is missed only where it was launched
-                    found.setdefault(name, []).append(load_kernel(path, name).program)
-    return found
-
-
 class _Record:
     """A record's launches, ready to be run."""
 
-    def __init__(
-        self, one: Recipe, launches: Sequence[Measured], programs: Mapping[str, Sequence[Program]], catalog: Catalog
-    ) -> None:
+    def __init__(self, one: Recipe, launches: Sequence[Measured], programs: Programs, catalog: Catalog) -> None:
         """Raises Problem where the recipe's launches are not the report's."""
         own = sum("grid" in step for step in one["steps"])
         if own != len(launches):
             raise Problem(f"{one['key']}: the report has {len(launches)} launches, the recipe {own}")
         self._one, self._launches = one, launches
         self._inputs = _inputs(one, catalog)
-        self._programs = [_program(measured, programs) for measured in launches]
+        self._programs = [programs.of(measured) for measured in launches]
 
     def run(self, change: Mapping[str, Any]) -> list[Counts]:
         """What each launch counts, with some of its options changed."""
@@ -199,15 +177,6 @@ class _Record:
             shared = measured.dynamic_shared
             counted.append(run_launch(program, step["grid"], step["block"], block, memory, shared, options))
         return counted
-
-
-def _program(measured: Measured, programs: Mapping[str, Sequence[Program]]) -> Program:
-    """That of its name whose instructions are those that were counted. Raises Problem."""
-    known = measured.opcodes()
-    for program in programs.get(measured.kernel, ()):
-        if {i.address: opcode_of(i.text) for i in program.instructions} == known or not known:
-            return program
-    raise Problem(f"{measured.kernel}: no machine code in the report has its instructions, or it is not simulated")
 
 
 def _inputs(one: Recipe, catalog: Catalog) -> dict[str, Any]:

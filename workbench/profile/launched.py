@@ -141,18 +141,45 @@ class Measured:
         )  # fmt: skip
 
 
-def program_of(report: Path, kernel: str) -> Program:
-    """The kernel out of the cubin of the report that has it. Raises Problem."""
-    known: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
-        for number, code in enumerate(embedded_cubins(report)):
-            path = Path(folder) / f"{number}.cubin"
-            path.write_bytes(code)
-            kernels = kernels_of(path)
-            if kernel in kernels:
+class Programs:
+    """The kernels of a report as programs, each read from its cubins when it is asked for."""
+
+    def __init__(self, report: Path) -> None:
+        """Raises Problem for what is no report."""
+        self._report = report
+        self._cubins = list(dict.fromkeys(embedded_cubins(report)))
+        self._read: dict[str, list[Program]] = {}
+
+    def of(self, measured: Measured) -> Program:
+        """Of those with the launch's name the one whose instructions are those that were counted: there may be several,
+        compiled for other types or tiles. The only one of a name is taken as it is. Raises Problem."""
+        if measured.kernel not in self._read:
+            self._read[measured.kernel] = self._named(measured.kernel)
+        programs = self._read[measured.kernel]
+        known = measured.opcodes()
+        for program in programs:
+            if len(programs) == 1 or {i.address: opcode_of(i.text) for i in program.instructions} == known or not known:
+                return program
+        raise Problem(
+            f"{self._report}: {len(programs)} cubins in it have kernel {measured.kernel}, none with the instructions "
+            "that were counted"
+        )
+
+    def _named(self, kernel: str) -> list[Program]:
+        known: list[str] = []
+        found: list[Program] = []
+        with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
+            for number, code in enumerate(self._cubins):
+                path = Path(folder) / f"{number}.cubin"
+                path.write_bytes(code)
+                kernels = kernels_of(path)
+                known += kernels
+                if kernel not in kernels:
+                    continue
                 arch = kernels[kernel].arch
                 if int(arch.removeprefix("sm_")) < OLDEST:
-                    raise Problem(f"{report}: {kernel} is machine code of {arch}; it is read from sm_{OLDEST} on")
-                return load_kernel(path, kernel).program
-            known += kernels
-    raise Problem(f"{report}: no cubin in it has kernel {kernel}; there are {', '.join(known[:6])}")
+                    raise Problem(f"{self._report}: {kernel} is machine code of {arch}; it is read from sm_{OLDEST} on")
+                found.append(load_kernel(path, kernel).program)
+        if not found:
+            raise Problem(f"{self._report}: no cubin in it has kernel {kernel}; there are {', '.join(known[:6])}")
+        return found

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workbench.check.limited import limit_memory
 from workbench.problem import Problem
 from workbench.profile.arguments import Relaunch, undetermined
-from workbench.profile.launched import BY_INSTRUCTION, Measured, launch_of_report, program_of
+from workbench.profile.launched import BY_INSTRUCTION, Measured, Programs, launch_of_report
 from workbench.simulate.blocks import independent
 from workbench.simulate.counters import RULES, Level, Standing, figures
 from workbench.simulate.launch import COUNTERS, Counts, SimulationFault
@@ -47,7 +47,7 @@ def rerun(report: Path, number: int, arguments: Sequence[str]) -> dict[str, Any]
     """Runs a report's launch again, with these arguments (128, 0.5, `buffer:BYTES`) or with guessed ones; every
     counter, measured and simulated. Raises Problem."""
     measured = launch_of_report(report, number)
-    relaunch = Relaunch(program_of(report, measured.kernel), measured)
+    relaunch = Relaunch(Programs(report).of(measured), measured)
     options = measured.options()
     alike = np.zeros(len(relaunch.program.instructions), bool)
     chosen = list(arguments) or relaunch.guess(lambda counts: _apart(measured, counts))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from workbench.catalog import load_catalog
@@ -27,10 +27,16 @@ def scan(given: Tensors) -> dict[str, torch.Tensor]:
     return {"h": torch.stack(rows, 1), "h_last": state}
 
 
+def sigmoid(x: torch.Tensor) -> torch.Tensor:
+    """By its logarithm, whose derivative is a sigmoid too: torch.sigmoid's own, y (1 - y), keeps no digits of 1 - y where
+    y is close to 1."""
+    return torch.exp(torch.nn.functional.logsigmoid(x))
+
+
 def gates(kv: torch.Tensor) -> dict[str, torch.Tensor]:
     k, v = kv[..., 0, :], kv[..., 1, :]
-    c = torch.where(v >= 0, v + 0.5, torch.sigmoid(v))
-    return {"a": torch.sigmoid(-k), "b": torch.sigmoid(k) * c}
+    c = torch.where(v >= 0, v + 0.5, sigmoid(v))
+    return {"a": sigmoid(-k), "b": sigmoid(k) * c}
 
 
 def gated_scan(given: Tensors) -> dict[str, torch.Tensor]:
@@ -40,8 +46,8 @@ def gated_scan(given: Tensors) -> dict[str, torch.Tensor]:
 def minlstm_scan(given: Tensors) -> dict[str, torch.Tensor]:
     """The gates as the paper writes them: in float64 they hold for logits beyond -100."""
     k_f, k_i, v = given["pre"].unbind(2)
-    f, i = torch.sigmoid(k_f), torch.sigmoid(k_i)
-    c = torch.where(v >= 0, v + 0.5, torch.sigmoid(v))
+    f, i = sigmoid(k_f), sigmoid(k_i)
+    c = torch.where(v >= 0, v + 0.5, sigmoid(v))
     return scan({"a": f / (f + i), "b": i / (f + i) * c, "h0": given["h0"]})
 
 
@@ -118,6 +124,7 @@ def inputs_of(key: str, shape: Shape, regime: str, seed: int) -> dict[str, Any]:
     regime=st.sampled_from(("normal", "slow", "saturated")),
     seed=st.integers(0, 2**16),
 )
+@example(size=[1] * 6, regime="saturated", seed=1)
 def test_a_reference_is_the_gradient(key: str, size: list[int], regime: str, seed: int) -> None:
     backward = CATALOG.operation(key)
     shape = Shape.of("float32", **dict(zip(backward.axes, size, strict=False)))

@@ -28,8 +28,8 @@ def scan(given: Tensors) -> dict[str, torch.Tensor]:
 
 
 def sigmoid(x: torch.Tensor) -> torch.Tensor:
-    """By its logarithm, whose derivative is a sigmoid too: torch.sigmoid's own, y (1 - y), keeps no digits of 1 - y where
-    y is close to 1."""
+    """By its logarithm, whose derivative is a sigmoid too: torch.sigmoid's own, y (1 - y), keeps no digits of 1 - y
+    where y is close to 1."""
     return torch.exp(torch.nn.functional.logsigmoid(x))
 
 

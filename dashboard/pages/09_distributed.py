@@ -1,64 +1,87 @@
-"""Distributed: what the ranks of a training did when, and who was waited for."""
+"""Distributed: what ranks of a training did when, who was waited for, what passing costs, and more ranks planned."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import streamlit as st
 
 from dashboard.context import Context
-from dashboard.show import nothing, picture
+from dashboard.show import frame, nothing, picture
 from dashboard.url import choose
-from workbench.distributed.summary import summary
-from workbench.distributed.timeline import arrivals, shares, stretches, trainings
-from workbench.distributed.trace import traces
+from workbench.distributed.perfetto import together
+from workbench.distributed.shown import Piece, pieces
+from workbench.distributed.timeline import trainings
+from workbench.distributed.trace import files_of
+from workbench.distributed.upload import store_traces
 from workbench.problem import Problem
+from workbench.show.figures import columns_of
 from workbench.show.markup import code, plain
-from workbench.show.pictures import ranks as pictures
-
-SHARE = st.column_config.NumberColumn(format="percent")
-COLUMNS = {
-    "rank": st.column_config.NumberColumn("rank"),
-    "total_s": st.column_config.NumberColumn("traced (s)", format="%.3g"),
-    "computing": SHARE,
-    "hidden": st.column_config.NumberColumn("hidden communication", format="percent"),
-    "exposed": st.column_config.NumberColumn("exposed communication", format="percent"),
-    "neither": SHARE,
-    "last": st.column_config.NumberColumn("came last", help="to how many collectives of all ranks"),
-    "collectives": st.column_config.NumberColumn("of collectives"),
-    "late_s": st.column_config.NumberColumn("then late by (s, median)", format="%.2e"),
-}
 
 
 def page(context: Context) -> None:
     st.subheader("Training on several ranks")
+    _upload(context)
     found = {folder.name: folder for folder in trainings(context.profiles)}
     name = choose(st.selectbox, "Training", list(found), "training")
     if name is None:
         nothing([
             "No training lies in the profiles folder. `workbench train FILE.py:FUNCTION --out "
             f"{plain(context.profiles)}/training --sequence 2 --trace 3` makes one; traces of torch.profiler of your "
-            "own, one per rank, are shown from a folder there too, as `trace-0.json`, `trace-1.json` and so on."
+            "own, one per rank, are shown from there too: drop them above."
         ])  # fmt: skip
         return
     folder = found[str(name)]
     try:
-        done, ranks = summary(folder), traces(folder)
+        for piece in pieces(folder):
+            _show(piece)
+        files = files_of(folder)
+        if files:
+            stamps = tuple((str(file), file.stat().st_mtime_ns) for file in files)
+            _download(str(name), _together(folder, stamps), len(files))
+        elif not list(folder.glob("ranks-*")):
+            nothing([f"No rank was traced: train with `--trace 3`, or lay traces into {code(folder)}."])
     except Problem as problem:
         st.error(plain(problem))
-        return
-    if done.steps:
-        st.markdown(plain(done.text().splitlines()[0]))
-    if not ranks:
-        nothing([f"No rank was traced: train with `--trace 3`, or lay traces into {code(folder)}."])
-        return
-    picture(
-        pictures.timeline(stretches(ranks)),
-        "ranks",
-        "Neither computing nor communicating where it is empty: the host, waits of a pipeline. Ranks that share cores "
-        "show that a scheme is right, not how it scales.",
+
+
+def _show(piece: Piece) -> None:
+    if piece.title:
+        st.markdown(f"##### {plain(piece.title)}")
+    if piece.picture is not None:
+        picture(piece.picture, piece.key, plain(piece.text))
+    elif piece.rows is not None:
+        frame(piece.rows, columns_of(piece.table), piece.key)
+        st.caption(plain(piece.text))
+    else:
+        st.markdown(plain(piece.text))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)  # type: ignore[untyped-decorator]
+def _together(_folder: Path, stamps: tuple[tuple[str, int], ...]) -> bytes:
+    return together(_folder)
+
+
+def _download(name: str, trace: bytes, ranks: int) -> None:
+    st.download_button(
+        f"Trace of {ranks} ranks for Perfetto", trace, f"{name}.json.gz", "application/gzip", on_click="ignore"
     )
-    st.dataframe(shares(ranks), column_config=COLUMNS, hide_index=True, key="shares")
-    late = arrivals(ranks)
-    if late["collectives"].any():
-        st.markdown("##### Who is waited for")
-        st.dataframe(late, column_config=COLUMNS, hide_index=True, key="arrivals", placeholder="–")
-        st.caption("By the order in which ranks come to each collective: whoever waits longest is not the slow one.")
+    st.caption("All ranks on one clock, as a Chrome trace: open it at ui.perfetto.dev or in chrome://tracing.")
+
+
+def _upload(context: Context) -> None:
+    with st.expander("Show traces of your own"):
+        st.caption(
+            "Chrome traces of torch.profiler, one per rank, over gloo or NCCL, of any program; `.json` or `.json.gz`."
+        )
+        name = st.text_input("Name", "traces", key="traces_name")
+        given = st.file_uploader("Traces", accept_multiple_files=True, key="traces_files")
+        marker = (name, *(file.file_id for file in given))
+        if given and st.button("Store and show", key="traces_store") and st.session_state.get("stored") != marker:
+            try:
+                folder = store_traces([(file.name, file.getvalue()) for file in given], context.profiles, name)
+            except Problem as problem:
+                st.error(f"{plain(problem)}. Nothing was stored.")
+            else:
+                st.session_state["stored"] = marker
+                st.success(f"Stored as {code(folder.name)}.")

@@ -13,7 +13,7 @@ from dashboard.pages import found
 from tests import warm
 from tests.dashboard.synthetic import CPU, synthetic_run
 from tests.dashboard.visit import PAGES
-from tests.distributed.traced import traced
+from tests.distributed.traced import recorded
 from tests.views.test_history import history
 from workbench.store.notes import Notes, write_notes
 
@@ -139,12 +139,17 @@ def test_the_ladder_s_table_is_ordered_as_asked(profiles: Path, monkeypatch: pyt
 
 
 def test_a_training_is_shown_with_who_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    traced(tmp_path / "training")
+    recorded(tmp_path / "training")
     test = app(tmp_path, monkeypatch, page="Distributed")
     assert test.selectbox(key="training").value == "training"
-    shares, arrivals = (table.value for table in test.dataframe)
-    assert shares["exposed"].tolist() == pytest.approx([0.75, 0.25])
+    shares, arrivals, links, carries, strong, weak = (table.value for table in test.dataframe)
+    assert shares["exposed"].tolist() == pytest.approx([75, 25])
     assert arrivals["last"].tolist() == [0, 2] and arrivals["late_s"].tolist()[1] == pytest.approx(1.0)
+    assert links["alpha_s"].tolist() == pytest.approx([100] * 3)
+    assert set(carries["carry"]) == {"gather", "chain"} and strong["ranks"].max() == weak["ranks"].max() == 1024
+    text = said(test) + " ".join(caption.value for caption in test.caption)
+    for words in ("share one machine", "Modelled on a simulated cluster", "Does not fit: data on 32 ranks and more"):
+        assert words in text.replace("\\", "")
     (tmp_path / "training" / "trace-1.json").write_text("{")
     test = app(tmp_path, monkeypatch, page="Distributed")
     assert "trace-1.json: corrupt, not a Chrome trace" in test.error[0].value.replace("\\", "")

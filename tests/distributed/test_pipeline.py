@@ -12,7 +12,8 @@ from torch.distributed.device_mesh import init_device_mesh
 
 from tests.distributed.mixer import STEPS, Shifted, trained_alone
 from tests.distributed.ranks import on_ranks
-from workbench.distributed.pipeline import Pipeline, bubble
+from workbench.distributed.cost import bubble
+from workbench.distributed.pipeline import Pipeline
 from workbench.problem import Problem
 
 PIPELINES: list[dict[str, Any]] = [

@@ -15,9 +15,10 @@ from workbench.distributed.trace import traces, without
 def test_shares_stretches_and_arrivals_of_two_ranks(tmp_path: Path) -> None:
     traced(tmp_path / "training")
     ranks = traces(tmp_path / "training")
-    expected = {"rank": [0, 1], "total_s": [4, 4], "computing": [0.25, 0.75], "hidden": [0, 0], "exposed": [0.75, 0.25]}
+    expected = {"rank": [0, 1], "traced_s": [4, 4], "computing": [0.25, 0.75], "exposed": [0.75, 0.25]}
     found = shares(ranks)
-    for name, values in {**expected, "neither": [0, 0]}.items():
+    assert found["bubble"].isna().all(), "no pipeline"
+    for name, values in {**expected, "host_share": [0, 0], "overlap": [0, 0]}.items():
         assert found[name].tolist() == pytest.approx(values, abs=1e-6), name
     late = arrivals(ranks)
     assert late["last"].tolist() == [0, 2] and late["collectives"].tolist() == [2, 2]

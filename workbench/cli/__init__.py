@@ -40,6 +40,7 @@ COMMANDS = (
     ("report", "workbench.cli.report"),
     ("note", "workbench.cli.note"),
     ("train", "workbench.cli.train"),
+    ("plan", "workbench.cli.plan"),
     ("cluster", "workbench.cli.cluster"),
     ("dashboard", "workbench.cli.dashboard"),
 )

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workbench.axes import parse_axis
 from workbench.cli.options import Json, whole_number
 from workbench.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.distributed.loop import Training
+    from workbench.distributed.task import Task
 
 
 def _count(help_text: str) -> Any:
@@ -32,6 +39,9 @@ def command(
     restarts: Annotated[int, _count("How often lost ranks are started again.")] = 3,
     trace: Annotated[int, _count("Steps to trace, for Perfetto and the time of each rank.")] = 0,
     timeout: Annotated[int, _count("Seconds that a rank waits for the others.")] = 60,
+    scaling: Annotated[str, typer.Option(help="Train on each of these numbers of ranks, such as 1,2,4.")] = "",
+    along: Annotated[str, typer.Option(help="What --scaling grows: data, sequence, tensor, pipeline.")] = "data",
+    weak: Annotated[bool, typer.Option("--weak", help="With --scaling: the batch grows with the ranks.")] = False,
     port: Annotated[int, _count("Port of the ranks' meeting; 0: a free one.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -72,6 +82,9 @@ def command(
         pipeline="time" if pipeline == "time" else "batch" if pipeline else None, parts=parts,
         checkpoint_every=checkpoint_every, traced_steps=trace, timeout_s=float(timeout),
     )  # fmt: skip
+    if scaling:
+        _scaling(training, loaded, parse_axis("scaling", scaling), along, weak, restarts, as_json)
+        return
     count = stages if pipeline else sizes.ranks
     require(training, loaded, count)
     start(training, count, restarts, port)
@@ -82,6 +95,36 @@ def command(
         print(json.dumps(found.as_dict(), indent=2))
     else:
         say(found.text())
+
+
+def _scaling(
+    training: Training, task: Task, counts: Sequence[int], along: str, weak: bool, restarts: int, as_json: bool
+) -> None:
+    """The training on each number of ranks, one after the other, with as many threads per rank each time."""
+    from workbench.cli.terminal import Column, print_table, say
+    from workbench.distributed.launch import start
+    from workbench.distributed.loop import require
+    from workbench.distributed.scaling import folder_of, members, scaled
+    from workbench.distributed.summary import SHARED
+    from workbench.show.figures import columns_of, figure, value_text
+
+    folder = Path(training.folder)
+    several = members(training, counts, along, weak)
+    for one, count in several:
+        require(one, task, count)
+    for one, count in several:
+        folder_of(folder, count).mkdir(exist_ok=True)
+        start(one, count, restarts, threads_for=max(counts))
+    kind, rows, shared = scaled(folder)
+    if as_json:
+        print(rows.assign(kind=kind).to_json(orient="records", indent=2))
+        return
+    names = columns_of("scaled")
+    cells = [[value_text(name, value) for name, value in zip(names, row, strict=True)] for row in rows[names].values]
+    columns = [Column(figure(name).title, right=name != "scheme") for name in names]
+    print_table(f"{kind} scaling; intervals are over the steps of each training", columns, cells)
+    if shared:
+        say(SHARED)
 
 
 def _folder(out: Path) -> Path:

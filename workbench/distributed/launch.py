@@ -22,19 +22,20 @@ PATIENCE_S = 2.0 * END_S
 LOG = "torchrun.log"
 
 
-def start(training: Training, count: int, most_restarts: int, port: int = 0) -> None:
+def start(training: Training, count: int, most_restarts: int, port: int = 0, threads_for: int = 0) -> None:
     """Runs `count` ranks to their end; lost ones are started again with all others, `most_restarts` times, from the
     newest checkpoint. Raises Problem with the first cause; no rank stays.
 
     A rank that ended is noticed at once, one that hangs when another has waited for it for `training.timeout_s`; what
-    does not end then is killed after END_S. What a rank computes without the others has no limit.
+    does not end then is killed after END_S. What a rank computes without the others has no limit. Each has its part of
+    the cores as threads, or the part of `threads_for` ranks.
     """
     folder = Path(training.folder)
     for old in folder.glob("failed-*.json"):
         old.unlink()
     where = ["--standalone", "--local-addr=localhost"] if port == 0 else [f"--master-port={port}"]
     environment = {
-        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count)),
+        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // (threads_for or count))),
         "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(END_S),
         **os.environ,
     }

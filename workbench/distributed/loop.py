@@ -15,11 +15,11 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 
-from workbench.distributed import checkpoint
+from workbench.distributed import checkpoint, facts, link_times, links
+from workbench.distributed.cost import Carry
 from workbench.distributed.mesh import Sizes, ranks
 from workbench.distributed.pipeline import Kind, Pipeline, require_parts
 from workbench.distributed.schemes import Weights, lay_out, own_part, whole_weights
-from workbench.distributed.sequence import Carry
 from workbench.distributed.task import Task, load_task
 from workbench.durable import append_whole, write_whole
 from workbench.problem import Problem
@@ -41,6 +41,8 @@ class Training:
     parts: int = 4
     checkpoint_every: int = 0
     traced_steps: int = 0
+    grown: int = 1
+    """A step's batch is that many of the task's, as sequences or as time steps more, after the mesh's dimension."""
     timeout_s: float = 60.0
 
     def as_json(self) -> str:
@@ -52,9 +54,20 @@ class Training:
         return cls(**{**data, "sizes": Sizes(**data["sizes"])})
 
 
+def batch(training: Training, task: Task, step: int) -> tuple[Tensor, Tensor]:
+    """Inputs and targets of a step, whole."""
+    grown = training.grown
+    if grown == 1:
+        return task.batch(step)
+    axis = 1 if training.sizes.sequence > 1 else 0
+    several = zip(*(task.batch(step * grown + place) for place in range(grown)), strict=True)
+    inputs, targets = (torch.cat(parts, axis) for parts in several)
+    return inputs, targets
+
+
 def require(training: Training, task: Task, count: int) -> None:
     """Raises Problem for what can be seen to be wrong before ranks are started, which takes seconds."""
-    inputs, _ = task.batch(0)
+    inputs, _ = batch(training, task, 0)
     if inputs.dim() < 2:
         raise Problem(f"{training.task}: batch(0) has inputs of shape {tuple(inputs.shape)}; (B, T, …) is wanted")
     sizes = training.sizes
@@ -70,10 +83,32 @@ def run(training: Training) -> None:
     """Trains on this rank. Raises Problem for what a user can mend, whatever a collective raises for a lost rank."""
     task = load_task(training.task)
     with ranks(training.sizes, training.timeout_s, pipeline=training.pipeline is not None) as mesh:
+        if attempt() == 0:
+            note(training, task, torch.device(mesh.device_type))
         if training.pipeline is not None:
-            _Pipelined(training, task, mesh).run()
+            loop: _Loop = _Pipelined(training, task, mesh)
         else:
-            _Laid(training, task, mesh).run()
+            loop = _Laid(training, task, mesh)
+        loop.run()
+
+
+def note(training: Training, task: Task, device: torch.device) -> None:
+    """Writes what the training is; where its steps are traced, what its model would pass and what its links cost."""
+    first, folder, passed = dist.get_rank() == 0, Path(training.folder), None
+    if training.traced_steps and first:
+        with torch.random.fork_rng(devices=[]):
+            passed = facts.look(task.model(), task.batch(0)[0])
+    if first:
+        facts.write(asdict(training), dist.get_world_size(), device.type, passed, folder)
+    if training.traced_steps and dist.get_world_size() > 1:
+        found = link_times.measure(device)
+        if first:
+            links.write(found, folder)
+
+
+def attempt() -> int:
+    """How often torchrun has started the ranks again."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
 class _Loop(ABC):
@@ -89,7 +124,7 @@ class _Loop(ABC):
         self.checkpoints = self.folder / "checkpoints"
         self.rank = dist.get_rank()
         self.alone = training.average_every > 1
-        self.attempt = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+        self.attempt = attempt()
 
     @abstractmethod
     def step(self, number: int) -> float | None:
@@ -160,7 +195,9 @@ class _Laid(_Loop):
         self.optimizer = optimizer_of(task, self.model)
 
     def step(self, number: int) -> float:
-        inputs, targets = (own_part(x, self.mesh).to(self.mesh.device_type) for x in self.task.batch(number))
+        inputs, targets = (
+            own_part(x, self.mesh).to(self.mesh.device_type) for x in batch(self.training, self.task, number)
+        )
         self.optimizer.zero_grad()
         loss = self.task.loss(self.model(inputs), targets)
         loss.backward()

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleGPipe
 from torch.distributed.pipelining.schedules import ScheduleLoopedBFS
+from torch.profiler import record_function
 
+from workbench.distributed.trace import PIPELINE_PART, PIPELINE_STEP
 from workbench.problem import Problem
 
 Kind = Literal["batch", "time"]
@@ -71,7 +73,7 @@ class Pipeline:
             carry_states(self.stage, parts)
             module = _TimeFirst(self.stage)
         # All four are given, or torch runs the stage to see them: that would count as a block of time.
-        own = PipelineStage(
+        own = _NotedStage(
             module, place, count, given.device, input_args=(given,), output_args=(made,),
             input_grads=None if self._first else (torch.zeros_like(given),),
             output_grads=None if self._last else (torch.zeros_like(made),), group=mesh.get_group(),
@@ -88,7 +90,8 @@ class Pipeline:
         given = (inputs.contiguous(),) if self._first else ()
         more: dict[str, Any] = {"target": targets.contiguous(), "losses": losses} if self._last else {}
         try:
-            self._schedule.step(*given, **more)
+            with record_function(PIPELINE_STEP):
+                self._schedule.step(*given, **more)
         except RuntimeError as error:  # torch wraps what a stage raises
             if isinstance(error.__cause__, Problem):
                 raise error.__cause__ from None
@@ -98,6 +101,18 @@ class Pipeline:
     def weights(self) -> dict[str, Tensor]:
         """This stage's weights, under the whole model's names."""
         return {name: weight.detach().cpu() for name, weight in self.model.named_parameters()}
+
+
+class _NotedStage(PipelineStage):  # type: ignore[misc]
+    """A stage whose parts a profiler finds, without what it waits for before and after them."""
+
+    def forward_one_chunk(self, *arguments: Any, **more: Any) -> Any:
+        with record_function(PIPELINE_PART):
+            return super().forward_one_chunk(*arguments, **more)
+
+    def backward_one_chunk(self, *arguments: Any, **more: Any) -> Any:
+        with record_function(PIPELINE_PART):
+            return super().backward_one_chunk(*arguments, **more)
 
 
 def _ends(stages: Sequence[nn.Module], place: int, part: Tensor, time_first: bool) -> tuple[Tensor, Tensor]:
@@ -179,8 +194,3 @@ class _WithCarried(torch.autograd.Function):  # type: ignore[misc]
                 "gradient between blocks; use looped_bfs"
             )
         return gh, gradient, None
-
-
-def bubble(stages: int, parts: int) -> float:
-    """The share of a step that a stage waits, where all parts take the same time: (P - 1) / (K + P - 1)."""
-    return (stages - 1) / (parts + stages - 1)

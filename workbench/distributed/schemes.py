@@ -19,7 +19,8 @@ from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, 
 from torch.distributed.tensor.parallel.style import ParallelStyle
 from torch.nn.parallel import DistributedDataParallel
 
-from workbench.distributed.sequence import Carry, sequence_scan
+from workbench.distributed.cost import Carry
+from workbench.distributed.sequence import sequence_scan
 from workbench.problem import Problem
 
 Weights = Literal["replicated", "sharded"]

@@ -8,15 +8,14 @@ for h (affine.py): no rank needs a decay of its neighbour.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from workbench.distributed.affine import Scan, doubling, gradients, product, reverse
-
-Carry = Literal["gather", "chain"]
+from workbench.distributed.cost import Carry
 
 
 def sequence_scan(
@@ -74,9 +73,18 @@ def _carry(
     wide = torch.promote_types(a.dtype, torch.float32)
     decay = product(a.to(wide))
     state = scan(a, b, torch.zeros_like(start))[:, -1].to(wide)
-    if carry == "gather":
-        return _gathered(decay, state, start, place, size, group, mirrored)
-    return _chained(decay, state, start, place, size, group, mirrored)
+    return exchange(decay, state, start, place, size, group, carry, mirrored)
+
+
+def exchange(
+    decay: Tensor, state: Tensor, start: Tensor, place: int, size: int, group: dist.ProcessGroup | None, carry: Carry,
+    mirrored: bool,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """The state before each rank's block and after all of them, from what each block makes of a state: a collective.
+    A profiler finds it under its scheme and the bytes of a state."""
+    with torch.profiler.record_function(f"carry:{carry} {decay.numel() * decay.element_size()}"):
+        pass_on = _gathered if carry == "gather" else _chained
+        return pass_on(decay, state, start, place, size, group, mirrored)
 
 
 def _gathered(

@@ -168,17 +168,27 @@ def _short(value: object) -> str:
 def write_report(run: RunSummary, catalog: Catalog, out: Path) -> Path:
     """Writes the report of a run to `out`, whole or not at all. Problem where it cannot be written, or where the run's
     records cannot be shown."""
+    require_file(out, run.name)
+    with reading(run.path, "its records cannot be shown", RESTORE):
+        text = render(f"{run.name}: {run.device}", sections(run, catalog))
+    write_file(out, text)
+    return out
+
+
+def require_file(out: Path, name: str) -> None:
+    """Problem where no report can stand at `out`, before the work of making one."""
     file = printable(out)
     try:
         in_the_way = not out.name or out.is_dir() or (out.exists() and not out.is_file())
     except OSError as error:
-        raise Problem(f"--out {file}: {error.strerror}; name another file such as {run.name}.html") from None
+        raise Problem(f"--out {file}: {error.strerror}; name another file such as {name}.html") from None
     if in_the_way:
-        raise Problem(f"--out {file}: is no file that a report could stand in; name one such as {run.name}.html")
-    with reading(run.path, "its records cannot be shown", RESTORE):
-        text = render(f"{run.name}: {run.device}", sections(run, catalog))
+        raise Problem(f"--out {file}: is no file that a report could stand in; name one such as {name}.html")
+
+
+def write_file(out: Path, text: str) -> None:
+    """Whole or not at all; Problem where it cannot be written."""
     try:
         write_whole(out, text.encode(errors="replace"))
     except OSError as error:
-        raise Problem(f"{file}: cannot be written ({error.strerror}); name another file with --out") from None
-    return out
+        raise Problem(f"{printable(out)}: cannot be written ({error.strerror}); name another file with --out") from None

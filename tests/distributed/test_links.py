@@ -11,6 +11,7 @@ from tests.distributed.traced import ALPHA_S, BETA_S, recorded
 from workbench.distributed import facts, links
 from workbench.distributed.links import Links
 from workbench.distributed.summary import summary
+from workbench.distributed.timeline import link_rows
 from workbench.problem import Problem
 
 
@@ -49,7 +50,7 @@ def test_rounds_that_differ_widen_the_interval_and_no_figure_is_under_zero(folde
     assert 0 < fit.alpha_s.low < fit.alpha_s.high
     assert fit.beta_s.low == fit.beta_s.value == 0, "fewer bytes took longer: bytes cost nothing that can be seen"
     assert fit.alpha_s.low <= fit.alpha_s.value <= fit.alpha_s.high
-    assert read(folder).table()["link_bandwidth"].isna().tolist() == [True, False, False]
+    assert link_rows(read(folder))["link_bandwidth"].isna().tolist() == [True, False, False]
 
 
 def test_links_and_facts_are_in_the_summary(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.distributed.mixer import STEPS, Shifted
 from tests.distributed.ranks import on_ranks
 from tests.distributed.trainings import TASK, difference
 from workbench.distributed import checkpoint, loop
+from workbench.distributed.__main__ import main
 from workbench.distributed.failure import Failure, told
 from workbench.distributed.loop import Training
 from workbench.distributed.mesh import Sizes
@@ -25,12 +27,6 @@ def train(rank: int, size: int, *trainings: Training) -> None:
         os.environ["TORCHELASTIC_RESTART_COUNT"] = str(number)
         Path(training.folder).mkdir(exist_ok=True)
         loop.run(training)
-
-
-def test_a_pipeline_over_blocks_of_time(tmp_path: Path) -> None:
-    training = Training(TASK, str(tmp_path / "out"), STEPS, pipeline="time", parts=3)
-    on_ranks(2, train, training, folder=tmp_path / "ranks", joined=False)
-    assert difference(tmp_path / "out") < 1e-12
 
 
 def test_checkpoints_are_read_by_another_number_of_ranks(tmp_path: Path) -> None:
@@ -129,3 +125,17 @@ def test_a_rank_that_hangs_is_named_with_what_was_waited_for(sizes: Sizes, place
     line = told(failures, sizes.ranks, tmp_path / "log")
     assert line.startswith(f"rank 1 did not come: rank 0 waited in {place}: RuntimeError: ")
     assert line.count("\n") == 0
+
+
+def failing(rank: int, size: int, training: Training) -> int:
+    Path(training.folder).mkdir()
+    os.environ["FAIL_AT"] = "0:3"
+    sys.argv = ["workbench.distributed", training.as_json()]
+    return main()
+
+
+def test_an_error_of_a_rank_is_told_with_its_rank(tmp_path: Path) -> None:
+    training = Training(TASK, str(tmp_path / "out"), STEPS)
+    assert on_ranks(1, failing, training, folder=tmp_path / "ranks", joined=False) == [1]
+    line = told(Failure.all_of(training.folder), 1, tmp_path / "log")
+    assert line == f"rank 0: RuntimeError: planted at step 3 (all that the ranks wrote: {tmp_path / 'log'})"

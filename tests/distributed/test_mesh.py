@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import torch
 import torch.distributed as dist
 
 from tests.distributed.ranks import on_ranks
-from workbench.distributed.mesh import Sizes, _within, ranks
+from workbench.distributed.mesh import Sizes, _require_same, _within, ranks, versions
+from workbench.problem import Problem
 
 TIMEOUT_S = 20.0
 
@@ -68,3 +70,13 @@ def test_joining_ends_in_time_whatever_it_waits_for() -> None:
     with pytest.raises(ValueError, match="its own"):
         _within(60.0, lambda: int("its own"))
     assert _within(60.0, lambda: 3) == 3
+
+
+def test_a_rank_with_another_version_is_named() -> None:
+    store = dist.HashStore()
+    _require_same(store, 0, versions())
+    _require_same(store, 1, versions())
+    with pytest.raises(
+        Problem, match=rf"rank 2 on .+ has torch 1\.0, the first {re.escape(torch.__version__)}: install"
+    ):
+        _require_same(store, 2, {**versions(), "torch": "1.0"})

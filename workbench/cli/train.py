@@ -42,16 +42,18 @@ def command(
     scaling: Annotated[str, typer.Option(help="Train on each of these numbers of ranks, such as 1,2,4.")] = "",
     along: Annotated[str, typer.Option(help="What --scaling grows: data, sequence, tensor, pipeline.")] = "data",
     weak: Annotated[bool, typer.Option("--weak", help="With --scaling: the batch grows with the ranks.")] = False,
-    port: Annotated[int, _count("Port of the ranks' meeting; 0: a free one.")] = 0,
+    machines: Annotated[int, _count("Machines that each start their part of the ranks, by this command.")] = 1,
+    machine: Annotated[int, _count("Which of them this is, from 0.")] = 0,
+    address: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where ranks meet: on machine 0.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Train a model on several ranks of this machine, through torchrun.
+    """Train a model on several ranks of this machine, or of several, through torchrun.
 
     The last line says what was trained, where its weights are, and, from traces, what share of the time the ranks
     communicated. On ranks that share cores this shows that a scheme is right, not how it scales.
     """
     from workbench.cli.terminal import say
-    from workbench.distributed.launch import start
+    from workbench.distributed.launch import ALONE, Machines, start
     from workbench.distributed.loop import Training, require
     from workbench.distributed.mesh import Sizes
     from workbench.distributed.summary import summary
@@ -60,12 +62,10 @@ def command(
     for name, value, least in (
         ("steps", steps, 1), ("data", data, 1), ("sequence", sequence, 1), ("tensor", tensor, 1), ("stages", stages, 1),
         ("parts", parts, 1), ("average-every", average_every, 1), ("checkpoint-every", checkpoint_every, 0),
-        ("restarts", restarts, 0), ("trace", trace, 0), ("timeout", timeout, 1),
+        ("restarts", restarts, 0), ("trace", trace, 0), ("timeout", timeout, 1), ("machines", machines, 1),
     ):  # fmt: skip
         if value < least:
             raise Problem(f"--{name} {value}: at least {least}", exit_status=2)
-    if not 0 <= port <= 65535:
-        raise Problem(f"--port {port}: a port lies between 1 and 65535, or 0 for a free one", exit_status=2)
     if carry not in ("gather", "chain"):
         raise Problem(f"--carry {carry}: gather or chain", exit_status=2)
     if pipeline not in ("", "batch", "time"):
@@ -82,12 +82,19 @@ def command(
         pipeline="time" if pipeline == "time" else "batch" if pipeline else None, parts=parts,
         checkpoint_every=checkpoint_every, traced_steps=trace, timeout_s=float(timeout),
     )  # fmt: skip
+    place = Machines(machines, machine, address)
     if scaling:
+        if place != ALONE:
+            raise Problem("--scaling is of one machine: leave --machines and --address out", exit_status=2)
         _scaling(training, loaded, parse_axis("scaling", scaling), along, weak, restarts, as_json)
         return
     count = stages if pipeline else sizes.ranks
     require(training, loaded, count)
-    start(training, count, restarts, port)
+    place.require(count)
+    start(training, count, restarts, place)
+    if place.number:
+        say(f"machine {place.number} has done its part; weights and summary are on machine 0")
+        return
     found = summary(out)
     if as_json:
         import json

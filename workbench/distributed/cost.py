@@ -16,6 +16,8 @@ from typing import Literal
 
 Carry = Literal["gather", "chain"]
 CARRIES: tuple[Carry, ...] = ("gather", "chain")
+Pipelined = Literal["batch", "time"]
+"""What follows one another through a pipeline: parts of a batch, or blocks of time."""
 COLLECTIVES = ("send", "all_gather", "all_reduce")
 """What is measured: the others are modelled by these."""
 

@@ -8,11 +8,12 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.distributed.failure import Failure, told
 from workbench.distributed.loop import Training
-from workbench.foreign import first_words
+from workbench.foreign import first_words, printable
 from workbench.problem import Problem
 from workbench.temporary import temporary_folder
 
@@ -22,9 +23,54 @@ PATIENCE_S = 2.0 * END_S
 LOG = "torchrun.log"
 
 
-def start(training: Training, count: int, most_restarts: int, port: int = 0, threads_for: int = 0) -> None:
-    """Runs `count` ranks to their end; lost ones are started again with all others, `most_restarts` times, from the
-    newest checkpoint. Raises Problem with the first cause; no rank stays.
+@dataclass(frozen=True)
+class Machines:
+    """Where ranks run: on this machine, or on several, of which each starts its own, as many as the others."""
+
+    count: int = 1
+    number: int = 0
+    """Of this one. The first has rank 0, and the others find it at the address."""
+    address: str = ""
+    """HOST:PORT of the first one; where it is alone it may be empty, or have no host."""
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        """Port 0: a free one. Raises Problem for what is no address."""
+        host, colon, port = self.address.rpartition(":")
+        if not self.address:
+            return "localhost", 0
+        if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+            raise Problem(f"--address {printable(self.address)}: HOST:PORT, with a port between 1 and 65535", 2)
+        return host or "localhost", int(port)
+
+    def require(self, ranks: int) -> None:
+        """Raises Problem for machines that do not fit each other or the ranks."""
+        _, port = self.host_and_port
+        if self.count > 1 and port == 0:
+            raise Problem("--machines over 1 need --address HOST:PORT, of the first one, on which a port is free", 2)
+        if not 0 <= self.number < self.count:
+            raise Problem(f"--machine {self.number}: they count from 0 to {self.count - 1}", exit_status=2)
+        if ranks % self.count:
+            raise Problem(f"{ranks} ranks are not divided by {self.count} machines: choose a divisor", exit_status=2)
+
+    def options(self, ranks: int, timeout_s: float) -> list[str]:
+        """torchrun's."""
+        host, port = self.host_and_port
+        each = f"--nproc-per-node={ranks // self.count}"
+        if port == 0:
+            return ["--standalone", "--local-addr=localhost", each]
+        return [
+            f"--nnodes={self.count}", f"--node-rank={self.number}", f"--master-addr={host}", f"--master-port={port}",
+            f"--rdzv-conf=timeout={max(1, int(timeout_s))}", each,
+        ]  # fmt: skip
+
+
+ALONE = Machines()
+
+
+def start(training: Training, count: int, most_restarts: int, machines: Machines = ALONE, threads_for: int = 0) -> None:
+    """Runs `count` ranks to their end, those of them that are this machine's; lost ones are started again with all
+    others, `most_restarts` times, from the newest checkpoint. Raises Problem with the first cause; no rank stays.
 
     A rank that ended is noticed at once, one that hangs when another has waited for it for `training.timeout_s`; what
     does not end then is killed after END_S. What a rank computes without the others has no limit. Each has its part of
@@ -33,17 +79,18 @@ def start(training: Training, count: int, most_restarts: int, port: int = 0, thr
     folder = Path(training.folder)
     for old in folder.glob("failed-*.json"):
         old.unlink()
-    where = ["--standalone", "--local-addr=localhost"] if port == 0 else [f"--master-port={port}"]
+    log_file = folder / LOG
+    begin = log_file.stat().st_size if log_file.is_file() else 0
     environment = {
-        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // (threads_for or count))),
+        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // (threads_for or count // machines.count))),
         "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(END_S),
         **os.environ,
     }
-    with (folder / LOG).open("ab") as log, temporary_folder() as scratch:
+    with log_file.open("ab") as log, temporary_folder() as scratch:
         command = [
-            sys.executable, "-m", "workbench.distributed.agent", str(os.getpid()), *where, f"--nproc-per-node={count}",
-            f"--max-restarts={most_restarts}", "--monitor-interval=0.2", f"--log-dir={scratch}",
-            "-m", "workbench.distributed", training.as_json(),
+            sys.executable, "-m", "workbench.distributed.agent", str(os.getpid()),
+            *machines.options(count, training.timeout_s), f"--max-restarts={most_restarts}", "--monitor-interval=0.2",
+            f"--log-dir={scratch}", "-m", "workbench.distributed", training.as_json(),
         ]  # fmt: skip
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
         try:
@@ -56,7 +103,8 @@ def start(training: Training, count: int, most_restarts: int, port: int = 0, thr
             _end(process)
     failures = Failure.all_of(training.folder)
     if process.returncode or any(failure.own for failure in failures):
-        raise Problem(_why(failures, count, folder / LOG, process.returncode))
+        written = log_file.read_bytes()[begin:].decode(errors="replace") if log_file.is_file() else ""
+        raise Problem(_why(failures, count, written.splitlines(), machines, log_file, process.returncode))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -70,9 +118,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _why(failures: list[Failure], count: int, log: Path, status: int) -> str:
-    """The first cause, from what ranks wrote of themselves, or else from what torchrun wrote of them."""
-    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+def _why(failures: list[Failure], count: int, lines: list[str], machines: Machines, log: Path, status: int) -> str:
+    """The first cause, from what ranks wrote of themselves, or else from the lines that torchrun wrote of them."""
     ended = re.findall(r"exitcode: (-\d+)\) local_rank: (\d+)", "\n".join(lines))
     if ended and all(failure.waited for failure in failures):
         return f"rank {ended[-1][1]} was ended by signal {-int(ended[-1][0])}; see {log}"
@@ -80,7 +127,11 @@ def _why(failures: list[Failure], count: int, log: Path, status: int) -> str:
         return told(failures, count, log)
     taken = next((line for line in lines if "EADDRINUSE" in line or "address already in use" in line), None)
     if taken:
-        return "the port is taken by another program: choose another by --port, or leave it out"
+        return "the port is taken by another program: choose another one in --address, or leave it out"
+    if any(sign in line for line in lines for sign in ("DistNetworkError", "DistStoreError")):
+        if machines.number:
+            return f"the first machine is not reached at {machines.address}: is its `--machine 0` running there?"
+        return f"of {machines.count} machines not all came to {machines.address} in time: is each running its part?"
     return f"torchrun ended with status {status}; see {log}" + (
         f" ({first_words(Exception(lines[-1]))})" if lines else ""
     )

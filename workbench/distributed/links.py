@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from workbench.distributed.cost import CARRIES, COLLECTIVES, STANDS_ON, Carry, cost
@@ -78,20 +77,6 @@ class Links:
         hops, moved = cost(operation, ranks, size)
         fit = self.fits[STANDS_ON.get(operation, operation)]
         return hops * fit.alpha_s.value + moved * fit.beta_s.value
-
-    def table(self) -> pd.DataFrame:
-        """A row per collective: collective, alpha_s and link_bandwidth with their intervals, fit_worst."""
-        rows = []
-        for name, fit in self.fits.items():
-            rate = [x if math.isfinite(x) else None for x in vars(fit.bandwidth).values()]
-            rows.append((name, *vars(fit.alpha_s).values(), *rate, fit.worst))
-        return pd.DataFrame(
-            rows,
-            columns=[
-                "collective", "alpha_s", "alpha_low_s", "alpha_high_s", "link_bandwidth", "link_bandwidth_low",
-                "link_bandwidth_high", "fit_worst",
-            ],
-        )  # fmt: skip
 
     def carries(self) -> list[tuple[Carry, int, float, float]]:
         """Scheme, bytes of a state, measured (median) and modelled seconds."""

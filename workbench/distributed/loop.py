@@ -15,10 +15,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 
-from workbench.distributed import checkpoint, facts, link_times, links
-from workbench.distributed.cost import Carry
+from workbench.distributed import checkpoint, facts, links
+from workbench.distributed.cost import Carry, Pipelined
 from workbench.distributed.mesh import Sizes, ranks
-from workbench.distributed.pipeline import Kind, Pipeline, require_parts
 from workbench.distributed.schemes import Weights, lay_out, own_part, whole_weights
 from workbench.distributed.task import Task, load_task
 from workbench.durable import append_whole, write_whole
@@ -37,7 +36,7 @@ class Training:
     carry: Carry = "gather"
     average_every: int = 1
     """1: gradients are averaged in every step. More: each rank steps for itself, and weights are averaged."""
-    pipeline: Kind | None = None
+    pipeline: Pipelined | None = None
     parts: int = 4
     checkpoint_every: int = 0
     traced_steps: int = 0
@@ -74,6 +73,8 @@ def require(training: Training, task: Task, count: int) -> None:
     if training.average_every > 1 and sizes.sequence * sizes.tensor > 1:
         raise Problem("weights averaged every few steps are for data parallel ranks alone: use --data", 2)
     if training.pipeline is not None:
+        from workbench.distributed.pipeline import require_parts
+
         require_parts(inputs, training.parts, training.pipeline)
     else:
         sizes.fit(count, inputs.shape[0], inputs.shape[1])
@@ -101,6 +102,8 @@ def note(training: Training, task: Task, device: torch.device) -> None:
     if first:
         facts.write(asdict(training), dist.get_world_size(), device.type, passed, folder)
     if training.traced_steps and dist.get_world_size() > 1:
+        from workbench.distributed import link_times
+
         found = link_times.measure(device)
         if first:
             links.write(found, folder)
@@ -136,6 +139,9 @@ class _Loop(ABC):
 
     def run(self) -> None:
         begin = self._resumed()
+        writer = None
+        if self.training.checkpoint_every:
+            writer = checkpoint.Writer(self.checkpoints, self.alone, self.training.timeout_s)
         profile = self._profiler()
         for number in range(begin, self.training.steps):
             start = time.time()
@@ -147,11 +153,12 @@ class _Loop(ABC):
             self._line(step=number, start_s=start, seconds=time.time() - start, loss=loss)
             if profile is not None:
                 profile.step()
-            every = self.training.checkpoint_every
-            if every and (number + 1) % every == 0:
-                checkpoint.save(self.checkpoints, number + 1, self.model, self.optimizer, self.alone)
+            if writer is not None and (number + 1) % self.training.checkpoint_every == 0:
+                writer.begin(number + 1, self.model, self.optimizer)
         if profile is not None:
             profile.__exit__(None, None, None)
+        if writer is not None:
+            writer.finish()
         weights = self.finish()
         if self.rank == 0:
             _write_weights(self.folder / "weights.pt", weights)
@@ -216,6 +223,8 @@ class _Pipelined(_Loop):
     """Layers over ranks."""
 
     def __init__(self, training: Training, task: Task, mesh: DeviceMesh) -> None:
+        from workbench.distributed.pipeline import Pipeline  # takes a second, which most trainings do not need
+
         super().__init__(training, task)
         inputs, _ = task.batch(0)
         kind = training.pipeline or "batch"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.metadata import version
 from queue import Empty, Queue
 from threading import Thread
 from typing import TypeVar
@@ -96,7 +99,24 @@ def _join(backend: str, timeout: timedelta) -> None:
     store.set_timeout(timeout)
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     own = dist.PrefixStore(f"attempt-{attempt}", store)
+    _require_same(own, rank, versions())
     dist.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=timeout)
+
+
+def versions() -> dict[str, str]:
+    """What must be the same on all ranks: others speak to each other in another way, or train another model."""
+    return {"Python": platform.python_version(), "torch": torch.__version__, "workbench": version("scan-workbench")}
+
+
+def _require_same(store: dist.Store, rank: int, own: dict[str, str]) -> None:
+    """Raises Problem on a rank that differs from the first one in a version."""
+    if rank == 0:
+        store.set("versions", json.dumps(own))
+        return
+    first: dict[str, str] = json.loads(store.get("versions"))
+    words = [f"{name} {own[name]}, the first {first.get(name)}" for name in own if first.get(name) != own[name]]
+    if words:
+        raise Problem(f"rank {rank} on {platform.node()} has {'; '.join(words)}: install the same on all machines")
 
 
 def _within(seconds: float, join: Callable[[], Joined]) -> Joined:

@@ -9,7 +9,7 @@ ScheduleLoopedBFS alone does; in another order the gradient is not there yet whe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +18,12 @@ from torch.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleGP
 from torch.distributed.pipelining.schedules import ScheduleLoopedBFS
 from torch.profiler import record_function
 
+from workbench.distributed.cost import Pipelined
+from workbench.distributed.sequence import LocalScan
 from workbench.distributed.trace import PIPELINE_PART, PIPELINE_STEP
 from workbench.problem import Problem
 
-Kind = Literal["batch", "time"]
 Loss = Callable[[Tensor, Tensor], Tensor]
-LocalScan = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 ORDERS: dict[str, Any] = {"1f1b": Schedule1F1B, "gpipe": ScheduleGPipe, "looped_bfs": ScheduleLoopedBFS}
 
@@ -31,7 +31,7 @@ ORDERS: dict[str, Any] = {"1f1b": Schedule1F1B, "gpipe": ScheduleGPipe, "looped_
 AXIS = {"batch": 0, "time": 1}
 
 
-def require_parts(example: Tensor, parts: int, kind: Kind) -> None:
+def require_parts(example: Tensor, parts: int, kind: Pipelined) -> None:
     """Raises Problem where the parts do not divide what they are parts of."""
     size = example.shape[AXIS[kind]]
     if size % parts:
@@ -47,7 +47,7 @@ class Pipeline:
     """
 
     def __init__(
-        self, model: nn.Module, mesh: DeviceMesh, loss: Loss, example: Tensor, parts: int, kind: Kind = "batch",
+        self, model: nn.Module, mesh: DeviceMesh, loss: Loss, example: Tensor, parts: int, kind: Pipelined = "batch",
         order: str = "",
     ) -> None:  # fmt: skip
         place, count = mesh.get_local_rank(), mesh.size()

@@ -20,7 +20,7 @@ from torch.distributed.tensor.parallel.style import ParallelStyle
 from torch.nn.parallel import DistributedDataParallel
 
 from workbench.distributed.cost import Carry
-from workbench.distributed.sequence import sequence_scan
+from workbench.distributed.sequence import LocalScan, sequence_scan
 from workbench.problem import Problem
 
 Weights = Literal["replicated", "sharded"]
@@ -63,7 +63,12 @@ def split_time(model: nn.Module, mesh: DeviceMesh, carry: Carry) -> None:
     if not scans:
         raise Problem(f"no module of {type(model).__name__} has a scan: nothing carries a state from block to block")
     for module in scans:
-        module.scan = partial(sequence_scan, group=mesh.get_group(), carry=carry)
+        module.scan = partial(sequence_scan, group=mesh.get_group(), carry=carry, scan=partial(_states, module.scan))
+
+
+def _states(scan: LocalScan, a: Tensor, b: Tensor, h0: Tensor) -> Tensor:
+    """A module's own scan, for a block of time and, over flipped time, for its gradients: a kernel stays in use."""
+    return scan(a, b, h0)[0]
 
 
 def own_part(whole: Tensor, mesh: DeviceMesh) -> Tensor:

@@ -8,6 +8,7 @@ for h (affine.py): no rank needs a decay of its neighbour.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,6 +17,9 @@ from torch import Tensor
 
 from workbench.distributed.affine import Scan, doubling, gradients, product, reverse
 from workbench.distributed.cost import Carry
+
+LocalScan = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(a, b, h0) → (h, last state): what a module calls as its `scan`."""
 
 
 def sequence_scan(

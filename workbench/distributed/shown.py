@@ -13,7 +13,7 @@ from workbench.distributed import facts, links
 from workbench.distributed.plan import KINDS, Kind, misfits, plan, recorded
 from workbench.distributed.scaling import scaled
 from workbench.distributed.summary import SHARED, summary
-from workbench.distributed.timeline import arrivals, carries, shares, stretches
+from workbench.distributed.timeline import arrivals, carries, link_rows, shares, stretches
 from workbench.distributed.trace import aligned, traces
 from workbench.quantity import quantity
 from workbench.show.pictures import ranks as pictures
@@ -72,7 +72,7 @@ def pieces(folder: Path) -> Iterator[Piece]:
             f"Measured between {measured.ranks} ranks over {measured.backend} before the first step: an operation "
             "takes hops × α + bytes × β."
         )
-        yield Piece("links", "What passing bytes costs", text, rows=measured.table(), table="links")
+        yield Piece("links", "What passing bytes costs", text, rows=link_rows(measured), table="links")
     passed = carries(found, measured)
     if len(passed):
         text = "Modelled is the passing alone; measured is also what a rank does with the states that it gets."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -123,3 +124,19 @@ def carries(ranks: Sequence[RankTrace], links: Links | None) -> pd.DataFrame:
         modelled = links.modelled_s(carry, len(ranks), size) if links else None
         rows.append((carry, size, f"{len(every)} in steps", median(every), modelled))
     return pd.DataFrame(rows, columns=["carry", "state_bytes", "taken_in", "carry_s", "carry_modelled_s"])
+
+
+def link_rows(links: Links) -> pd.DataFrame:
+    """A row per collective: collective, alpha_s and link_bandwidth with their intervals (missing where more bytes cost
+    no more), fit_worst."""
+    rows = []
+    for name, fit in links.fits.items():
+        rate = [x if math.isfinite(x) else None for x in vars(fit.bandwidth).values()]
+        rows.append((name, *vars(fit.alpha_s).values(), *rate, fit.worst))
+    return pd.DataFrame(
+        rows,
+        columns=[
+            "collective", "alpha_s", "alpha_low_s", "alpha_high_s", "link_bandwidth", "link_bandwidth_low",
+            "link_bandwidth_high", "fit_worst",
+        ],
+    )  # fmt: skip

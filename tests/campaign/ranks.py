@@ -20,12 +20,18 @@ from statistics import median
 
 import psutil
 
+from tests.distributed.mixer import trained_alone
+from tests.distributed.ranks import on_ranks
+from tests.distributed.test_schemes import on_mesh
 from tests.distributed.trainings import ENVIRONMENT, command, difference, left_over, ranks_of
+from workbench.distributed.mesh import Sizes
 
 MOST_PER_TRAINING = 3
 LIMIT_S = 300.0
 """Of a training with its restarts, on a machine that is busy with other things: what takes longer hangs."""
 TOLERANCE = 1e-12
+COMMANDS = 0.3
+"""The share of trainings whose command is killed too; another one goes on, over the same ranks or others."""
 SIZES = (("--data", 2), ("--data", 2, "--sharded"), ("--sequence", 2), ("--pipeline", "time"))
 
 
@@ -36,6 +42,8 @@ class Tally:
     kills: Counter[str] = field(default_factory=Counter)
     """By what the rank did when it was killed."""
     trainings: int = 0
+    commands: int = 0
+    """Commands that were killed."""
     restarts: int = 0
     largest_difference: float = 0.0
     lost_s: list[float] = field(default_factory=list)
@@ -63,14 +71,19 @@ class Campaign:
     def _training(self, kills: int) -> None:
         out = self.folder / str(self.tally.trainings)
         self.tally.trainings += 1
-        options = (*self.chance.choice(SIZES), "--checkpoint-every", 3, "--restarts", MOST_PER_TRAINING + 1)
-        process = subprocess.Popen(
-            command(out, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**ENVIRONMENT, "STEP_PAUSE_S": "0.1"},
-        )  # fmt: skip
+        options, process = self._start(out)
         end_s = time.monotonic() + LIMIT_S
         for _ in range(kills):
             self._kill(out, process, end_s)
+        if process.poll() is None and self.chance.random() < COMMANDS:
+            process.kill()
+            process.communicate()
+            self.tally.commands += 1
+            while left_over(out) and time.monotonic() < end_s:
+                time.sleep(0.05)
+            if left := left_over(out):
+                self.tally.wrong.append(f"{out.name} {options}: {len(left)} processes outlive their command")
+            options, process = self._start(out)  # goes on, over whatever ranks
         began_s = time.monotonic()
         try:
             said, error = process.communicate(timeout=max(1.0, end_s - began_s))
@@ -89,6 +102,13 @@ class Campaign:
             self.tally.wrong.append(f"{out.name} {options}: weights differ by {off}")
         if left := left_over(out):
             self.tally.wrong.append(f"{out.name} {options}: {len(left)} processes are left")
+
+    def _start(self, out: Path) -> tuple[tuple[object, ...], subprocess.Popen[str]]:
+        options = (*self.chance.choice(SIZES), "--checkpoint-every", 3, "--restarts", MOST_PER_TRAINING + 1)
+        return options, subprocess.Popen(
+            command(out, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**ENVIRONMENT, "STEP_PAUSE_S": "0.1"},
+        )  # fmt: skip
 
     def _kill(self, out: Path, process: subprocess.Popen[str], end_s: float) -> None:
         """One of the ranks, after a while; nothing where the training has ended."""
@@ -112,6 +132,13 @@ class Campaign:
         self.tally.lost_s.append(time.monotonic() - killed_s)
 
 
+def _eight(folder: Path) -> float:
+    """Data, sequence and tensor ranks at once, two of each: the largest relative difference of a weight."""
+    alone = trained_alone()
+    ranks = on_ranks(8, on_mesh, Sizes(2, 2, 2), folder=folder)
+    return max(float((found[name] - value).norm() / value.norm()) for found in ranks for name, value in alone.items())
+
+
 def _steps(out: Path) -> int:
     """Steps of the first rank, done again or not."""
     file = out / "rank-0.jsonl"
@@ -130,13 +157,14 @@ if __name__ == "__main__":
     count, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
     with tempfile.TemporaryDirectory(prefix="ranks-") as name:
         began = time.monotonic()
+        off = _eight(Path(name) / "eight")
+        print(f"2 × 2 × 2 ranks: difference {off:.1e}")
         found = Campaign(Path(name), random.Random(seed)).run(count)
         took = time.monotonic() - began
         print(f"seed {seed}: {found.done} kills in {took:.0f} s, {dict(sorted(found.kills.items()))}")
-        print(
-            f"{found.trainings} trainings, {found.restarts} restarts, difference {found.largest_difference:.1e} at most"
-        )
+        print(f"{found.trainings} trainings, {found.restarts} restarts, {found.commands} commands killed as well")
+        print(f"weights differ by {found.largest_difference:.1e} at most")
         print(f"a kill cost {median(found.lost_s):.1f} s, {max(found.lost_s):.1f} s at most; wrong: {len(found.wrong)}")
         for line in found.wrong:
             print(" ", line)
-        sys.exit(1 if found.wrong else 0)
+        sys.exit(1 if found.wrong or not off < TOLERANCE else 0)

@@ -18,18 +18,23 @@ if str(HERE.parent) not in sys.path:  # Streamlit puts this file's folder there,
 import streamlit as st  # noqa: E402
 
 from dashboard import url  # noqa: E402
+from dashboard.context import profiles_folder  # noqa: E402
 from dashboard.filter_bar import filter_bar  # noqa: E402
 from dashboard.pages import found  # noqa: E402
 from workbench.foreign import first_words  # noqa: E402
 from workbench.problem import Problem  # noqa: E402
 from workbench.show.markup import plain  # noqa: E402
 from workbench.show.pictures.dots import CSS  # noqa: E402
+from workbench.views.runs import list_summaries  # noqa: E402
 
 
 def main() -> None:
     url.read()
     pages = found(HERE / "pages")
-    name = url.choose(st.segmented_control, "Page", list(pages), "page", label_visibility="collapsed", required=True)
+    first = list(pages).index(first_page())
+    name = url.choose(
+        st.segmented_control, "Page", list(pages), "page", first, label_visibility="collapsed", required=True
+    )
     try:
         context = filter_bar()
         importlib.import_module(f"dashboard.pages.{pages[str(name)]}").page(context)
@@ -42,6 +47,12 @@ def main() -> None:
             plain(f"This view cannot be drawn from these records ({first_words(error)}); choose other runs above.")
         )
     url.write()
+
+
+def first_page() -> str:
+    """Where a visit begins that names no page: a report that was just imported has a page of its own."""
+    newest = next((run for run in list_summaries(profiles_folder()) if run.state != "corrupt"), None)
+    return "Report" if newest is not None and "imported_from" in newest.environment else "Ladder"
 
 
 st.set_page_config(page_title="Scan workbench", page_icon="📐", layout="wide")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.context import Context
+from dashboard.measured_code import measured_code_of
 from dashboard.show import frame, nothing, picture
 from dashboard.url import choose, choose_several
 from workbench.build import supported_archs
 from workbench.build.catalogue import BuildRow
 from workbench.declare import FORWARD, variant_key
 from workbench.problem import Problem
+from workbench.profile.kernel_names import told_apart
 from workbench.show.figures import columns_of
 from workbench.show.markup import plain
 from workbench.show.pictures import kernel as pictures
@@ -26,6 +28,7 @@ from workbench.views.machine_code import (
     source_lines,
     sources_of,
 )
+from workbench.views.measured_code import reports_of
 from workbench.views.simulated import by_source_line, counters, executed
 
 HEIGHT = 620
@@ -33,6 +36,7 @@ HEIGHT = 620
 
 def page(context: Context) -> None:
     st.subheader("Kernel: what was written, what the compiler made of it")
+    of_report(context)
     catalog = context.catalog
     operations = list(catalog.operations)
     variant_column, dtype_column, arch_column = st.columns([4, 2, 4])
@@ -64,6 +68,19 @@ def page(context: Context) -> None:
         st.markdown("##### Library calls")
     for function, source in library:
         st.code(source or function, language="python", line_numbers=True)
+
+
+def of_report(context: Context) -> None:
+    """The machine code that the chosen runs' reports carry, with what was counted of it."""
+    kernels = {launch.demangled: run for (run, _), own in context.launches.items() for launch in own}
+    runs = {run.name: run for run in context.chosen if reports_of(run)}
+    names = [name for name, run in kernels.items() if run in runs]
+    if not names:
+        return
+    short = told_apart(names)
+    name = choose(st.selectbox, "Kernel of the report", names, "profiled_kernel", format_func=lambda one: short[one])
+    measured_code_of(runs[kernels[str(name)]], str(name))
+    st.divider()
 
 
 def counted(context: Context, operation: str, name: str, dtype: str) -> None:

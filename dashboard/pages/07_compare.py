@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard.context import Context
 from dashboard.filter_bar import run_label
+from dashboard.report_pair import two_reports
 from dashboard.show import frame, nothing, picture
 from dashboard.simulated_pair import simulated_pair
 from dashboard.url import choose
@@ -34,8 +35,13 @@ def page(context: Context) -> None:
         return
     current = next((run for run in context.chosen if run.name in runs), next(iter(runs.values())))
     before = earlier_run(current, context.runs)
-    default = int(before is not None)
-    what = choose(st.segmented_control, "Compare", ["two variants", "two runs"], "compare", default, required=True)
+    reports = [run for run in runs.values() if run.counters]
+    kinds = ["two variants", "two runs", *(["two reports"] if reports else [])]
+    default = 2 if "imported_from" in current.environment and reports else int(before is not None)
+    what = choose(st.segmented_control, "Compare", kinds, "compare", default, required=True)
+    if what == "two reports":
+        two_reports(reports, current)
+        return
     pair = two_runs(runs, current, before) if what == "two runs" else two_variants(context, runs, current)
     if pair is None:
         return

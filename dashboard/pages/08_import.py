@@ -52,7 +52,8 @@ def page(context: Context) -> None:
     if found.outside:
         st.warning(f"{found.outside:,} launches lie in no range of a record of the run and were left out.")
     with st.container(horizontal=True):
-        for name, label in (("Time", "Where its time goes"), ("Occupancy", "Its occupancy")):
+        pages = (("Report", "Open the report"), ("Time", "Where its time goes"), ("Occupancy", "Its occupancy"))
+        for name, label in pages:
             st.button(label, on_click=set_values, args=({**found.link, "page": name},))
     rows, columns = figures_table(found)
     frame(rows, columns, "imported")

@@ -134,12 +134,15 @@ def test_a_report_of_our_own_shows_where_its_time_goes(
     visit = Visit(chromium, serve(tmp_path / "profiles").url)
     visit.open("Import")
     assert "2 launches of 2 records" in upload(visit, "made.ncu-rep", report(made))
-    visit.page.get_by_role("button", name="Where its time goes").click()
-    visit.page.wait_for_url("**page=Time**")
+    visit.page.get_by_role("button", name="Open the report").click()
+    visit.page.wait_for_url("**page=Report**")
     visit.drawn()
     text = visit.page.locator("[data-testid=stPlotlyChart]").first.inner_text()
-    assert "75 %" in text and "25 %" in text and "gemm<float>" in text and "gemm<__half>" in text
+    assert "75.0 %" in text and "25.0 %" in text and "gemm<float>" in text and "gemm<__half>" in text
     visit.sound()
+    visit.page.goto(visit.url)  # of what was just imported a visit sees its own page first
+    visit.drawn()
+    assert "page=Report" in visit.page.url
     visit.close()
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.profile.own_report import Made, report
 from tests.profile.test_forms import TIME
 from workbench.problem import Problem
-from workbench.profile import read_piece
+from workbench.profile import own_process
 from workbench.profile.import_report import import_as_run
 from workbench.profile.read import read_launches
 
@@ -53,7 +53,7 @@ def test_whatever_happens_to_the_reader_is_a_line(
 
 def test_a_reader_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = stand_in(tmp_path, monkeypatch, "time.sleep(600)")
-    monkeypatch.setattr(read_piece, "TIMEOUT_S", 1.0)
+    monkeypatch.setattr(own_process, "TIMEOUT_S", 1.0)
     with pytest.raises(Problem, match="did not come back within 1 s"):
         list(read_launches(file))
 

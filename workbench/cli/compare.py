@@ -1,4 +1,5 @@
-"""`workbench compare`: two runs or two variants, a verdict for each problem that both solve."""
+"""`workbench compare`: two runs or two variants, a verdict for each problem that both solve; or two reports of a
+profiler, counter by counter."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ STYLE = {"slower": "bold red", "faster": "green", "same": "", "undecided": "yell
 
 
 def command(
-    a: Annotated[str, typer.Argument(metavar="A", help="RUN, RUN:OPERATION/VARIANT or OPERATION/VARIANT.")] = "",
+    a: Annotated[
+        str, typer.Argument(metavar="A", help="RUN, RUN:OPERATION/VARIANT, OPERATION/VARIANT or a .ncu-rep.")
+    ] = "",
     b: Annotated[str, typer.Argument(metavar="B", help="What is judged against A, named the same way.")] = "",
     since: Annotated[
         str,
@@ -43,20 +46,26 @@ def command(
     at: Annotated[str, typer.Option(metavar="SIZES", help="With --rerun: T=1024 H=512; a preset's if none.")] = "",
     kernels: Kernels = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the verdicts as JUnit XML too.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what was compared as CSV too.")] = None,
     profiles: Profiles = Path("profiles"),
     as_json: Json = False,
 ) -> None:
     """Is B faster or slower than A? Verdicts from the interval of the ratio against the recorded noise.
 
+    Two reports of Nsight Compute (files, or runs that were imported) are laid side by side counter by counter, with no
+    verdict: exit status 0, or 2 where they have no kernel in common.
+
     Exit status: 0 nothing is slower; 1 something is; 2 it cannot be excluded that something is (undecided, disturbed,
     or nothing to compare).
     """
+    from workbench.cli.compare_reports import compare_reports
     from workbench.cli.rerun import Asked, parse_until
     from workbench.cli.rerun import rerun as measured
     from workbench.show.compare_text import as_json as plain
     from workbench.show.compare_text import as_markdown
     from workbench.views.compare import compare
     from workbench.views.operands import parse_operand
+    from workbench.views.report_pairs import is_report
     from workbench.views.simulated import differing
 
     margin = parse_share(fail_over) if fail_over else None
@@ -64,6 +73,8 @@ def command(
         a, b = _since(since, a, b, profiles)
     if not a or not b:
         raise Problem("Missing argument 'B': name A and B, or with --since COMMIT B alone, or none", exit_status=2)
+    if not rerun and any(is_report(text, profiles) or text.endswith(".ncu-rep") for text in (a, b)):
+        raise typer.Exit(compare_reports(a, b, profiles, csv, as_json))
     counted = None
     if rerun:
         limit = check_timeout(seconds, "--seconds")
@@ -88,6 +99,10 @@ def command(
         from workbench.show.junit import as_junit
 
         write_whole(junit, as_junit(result, a, b))
+    if csv is not None:
+        from workbench.durable import write_whole
+
+        write_whole(csv, result.frame().to_csv(index=False).encode(errors="replace"))
     if as_json:
         import json
 

@@ -18,6 +18,7 @@ def command(
         list[Path], typer.Argument(help="Reports (.ncu-rep) or pages of ncu --csv --page raw.", metavar="FILE…")
     ],
     run: Annotated[str, typer.Option(help="Join the launches to the records of this run, by their ranges.")] = "",
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every counter as CSV, a row each.")] = None,
     profiles: Profiles = Path("profiles"),
     kernels: Kernels = None,
     as_json: Json = False,
@@ -36,6 +37,7 @@ def command(
     catalog = load_catalog(kernels)
     folder = find_run(profiles, run) if run else None
     printed = []
+    runs: dict[Path, list[str]] = {}
     failed = False
     for file in dict.fromkeys(files):
         try:
@@ -47,6 +49,7 @@ def command(
             print(f"workbench: {printable(str(problem))}", file=sys.stderr)
             failed = True
             continue
+        runs.setdefault(imported.run, []).extend(record.key for record in imported.records)
         if as_json:
             printed.append(
                 {
@@ -58,9 +61,27 @@ def command(
             )
         else:
             print_imported(str(file), imported, catalog)
+    if csv is not None:
+        write_counters(csv, runs)
     if as_json:
         import json
 
         print(json.dumps(printed, indent=2))
     if failed:
         raise typer.Exit(1)
+
+
+def write_counters(csv: Path, runs: dict[Path, list[str]]) -> None:
+    """Every counter of these records: run, key, launch, kernel, metric, unit, value, text; in base units."""
+    import pandas as pd
+
+    from workbench.durable import write_whole
+    from workbench.store.counters import COUNTER_COLUMNS, read_counters
+
+    columns = ["run", *COUNTER_COLUMNS]
+    found = [pd.DataFrame(columns=columns)]
+    for run, keys in runs.items():
+        counters = read_counters(run)
+        found.append(counters[counters["key"].isin(keys)].assign(run=run.name)[columns])
+    rows = pd.concat(found[1:] or found, ignore_index=True)
+    write_whole(csv, rows.to_csv(index=False).encode(errors="replace"))

@@ -11,8 +11,9 @@ from workbench.catalog import Catalog
 from workbench.cli.terminal import Column, Row, print_table, say
 from workbench.profile.advice import advise
 from workbench.profile.derived import Derived, derive
+from workbench.profile.diagnosis import binding, by_kernel, diagnosis
 from workbench.profile.import_report import Imported, names_of
-from workbench.profile.kernel_names import told_apart
+from workbench.profile.kernel_names import short_name, told_apart
 from workbench.profile.metrics import absent_figures, figures_of, old_names
 from workbench.quantity import quantity
 from workbench.store.launch import Launch, Rule
@@ -30,7 +31,7 @@ Launched = Mapping[str, Sequence[Launch]]
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
-HEADINGS = ("kernel", "launches", "time under ncu", "registers", "occupancy", "DRAM", "bandwidth", "stalls")
+HEADINGS = ("kernel", "launches", "time under ncu", "registers", "occupancy", "DRAM", "bandwidth", "bound by", "stalls")
 
 
 def print_profile(records: Sequence[Record], derived: Mapping[str, Derived], launches: Launched) -> None:
@@ -47,7 +48,7 @@ def print_profile(records: Sequence[Record], derived: Mapping[str, Derived], lau
         if len(kernels) > KERNELS_SHOWN:
             more = f"  … {len(kernels) - KERNELS_SHOWN} kernels more"
             table.append(Row((more, *[""] * (len(HEADINGS) - 1)), {0: "dim"}))
-    columns = [Column(name, breaks=name == "stalls") for name in HEADINGS]
+    columns = [Column(name, breaks=name in ("bound by", "stalls")) for name in HEADINGS]
     print_table("", columns, table)
 
 
@@ -65,6 +66,7 @@ def _cells(one: Derived, launches: Sequence[Launch]) -> tuple[str, ...]:
         _occupancy(one) or _missing(launches, "occupancy_achieved", "occupancy_theoretical"),
         _traffic(one) or _missing(launches, "dram_bytes", "dram_read_bytes", "dram_write_bytes"),
         _bandwidth(one) or "missing",
+        bound.words if (bound := binding(one.figures)) else "missing",
         stalls or "missing",
     )
 
@@ -157,6 +159,8 @@ def print_imported(source: str, imported: Imported, catalog: Catalog) -> None:
     for record in shown:
         launches = imported.launches[record.key]
         lines = [f"declaration contradicted: {line}" for line in derived[record.key].contradictions]
+        for kernel, own in by_kernel(launches).items():
+            lines += [f"{short_name(kernel)}: {text}" for text in diagnosis(own)]
         lines += advise(record, launches, ceilings[record.key], catalog)
         lines += [rule_line(rule) for rule in leading_rules(launches)]
         if lines:
@@ -202,6 +206,7 @@ def as_json(imported: Imported, catalog: Catalog) -> list[dict[str, Any]]:
                 "key": record.key,
                 "kernels": [launch.demangled for launch in launches],
                 **asdict(derive(record, launches, ceilings)),
+                "diagnosis": {kernel: diagnosis(own) for kernel, own in by_kernel(launches).items()},
                 "advice": advise(record, launches, ceilings, catalog),
                 "rules": [{"launch": n, **asdict(rule)} for n, launch in enumerate(launches) for rule in launch.rules],
             }

@@ -13,7 +13,7 @@ from workbench.foreign import printable, reading
 from workbench.model.rungs import Rung, rungs
 from workbench.problem import Problem
 from workbench.quantity import quantity
-from workbench.show import hints
+from workbench.show import hints, profile_report
 from workbench.show.figures import columns_of, heading
 from workbench.show.markup import Html, element
 from workbench.show.pictures import ladder as ladder_figures
@@ -29,7 +29,7 @@ from workbench.show.trust import doubts
 from workbench.store.record import UNTIMED
 from workbench.store.run_folder import RESTORE
 from workbench.views.best import best_settings
-from workbench.views.counters import kernels, launches_of, rules, stalls, with_counters
+from workbench.views.counters import launches_of, with_counters
 from workbench.views.filter import Filter
 from workbench.views.ladder import ladder
 from workbench.views.occupancy import build_facts, built, by_kernel
@@ -63,6 +63,9 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
             *found,
             Section("Records", [note(f"The run holds no record yet: workbench sweep --resume {run.name}")]),
         ]
+    if "imported_from" in run.environment:
+        seen = [note(run.beside_problem)] if run.beside_problem else profile_report.pieces(run, records)
+        return [Section("Where its time goes", seen), *found]
     records = with_counters(records, launches)
     names = [*catalog.operations, *sorted(set(records["operation"]) - set(catalog.operations))]
     for name in names:
@@ -78,7 +81,7 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
     if run.beside_problem:
         found.append(Section("Counters", [note(run.beside_problem)]))
     elif run.counters:
-        found.append(Section("Counters", _counters(run, records)))
+        found.append(Section("Counters", profile_report.pieces(run, records)))
     else:
         found.append(Section("Counters", [note(hints.no_counters([run]))]))
     return found
@@ -114,23 +117,6 @@ def _operation(
     facts = facts[facts["occupancy_theoretical"].notna()]
     for arch, rows in facts.groupby("arch", sort=False):
         pieces += [element("h3", f"Occupancy, {arch}"), occupancy_figures.by_kernel(rows.reset_index(drop=True))]
-    return pieces
-
-
-def _counters(run: RunSummary, records: pd.DataFrame) -> list[Piece]:
-    launches = launches_of([run], records)
-    pieces: list[Piece] = []
-    for operation in dict.fromkeys(records["operation"]):
-        own = records[records["operation"] == operation]
-        times, waits, found = kernels(own, launches), stalls(own, launches), rules([run], own)
-        if len(times):
-            title = "share of the time in kernels (measured under the profiler)"
-            pieces += [element("h3", operation), time_figures.stacked(times, "kernel", title)]
-        if len(waits):
-            title = "share of a warp's time between two instructions (measured)"
-            pieces.append(time_figures.stacked(waits, "reason", title))
-        if len(found):
-            pieces.append(as_html(found, list(found.columns)))
     return pieces
 
 

@@ -115,10 +115,15 @@ def kernels(records: pd.DataFrame, launches: Mapping[tuple[str, str], Sequence[L
 def rules(runs: Sequence[RunSummary], records: pd.DataFrame) -> pd.DataFrame:
     """What NVIDIA's rules found in these records, the largest estimated speed-up first, each once per kernel."""
     columns = ["variant", "kernel", "title", "message", "estimated_speedup_percent", "speedup_type", "section"]
-    found = read_beside(runs, RULES, list(records["key"]))
+    found = rule_rows(runs, records)
     if found.empty:
         return pd.DataFrame(columns=columns)
-    found = found[found["kind"].isin(("optimization", "warning"))]
     found = found.merge(records[["run", "key", "variant"]], on=["run", "key"])
     found = found.sort_values("estimated_speedup_percent", ascending=False, na_position="last", kind="stable")
     return found.drop_duplicates(["variant", "kernel", "title", "message"])[columns].reset_index(drop=True)
+
+
+def rule_rows(runs: Sequence[RunSummary], records: pd.DataFrame) -> pd.DataFrame:
+    """Every result of NVIDIA's rules on these records that says what could be better, as it is stored."""
+    found = read_beside(runs, RULES, list(records["key"]))
+    return found if found.empty else found[found["kind"].isin(("optimization", "warning"))]

@@ -1,24 +1,8 @@
-"""The LSTM layer of torch: cuDNN on a GPU, oneDNN or torch's own loop on a CPU."""
+"""Its rungs are those of every serial cell."""
 
 from __future__ import annotations
 
-from functools import partial
+from kernel_variants.serial_cells.cells import LSTM
+from kernel_variants.serial_cells.variants import variants
 
-from kernel_variants.gru.variants import module, plan
-from kernel_variants.lstm.operation import OPERATION
-from kernel_variants.own_form import OwnForm
-from workbench.declare import Variant
-
-LSTM = OwnForm(partial(module, kind="LSTM"))
-
-VARIANTS = (
-    Variant(
-        name="torch",
-        operation="lstm",
-        devices=("cpu", "cuda"),
-        idea="torch.nn.LSTM: cuDNN on a GPU; its weights laid out beforehand",
-        plan=partial(plan, layer_of=LSTM),
-        cost=lambda shape, settings: OPERATION.least(shape),
-        factors={"source": "torch", "peer": "yes"},
-    ),
-)
+VARIANTS = variants(LSTM)

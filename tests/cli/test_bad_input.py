@@ -51,7 +51,7 @@ def only_line(stderr: str) -> str:
         (["build", "scna"], "unknown operation scna: did you mean scan?"),
         (["build", "scan", "--arch", "sm_91"], "sm_9"),
         (["sweep", "rnn"], "unknown operation rnn: known: causal_conv"),
-        (["sweep", "gru", "--pass", "backward"], "unknown pass backward: known: forward"),
+        (["sweep", "gru", "--pass", "backward"], "unknown pass backward: known: forward, training"),
         (["sweep", "scan", "--T", "1:99999999999:+1"], "99,999,999,999 sizes; 10,000 at most"),
         (["sweep", "scan", "--T", "１０"], "is not a whole number"),
         (["sweep", "scan", "--T", "1_000"], "1_000 is not a whole number"),

@@ -1,0 +1,8 @@
+"""Its rungs are those of every serial cell."""
+
+from __future__ import annotations
+
+from kernel_variants.serial_cells.cells import RNN
+from kernel_variants.serial_cells.variants import variants
+
+VARIANTS = variants(RNN)

@@ -1,0 +1,41 @@
+// A time step in one launch: the product with the state, the gates, the next state.
+//
+// Idea: what depends on the input alone was one product for all steps; what is left of a step is done at once. A warp
+// takes a channel of a sequence: its lanes share the dot products of that channel's rows of U with the state, then the
+// first of them has all that the gates need.
+//
+// Traffic: p read, h written, and U from the L2 cache at every step; T launches that wait for each other.
+// Improves: launches, T of them against a dozen torch operators per step.
+// What limits it: nothing of it is bandwidth. Each step waits for the last, so the launch and the depth of one dot
+// product are paid T times: the price of gates that need the state.
+#include "cell_step.cuh"
+#include "warp_dot.cuh"
+
+// p (B, T, GATES, H), u (GATES, H, H), offset (GATES, H) → h[:, t] of h (B, T, H). inner (B, H): the LSTM's state
+// between steps. kept (B, T, KEPT, H) or null: what backpropagation needs. Grid: a warp per channel and sequence.
+extern "C" __global__ void serial_cell_step(const io_t *__restrict__ p, const io_t *__restrict__ u,
+                                            const io_t *__restrict__ offset, io_t *h, float *__restrict__ inner,
+                                            float *__restrict__ kept, index_t t, index_t B, index_t T, index_t H) {
+    const index_t i = warp_index();
+    if (i >= B * H) return;
+    const index_t row = i / H * T + t, channel = i % H;
+    const io_t *before = h + (row - 1) * H;
+    float dots[GATES] = {};
+    if (t > 0)
+        for (index_t d = lane_index(); d < H; d += WARP) {
+            const float state = load_io(before + d);
+#pragma unroll
+            for (int gate = 0; gate < GATES; ++gate) dots[gate] += state * load_io(u + (gate * H + channel) * H + d);
+        }
+    float inputs[GATES];
+#pragma unroll
+    for (int gate = 0; gate < GATES; ++gate) {
+        dots[gate] = warp_sum(dots[gate]) + load_io(offset + gate * H + channel);
+        inputs[gate] = load_io(p + (row * GATES + gate) * H + channel);
+    }
+    if (lane_index() != 0) return;
+    float s = t > 0 && CELL == 4 ? inner[i] : 0.0f;
+    const Kept keep{kept + row * KEPT * H + channel, H};
+    store_io(h + row * H + channel, step(inputs, dots, t > 0 ? load_io(before + channel) : 0.0f, s, keep, kept));
+    if (CELL == 4) inner[i] = s;
+}

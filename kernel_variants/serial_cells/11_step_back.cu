@@ -1,0 +1,37 @@
+// A time step back in one launch: the gradient of the state by the next step's gates, and this step's gates'.
+//
+// Idea: the mirror of the step forwards. A warp takes a channel of a sequence: its lanes share the dot product of that
+// channel's column of U (a row of its transpose) with dq of the next step. The gradients of W, U and x wait until all
+// steps are done: they are three products over all of them, not three per step.
+//
+// Traffic: gh and what was kept read, dp and dq written, U from the L2 cache at every step; T launches.
+// Improves: launches, T of them; products, one per step that waits instead of four.
+// What limits it: as forwards, one step waits for the next.
+#include "cell_step.cuh"
+#include "warp_dot.cuh"
+
+// gh (B, T, H), columns (H, GATES, H): the transpose of U; h (B, T, H), kept (B, T, KEPT, H) → dp[:, t], dq[:, t] of
+// (B, T, GATES, H) each (one tensor where they are the same). direct, ds (B, H): what goes to the step before by
+// other ways than the product. Grid: a warp per channel and sequence.
+extern "C" __global__ void serial_cell_step_back(const io_t *__restrict__ gh, const io_t *__restrict__ columns,
+                                                 const io_t *__restrict__ h, float *kept, io_t *dp, io_t *dq,
+                                                 float *__restrict__ direct, float *__restrict__ ds, index_t t,
+                                                 index_t B, index_t T, index_t H) {
+    const index_t i = warp_index();
+    if (i >= B * H) return;
+    const index_t row = i / H * T + t, channel = i % H;
+    const bool is_last = t == T - 1;
+    const float through =
+        is_last ? 0.0f : warp_dot(dq + (row + 1) * GATES * H, columns + channel * GATES * H, GATES * H);
+    if (lane_index() != 0) return;
+    const float dh = load_io(gh + row * H + channel) + through + (is_last ? 0.0f : direct[i]);
+    float inner = is_last || CELL != 4 ? 0.0f : ds[i], rows_p[GATES], rows_q[GATES];
+    const Kept own{kept + row * KEPT * H + channel, H}, earlier{kept + (row - 1) * KEPT * H + channel, H};
+    const float before = t > 0 ? load_io(h + (row - 1) * H + channel) : 0.0f;
+    direct[i] = step_back(dh, inner, own, earlier, t == 0, before, rows_p, rows_q);
+    if (CELL == 4) ds[i] = inner;
+    for (int gate = 0; gate < GATES; ++gate) {
+        store_io(dp + (row * GATES + gate) * H + channel, rows_p[gate]);
+        if (CELL == 3) store_io(dq + (row * GATES + gate) * H + channel, rows_q[gate]);
+    }
+}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.options import AXES, Json, Profiles, one_size_each, split_axes, words
+from workbench.cli.options import AXES, Json, Kernels, Profiles, one_size_each, split_axes, words
 from workbench.problem import Problem, unknown
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def command(
     device: Annotated[str, typer.Option(help="cpu, cuda, or a part of the device's name; all that were timed.")] = "",
     run: Annotated[str, typer.Option(help="Look at this run alone; the newest of each shape by default.")] = "",
     profiles: Profiles = Path("profiles"),
+    kernels: Kernels = None,
     as_json: Json = False,
 ) -> None:
     """What fusion, algorithm, memory and whatever else variants declare each do to the time, alone and together.
@@ -37,7 +38,7 @@ def command(
     from workbench.catalog import load_catalog
     from workbench.cli.terminal import say
     from workbench.show.ablation_text import lone, summary
-    from workbench.views.ablation import all_effects, cells, factors_of, unpaired
+    from workbench.views.ablation import READ, all_effects, cells, factors_of, unpaired
     from workbench.views.filter import Filter
     from workbench.views.on_device import on_device
     from workbench.views.query import read_records
@@ -50,9 +51,11 @@ def command(
     sizes = tuple((name, (size,)) for name, size in one_size_each(axes, "ablate").items())
     runs = [run_summary(run, profiles)] if run else [one for one in list_summaries(profiles) if one.state != "corrupt"]
     wanted = Filter(operations=names, passes=(pass_,), dtypes=(dtype,), sizes=sizes)
-    result = read_records(runs, wanted, machine_code=False)
+    result = read_records(runs, wanted, only=READ)
     found = cells(
-        on_device(result.frame, device), [one.name for one in runs], {one.key: one.rung for one in load_catalog()}
+        on_device(result.frame, device),
+        [one.name for one in runs],
+        {one.key: one.rung for one in load_catalog(kernels)},
     )
     known = factors_of(found)
     if not known:

@@ -47,9 +47,14 @@ ASKED_FOR = {
     "ELSE declared.flops + coalesce(declared.matrix_flops, 0) END",
 }
 ENTRY = "to_json(e.key)::VARCHAR || ': ' || "
-SETTINGS = f"list_transform(map_entries(settings), lambda e: {ENTRY}" + (
-    "coalesce(e.value.integer::VARCHAR, to_json(e.value.text)::VARCHAR))"
-)
+
+
+def settings_json(column: str) -> str:
+    """SQL with settings as JSON: their values are whole numbers or words."""
+    each = f"lambda e: {ENTRY}coalesce(e.value.integer::VARCHAR, to_json(e.value.text)::VARCHAR)"
+    return f"'{{' || array_to_string(list_transform(map_entries({column}), {each}), ', ') || '}}'"
+
+
 SHAPE = (
     f"list_transform(map_entries(axes), lambda e: {ENTRY}e.value::VARCHAR) "
     "|| ['\"dtype\": ' || to_json(dtype)::VARCHAR, '\"regime\": ' || to_json(regime)::VARCHAR]"
@@ -57,7 +62,7 @@ SHAPE = (
 EXPRESSIONS: dict[str, str] = {
     **{name: f'"{name}"' for name in SAME},
     "factors": "to_json(factors)::VARCHAR",
-    "settings": f"'{{' || array_to_string({SETTINGS}, ', ') || '}}'",
+    "settings": settings_json("settings"),
     "shape": f"'{{' || array_to_string({SHAPE}, ', ') || '}}'",
     "shape.dtype": "dtype",
     "shape.regime": "regime",

@@ -25,7 +25,7 @@ from workbench.problem import Problem
 from workbench.store.record import DISTURBED_SHARE
 from workbench.store.run_folder import RESTORE, open_run
 from workbench.views.filter import Choices, Filter
-from workbench.views.flat import EXPRESSIONS, Cursor, columns, flat, nested, register, select_flat
+from workbench.views.flat import EXPRESSIONS, Cursor, columns, flat, nested, register, select_flat, settings_json
 from workbench.views.runs import RunSummary
 from workbench.views.shapes import merged, sizes_of
 
@@ -45,6 +45,7 @@ NEEDED = (
     "time.median_s",
 )
 """What every reader of records goes by."""
+TRIED = ("run", "operation", "variant", "pass", "backend", "shape", "settings", "seconds", "over_best", "is_chosen")
 KEPT_FRAMES = 500
 """Results kept in memory; the oldest used one goes first."""
 
@@ -117,6 +118,15 @@ def executed_of(runs: Sequence[RunSummary], operation: str, variant: str, dtype:
     return kept(key, lambda: _executed(readable, (operation, variant, dtype)))
 
 
+def tried_of(runs: Sequence[RunSummary], selection: Filter) -> Result:
+    """All settings of tunables that sweeps tried: run, operation, variant, pass, backend, shape, settings, seconds
+    (missing where the answer was wrong), over_best (to the quickest of the variant there), is_chosen; the quickest of a
+    variant first. Empty where nothing was to be chosen."""
+    readable = tuple(run for run in runs if run.state != "corrupt")
+    key = ("tried", tuple((run.path, run.stamp) for run in readable), selection)
+    return kept(key, lambda: _tried(readable, selection))
+
+
 # -------------------------------------------------------------------------------------------------------- reading
 
 
@@ -135,6 +145,30 @@ def _executed(runs: tuple[RunSummary, ...], wanted: tuple[str, str, str]) -> pd.
                 run=run.name, sources=sources
             )
     return pd.DataFrame()
+
+
+def _tried(runs: tuple[RunSummary, ...], selection: Filter) -> Result:
+    where, parameters = selection.where()
+    names = 'run, operation, variant, "pass", backend'
+    inner = f"{names}, {EXPRESSIONS['shape']} AS shape, {EXPRESSIONS['settings']} AS chosen, unnest(tried) AS one"
+    outer = f"{names}, shape, {settings_json('one.settings')} AS settings, one.seconds AS seconds, chosen"
+
+    def query(cursor: Cursor, records: str) -> pd.DataFrame:
+        sql = f"SELECT {outer} FROM (SELECT {inner} FROM {records} WHERE {where})"
+        found: pd.DataFrame = cursor.execute(sql, parameters).df()
+        return found
+
+    found, problems = _each(runs, query)
+    filled = [rows for rows in found if len(rows)]
+    if not filled:
+        return Result(pd.DataFrame(columns=list(TRIED)), problems)
+    rows = pd.concat(filled, ignore_index=True)
+    same = ["run", "operation", "variant", "pass", "backend", "shape"]
+    rows = rows.assign(
+        over_best=rows["seconds"] / rows.groupby(same)["seconds"].transform("min"),
+        is_chosen=rows["settings"] == rows["chosen"],
+    )
+    return Result(rows.sort_values([*same, "seconds"], kind="stable", ignore_index=True)[list(TRIED)], problems)
 
 
 def _code(kernel: dict[str, Any]) -> pd.DataFrame:

@@ -497,6 +497,10 @@ def _anything(shape: Shape) -> str | None:
     return None
 
 
+def _any_settings(shape: Shape, settings: Mapping[str, Setting]) -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Variant:
     """One way to compute an operation."""
@@ -516,6 +520,9 @@ class Variant:
     """Where it stands in the catalogue: algorithm, fusion, memory, batching…"""
     settings: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)
     """Tunables and their values; the first of each is the default."""
+    refuses: Callable[..., str | None] = _any_settings
+    """(shape, settings), perhaps limits → None, or the reason why these values of the tunables do not go together:
+    they are never tried. The defaults must."""
     supports: Callable[..., str | None] = _anything
     """(shape), perhaps limits → None, or the reason why this shape cannot be done, or cannot be done there."""
     requires: tuple[Requirement, ...] = ()

@@ -13,6 +13,7 @@ from workbench.show.figures import columns_of
 from workbench.show.markup import plain
 from workbench.show.pictures.ablation import ablation
 from workbench.views.ablation import all_effects, cells, factors_of, pairs, unpaired
+from workbench.views.query import tried_of
 
 
 def page(context: Context) -> None:
@@ -49,5 +50,20 @@ def page(context: Context) -> None:
         st.markdown("##### Two factors together")
         frame(joint, columns_of("joint"), "joint")
         st.caption("The joint effect is 1 where a factor does the same whatever the level of the other.")
+    settings_tried(context)
     if text := lone(unpaired(found, factors)):
         st.caption(plain(text))
+
+
+def settings_tried(context: Context) -> None:
+    """Every setting of the tunables that the sweeps looked at, beside the one that was taken."""
+    found = tried_of(context.chosen, context.filter).frame
+    if found.empty:
+        return
+    st.markdown("##### Settings that were tried")
+    frame(found, columns_of("tried"), "tried")
+    st.caption(
+        "The time of an evaluation while tuning (measured, once warm) is good for choosing and is no result; missing "
+        "where the answer was wrong. `workbench sweep --tune exhaustive`, `random` or `tpe` looks further than one "
+        "tunable at a time."
+    )

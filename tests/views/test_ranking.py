@@ -81,3 +81,15 @@ def test_the_terminal_says_what_to_take(profiles: Path) -> None:
 def test_what_is_not_there_says_what_is(profiles: Path, words: tuple[str, ...], message: str) -> None:
     with pytest.raises(Problem, match=message):
         best(profiles, *words)
+
+
+def test_a_folder_of_ones_own_is_ranked_and_ablated(tmp_path: Path) -> None:
+    """Without --kernels its operation is not known; with it only a simulation is missing."""
+    folder = str(Path(__file__).parents[2] / "examples" / "softmax")
+    words = ["best", "softmax", "--device", "h100", "--profiles", str(tmp_path)]
+    without = CliRunner().invoke(make_app(), words)
+    assert isinstance(without.exception, Problem) and "unknown operation softmax" in str(without.exception)
+    with_it = CliRunner().invoke(make_app(), [*words, "--kernels", folder])
+    assert isinstance(with_it.exception, Problem) and "no machine code was counted for sm_90" in str(with_it.exception)
+    nowhere = CliRunner().invoke(make_app(), ["ablate", "scan", "--kernels", str(tmp_path / "none")])
+    assert isinstance(nowhere.exception, Problem) and "no such folder" in str(nowhere.exception)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,11 @@ from workbench.declared import DeclarationError
 from workbench.stdout import kept_clean
 
 
-def digests(catalog: Catalog) -> dict[str, str]:
-    """A variant's key → the digest of its sources; those that have none are absent."""
+def digests(catalog: Catalog, variants: Iterable[Variant] | None = None) -> dict[str, str]:
+    """A variant's key → the digest of its sources, of all or of these; those that have none are absent."""
     reader = SourceReader()
-    found = {variant.key: digest(variant, catalog.operation_of(variant), reader) for variant in catalog}
+    wanted = catalog if variants is None else variants
+    found = {variant.key: digest(variant, catalog.operation_of(variant), reader) for variant in wanted}
     return {key: text for key, text in found.items() if text}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.options import AXES, Json, Profiles, one_size_each, split_axes, words
+from workbench.cli.options import AXES, Json, Kernels, Profiles, one_size_each, split_axes, words
 from workbench.problem import Problem, unknown
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ def command(
     dtype: Annotated[str, typer.Option(help="What crosses memory.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu, cuda, or a part of the device's name; all that were timed.")] = "",
     run: Annotated[str, typer.Option(help="Look at this run alone; the newest of each shape by default.")] = "",
+    tried: Annotated[bool, typer.Option("--tried", help="The settings of tunables that were tried, instead.")] = False,
     profiles: Profiles = Path("profiles"),
+    kernels: Kernels = None,
     as_json: Json = False,
 ) -> None:
     """What fusion, algorithm, memory and whatever else variants declare each do to the time, alone and together.
@@ -37,10 +39,10 @@ def command(
     from workbench.catalog import load_catalog
     from workbench.cli.terminal import say
     from workbench.show.ablation_text import lone, summary
-    from workbench.views.ablation import all_effects, cells, factors_of, unpaired
+    from workbench.views.ablation import READ, all_effects, cells, factors_of, unpaired
     from workbench.views.filter import Filter
     from workbench.views.on_device import on_device
-    from workbench.views.query import read_records
+    from workbench.views.query import read_records, tried_of
     from workbench.views.rows import dicts_of
     from workbench.views.runs import list_summaries, run_summary
 
@@ -50,9 +52,17 @@ def command(
     sizes = tuple((name, (size,)) for name, size in one_size_each(axes, "ablate").items())
     runs = [run_summary(run, profiles)] if run else [one for one in list_summaries(profiles) if one.state != "corrupt"]
     wanted = Filter(operations=names, passes=(pass_,), dtypes=(dtype,), sizes=sizes)
-    result = read_records(runs, wanted, machine_code=False)
+    if tried:
+        found_tried = tried_of(runs, wanted)
+        _print_tried(found_tried.frame, names[0], as_json)
+        for problem in found_tried.problems:
+            say(f"note: {problem}", style="dim")
+        return
+    result = read_records(runs, wanted, only=READ)
     found = cells(
-        on_device(result.frame, device), [one.name for one in runs], {one.key: one.rung for one in load_catalog()}
+        on_device(result.frame, device),
+        [one.name for one in runs],
+        {one.key: one.rung for one in load_catalog(kernels)},
     )
     known = factors_of(found)
     if not known:
@@ -112,3 +122,30 @@ def _print(operation: str, alone: pd.DataFrame, joint: pd.DataFrame) -> None:
                      interval(row["joint_low"], row["joint_high"]), str(row["pairs"]), row["verdict"]]  # fmt: skip
             rows.append((cells, row["verdict"], ""))
         table("two together: the second effect over the first; 1 where neither minds the other", JOINT, rows)
+
+
+def _print_tried(found: pd.DataFrame, operation: str, as_json: bool) -> None:
+    import json
+
+    from workbench.cli.terminal import Column, Row, print_table
+    from workbench.show.figures import value_text
+    from workbench.views.rows import dicts_of
+    from workbench.views.shapes import shape_text
+
+    if found.empty:
+        raise Problem(
+            f"{operation}: no run tried several settings of a variant; workbench sweep {operation} --tune exhaustive"
+        )
+    if as_json:
+        plain = [{**row, "settings": json.loads(row["settings"])} for row in dicts_of(found)]
+        print(json.dumps([{k: None if v != v else v for k, v in row.items()} for row in plain], indent=2))
+        return
+    headings = ("variant", "shape", "settings", "time while tuning", "over the best", "", "run")
+    rows = [
+        Row([row["variant"], shape_text(row["shape"]), value_text("settings", row["settings"]),
+             value_text("seconds", row["seconds"]), value_text("over_best", row["over_best"]),
+             "chosen" if row["is_chosen"] else "", row["run"]])
+        for row in dicts_of(found)
+    ]  # fmt: skip
+    title = f"{operation}: settings that were tried; the time while tuning is good for choosing and is no result"
+    print_table(title, [Column(name, right=name in headings[3:5]) for name in headings], rows)

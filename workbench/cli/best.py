@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.options import AXES, Json, Profiles, one_size_each, split_axes
+from workbench.cli.options import AXES, Json, Kernels, Profiles, one_size_each, split_axes
 from workbench.problem import Problem, unknown
 
 if TYPE_CHECKING:
+    from workbench.catalog import Catalog
     from workbench.devices import Datasheet
     from workbench.views.candidates import Candidates
     from workbench.views.ranking import Ranked
@@ -30,6 +31,7 @@ def command(
     device: Annotated[str, typer.Option(help="cpu, cuda, or a part of the device's name; all that were timed.")] = "",
     run: Annotated[str, typer.Option(help="Look at this run alone; all runs by default, the newest first.")] = "",
     profiles: Profiles = Path("profiles"),
+    kernels: Kernels = None,
     as_json: Json = False,
 ) -> None:
     """The measured variants of an operation at a shape from fast to slow, with ties and what sets each apart.
@@ -37,13 +39,14 @@ def command(
     A tie is what `workbench compare` would not call slower. Every size is an option: --B 1 --T 65536 --H 256
     Of a GPU that no run has timed (--device h100) the variants are ranked by an estimate, which is modelled.
     """
+    from workbench.catalog import load_catalog
     from workbench.cli.terminal import say
     from workbench.devices import devices
     from workbench.show.trust import doubts
     from workbench.views.filter import Filter
     from workbench.views.on_device import on_device
     from workbench.views.query import read_records
-    from workbench.views.ranking import as_plain, at_shape, nearest, ranking
+    from workbench.views.ranking import READ, as_plain, at_shape, nearest, ranking
     from workbench.views.runs import list_summaries, run_summary
 
     names, axes = split_axes(operation)
@@ -53,13 +56,13 @@ def command(
     runs = [run_summary(run, profiles)] if run else [one for one in list_summaries(profiles) if one.state != "corrupt"]
     gpu = not_at_hand(device, [machine.name for one in runs for machine in one.machines if machine.backend == "cuda"])
     if gpu is not None:
-        _modelled(names[0], pass_, dtype, sizes, gpu, runs, as_json)
+        _modelled(load_catalog(kernels), names[0], pass_, dtype, sizes, gpu, runs, as_json)
         return
     everywhere = Filter(operations=names, passes=(pass_,), dtypes=(dtype,))
     here = replace(everywhere, sizes=tuple((axis, (size,)) for axis, size in sizes.items()))
-    result = read_records(runs, here, samples=True, machine_code=False)
+    result = read_records(runs, here, samples=True, only=READ)
     if result.frame.empty:  # what there is instead
-        result = read_records(runs, everywhere, machine_code=False)
+        result = read_records(runs, everywhere, only=["backend"])
     records = on_device(result.frame, device, devices())
     wanted = " ".join(f"{name}={size}" for name, size in sizes.items())
     chosen = at_shape(records, sizes)
@@ -104,19 +107,24 @@ def not_at_hand(name: str, timed_on: Sequence[str]) -> Datasheet | None:
 
 
 def _modelled(
-    name: str, pass_: str, dtype: str, sizes: dict[str, int], gpu: Datasheet, runs: Sequence[RunSummary], as_json: bool
+    catalog: Catalog,
+    name: str,
+    pass_: str,
+    dtype: str,
+    sizes: dict[str, int],
+    gpu: Datasheet,
+    runs: Sequence[RunSummary],
+    as_json: bool,
 ) -> None:
     """The ranking by estimates, from what the runs' simulations counted. Problem where they counted nothing."""
     import json
     from dataclasses import asdict
 
-    from workbench.catalog import load_catalog
     from workbench.declare import Shape, operation_key
     from workbench.views.candidates import candidates
     from workbench.views.filter import Filter
     from workbench.views.query import read_records
 
-    catalog = load_catalog()
     operation = catalog.operation(operation_key(name, pass_))
     if unknown_axes := [axis for axis in sizes if axis not in operation.axes]:
         raise unknown("axis", f"--{unknown_axes[0]}", [f"--{axis}" for axis in operation.axes])

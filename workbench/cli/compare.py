@@ -3,6 +3,7 @@ profiler, counter by counter."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from workbench.problem import Problem
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.catalog import Catalog
     from workbench.views.compare import Comparison
     from workbench.views.operands import Operand
 
@@ -63,7 +65,7 @@ def command(
     from workbench.cli.rerun import rerun as measured
     from workbench.show.compare_text import as_json as plain
     from workbench.show.compare_text import as_markdown
-    from workbench.views.compare import compare
+    from workbench.views.compare import COMPARED_BY, compare
     from workbench.views.operands import parse_operand
     from workbench.views.report_pairs import is_report
     from workbench.views.simulated import differing
@@ -82,7 +84,7 @@ def command(
     else:
         side_a = parse_operand(a, profiles, run or None)
         side_b = parse_operand(b, profiles, run or None)
-        records_a, records_b = side_a.records(), side_b.records()
+        records_a, records_b = side_a.records(COMPARED_BY), side_b.records(COMPARED_BY)
         result = compare(
             records_a,
             records_b,
@@ -131,14 +133,24 @@ def _since(commit: str, only: str, more: str, profiles: Path) -> tuple[str, str]
     return (f"{before.name}:{side.operation}/{side.variant}" if side.variant else before.name), b
 
 
+@functools.cache
+def _catalog(kernels: Path) -> Catalog:
+    """Read once for both sides."""
+    from workbench.catalog import load_catalog
+
+    return load_catalog(kernels)
+
+
 def _stale(side: Operand, records: pd.DataFrame, name: str) -> list[str]:
     """Says it where the variants that were measured are made from something else by now."""
-    from workbench.catalog import BUILTIN, load_catalog
+    from workbench.catalog import BUILTIN
+    from workbench.declare import variant_key
     from workbench.model.rungs import rungs, stale
 
     kernels = side.run.run.selection.get("kernels") if side.run.run is not None else None
+    variants = records[["operation", "variant", "pass"]].drop_duplicates()
     try:
-        known = rungs(load_catalog(Path(str(kernels or BUILTIN))))
+        known = rungs(_catalog(Path(str(kernels or BUILTIN))), {variant_key(*row) for row in variants.to_numpy()})
     except Problem:  # the folder is elsewhere or broken now: nothing can be said
         return []
     count = sum(stale(records, known))

@@ -21,6 +21,8 @@ from workbench.cli.options import (
     Seed,
     Timeout,
     Variants,
+    check_timeout,
+    decimal_number,
     selection_of,
     whole_number,
     words,
@@ -54,6 +56,15 @@ def command(
     seed_order: Annotated[
         int, typer.Option(parser=whole_number, metavar="N", help="Seed of the order in which variants are timed.")
     ] = 0,
+    tune: Annotated[
+        str, typer.Option(help="How tunables are searched: one-at-a-time, exhaustive, random, tpe (optuna).")
+    ] = "one-at-a-time",
+    tune_seconds: Annotated[
+        float,
+        typer.Option(
+            parser=decimal_number, metavar="SECONDS", help="Most for a variant at a shape; the preset's if 0."
+        ),
+    ] = 0.0,
     cluster: Annotated[
         str, typer.Option(metavar="[ADDRESS]", help="On the machines of a Ray cluster; a local Ray if none is named.")
     ] = "",
@@ -80,6 +91,8 @@ def command(
         archs=words(arch),
         seed=seed,
         seed_order=seed_order,
+        tune=tune,
+        tune_s=check_timeout(tune_seconds, "--tune-seconds") if tune_seconds else 0.0,
     )
     if on and not cluster:
         raise Problem(f"--on {on}: has no effect without --cluster; leave it out", exit_status=2)
@@ -106,6 +119,8 @@ FIELDS = {
     "timeout": ("timeout_s",),
     "seed": ("seed",),
     "seed_order": ("seed_order",),
+    "tune": ("tune",),
+    "tune_seconds": ("tune_s",),
     "kernels": ("kernels",),
 }
 """Option → the fields of a selection that it decides."""

@@ -39,6 +39,7 @@ def checked_variant(variant: Variant, operation: Operation, file: Path) -> Varia
         variant,
         plan=wrapped(sees("plan", 2), "plan", at, file, plan),
         cost=wrapped(sees("cost", 2), "cost", at, file, lambda found, *_: checked_cost(found)),
+        refuses=wrapped(sees("refuses", 2), "refuses", at, file, lambda found, *_: _reason(found)),
         supports=wrapped(sees("supports", 1), "supports", at, file, lambda found, *_: _reason(found)),
     )
     object.__setattr__(checked, "at", variant.at)
@@ -101,6 +102,8 @@ def fault_of(variant: Variant, operation: Operation, shape: Shape) -> str | None
                 variant.plan(small, settings)
             if variant.supports(shape) is None:
                 variant.cost(shape, settings)
+                if (reason := variant.refuses(shape, settings)) is not None:
+                    raise DeclarationError(f"{variant.at}: variant {variant.name}: refuses its own defaults: {reason}")
     except DeclarationError as error:
         return str(error)
     return None
@@ -114,12 +117,13 @@ def _wrong_field(variant: Variant) -> str:
         return f'devices is {variant.devices!r}: write a tuple of "cuda" and "cpu", such as ("cuda",)'
     if not isinstance(variant.idea, str):
         return f"idea is {short(variant.idea)}: write a text"
-    for name in ("plan", "cost", "supports"):
+    for name in ("plan", "cost", "supports", "refuses"):
         if not callable(getattr(variant, name)):
             return f"{name} is {short(getattr(variant, name))}: write a function's name, without brackets"
     if not hasattr(variant.settings, "items"):
         return f'settings is {variant.settings!r}: write a dict, such as {{"block": (128, 256)}}'
-    for name, words in (("plan", "(shape, settings)"), ("cost", "(shape, settings)"), ("supports", "(shape)")):
+    both = "(shape, settings)"
+    for name, words in (("plan", both), ("cost", both), ("refuses", both), ("supports", "(shape)")):
         usual = words.count(",") + 1
         function = getattr(variant, name)
         if not (_takes(function, usual) or _takes(function, usual + 1) or _is_open(function, usual)):

@@ -31,6 +31,9 @@ MESSAGES_S = 2e-3
 MOST_OVER = 4.0
 """How many times what it should the coordinator's own time of a block may be. A quarter of the blocks must keep to it:
 on a busy machine a message waits for its turn now and then."""
+LONG_ENOUGH_S = 10 * (SETTLED_S + MESSAGES_S)
+"""Wait for a block from which on what surrounds its samples does not hide a claim that is MOST_OVER times too short: a
+preset of little patience has shorter blocks, in which anything would pass."""
 UNSEEN_OVER = 10.0
 UNSEEN_SLACK_S = 50e-6
 """Inputs never seen before may take this many times, and this much, longer than those that were timed: they come from

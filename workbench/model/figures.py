@@ -53,8 +53,8 @@ Column = NDArray[np.float64]
 def with_figures(records: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame:
     """Flat rows of records (views/flat.py) with FIGURES. `runs`: by the value of the column `run`; of a run that is
     not there, machines are known by their ids, and what needs ceilings is missing."""
-    place, machines = _each(records, ("run", "machine"), lambda run, id_: _machine(runs, run, id_))
-    limits_at, limits = _each(
+    place, machines = of_each(records, ("run", "machine"), lambda run, id_: _machine(runs, run, id_))
+    limits_at, limits = of_each(
         records, ("run", "machine", "shape.dtype"), lambda run, id_, dtype: _limits(runs, run, id_, dtype)
     )
     work, least = (_times(records, part, limits_at, limits) for part in ("declared", "least"))
@@ -115,8 +115,10 @@ def _hot(
     """The figures of hot times: as of cold ones, with bytes from the levels that hold them."""
     median, working_set = _numbers(records, "hot.median_s"), _numbers(records, "hot.working_set_bytes")
     allocated = _numbers(records, "declared.write_allocate")
-    levels = [fits_in(own, machines[at].caches) or None for own, at in zip(working_set, place, strict=True)]
-    found: dict[str, Any] = {"hot.lives_in": np.array(levels, dtype=object)}
+    levels = np.full(len(records), None, dtype=object)
+    for at in np.flatnonzero(~np.isnan(working_set)):
+        levels[at] = fits_in(working_set[at], machines[place[at]].caches) or None
+    found: dict[str, Any] = {"hot.lives_in": levels}
     none = np.zeros(len(records))
     for part, times, extra, name in (
         ("declared", work, allocated, "hot.share_of_floor"),
@@ -167,10 +169,13 @@ def _why_over(row: pd.Series[Any], machine: Machine, passing: Sequence[str]) -> 
     return UNEXPLAINED
 
 
-def _each(records: pd.DataFrame, names: tuple[str, ...], of: Callable[..., T]) -> tuple[NDArray[np.intp], list[T]]:
+def of_each(records: pd.DataFrame, names: Sequence[str], of: Callable[..., T]) -> tuple[NDArray[np.intp], list[T]]:
     """What `of` makes of each different combination of these columns, and which of them each record has."""
-    places, different = pd.MultiIndex.from_frame(records[list(names)]).factorize()
-    return places, [of(*values) for values in different]
+    places, first = np.zeros(len(records), dtype=np.intp), np.zeros(0, dtype=np.intp)
+    for name in names:
+        own, values = pd.factorize(records[name], use_na_sentinel=False)
+        _, first, places = np.unique(places * max(len(values), 1) + own, return_index=True, return_inverse=True)
+    return places, [of(*values) for values in records[list(names)].iloc[first].itertuples(index=False, name=None)]
 
 
 def _machine(runs: Mapping[str, Run], run: str, id_: object) -> Machine:
@@ -191,7 +196,7 @@ def _spreads(records: pd.DataFrame, runs: Mapping[str, Run]) -> dict[str, Any]:
             _number(machine.between_runs.get(case, typical)),
         )
 
-    place, found = _each(records, ("run", "machine", "operation", "pass", "shape"), spread)
+    place, found = of_each(records, ("run", "machine", "operation", "pass", "shape"), spread)
     each = np.array(found, dtype=float).reshape(-1, 2)[place]
     return {"noise_floor": each[:, 0], "between_runs": each[:, 1]}
 
@@ -243,7 +248,7 @@ def _catalogue(records: pd.DataFrame, runs: Mapping[str, Run]) -> dict[str, Any]
         for variant in operation.variants
     }
     names = ("run", "operation", "pass", "variant")
-    place, found = _each(records, names, lambda *key: known.get(key, (None, None, None)))
+    place, found = of_each(records, names, lambda *key: known.get(key, (None, None, None)))
     rung, idea, baseline = zip(*found, strict=True) if found else ((), (), ())
     return {
         "rung": pd.array(rung, dtype="Int64")[place],

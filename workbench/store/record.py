@@ -294,6 +294,14 @@ class ExecutedCode(Frozen):
     wavefronts_ideal: list[Int64]
 
 
+class Tried(Frozen):
+    """Settings of the tunables that were tried before a variant was timed."""
+
+    settings: dict[str, Word]
+    seconds: float | None = None
+    """Of an evaluation once warm: good for choosing between settings, and no time. None where its answer was wrong."""
+
+
 class Record(Frozen):
     """One variant at one shape in one pass on one machine."""
 
@@ -305,6 +313,8 @@ class Record(Frozen):
     """Digest of all that the variant was made from when this was recorded; empty where it is not known."""
     factors: dict[str, str] = Field(default_factory=dict)
     settings: dict[str, Word] = Field(default_factory=dict)
+    tried: list[Tried] = Field(default_factory=list)
+    """All settings that were tried, in their order; empty where there was nothing to choose, and in older runs."""
     pass_: Annotated[str, Field(alias="pass")] = "forward"
     axes: dict[str, Int64]
     """The size of every axis, in the operation's order."""

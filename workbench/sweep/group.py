@@ -17,12 +17,13 @@ from workbench.execute.worker import Worker
 from workbench.measure.interleave import Series, interleave
 from workbench.measure.plausible import least_seconds
 from workbench.measure.variant_timer import Assignment
-from workbench.store.record import Record
+from workbench.store.record import Record, Tried
 from workbench.sweep.disturbance import disturbance_of
 from workbench.sweep.events import Emit, Recorded, Samples, Step
 from workbench.sweep.hot import hot_of, time_hot, time_of
 from workbench.sweep.jobs import CaseJob, VariantJob
 from workbench.sweep.records import Candidate
+from workbench.sweep.search import STRATEGIES, Space
 from workbench.sweep.variant_process import VariantProcess
 
 AGAINST_ITSELF_S = 0.1
@@ -44,6 +45,7 @@ class Timing:
     disturbed: int = 0
     """Of a sweep that was cut off: blocks whose samples count, and those of them that were disturbed."""
     hot: Series | None = None
+    tried: list[Tried] = field(default_factory=list)
 
 
 @dataclass
@@ -129,44 +131,50 @@ class TimedGroup:
         self.emit(Step(f"{candidate.variant.key} at {candidate.shape}", 0.5))
         settings = candidate.variant.default_settings()
         begun = self._job_of(candidate).begun
+        tried: list[Tried] = []
         try:
             if begun is not None:
                 settings = dict(begun.settings)
                 process.prepare(settings)
                 evaluation_s = process.warm_up(self.job.budget.warm_s)
             else:
-                settings, evaluation_s = self._best_settings(process)
+                settings, evaluation_s, tried = self._best_settings(process)
         except FAILURES as failure:
             process.close()
             self._record(candidate.failed(failure, settings))
             return None
         self._chosen[candidate.key] = settings
         if begun is None:
-            return Timing(process, settings, Series(candidate.key, process), evaluation_s)
+            return Timing(process, settings, Series(candidate.key, process), evaluation_s, tried=tried)
         series = Series(candidate.key, process, list(begun.samples_s), begun.spent_s)
         return Timing(process, settings, series, evaluation_s, begun.blocks, begun.disturbed)
 
-    def _best_settings(self, process: VariantProcess) -> tuple[dict[str, Setting], float]:
-        """Tries each tunable's values in turn, keeping the best so far; those with a wrong answer are passed over.
-        Leaves the best settings prepared and warm. Returns them and the seconds of an evaluation."""
-        warm_s = self.job.budget.warm_s
-        best = bound = process.candidate.variant.default_settings()
-        fastest = process.warm_up(warm_s)
+    def _best_settings(self, process: VariantProcess) -> tuple[dict[str, Setting], float, list[Tried]]:
+        """Searches the tunables by the job's strategy; settings with a wrong answer are passed over. Leaves the best
+        prepared and warm. Returns them, the seconds of an evaluation, and all that was tried."""
+        warm_s, candidate = self.job.budget.warm_s, process.candidate
+        variant = candidate.variant
+        values = {**{n: (v,) for n, v in variant.default_settings().items()}, **self._job_of(candidate).settings}
+        space = Space(values, partial(variant.refuses, candidate.shape), self.job.seeds.order or 0)
+        bound, tried = space.default(), [Tried(settings=space.default(), seconds=process.warm_up(warm_s))]
         end = time.monotonic() + self.job.budget.tune_s
-        for name, values in self._job_of(process.candidate).settings.items():
-            for value in values[1:]:
-                if time.monotonic() > end:
-                    break
-                bound = {**best, name: value}
-                if not process.prepare(bound).right:
-                    continue
-                seconds = process.warm_up(warm_s)
-                if seconds < fastest:
-                    best, fastest = bound, seconds
-        if bound != best:
-            process.prepare(best)
+
+        def attempt(settings: dict[str, Setting]) -> float | None:
+            nonlocal bound
+            known = next((one for one in tried if one.settings == settings), None)
+            if known is None:
+                bound = settings
+                right = process.prepare(settings).right
+                known = Tried(settings=settings, seconds=process.warm_up(warm_s) if right else None)
+                tried.append(known)
+            return known.seconds
+
+        STRATEGIES[self.job.tune](space, attempt, lambda: time.monotonic() > end)
+        best = min((one for one in tried if one.seconds is not None), key=lambda one: one.seconds or 0.0)
+        if bound != best.settings:
+            process.prepare(dict(best.settings))
         process.warm_up(warm_s)
-        return best, fastest
+        return dict(best.settings), best.seconds or 0.0, tried if len(tried) > 1 else []
 
     def _leave(self, timings: list[Timing]) -> None:
         """The records of what was timed."""
@@ -200,6 +208,7 @@ class TimedGroup:
             samples_s=series.samples_s,
             disturbance=disturbance_of(process.surroundings, series.kept, timing.blocks, timing.disturbed),
             hot=hot_of(timing.hot, facts),
+            tried=timing.tried,
         )
 
     def _reference(self, timings: list[Timing]) -> Timing:

@@ -58,6 +58,8 @@ class CaseJob:
     device: Device
     variants: tuple[VariantJob, ...]
     budget: Budget
+    tune: str
+    """The strategy by which settings are searched: `search.STRATEGIES`."""
     timeout_s: float
     """That one answer of a variant may take."""
     seeds: Seeds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from workbench.catalog import BUILTIN, Catalog
 from workbench.declare import Operation, Shape, Variant
 from workbench.problem import Problem, unknown
 from workbench.sweep.presets import PRESETS, Budget
+from workbench.sweep.search import ONE_AT_A_TIME, check_strategy
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Selection:
     """Of the inputs' values."""
     seed_order: int = 0
     """Of the order in which variants take turns on the clock."""
+    tune: str = ONE_AT_A_TIME
+    """The strategy by which settings are searched."""
+    tune_s: float = 0.0
+    """Most seconds that trying a variant's settings may take at a shape; 0: those of the preset."""
 
     @property
     def folder(self) -> Path:
@@ -43,7 +48,8 @@ class Selection:
         return Path(self.kernels) if self.kernels else BUILTIN
 
     def budget(self) -> Budget:
-        return PRESETS[self.preset]
+        budget = PRESETS[self.preset]
+        return replace(budget, tune_s=self.tune_s) if self.tune_s else budget
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -61,6 +67,7 @@ class Selection:
             if "seed_order" not in plain:  # of an older workbench, whose one seed was that of the order
                 plain["seed_order"], plain["seed"] = plain["seed"], 0
             plain["seed_order"] = int(plain["seed_order"])
+            plain["tune"], plain["tune_s"] = str(data.get("tune", ONE_AT_A_TIME)), float(data.get("tune_s", 0.0))
             plain["preset"], plain["kernels"] = str(data["preset"]), str(data["kernels"])
             return cls(**plain)
         except (TypeError, KeyError, ValueError, OverflowError):
@@ -82,6 +89,7 @@ def cases_of(selection: Selection, catalog: Catalog) -> list[Case]:
     """Every case of the selection. Problem for an unknown operation, variant, pass, axis, dtype or preset."""
     if selection.preset not in PRESETS:
         raise unknown("preset", selection.preset, PRESETS)
+    check_strategy(selection.tune)
     unasked = () if selection.operations or selection.variants else selection.budget().passes
     variants = catalog.select(selection.operations, selection.variants, selection.passes or unasked)
     operations = [op for op in catalog.each_operation() if any(v.operation_key == op.key for v in variants)]

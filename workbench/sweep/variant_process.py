@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ from workbench.execute.bound import Violation
 from workbench.execute.failures import WorkerCrashed
 from workbench.execute.sealed import Block as Memory
 from workbench.execute.worker import Worker
-from workbench.measure.plausible import Timed, against_the_wall, against_unseen, most_flushing_s
+from workbench.measure.plausible import LONG_ENOUGH_S, Timed, against_the_wall, against_unseen, most_flushing_s
 from workbench.measure.surroundings import Surroundings
 from workbench.measure.variant_timer import Assignment, Block, Facts, Trial, working_set_bytes
 from workbench.sweep.records import Candidate
@@ -31,6 +31,7 @@ from workbench.sweep.records import Candidate
 TRIALS = 2
 """Evaluations on other sets' inputs once timing is over: two in succession, for what is right every other time."""
 UNSEEN = 2
+LONGER_BLOCKS = 3
 LARGE = 256 << 20
 """Bytes of a set from which on it is tried on unseen inputs once instead of UNSEEN times, and takes no memory once it
 has been handed over and compared."""
@@ -139,6 +140,19 @@ class VariantProcess:
 
     def samples(self, seconds: float) -> list[float]:
         """A block of samples, as a Series wants it."""
+        block, timed = self._timed_block(seconds)
+        self.blocks.append(timed)
+        self.surroundings.append(block.surroundings)
+        return block.samples_s
+
+    def hot_samples(self, seconds: float) -> list[float]:
+        """The same of evaluations that find their data in the caches."""
+        block, timed = self._hot_block(seconds)
+        self.hot_blocks.append(timed)
+        self.hot_surroundings.append(block.surroundings)
+        return block.samples_s
+
+    def _timed_block(self, seconds: float) -> tuple[Block, Timed]:
         start = time.perf_counter()
         block = self._block(seconds)
         waited_s = time.perf_counter() - start
@@ -146,17 +160,12 @@ class VariantProcess:
         # On a busy machine the threads that flush wait for cores as well.
         most_s = most_flushing_s(self.working_set_bytes, evaluations) + (block.surroundings.waited_s or 0.0)
         flushing_s = min(block.flushing_s, most_s)
-        self.blocks.append(Timed(seconds, waited_s, tuple(block.samples_s), block.repeats, flushing_s))
-        self.surroundings.append(block.surroundings)
-        return block.samples_s
+        return block, Timed(seconds, waited_s, tuple(block.samples_s), block.repeats, flushing_s)
 
-    def hot_samples(self, seconds: float) -> list[float]:
-        """The same of evaluations that find their data in the caches."""
+    def _hot_block(self, seconds: float) -> tuple[Block, Timed]:
         start = time.perf_counter()
         block = self._asked("hot_samples", seconds)
-        self.hot_blocks.append(Timed(seconds, time.perf_counter() - start, tuple(block.samples_s), block.repeats))
-        self.hot_surroundings.append(block.surroundings)
-        return block.samples_s
+        return block, Timed(seconds, time.perf_counter() - start, tuple(block.samples_s), block.repeats)
 
     @property
     def working_set_bytes(self) -> int:
@@ -168,9 +177,23 @@ class VariantProcess:
         if least_s is not None and median_s < least_s:
             return f"{median_s:.3g} s an evaluation; no machine moves its bytes in less than {least_s:.3g} s"
         # Each kind for itself: honest ones of one kind would speak for the other.
-        kinds = (self.blocks, self.hot_blocks)
-        found = next(filter(None, (against_the_wall(blocks, self.device) for blocks in kinds)), None)
+        kinds = ((self.blocks, self._timed_block), (self.hot_blocks, self._hot_block))
+        found = next(filter(None, (self._against_the_wall(*kind) for kind in kinds)), None)
         return found or self._against_unseen(median_s)
+
+    def _against_the_wall(self, blocks: Sequence[Timed], take: Callable[[float], tuple[Block, Timed]]) -> str | None:
+        """See `against_the_wall`. Blocks that were too short to tell are followed by longer ones, whose samples count
+        for nothing else: one of them that keeps to the clock is enough, on a busy machine the others may not."""
+        found = against_the_wall(blocks, self.device)
+        if found or not blocks or max(block.waited_s for block in blocks) >= LONG_ENOUGH_S:
+            return found
+        longer: list[Timed] = []
+        for _ in range(LONGER_BLOCKS):
+            longer.append(take(LONG_ENOUGH_S)[1])
+            found = against_the_wall(longer, self.device)
+            if found is None:
+                return None
+        return found
 
     def _against_unseen(self, median_s: float) -> str | None:
         large = sum(t.nbytes for t in self.case.operation.tensors(self.case.shape)) > LARGE

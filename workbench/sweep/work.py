@@ -96,6 +96,7 @@ class Work:
             device=device,
             variants=tuple(variants),
             budget=selection.budget(),
+            tune=selection.tune,
             timeout_s=selection.timeout_s,
             seeds=Seeds(inputs=selection.seed, order=selection.seed_order),
             ceilings=dict(ceilings),

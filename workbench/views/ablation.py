@@ -27,6 +27,11 @@ BLOCK = ("operation", "pass", "shape", "run", "machine", "backend", "time.timer"
 PLACE = ("operation", "pass", "shape", "device", "backend")
 FACTOR = "factor "
 """Beginning of a column that holds a factor's level; empty where a variant declares none."""
+READ = (
+    "factors", "settings", "time.low_s", "time.high_s", "time.timer", "time.cache", "disturbance.disturbed",
+    "disturbance.blocks",
+)  # fmt: skip
+"""Columns that effects are made of, beside those that every reader needs."""
 NOT_FACTORS = ("peer",)
 """Declared beside factors, and no property of a kernel."""
 

@@ -12,6 +12,12 @@ from workbench.views.best import best_settings
 from workbench.views.rows import dicts_of
 from workbench.views.verdicts import between_runs, noise_between, verdict_on
 
+COMPARED_BY = (
+    "sources", "reason", "samples_s", "settings", "factors", "simulated", "error.relative_l2", "time.timer",
+    "time.cache",
+    "disturbance.disturbed", "disturbance.blocks", "disturbance.reasons",
+)  # fmt: skip
+"""Columns that a comparison is made of, beside those that every reader needs."""
 SAME_PROBLEM = ("operation", "pass", "shape", "backend")
 TIMER = ("time.timer", "time.cache")
 

@@ -28,22 +28,22 @@ class Filter:
             values[name] = (*values.get(name, ()), value)
         return values
 
-    def where(self, columns: set[str]) -> tuple[str, list[object]]:
-        """The SQL condition and its parameters, over the columns that there are. A size asked for on an axis
-        that a table lacks admits nothing of it."""
+    def where(self) -> tuple[str, list[object]]:
+        """The SQL condition and its parameters, over the columns of nested records. A record without an axis that a
+        size is asked for on is not admitted."""
         wanted: list[tuple[str, tuple[object, ...]]] = [
             ("operation", self.operations),
             ("variant", self.variants),
-            ('"shape.dtype"', self.dtypes),
+            ("dtype", self.dtypes),
             ('"pass"', self.passes),
             ("backend", self.backends),
         ]
         for axis, sizes in self.sizes:
-            name = f"shape.{axis}".replace('"', '""')
-            wanted.append((f'"{name}"' if f"shape.{axis}" in columns else "NULL", sizes))
+            quoted = axis.replace("'", "''")
+            wanted.append((f"axes['{quoted}']", sizes))
         for name, values in self.factor_values().items():
             quoted = name.replace("'", "''")
-            wanted.append((f"json_extract_string(factors, '$.\"{quoted}\"')", values))
+            wanted.append((f"factors['{quoted}']", values))
         conditions = [f"{column} IN ({', '.join('?' * len(values))})" for column, values in wanted if values]
         parameters = [value for _, values in wanted for value in values]
         return " AND ".join(conditions) or "TRUE", parameters

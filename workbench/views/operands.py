@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +22,12 @@ class Operand:
     operation: str | None = None
     variant: str | None = None
 
-    def records(self) -> pd.DataFrame:
-        """Its records with their samples."""
+    def records(self, only: Collection[str] = ()) -> pd.DataFrame:
+        """Its records with their samples; `only` these columns where any are named."""
         selection = Filter(
             operations=(self.operation,) if self.operation else (), variants=(self.variant,) if self.variant else ()
         )
-        result = read_records([self.run], selection, samples=True)
+        result = read_records([self.run], selection, samples=True, only=only)
         if result.problems:
             raise Problem(result.problems[0], exit_status=2)
         return result.frame

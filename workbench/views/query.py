@@ -16,20 +16,36 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from workbench.foreign import reading
-from workbench.model.figures import with_figures
+from workbench.model.figures import FIGURES, SPEEDUPS, with_figures
 from workbench.problem import Problem
 from workbench.store.record import DISTURBED_SHARE
 from workbench.store.run_folder import RESTORE, open_run
 from workbench.views.filter import Choices, Filter
-from workbench.views.flat import TEXTS, Cursor, columns, flatten, register
+from workbench.views.flat import EXPRESSIONS, Cursor, columns, flat, nested, register, select_flat, settings_json
 from workbench.views.runs import RunSummary
 from workbench.views.shapes import merged, sizes_of
 
 T = TypeVar("T")
 
+DERIVED = (*FIGURES, *SPEEDUPS)
+NEEDED = (
+    "key",
+    "operation",
+    "variant",
+    "pass",
+    "machine",
+    "backend",
+    "status",
+    "shape",
+    "shape.dtype",
+    "time.median_s",
+)
+"""What every reader of records goes by."""
+TRIED = ("run", "operation", "variant", "pass", "backend", "shape", "settings", "seconds", "over_best", "is_chosen")
 KEPT_FRAMES = 500
 """Results kept in memory; the oldest used one goes first."""
 
@@ -47,17 +63,23 @@ class Result:
 
 
 def read_records(
-    runs: Sequence[RunSummary], selection: Filter, samples: bool = False, machine_code: bool = True
+    runs: Sequence[RunSummary],
+    selection: Filter,
+    samples: bool = False,
+    machine_code: bool = True,
+    only: Collection[str] = (),
 ) -> Result:
     """The records of `runs` that `selection` admits, a row each, with a column `run`.
 
     Columns are those of flat.py and the derived figures, all of them, whatever the files hold; axes as they occur.
-    What was compiled and simulated is half of the time over many runs: without `machine_code` it is left missing.
+    What was compiled and simulated is half of the time over many runs: without `machine_code` it is left missing. Where
+    `only` names columns of flat.py all others are, and what is derived from those: over many runs each column costs.
     """
     readable = tuple(run for run in runs if run.state != "corrupt")
-    left_out = tuple(([] if samples else ["samples_s"]) + ([] if machine_code else ["build", "simulated"]))
-    key = ("records", tuple((run.path, run.stamp) for run in readable), selection, left_out)
-    return kept(key, lambda: _read_records(readable, selection, left_out))
+    left_out = {*([] if samples else ["samples_s"]), *([] if machine_code else ["build", "simulated"])}
+    wanted = tuple(name for name in EXPRESSIONS if name not in left_out and (not only or name in {*only, *NEEDED}))
+    key = ("records", tuple((run.path, run.stamp) for run in readable), selection, wanted)
+    return kept(key, lambda: _read_records(readable, selection, wanted))
 
 
 def choices(runs: Sequence[RunSummary]) -> Choices:
@@ -96,22 +118,57 @@ def executed_of(runs: Sequence[RunSummary], operation: str, variant: str, dtype:
     return kept(key, lambda: _executed(readable, (operation, variant, dtype)))
 
 
+def tried_of(runs: Sequence[RunSummary], selection: Filter) -> Result:
+    """All settings of tunables that sweeps tried: run, operation, variant, pass, backend, shape, settings, seconds
+    (missing where the answer was wrong), over_best (to the quickest of the variant there), is_chosen; the quickest of a
+    variant first. Empty where nothing was to be chosen."""
+    readable = tuple(run for run in runs if run.state != "corrupt")
+    key = ("tried", tuple((run.path, run.stamp) for run in readable), selection)
+    return kept(key, lambda: _tried(readable, selection))
+
+
 # -------------------------------------------------------------------------------------------------------- reading
 
 
 def _executed(runs: tuple[RunSummary, ...], wanted: tuple[str, str, str]) -> pd.DataFrame:
     query = (
-        "SELECT sources, executed FROM nested WHERE len(executed) > 0 "
+        "SELECT sources, executed FROM {} WHERE len(executed) > 0 "
         "AND operation = ? AND variant = ? AND dtype = ? AND \"pass\" = 'forward' LIMIT 1"
     )
     for run in runs:
-        answers, _ = _each((run,), lambda cursor: cursor.execute(query, list(wanted)).fetchone())
+        answers, _ = _each(
+            (run,), lambda cursor, records: cursor.execute(query.format(records), list(wanted)).fetchone()
+        )
         if answers and answers[0] is not None:
             sources, kernels = answers[0]
             return pd.concat([_code(kernel) for kernel in kernels], ignore_index=True).assign(
                 run=run.name, sources=sources
             )
     return pd.DataFrame()
+
+
+def _tried(runs: tuple[RunSummary, ...], selection: Filter) -> Result:
+    where, parameters = selection.where()
+    names = 'run, operation, variant, "pass", backend'
+    inner = f"{names}, {EXPRESSIONS['shape']} AS shape, {EXPRESSIONS['settings']} AS chosen, unnest(tried) AS one"
+    outer = f"{names}, shape, {settings_json('one.settings')} AS settings, one.seconds AS seconds, chosen"
+
+    def query(cursor: Cursor, records: str) -> pd.DataFrame:
+        sql = f"SELECT {outer} FROM (SELECT {inner} FROM {records} WHERE {where})"
+        found: pd.DataFrame = cursor.execute(sql, parameters).df()
+        return found
+
+    found, problems = _each(runs, query)
+    filled = [rows for rows in found if len(rows)]
+    if not filled:
+        return Result(pd.DataFrame(columns=list(TRIED)), problems)
+    rows = pd.concat(filled, ignore_index=True)
+    same = ["run", "operation", "variant", "pass", "backend", "shape"]
+    rows = rows.assign(
+        over_best=rows["seconds"] / rows.groupby(same)["seconds"].transform("min"),
+        is_chosen=rows["settings"] == rows["chosen"],
+    )
+    return Result(rows.sort_values([*same, "seconds"], kind="stable", ignore_index=True)[list(TRIED)], problems)
 
 
 def _code(kernel: dict[str, Any]) -> pd.DataFrame:
@@ -129,21 +186,23 @@ def _code(kernel: dict[str, Any]) -> pd.DataFrame:
     )
 
 
-def _read_records(runs: tuple[RunSummary, ...], selection: Filter, left_out: Collection[str]) -> Result:
-    frames, problems = _each(runs, lambda cursor: _select(cursor, selection, left_out))
-    wanted = ["run", *(name for name in columns() if name != "samples_s" or name not in left_out)]
+def _read_records(runs: tuple[RunSummary, ...], selection: Filter, wanted: Collection[str]) -> Result:
+    where, parameters = selection.where()
+    frames, problems = _each(runs, lambda cursor, records: select_flat(cursor, records, where, parameters, wanted))
+    every = ["run", *(name for name in columns() if name != "samples_s" or name in wanted)]
     # A frame with no rows has columns of no type, which would spoil the types of those it is joined to.
     frames = [frame for frame in frames if len(frame)]
     if not frames:
-        return Result(pd.DataFrame(columns=wanted), problems)
+        return Result(pd.DataFrame(columns=every), problems)
     joined = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    lacking = [name for name in every if name not in joined.columns and name not in DERIVED]
+    joined = joined.assign(**dict.fromkeys(lacking, np.nan))
     joined = with_figures(joined, {run.name: run.run for run in runs if run.run is not None})
-    lacking = [name for name in wanted if name not in joined.columns]
-    return Result(joined.assign(**dict.fromkeys(lacking)), problems)
+    return Result(joined.assign(**{name: None for name in DERIVED if name not in joined.columns}), problems)
 
 
-def _each(runs: tuple[RunSummary, ...], query: Callable[[Cursor], T]) -> tuple[list[T], tuple[str, ...]]:
-    """The answers of `query` over a view `records`, and what could not be read.
+def _each(runs: tuple[RunSummary, ...], query: Callable[[Cursor, str], T]) -> tuple[list[T], tuple[str, ...]]:
+    """The answers of `query` over the nested records of the runs, as SQL, and what could not be read.
 
     Finished runs are asked all at once; where that fails, one by one, so that a broken file costs only itself. Runs
     that still grow, or are of an older schema, are read record by record.
@@ -152,12 +211,12 @@ def _each(runs: tuple[RunSummary, ...], query: Callable[[Cursor], T]) -> tuple[l
     problems: list[str] = []
     finished = [run for run in runs if run.is_table]
     try:
-        answers += [query(_over(finished))] if finished else []
+        answers += [query(*_over(finished))] if finished else []
     except Exception:  # DuckDB has its own kinds, the conversion to pandas has others
         for run in finished:
             try:
                 with reading(run.records_file, "corrupt", RESTORE):
-                    answers.append(query(_over([run])))
+                    answers.append(query(*_over([run])))
             except Problem as problem:
                 problems.append(str(problem))
     for run in runs:
@@ -168,18 +227,16 @@ def _each(runs: tuple[RunSummary, ...], query: Callable[[Cursor], T]) -> tuple[l
                 records = open_run(run.path).records()
                 if records:
                     cursor = _connection.cursor()
-                    register(cursor, records, run.name)
-                    answers.append(query(cursor))
+                    answers.append(query(cursor, nested(cursor, register(cursor, records, run.name))))
         except Problem as problem:
             problems.append(str(problem))
     return answers, tuple(problems)
 
 
-def _over(runs: Sequence[RunSummary]) -> Cursor:
-    """A cursor with a view `records` over the runs' Parquet files, the run's folder as column `run`."""
+def _over(runs: Sequence[RunSummary]) -> tuple[Cursor, str]:
+    """A cursor, and SQL over the runs' Parquet files, the run's folder as column `run`."""
     cursor = _connection.cursor()
-    flatten(cursor, _from_files([run.records_file for run in runs]))
-    return cursor
+    return cursor, nested(cursor, _from_files([run.records_file for run in runs]))
 
 
 def _from_files(files: Sequence[Path]) -> str:
@@ -193,24 +250,6 @@ def _from_files(files: Sequence[Path]) -> str:
 def _literal(file: Path) -> str:
     """The path in a SQL string, as itself: DuckDB takes a path for a pattern."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(file)).replace("'", "''")
-
-
-def _present(cursor: Cursor) -> set[str]:
-    """The columns that there are. ValueError where a file holds something else in place of a text."""
-    found = {str(name): str(kind) for name, kind, *_ in cursor.execute("DESCRIBE records").fetchall()}
-    for name in TEXTS:
-        if found.get(name, "VARCHAR") != "VARCHAR":
-            raise ValueError(f"column {name} is {found[name]}, not text")
-    return set(found)
-
-
-def _select(cursor: Cursor, selection: Filter, left_out: Collection[str]) -> pd.DataFrame:
-    present = _present(cursor)
-    where, parameters = selection.where(present)
-    excluded = [name for name in left_out if name in present]
-    without = f" EXCLUDE ({', '.join(excluded)})" if excluded else ""
-    frame: pd.DataFrame = cursor.execute(f"SELECT *{without} FROM records WHERE {where}", parameters).df()
-    return frame
 
 
 def _choices(runs: tuple[RunSummary, ...]) -> Choices:
@@ -253,12 +292,12 @@ def _choices(runs: tuple[RunSummary, ...]) -> Choices:
     )
 
 
-def _counted(cursor: Cursor) -> list[tuple[Any, ...]]:
+def _counted(cursor: Cursor, records: str) -> list[tuple[Any, ...]]:
     watched = '"time.median_s" IS NOT NULL AND "disturbance.blocks" IS NOT NULL'
     found: list[tuple[Any, ...]] = cursor.execute(
         f"""SELECT run, count(*), count("time.median_s"), count(*) FILTER ({watched}),
         count(*) FILTER ({watched} AND "disturbance.disturbed" > {DISTURBED_SHARE} * "disturbance.blocks")
-        FROM records GROUP BY run"""
+        FROM {flat(records)} GROUP BY run"""
     ).fetchall()
     return found
 
@@ -272,13 +311,13 @@ def _object(text: str) -> dict[str, Any]:
     return {}
 
 
-def _distinct(cursor: Cursor) -> tuple[dict[str, list[Any]], list[tuple[str, str, str]]]:
+def _distinct(cursor: Cursor, records: str) -> tuple[dict[str, list[Any]], list[tuple[str, str, str]]]:
     """The distinct values of some columns, and the distinct (operation, variant, shape)."""
-    present = _present(cursor)
-    wanted = [column for column in ("pass", "backend", "factors") if column in present]
+    rows = flat(records)
+    wanted = ("pass", "backend", "factors")
     lists = ", ".join(f'list(DISTINCT "{column}")' for column in wanted)
-    row = cursor.execute(f"SELECT {lists} FROM records").fetchone()
-    kinds = cursor.execute("SELECT DISTINCT operation, variant, shape FROM records").fetchall()
+    row = cursor.execute(f"SELECT {lists} FROM {rows}").fetchone()
+    kinds = cursor.execute(f"SELECT DISTINCT operation, variant, shape FROM {rows}").fetchall()
     return {column: values or [] for column, values in zip(wanted, row or (), strict=True)}, kinds
 
 

@@ -12,10 +12,17 @@ import pandas as pd
 
 from workbench.quantity import quantity
 from workbench.views.best import best_settings
+from workbench.views.flat import EXPRESSIONS
 from workbench.views.rows import dicts_of, number_of
 from workbench.views.shapes import shape_text, sizes_of
 from workbench.views.verdicts import verdict_on
 
+READ = (
+    "samples_s", "settings", "time.low_s", "time.high_s", "time.cache", "time.timer", "time.working_set_bytes",
+    "error.relative_l2", "bytes.declared", "bytes.counted", "launches.declared", "launches.counted", "flops",
+    *(name for name in EXPRESSIONS if name.startswith(("declared.", "least.", "bounds.", "disturbance."))),
+)  # fmt: skip
+"""Columns that a ranking is made of, beside those that every reader needs."""
 MUCH_MORE = 1.1
 """Times the bytes, or the launches, of the first: said as what sets a variant apart."""
 
@@ -45,8 +52,10 @@ class Ranked:
 def at_shape(records: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
     """The timed records whose shape has these sizes; axes that are not named may have any."""
     timed = records[records["time.median_s"].notna()] if len(records) else records
-    wanted = [all(sizes_of(shape).get(a) == n for a, n in sizes.items()) for shape in timed.get("shape", ())]
-    return timed[wanted]
+    if timed.empty:
+        return timed
+    shapes = [shape for shape in timed["shape"].unique() if sizes.items() <= sizes_of(shape).items()]
+    return timed[timed["shape"].isin(shapes)]
 
 
 def nearest(records: pd.DataFrame, sizes: Mapping[str, int], most: int = 3) -> list[str]:

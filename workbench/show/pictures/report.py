@@ -19,7 +19,7 @@ def by_time(kernels: pd.DataFrame) -> go.Figure:
     rows = kernels[kernels["duration_s"].notna()].head(MOST)
     labels = _labels(rows)
     picture = go.Figure()
-    bound = rows["binds"].fillna("not known").to_numpy()
+    bound = [word if isinstance(word, str) else "not known" for word in rows["binds"]]
     for place, resource in enumerate(sorted(set(bound), key=lambda word: (word == LATENCY, word))):
         own = [word == resource for word in bound]
         part = rows[own]

@@ -95,6 +95,22 @@ def test_what_does_not_fit_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     assert line in told(["--out", tmp_path / "out", *options], TASK, capsys, monkeypatch)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_torch_without_ranks_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.distributed.is_available", lambda: False)
+    assert "built without torch.distributed" in told(["--out", tmp_path / "out"], TASK, capsys, monkeypatch)
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    line = told(["--out", tmp_path / "file" / "out"], TASK, capsys, monkeypatch)
+    assert "file/out: Not a directory; name a folder that can be written" in line
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 
-from tests.distributed.mixer import STEPS, Shifted, trained_alone
+from tests.distributed.mixer import SCANNED, STEPS, Shifted, T, trained_alone
 from tests.distributed.ranks import on_ranks
 from workbench.distributed.mesh import Sizes
 from workbench.distributed.schemes import lay_out, own_part, whole_weights
@@ -54,7 +54,12 @@ def on_mesh(rank: int, size: int, sizes: Sizes) -> dict[str, Tensor]:
 
 
 def every_scheme(rank: int, size: int) -> list[dict[str, Tensor]]:
-    return [trained(sizes, options) for _, sizes, options in SCHEMES[size]]
+    found = []
+    for _, sizes, options in SCHEMES[size]:
+        SCANNED.clear()
+        found.append(trained(sizes, options))
+        assert {T // sizes.sequence} == SCANNED, "the model's own scan does each rank's block"
+    return found
 
 
 @pytest.mark.parametrize("size", sorted(SCHEMES))

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.context import Context
 from dashboard.show import frame, nothing, picture
-from dashboard.url import choose
+from dashboard.url import choose, set_values
 from workbench.distributed.perfetto import together
 from workbench.distributed.shown import Piece, pieces
 from workbench.distributed.timeline import trainings
@@ -25,10 +25,10 @@ def page(context: Context) -> None:
     found = {folder.name: folder for folder in trainings(context.profiles)}
     name = choose(st.selectbox, "Training", list(found), "training")
     if name is None:
+        command = code(f"workbench train FILE.py:FUNCTION --out {context.profiles}/training --sequence 2 --trace 3")
         nothing([
-            "No training lies in the profiles folder. `workbench train FILE.py:FUNCTION --out "
-            f"{plain(context.profiles)}/training --sequence 2 --trace 3` makes one; traces of torch.profiler of your "
-            "own, one per rank, are shown from there too: drop them above."
+            f"No training lies in the profiles folder. {command} makes one; traces of torch.profiler of your own, one "
+            "per rank, are shown from there too: drop them above."
         ])  # fmt: skip
         return
     folder = found[str(name)]
@@ -84,4 +84,5 @@ def _upload(context: Context) -> None:
                 st.error(f"{plain(problem)}. Nothing was stored.")
             else:
                 st.session_state["stored"] = marker
+                set_values({"training": folder.name})
                 st.success(f"Stored as {code(folder.name)}.")

@@ -14,7 +14,12 @@ from workbench.distributed.affine import doubling
 B, T, D, H = 4, 24, 6, 8
 
 
+SCANNED: set[int] = set()
+"""Lengths of what the model's own scan was called for, in this process."""
+
+
 def local_scan(a: Tensor, b: Tensor, h0: Tensor) -> tuple[Tensor, Tensor]:
+    SCANNED.add(a.shape[1])
     h = doubling(a, b, h0)
     return h, h[:, -1]
 

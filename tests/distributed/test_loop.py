@@ -17,9 +17,14 @@ from tests.distributed.ranks import on_ranks
 from tests.distributed.trainings import TASK, difference
 from workbench.distributed import checkpoint, loop
 from workbench.distributed.__main__ import main
+from workbench.distributed.facts import Passed
 from workbench.distributed.failure import Failure, told
 from workbench.distributed.loop import Training
 from workbench.distributed.mesh import Sizes
+from workbench.distributed.plan import recorded
+from workbench.distributed.summary import summary
+from workbench.distributed.timeline import carries
+from workbench.distributed.trace import traces
 
 
 def train(rank: int, size: int, *trainings: Training) -> None:
@@ -31,13 +36,32 @@ def train(rank: int, size: int, *trainings: Training) -> None:
 
 def test_checkpoints_are_read_by_another_number_of_ranks(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    first = Training(TASK, str(out), 12, Sizes(data=2), weights="sharded", checkpoint_every=4)
+    first = Training(TASK, str(out), 12, Sizes(sequence=2), weights="sharded", checkpoint_every=4, traced_steps=2)
     on_ranks(2, train, first, folder=tmp_path / "first", joined=False)
+    require_seen(out)
     assert sorted(path.name for path in (out / "checkpoints").iterdir()) == ["step-00000008", "step-00000012"]
-    on_ranks(1, train, replace(first, steps=STEPS, sizes=Sizes()), folder=tmp_path / "second", joined=False)
+    on_ranks(
+        1, train, replace(first, steps=STEPS, sizes=Sizes(), traced_steps=0), folder=tmp_path / "second", joined=False
+    )
     assert difference(out) < 1e-12
     assert any('"resumed_at": 12' in line for line in (out / "rank-0.jsonl").read_text().splitlines())
     assert sorted(path.name for path in (out / "checkpoints").iterdir()) == ["step-00000016", "step-00000020"]
+
+
+def require_seen(out: Path) -> None:
+    """What a traced training of two ranks tells of itself."""
+    found = summary(out)
+    assert [time.rank for time in found.times] == [0, 1]
+    for time_of in found.times:
+        assert 0 < time_of.exposed_s < time_of.total_s and 0 < time_of.compute_s < time_of.total_s
+    assert found.links is not None and found.links.ranks == 2 and found.facts is not None
+    assert all(fit.alpha_s.value > 0 or fit.beta_s.value > 0 for fit in found.links.fits.values())
+    state = 4 * 8 * 8
+    passed = Passed(4, 24, 2 * 8 * 166, 2, state, 2, 4 * 24 * 6 * 8, 8, 4 * 24 * 6 * 8)
+    assert found.facts.passed == passed and found.facts.scheme == "sequence 2"
+    taken = carries(traces(out), found.links)
+    assert taken[taken["taken_in"] == "8 in steps"]["state_bytes"].tolist() == [state], "2 steps, 2 scans, both ways"
+    assert recorded(out).compute_s > 0
 
 
 def test_checkpoints_of_a_pipeline_hold_every_stage(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -66,6 +67,13 @@ def refused(rank: int, size: int) -> str:
     except Problem as problem:
         return str(problem)
     return "no error"
+
+
+def test_a_stage_without_weights_is_refused() -> None:
+    task = Shifted()
+    mesh = SimpleNamespace(get_local_rank=lambda: 0, size=lambda: 3)
+    with pytest.raises(Problem, match="stage 2 of 3 has no weights: fewer --stages"):
+        Pipeline(task.model(), mesh, task.loss, task.batch(0)[0], 4)  # type: ignore[arg-type]
 
 
 def test_an_order_that_loses_gradients_between_blocks_is_refused(tmp_path: Path) -> None:

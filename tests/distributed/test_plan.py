@@ -85,6 +85,9 @@ def test_traces_alone_are_planned_from_in_one_line(tmp_path: Path) -> None:
     traced(tmp_path / "t")
     with pytest.raises(Problem, match="t: no traced training of several ranks"):
         read_recorded(tmp_path / "t")
+    write_facts(tmp_path / "t", 2, unseen="ValueError: one is not enough")
+    with pytest.raises(Problem, match="what its model would pass is not known \\(ValueError: one is not enough\\)"):
+        read_recorded(tmp_path / "t")
 
 
 @pytest.mark.parametrize(("grown", "kind", "efficiency"), [(1, "strong", [1.0, 0.8]), (2, "weak", [1.0, 1.6])])

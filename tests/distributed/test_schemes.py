@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 
-from tests.distributed.mixer import STEPS, Shifted, trained_alone
+from tests.distributed.mixer import SCANNED, STEPS, Shifted, Stack, T, trained_alone
 from tests.distributed.ranks import on_ranks
 from workbench.distributed.mesh import Sizes
 from workbench.distributed.schemes import lay_out, own_part, whole_weights
@@ -54,7 +55,12 @@ def on_mesh(rank: int, size: int, sizes: Sizes) -> dict[str, Tensor]:
 
 
 def every_scheme(rank: int, size: int) -> list[dict[str, Tensor]]:
-    return [trained(sizes, options) for _, sizes, options in SCHEMES[size]]
+    found = []
+    for _, sizes, options in SCHEMES[size]:
+        SCANNED.clear()
+        found.append(trained(sizes, options))
+        assert {T // sizes.sequence} == SCANNED, "the model's own scan does each rank's block"
+    return found
 
 
 @pytest.mark.parametrize("size", sorted(SCHEMES))
@@ -82,5 +88,15 @@ def test_a_model_that_lacks_what_a_scheme_needs_is_refused() -> None:
 
     with pytest.raises(Problem, match=r"Linear has no tensor_plan\(\)"):
         split_channels(nn.Linear(2, 2), None)  # type: ignore[arg-type]
+    for ranks, change, line in (
+        (3, {}, "8 channels of layers.0.gate are not divided by 3 tensor ranks: choose a divisor"),
+        (2, {"layers.7.gate": "columns"}, "names layers.7.gate: Stack has no such layer"),
+        (2, {"layers.0.gate": "diagonals"}, "'diagonals' is neither 'columns' nor 'rows'"),
+    ):
+        model = Stack()
+        plan = model.tensor_plan() | change
+        model.tensor_plan = lambda plan=plan: plan  # type: ignore[method-assign]
+        with pytest.raises(Problem, match=line):
+            split_channels(model, SimpleNamespace(size=lambda ranks=ranks: ranks))  # type: ignore[arg-type]
     with pytest.raises(Problem, match="no module of Linear has a scan"):
         split_time(nn.Linear(2, 2), None, "gather")  # type: ignore[arg-type]

@@ -34,16 +34,16 @@ def write(folder: Path, rank: int, *events: dict[str, Any], **more: Any) -> Path
 def test_the_bubble_is_a_stages_time_without_a_part(tmp_path: Path) -> None:
     write(
         tmp_path, 0, event("pipeline:step", 0, 8), event("pipeline:part", 1, 3), event("pipeline:part", 4, 8),
-        event("aten::mm", 1, 3, "cpu_op"), event("gloo:recv", 0.5, 1.5), event("gloo:send", 3, 5),
-        event("optimizer", 8, 10),
+        event("aten::mm", 1, 3, "cpu_op"), event("aten::add_", 3.2, 3.6, "cpu_op"),
+        event("gloo:recv", 0.5, 1.5), event("gloo:send", 3, 5), event("optimizer", 8, 10),
     )  # fmt: skip
     found = shares(traces(tmp_path), (2, 4)).iloc[0]
-    assert found["computing"] == pytest.approx(0.2)
-    assert found["bubble"] == pytest.approx(0.2) and found["bubble_of_steps"] == pytest.approx(0.25)
+    assert found["computing"] == pytest.approx(0.24)
+    assert found["bubble"] == pytest.approx(0.16) and found["bubble_of_steps"] == pytest.approx(0.2)
     assert found["bubble_modelled"] == pytest.approx(0.2)
     assert found["exposed"] == pytest.approx(0.1), "communication in the bubble is the bubble's"
     assert found["host_share"] == pytest.approx(0.5)
-    assert found["overlap"] == pytest.approx(0.5 / 3)
+    assert found["overlap"] == pytest.approx(0.9 / 3)
 
 
 def test_kernels_of_a_gpu_and_collectives_of_nccl(tmp_path: Path) -> None:

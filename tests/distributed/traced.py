@@ -64,12 +64,15 @@ def write_lines(folder: Path, ranks: int, seconds: Sequence[float]) -> None:
         (folder / f"rank-{rank}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def write_facts(folder: Path, ranks: int, passed: dict[str, int] | None = None, **training: Any) -> None:
+def write_facts(
+    folder: Path, ranks: int, passed: dict[str, int] | None = None, unseen: str = "", **training: Any
+) -> None:
     fields = {
         "sizes": {"data": 1, "sequence": ranks, "tensor": 1}, "pipeline": None, "parts": 4, "traced_steps": 2,
         "grown": 1, **training,
     }  # fmt: skip
     found = {
         "training": fields, "ranks": ranks, "device": "cpu", "cores": 2, "threads": 1, "torch": "2", "passed": passed,
+        "unseen": unseen,
     }  # fmt: skip
     (folder / "training.json").write_text(json.dumps(found))

@@ -9,6 +9,7 @@ import typer
 
 from workbench.axes import parse_axis
 from workbench.cli.options import Json, whole_number
+from workbench.foreign import first_words, printable
 from workbench.problem import Problem
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ def command(
     The last line says what was trained, where its weights are, and, from traces, what share of the time the ranks
     communicated. On ranks that share cores this shows that a scheme is right, not how it scales.
     """
+    import torch.distributed
+
+    if not torch.distributed.is_available():
+        raise Problem("this torch was built without torch.distributed: install one that has it, as pip's builds do")
     from workbench.cli.terminal import say
     from workbench.distributed.launch import ALONE, Machines, start
     from workbench.distributed.loop import Training, require
@@ -77,7 +82,7 @@ def command(
         )
     loaded = load_task(task)
     training = Training(
-        task=task, folder=str(_folder(out)), steps=steps, sizes=sizes, weights="sharded" if sharded else "replicated",
+        task=task, folder=str(_absolute(out)), steps=steps, sizes=sizes, weights="sharded" if sharded else "replicated",
         carry="chain" if carry == "chain" else "gather", average_every=average_every,
         pipeline="time" if pipeline == "time" else "batch" if pipeline else None, parts=parts,
         checkpoint_every=checkpoint_every, traced_steps=trace, timeout_s=float(timeout),
@@ -91,6 +96,7 @@ def command(
     count = stages if pipeline else sizes.ranks
     require(training, loaded, count)
     place.require(count)
+    _make(out)
     start(training, count, restarts, place)
     if place.number:
         say(f"machine {place.number} has done its part; weights and summary are on machine 0")
@@ -120,7 +126,7 @@ def _scaling(
     for one, count in several:
         require(one, task, count)
     for one, count in several:
-        folder_of(folder, count).mkdir(exist_ok=True)
+        _make(folder_of(folder, count))
         start(one, count, restarts, threads_for=max(counts))
     kind, rows, shared = scaled(folder)
     if as_json:
@@ -134,9 +140,17 @@ def _scaling(
         say(SHARED)
 
 
-def _folder(out: Path) -> Path:
+def _absolute(out: Path) -> Path:
+    try:
+        return out.resolve()
+    except (OSError, ValueError) as error:
+        raise Problem(f"--out {printable(out)}: {first_words(error)}; name a folder", exit_status=2) from None
+
+
+def _make(out: Path) -> None:
+    """The folder, once nothing is wrong any more that can be seen before ranks are started."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Problem(f"--out {out}: {error.strerror}; name a folder that can be written", exit_status=2) from None
-    return out.resolve()
+        text = f"--out {printable(out)}: {error.strerror}; name a folder that can be written"
+        raise Problem(text, exit_status=2) from None

@@ -51,7 +51,9 @@ class Facts:
     threads: int
     torch: str
     passed: Passed | None
-    """None where the model was not looked at: no step was traced."""
+    """None where the model was not looked at: no step was traced, or it could not be."""
+    unseen: str = ""
+    """Why it could not be."""
 
     @property
     def shares_cores(self) -> bool:
@@ -72,12 +74,12 @@ class Facts:
         return " × ".join(sizes) or "one rank"
 
 
-def write(training: dict[str, Any], ranks: int, device: str, passed: Passed | None, folder: Path) -> None:
+def write(training: dict[str, Any], ranks: int, device: str, passed: Passed | None, unseen: str, folder: Path) -> None:
     import torch
 
     name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     facts = Facts(
-        training, ranks, name, len(os.sched_getaffinity(0)), torch.get_num_threads(), torch.__version__, passed
+        training, ranks, name, len(os.sched_getaffinity(0)), torch.get_num_threads(), torch.__version__, passed, unseen
     )
     write_whole(folder / FILE, json.dumps(asdict(facts)).encode())
 
@@ -97,7 +99,7 @@ def read(folder: Path) -> Facts | None:
             raise ValueError("parts and traced steps are wanted")
         return Facts(
             training, int(data["ranks"]), str(data["device"]), int(data["cores"]), int(data["threads"]),
-            str(data["torch"]), passed,
+            str(data["torch"]), passed, str(data.get("unseen", "")),
         )  # fmt: skip
 
 

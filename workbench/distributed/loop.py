@@ -21,6 +21,7 @@ from workbench.distributed.mesh import Sizes, ranks
 from workbench.distributed.schemes import Weights, lay_out, own_part, whole_weights
 from workbench.distributed.task import Task, load_task
 from workbench.durable import append_whole, write_whole
+from workbench.foreign import first_words
 from workbench.problem import Problem
 
 
@@ -84,23 +85,26 @@ def run(training: Training) -> None:
     """Trains on this rank. Raises Problem for what a user can mend, whatever a collective raises for a lost rank."""
     task = load_task(training.task)
     with ranks(training.sizes, training.timeout_s, pipeline=training.pipeline is not None) as mesh:
-        if attempt() == 0:
-            note(training, task, torch.device(mesh.device_type))
         if training.pipeline is not None:
             loop: _Loop = _Pipelined(training, task, mesh)
         else:
             loop = _Laid(training, task, mesh)
+        if attempt() == 0:
+            note(training, task, torch.device(mesh.device_type))
         loop.run()
 
 
 def note(training: Training, task: Task, device: torch.device) -> None:
     """Writes what the training is; where its steps are traced, what its model would pass and what its links cost."""
-    first, folder, passed = dist.get_rank() == 0, Path(training.folder), None
+    first, folder, passed, unseen = dist.get_rank() == 0, Path(training.folder), None, ""
     if training.traced_steps and first:
-        with torch.random.fork_rng(devices=[]):
-            passed = facts.look(task.model(), task.batch(0)[0])
+        try:
+            with torch.random.fork_rng(devices=[]):
+                passed = facts.look(task.model().to(device), task.batch(0)[0].to(device))
+        except Exception as error:  # a model that takes no single sequence, or cannot be cut: it trains all the same
+            unseen = f"{type(error).__name__}: {first_words(error)}"
     if first:
-        facts.write(asdict(training), dist.get_world_size(), device.type, passed, folder)
+        facts.write(asdict(training), dist.get_world_size(), device.type, passed, unseen, folder)
     if training.traced_steps and dist.get_world_size() > 1:
         from workbench.distributed import link_times
 

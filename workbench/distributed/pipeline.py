@@ -59,6 +59,9 @@ class Pipeline:
         stages = cut(count)
         if len(stages) != count:
             raise Problem(f"{type(model).__name__}.stages({count}) returns {len(stages)} stages")
+        bare = [number for number, stage in enumerate(stages) if not any(True for _ in stage.parameters())]
+        if bare:
+            raise Problem(f"stage {bare[0]} of {count} has no weights: fewer --stages, or another cut", exit_status=2)
         self.stage = cast(nn.Module, stages[place])
         self.model = model
         """The whole model, with this stage's weights alone, under their names in it."""

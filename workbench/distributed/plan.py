@@ -70,6 +70,8 @@ class Recorded:
 def recorded(folder: Path) -> Recorded:
     """Raises Problem for a folder that holds no traced training of several ranks."""
     known, measured, times = facts.read(folder), links.read(folder), rank_times(folder)
+    if known is not None and known.unseen:
+        raise Problem(f"{printable(folder)}: what its model would pass is not known ({printable(known.unseen)})")
     if known is None or known.passed is None or measured is None or not times:
         raise Problem(
             f"{printable(folder)}: no traced training of several ranks, whose links and computing a plan stands on; "

@@ -54,6 +54,15 @@ def split_channels(model: nn.Module, mesh: DeviceMesh) -> None:
     unknown = sorted({style for style in plan().values() if style not in STYLES})
     if unknown:
         raise Problem(f"tensor_plan() of {type(model).__name__}: {unknown[0]!r} is neither 'columns' nor 'rows'")
+    for name, style in plan().items():
+        try:
+            size = model.get_submodule(name).weight.shape[0 if style == "columns" else 1]
+        except AttributeError:
+            raise Problem(f"tensor_plan() names {name}: {type(model).__name__} has no such layer") from None
+        if size % mesh.size():
+            raise Problem(
+                f"{size} channels of {name} are not divided by {mesh.size()} tensor ranks: choose a divisor", 2
+            )
     parallelize_module(model, mesh, {name: STYLES[style]() for name, style in plan().items()})
 
 

@@ -1,5 +1,5 @@
-"""Writes what README shows of measurements, the glossary's table of figures and the tables of rungs:
-`python -m docs.generate`.
+"""Writes what README shows of measurements, the glossary's table of figures, the tables of tasks and
+those of rungs: `python -m docs.generate`.
 
 Picture and ladders are those of the committed runs named below, figures those of the registry, rungs those of the
 catalogue, never typed; tests hold each file to it.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from docs import rungs as rung_tables
+from docs import task_tables
 from workbench.catalog import load_catalog
 from workbench.model.rungs import rungs
 from workbench.quantity import quantity
@@ -144,6 +145,12 @@ def glossary(text: str) -> str:
     return between(text, FIRST, figures_table(), LAST)
 
 
+def tasks(text: str) -> str:
+    """The page on tasks with its tables made anew."""
+    text = between(text, task_tables.BEGIN, task_tables.trainings(), task_tables.END)
+    return between(text, task_tables.STEPS_BEGIN, task_tables.steps(), task_tables.STEPS_END)
+
+
 def between(text: str, begin: str, made: str, end: str) -> str:
     before, rest = text.split(begin)
     _, after = rest.split(end)
@@ -155,7 +162,9 @@ if __name__ == "__main__":
     PICTURE.write_text(picture(run))
     README.write_text(readme(README.read_text()))
     GLOSSARY.write_text(glossary(GLOSSARY.read_text()))
+    task_tables.PAGE.write_text(tasks(task_tables.PAGE.read_text()))
     catalog = load_catalog()
     for path, operation in rung_tables.folders(catalog).items():
         path.write_text(rung_tables.readme(path.read_text(), rung_tables.table(catalog, operation)))
-    print(f"{PICTURE.relative_to(ROOT)}, {README.name} (from {RUN.name}), {GLOSSARY.relative_to(ROOT)}, rungs written")
+    print(f"{PICTURE.relative_to(ROOT)}, {README.name} (from {RUN.name}), {GLOSSARY.relative_to(ROOT)} written")
+    print("docs/tasks.md and the tables of rungs written")

@@ -32,7 +32,7 @@ LINE = (
     ("workbench.views",),
     ("workbench.dispatch",),
     ("workbench.show",),
-    ("workbench.distributed",),
+    ("workbench.distributed", "workbench.tasks"),
     ("workbench.doctor",),
     ("workbench.cli", "dashboard"),
 )
@@ -44,6 +44,10 @@ KERNELS_MAY_IMPORT = ("workbench.declare",)
 LAYERS = "kernel_variants.modules"
 LAYERS_MAY_IMPORT = (*KERNELS_MAY_IMPORT, "workbench.dispatch", "workbench.problem")
 """The one part of the kernels that stands on more: layers to take home choose their kernels by records."""
+
+TASKS = "examples.tasks"
+TASKS_MAY_IMPORT = ("workbench.tasks", "workbench.problem", "workbench.foreign")
+"""Trainings on real data, which the workbench records."""
 
 WORDS_OF_THE_SUBJECT = ("gru", "lstm", "rnn", "recurrent", "hidden state")
 """What the workbench, which measures kernels of any kind, has no word for."""

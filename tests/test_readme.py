@@ -29,6 +29,12 @@ def test_the_glossary_has_the_registry_s_figures() -> None:
     assert "| % of the best possible | % | derived |" in text
 
 
+def test_the_page_on_tasks_is_what_its_trainings_left() -> None:
+    text = generate.task_tables.PAGE.read_text()
+    assert generate.tasks(text) == text, "docs/tasks.md is not what profiles/tasks-quick has; make readme"
+    assert "| MinGRU |" in text
+
+
 RECIPE = generate.README.read_text().partition("## Add a variant in ten minutes")[2].partition("\n## ")[0]
 BLOCKS = {
     language: "\n".join(line[3:] for line in block.splitlines()) + "\n"

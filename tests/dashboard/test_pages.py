@@ -14,6 +14,7 @@ from tests import warm
 from tests.dashboard.synthetic import CPU, synthetic_run
 from tests.dashboard.visit import PAGES
 from tests.distributed.traced import recorded
+from tests.tasks.made import made_training
 from tests.views.test_history import history
 from workbench.store.notes import Notes, write_notes
 
@@ -54,7 +55,8 @@ def test_pages_draw_on_no_runs(page: str, tmp_path: Path, monkeypatch: pytest.Mo
     test = app(tmp_path, monkeypatch, page=page)
     assert test.subheader, page
     if page not in ("Kernel", "Import"):
-        assert ("workbench train" if page == "Distributed" else "workbench sweep") in everything(test)
+        command = {"Distributed": "workbench train", "Tasks": "examples.tasks"}.get(page, "workbench sweep")
+        assert command in everything(test)
 
 
 def test_pages_of_an_unfinished_run_beside_a_broken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +67,7 @@ def test_pages_of_an_unfinished_run_beside_a_broken_one(tmp_path: Path, monkeypa
     for page in PAGES:
         test.segmented_control(key="page").set_value(page).run()
         assert not test.exception, page
-        if page not in ("Kernel", "Compare", "Import", "Distributed"):
+        if page not in ("Kernel", "Compare", "Import", "Distributed", "Tasks"):
             assert "workbench sweep --resume going" in everything(test), page
             assert "broken" in everything(test), page
 
@@ -153,6 +155,22 @@ def test_a_training_is_shown_with_who_is_waited_for(tmp_path: Path, monkeypatch:
     (tmp_path / "training" / "trace-1.json").write_text("{")
     test = app(tmp_path, monkeypatch, page="Distributed")
     assert "trace-1.json: corrupt, not a Chrome trace" in test.error[0].value.replace("\\", "")
+
+
+def test_trainings_of_tasks_are_shown_task_by_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_training(tmp_path / "tasks", "sums", (0.2, 0.3, 0.4))
+    made_training(tmp_path / "tasks", "words", (0.5,))
+    test = app(tmp_path, monkeypatch, page="Tasks")
+    assert test.selectbox(key="task").value == "sums"
+    assert "1 is trivial (always 0), 0.35 is wanted" in said(test).replace("\\", "")
+    trainings, gains = (table.value for table in test.dataframe)
+    assert trainings["quality"].tolist() == ["0.3"] and trainings["range"].tolist() == ["0.2 – 0.4"]
+    assert trainings["learned"].tolist() == [False] and gains["most_gain"].tolist() == [2.0]
+    test.selectbox(key="task").set_value("words").run()
+    assert test.dataframe[0].value["quality"].tolist() == ["0.5"]
+    (tmp_path / "tasks" / "task-words-middle-0.jsonl").write_text("{")
+    test = app(tmp_path, monkeypatch, page="Tasks")
+    assert "corrupt, not the lines of a training" in test.error[0].value.replace("\\", "")
 
 
 def test_occupancy_sliders_move_the_answer(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:

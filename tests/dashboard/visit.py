@@ -7,7 +7,7 @@ from typing import Any
 
 PAGES = (
     "Ladder", "Occupancy", "Bandwidth", "Scaling", "Time", "Kernel", "Compare", "Import", "Distributed", "History",
-    "Runs", "Ablation", "Report",
+    "Runs", "Ablation", "Report", "Tasks",
 )  # fmt: skip
 DRAWN = """() => {
   const app = document.querySelector('[data-testid=stApp]');

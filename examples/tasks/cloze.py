@@ -1,0 +1,155 @@
+"""Questions with a gap: sentences of the Brown corpus, the next one with a noun left out, ten nouns to choose from.
+
+python -m examples.tasks.cloze --quick --fetch
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections import ChainMap, Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from examples.tasks.base import Base
+from examples.tasks.cells import Stack
+from examples.tasks.command import main
+from examples.tasks.texts import BROWN, PADDING, UNKNOWN, Sentence, Vocabulary, brown, padded
+from workbench.tasks.packages import fetched
+from workbench.tasks.task import Goal, Metric
+
+CANDIDATES = 10
+GAP = "<gap>"
+END = 2
+"""The number of what stands between the question and the sentences."""
+MOST_COUNTED = 8
+"""A word that stands there more often counts as one that stands there so often."""
+MARGIN = 0.03
+"""Of accuracy, above the candidate that is most frequent among the sentences."""
+
+
+@dataclass(frozen=True)
+class Question:
+    words: tuple[str, ...]
+    """The sentences before the one with the gap."""
+    asked: tuple[str, ...]
+    """The one with the gap."""
+    candidates: tuple[str, ...]
+    answer: int
+
+    def most_frequent(self) -> int:
+        counts = Counter(self.words)
+        return max(range(CANDIDATES), key=lambda place: counts[self.candidates[place]])
+
+
+def questions(document: list[Sentence], sentences: int, stride: int, random: random.Random) -> Iterator[Question]:
+    """After the recipe of the Children's Book Test: the answer is one of the nouns of the sentences before."""
+    for at in range(sentences, len(document), stride):
+        before = [pair for sentence in document[at - sentences : at] for pair in sentence]
+        nouns = sorted({word for word, tag in before if tag.startswith(("nn", "np")) and word.isalpha()})
+        gaps = [place for place, (word, _) in enumerate(document[at]) if word in nouns]
+        if not gaps or len(nouns) < CANDIDATES:
+            continue
+        gap = random.choice(gaps)
+        answer = document[at][gap][0]
+        asked = [GAP if word == answer else word for word, _ in document[at]]
+        chosen = random.sample([noun for noun in nouns if noun != answer], CANDIDATES - 1)
+        candidates = sorted([*chosen, answer])
+        yield Question(tuple(word for word, _ in before), tuple(asked), tuple(candidates), candidates.index(answer))
+
+
+class Reader(nn.Module):
+    """The question and then the sentences through the stack. A candidate's logit is the logarithm of the sum of the
+    exponentials of the scores of the places where it stands (attention sum, arXiv 1603.01547), plus how well its own
+    embedding suits the question."""
+
+    def __init__(self, cell: str, words: int, width: int, layers: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(words, width, padding_idx=PADDING)
+        self.features = nn.Embedding(4 * MOST_COUNTED, width)
+        self.stack = Stack(cell, width, layers, dropout=0.1)
+        self.score = nn.Linear(width, 1)
+        self.asked_of_places = nn.Linear(width, width)
+        self.asked_of_words = nn.Linear(width, width)
+        self.scale = width**-0.5
+        self.embeddings, self.stacks = [self.embedding, self.features], [self.stack]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(B, T + CANDIDATES) words behind the candidates → (B, CANDIDATES)."""
+        candidates, words = inputs[:, :CANDIDATES], inputs[:, CANDIDATES:]
+        end = (words == END).int().argmax(1)
+        states = self.stack(self.embedding(words) + self.features(self._seen(words, candidates, end)))
+        question = states[torch.arange(len(words), device=words.device), end][:, :, None] * self.scale
+        scores = self.score(states).squeeze(-1) + (self.asked_of_places(states) @ question).squeeze(-1)
+        at = candidates[:, :, None] == words[:, None, :]
+        suits = (self.asked_of_words(self.embedding(candidates)) @ question).squeeze(-1)
+        return scores[:, None, :].masked_fill(~at, -30.0).logsumexp(-1) + suits
+
+    def _seen(self, words: Tensor, candidates: Tensor, end: Tensor) -> Tensor:
+        """What a reader sees of each word at a glance, as in DrQA (arXiv 1704.00051): whether the question has it,
+        whether it is a candidate, how often it stands there."""
+        same = words[:, :, None] == words[:, None, :]
+        in_question = torch.arange(words.shape[1], device=words.device) < end[:, None]
+        asked = (same & in_question[:, None, :]).any(-1)
+        candidate = (words[:, :, None] == candidates[:, None, :]).any(-1)
+        return 4 * (same.sum(-1).clamp(max=MOST_COUNTED) - 1) + 2 * asked + candidate
+
+
+class Cloze(Base):
+    name = "cloze"
+    metric = Metric("accuracy", "%")
+    QUICK = {
+        "epochs": 2, "batch": 32, "width": 64, "layers": 1, "sentences": 6, "stride": 7, "words": 4000,
+        "learning_rate": 4e-3,
+    }  # fmt: skip
+    FULL = {
+        "epochs": 6, "batch": 32, "width": 128, "layers": 2, "sentences": 20, "stride": 1, "words": 20000,
+        "learning_rate": 1e-3,
+    }  # fmt: skip
+
+    def __init__(self, cell: str, seed: int, chosen: argparse.Namespace) -> None:
+        super().__init__(cell, seed, chosen)
+        documents = brown(fetched(BROWN, chosen.fetch))
+        made = random.Random(0)
+        sentences, stride = int(self.settings["sentences"]), int(self.settings["stride"])
+        found = [list(questions(document, sentences, stride, made)) for document in documents]
+        self.test = [q for of_one in found[::5] for q in of_one]
+        self.training = [q for place, of_one in enumerate(found) if place % 5 for q in of_one]
+        self.vocabulary = Vocabulary((q.asked + q.words for q in self.training), int(self.settings["words"]), first=3)
+        self.steps = len(self.training) // int(self.settings["batch"])
+        self.data = [BROWN.source() | {"questions": len(self.test) + len(self.training)}]
+        frequent = sum(q.most_frequent() == q.answer for q in self.test) / len(self.test)
+        self.goal = Goal(frequent, "the most frequent candidate", frequent + MARGIN)
+
+    def model(self, more_layers: int = 0) -> nn.Module:
+        s = self.settings
+        return Reader(self.subject, len(self.vocabulary) + CANDIDATES, int(s["width"]), int(s["layers"]) + more_layers)
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        return (self._batch(chosen) for chosen in self.shuffled(self.training, epoch))
+
+    def _batch(self, chosen: list[Question]) -> tuple[Tensor, Tensor]:
+        return padded([self._numbers(q) for q in chosen]), torch.tensor([q.answer for q in chosen])
+
+    def _numbers(self, question: Question) -> list[int]:
+        """Candidates, the question, END, the sentences; a candidate that the vocabulary lacks gets a number of
+        its own in the question."""
+        lacking = [word for word in question.candidates if word not in self.vocabulary.number]
+        own = {word: len(self.vocabulary) + place for place, word in enumerate(lacking)}
+        numbers = ChainMap(own, self.vocabulary.number)
+        before, after = (
+            [numbers.get(word, UNKNOWN) for word in text]
+            for text in (question.candidates + question.asked, question.words)
+        )
+        return [*before, END, *after]
+
+    def quality(self, model: nn.Module) -> float:
+        return self.accuracy(model, (self._batch(self.test[at : at + 64]) for at in range(0, len(self.test), 64)))
+
+
+if __name__ == "__main__":
+    sys.exit(main([Cloze], __doc__ or ""))

@@ -1,0 +1,129 @@
+"""A tiny slice of every task, offline: generated data through the loaders, the training, the table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from examples.tasks import command, copying, language_model, measures
+from examples.tasks.cells import CELLS, Stack
+from examples.tasks.cloze import Cloze
+from examples.tasks.copying import Copying, SelectiveCopy
+from examples.tasks.language_model import Brown
+from examples.tasks.mails import Mails
+from examples.tasks.pixels import Pixels
+from examples.tasks.spoken_digits import SpokenDigits
+from examples.tasks.translation import Translation
+from tests.tasks import stand_ins
+from workbench.problem import Problem
+from workbench.tasks.recorded import recorded, table
+from workbench.tasks.train import train
+
+TINY = {"epochs": 1, "steps": 3, "batch": 4, "width": 8, "layers": 1, "words": 40, "tested": 60}
+TASKS = (Mails, Brown, Cloze, Pixels, SpokenDigits, Translation, Copying, SelectiveCopy)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small products gain nothing by more, and the command asks for one: the process has its own back afterwards."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stand_ins.lay(monkeypatch, tmp_path / "cache")
+    for task in TASKS:
+        tiny = {name: value for name, value in TINY.items() if name in task.QUICK}
+        monkeypatch.setattr(task, "QUICK", {**task.QUICK, **tiny})
+    for task in (Copying, SelectiveCopy):
+        monkeypatch.setattr(task, "QUICK", {**task.QUICK, "tested": (48,)})
+    monkeypatch.setattr(Cloze, "QUICK", {**Cloze.QUICK, "stride": 2, "sentences": 8})
+    monkeypatch.setattr(Pixels, "QUICK", {**Pixels.QUICK, "batch": 40})
+    monkeypatch.setattr(Mails, "QUICK", {**Mails.QUICK, "batch": 48})
+    for name in ("bleu", "word_error_rate"):  # their packages are an extra
+        for module in ("translation", "spoken_digits"):
+            monkeypatch.setattr(f"examples.tasks.{module}.{name}", lambda a, b: float(a == b), raising=False)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.__name__)
+def test_a_tiny_slice_of_each_task(task: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "runs"
+    assert command.main([task], "", ["--quick", "--seeds", "1", "--cells", "nn.LSTM", "--out", str(out)]) == 0
+    (run,) = recorded(out)
+    assert run.end is not None and len(run.epochs) == 1
+    (row,) = table([run]).to_dict("records")
+    assert 0 < row["studied_s"] < row["epoch_s"] and row["parameters_studied"] < row["parameters"]
+    assert sum(run.parts().values()) == pytest.approx(1)
+    assert "| nn.LSTM |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_reads_a_text_in_pieces_as_it_reads_the_whole(cell: str) -> None:
+    """Layers above the first see states of the one below: a state, or a window, that is not carried on shows there."""
+    torch.manual_seed(0)
+    stack, x = Stack(cell, 8, 2).eval(), torch.randn(2, 13, 8)
+    states: list[Any] = []
+    with torch.no_grad():
+        pieces = torch.cat([stack.go_on(piece, states) for piece in x.split((5, 1, 7), 1)], 1)
+        torch.testing.assert_close(pieces, stack(x), rtol=1e-5, atol=1e-5)
+        assert not torch.allclose(stack.go_on(x[:, 5:6], []), pieces[:, 5:6], atol=1e-3)
+
+
+def test_mails_are_learned_and_perplexity_falls(tmp_path: Path) -> None:
+    """Stand-ins that can be learned are: a loop that trains nothing would not do it."""
+    chosen = command.options("", ["--quick"])
+    task = Mails("MinGRU", 0, chosen)
+    task.settings |= {"epochs": 6, "batch": 16, "learning_rate": 0.02}
+    task.steps = len(task.training) // 16
+    train(task, tmp_path)
+    (run,) = recorded(tmp_path)
+    assert run.quality > run.header["goal"]["wanted"]
+    assert run.epochs[-1]["loss"] < 0.5 * run.epochs[0]["loss"]
+
+
+def test_copying_asks_for_what_was_said() -> None:
+    task = SelectiveCopy("MinGRU", 0, command.options("", ["--quick"]))
+    inputs, targets = next(iter(task.batches(0)))
+    for row, wanted in zip(inputs.tolist(), targets.tolist(), strict=True):
+        said = [symbol - 2 for symbol in row if symbol not in (copying.BLANK, copying.ASK)]
+        assert said == [target for target in wanted if target >= 0]
+        assert [at for at, symbol in enumerate(row) if symbol == copying.ASK] == [
+            at for at, target in enumerate(wanted) if target >= 0
+        ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--cells", "MinGRUU"], "unknown cell MinGRUU: did you mean MinGRU?"),
+        (["--seeds", "0"], "at least 1"),
+        (["--device", "cuda"], "torch finds no GPU here"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if torch.cuda.is_available() and "cuda" in arguments:
+        pytest.skip("there is a GPU here")
+    assert command.main([Copying], "", ["--quick", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+
+
+def test_measures_name_the_extra_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "jiwer", None)
+    with pytest.raises(Problem, match=r"jiwer is not installed: .*pip install .\[tasks\]"):
+        measures.word_error_rate(["a"], ["b"])
+
+
+def test_unigrams_are_the_perplexity_of_counts() -> None:
+    task = Brown("MinGRU", 0, command.options("", ["--quick"]))
+    assert 1 < task.goal.trivial < len(task.vocabulary)
+    assert language_model.SHARE * task.goal.trivial == task.goal.wanted
+    assert json.dumps(task.data)

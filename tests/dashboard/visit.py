@@ -69,5 +69,14 @@ class Visit:
         )
         assert self.page.evaluate(over) <= 0, "something is wider than the window"
 
+    def sound_at(self, *widths: int) -> None:
+        """Sound at each of these widths: the page stays and is laid out anew."""
+        before = self.page.viewport_size
+        for width in widths:
+            self.page.set_viewport_size({"width": width, "height": 1000})
+            self.drawn()
+            self.sound()
+        self.page.set_viewport_size(before)
+
     def close(self) -> None:
         self.page.close()

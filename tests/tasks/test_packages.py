@@ -54,7 +54,12 @@ def test_what_is_not_there_is_downloaded_on_request_once(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("leaves", "status", "error", "line"),
     [
-        ({}, 1, "npm warn x\nnpm error code E404\n", "npm cannot download it (npm error code E404); is the network"),
+        (
+            {},
+            1,
+            "npm warn x\nnpm error code E404\nnpm error A complete log\n",
+            "npm cannot download it (npm error code E404); is the network",
+        ),
         ({}, 1, "", "npm cannot download it (status 1); is the network there?"),
         ({"other.tgz": b""}, 0, "", "npm left other.tgz, not some-data-1.2.3.tgz"),
     ],

@@ -127,9 +127,12 @@ def test_other_settings_and_broken_checkpoints_are_problems(tmp_path: Path) -> N
     checkpoint.write_bytes(b"no checkpoint")
     with pytest.raises(Problem, match="corrupt, not a checkpoint of this training"):
         training.train(Sums(epochs=1), tmp_path)
-    path.write_text("{")
-    with pytest.raises(Problem, match="corrupt, not the lines of a training"):
-        recorded(tmp_path)
+    made_training(tmp_path, "sums", (0.2,))
+    whole = (tmp_path / "task-sums-middle-0.jsonl").read_text()
+    for broken in ("{", "[]\n", "{}\n", whole.replace('"studied"', '"other"'), whole.replace("0.9", '"much"')):
+        (tmp_path / "task-sums-middle-0.jsonl").write_text(broken)
+        with pytest.raises(Problem, match="corrupt, not the lines of a training"):
+            recorded(tmp_path)
 
 
 def test_the_clock_tells_each_part_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:

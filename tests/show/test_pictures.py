@@ -64,6 +64,8 @@ def test_a_report_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     own = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)  # plotly's file names addresses it never asks
     assert not re.search(r"(src|href)=['\"]https?:", own)
     assert "Parts of the chains" in own
+    first = own.partition("<h2>")[2].partition("</section>")[0]
+    assert first.startswith("Summary") and "is the fastest of" in first, "what the run found comes first"
     assert list(tmp_path.glob(".*.part")) == []
 
 

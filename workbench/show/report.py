@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.catalog import Catalog
+from workbench.declare import operation_key
 from workbench.durable import write_whole
 from workbench.foreign import printable, reading
 from workbench.model.rungs import Rung, rungs
@@ -23,6 +24,7 @@ from workbench.show.pictures import scaling as scaling_figures
 from workbench.show.pictures import time as time_figures
 from workbench.show.pictures.style import Style, styles
 from workbench.show.report_html import Piece, Section, note, render
+from workbench.show.story import story
 from workbench.show.table_html import as_html
 from workbench.show.tables import ceiling_text
 from workbench.show.trust import doubts
@@ -73,6 +75,8 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
         for dtype in sorted(set(own["shape.dtype"]), key=lambda d: d != "float32"):
             part = own[own["shape.dtype"] == dtype]
             found.append(Section(f"{name}, {dtype}", _operation(run, part, known, style, dtype)))
+    if summary := _summary(records, known, names):
+        found.insert(0, Section("Summary", summary))
     parts = chain_shares(records, catalog)
     if len(parts):
         found.append(Section("Parts of the chains"))
@@ -85,6 +89,21 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
     else:
         found.append(Section("Counters", [note(hints.no_counters([run]))]))
     return found
+
+
+def _summary(records: pd.DataFrame, known: dict[str, Rung], names: list[str]) -> list[Piece]:
+    """A sentence for each operation, pass and dtype that was timed, at the shape that shows most."""
+    told: list[tuple[int, bool, Html]] = []
+    for (operation, pass_, dtype), own in records.groupby(["operation", "pass", "shape.dtype"], sort=False):
+        timed = own[own["time.median_s"].notna()]
+        if len(timed):
+            shape = problems(timed)[0]
+            text = story(ladder(timed[timed["shape"] == shape], known))
+            name = f"{operation_key(str(operation), str(pass_))} at {shape_text(shape)}: "
+            told.append((names.index(str(operation)), dtype != "float32", element("li", element("b", name), text)))
+    return (
+        [element("ul", *(item for *_, item in sorted(told, key=lambda one: one[:2])), class_="summary")] if told else []
+    )
 
 
 def _operation(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from workbench.quantity import prefix_of, quantity
 from workbench.show.figures import Figure, figure, heading, value_text, with_derived
+from workbench.views.shapes import aligned_texts, shape_text
 
 UNITS_OF_CEILINGS = (
     ("bytes_per_s_", "B/s"),
@@ -52,7 +53,7 @@ def table(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, li
         entry = figure(name)
         values = frame[name]
         if entry.text is not None:
-            shown[name] = pd.Series([value_text(name, value) for value in values], frame.index, dtype="object")
+            shown[name] = pd.Series(_texts(name, values), frame.index, dtype="object")
             described.append(Column(name, heading(name), _help(entry), None))
             continue
         if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
@@ -70,6 +71,13 @@ def table(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, li
         digits = _digits(shown[name])
         described.append(Column(name, heading(name, prefix), _help(entry), digits, entry.unit == "%"))
     return pd.DataFrame(shown, index=frame.index), described
+
+
+def _texts(name: str, values: pd.Series[Any]) -> list[str]:
+    """The texts of a column; those of shapes so that a table which sorts them as texts sorts them by their sizes."""
+    if figure(name).text is shape_text and all(isinstance(value, str) for value in values):
+        return aligned_texts(values)
+    return [value_text(name, value) for value in values]
 
 
 SCIENTIFIC = -1

@@ -84,12 +84,13 @@ def lines_of(binary: Binary, kernel: str) -> tuple[Line, ...]:
 
 
 def annotated_source(source: Path, lines: Iterable[Line]) -> str:
-    """A source with, before each line, how many machine instructions came of it."""
+    """A source with, before each line, its number and how many machine instructions came of it."""
     counts = Counter(line.line for line in lines if line.file is not None and line.file.name == source.name)
     width = max((len(str(count)) for count in counts.values()), default=1)
+    texts = source.read_text().splitlines()
     return "\n".join(
-        f"{counts[number] or '':>{width}} │ {text}"
-        for number, text in enumerate(source.read_text().splitlines(), start=1)
+        f"{number:>{len(str(len(texts)))}} {counts[number] or '':>{width}} │ {text}"
+        for number, text in enumerate(texts, start=1)
     )
 
 

@@ -49,6 +49,21 @@ def sizes_text(shape: Shape, without: str = "") -> str:
     return " ".join(f"{axis}={size}" for axis, size in sizes_of(shape).items() if axis != without)
 
 
+def aligned_texts(shapes: Iterable[Shape]) -> list[str]:
+    """`shape_text` of each, with sizes of an axis set to one width: as texts they then stand in the order of sizes."""
+    plain = [_plain(shape) for shape in shapes]
+    widths: dict[str, int] = {}
+    for shape in plain:
+        for axis, size in sizes_of(shape).items():
+            widths[axis] = max(widths.get(axis, 0), len(str(size)))
+    found = []
+    for shape in plain:
+        words = shape_text({name: value for name, value in shape.items() if name in NO_AXES})
+        sizes = [f"{axis}={size:>{widths[axis]}}" for axis, size in sizes_of(shape).items()]
+        found.append(" ".join(filter(None, [*sizes, words])))
+    return found
+
+
 def shape_text(shape: Shape) -> str:
     """`{"B": 4, "T": 64, …}` → `B=4 T=64 float32`; the regime of the inputs where it is not the usual one."""
     plain = _plain(shape)

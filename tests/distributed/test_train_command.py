@@ -41,11 +41,11 @@ def test_a_killed_rank_costs_steps_and_nothing_else(
     out = tmp_path / "out"
 
     def kill() -> None:
-        while not any((out / "checkpoints").glob("step-*")) or 0 not in ranks_of(out):
+        while not any((out / "checkpoints").glob("step-*")):
             time.sleep(0.05)  # the tests' own limit of time ends this
         ranks_of(out)[0].kill()
 
-    monkeypatch.setenv("STEP_PAUSE_S", "0.05")
+    monkeypatch.setenv("STEP_PAUSE_S", "0.15")
     monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
     options = ["--checkpoint-every", 4, "--restarts", 3]
     monkeypatch.setattr(sys, "argv", ["workbench", *command(out, *options)[3:]])

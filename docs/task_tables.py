@@ -6,7 +6,7 @@ from pathlib import Path
 
 from workbench.quantity import quantity
 from workbench.tasks.record_steps import read_steps, steps_text
-from workbench.tasks.recorded import recorded, shares, table_text
+from workbench.tasks.recorded import recorded, shares, source_text, table_text
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAININGS = ROOT / "profiles" / "tasks-quick"
@@ -32,7 +32,9 @@ def trainings(folder: Path = TRAININGS) -> str:
         + ", ".join(f"{quantity(seconds, 's')} ({task})" for task, seconds in spent.items())
         + "."
     )
-    return f"{head}\n\n{table_text(runs)}\n\nWhere a step's time goes:\n\n{parts_table(folder)}"
+    data = {run.task: "; ".join(map(source_text, run.header["data"])) for run in runs}
+    sources = "\n".join(f"- `{task}`: {text}" for task, text in data.items())
+    return f"{head}\n\nData:\n\n{sources}\n\n{table_text(runs)}\n\nWhere a step's time goes:\n\n{parts_table(folder)}"
 
 
 def parts_table(folder: Path = TRAININGS) -> str:

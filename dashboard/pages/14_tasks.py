@@ -12,7 +12,7 @@ from workbench.problem import Problem
 from workbench.quantity import quantity
 from workbench.show.markup import code, plain
 from workbench.show.pictures import trainings as pictures
-from workbench.tasks.recorded import Recorded, curves, folders, recorded, shares, table
+from workbench.tasks.recorded import Recorded, curves, folders, recorded, shares, source_text, table
 
 SECONDS, SHARE = "%.3g", st.column_config.NumberColumn(format="percent")
 
@@ -63,13 +63,7 @@ def _say(runs: list[Recorded], rows: pd.DataFrame) -> None:
         f"{header['created'][:10]}, torch {header['versions']['torch']}."
         + (f" {unfinished} of {len(runs)} trainings have not ended." if unfinished else "")
     ))  # fmt: skip
-    st.caption(plain("; ".join(_source(source) for source in header["data"])))
-
-
-def _source(source: dict[str, object]) -> str:
-    known = ("name", "version", "licence")
-    counted = [f"{value:,} {name}" for name, value in source.items() if isinstance(value, int) and name != "megabytes"]
-    return ", ".join([*(str(source[name]) for name in known if name in source), *counted])
+    st.caption(plain("; ".join(source_text(source) for source in header["data"])))
 
 
 def _table(rows: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Handwritten digits, a pixel at a time: scikit-learn's 1,797 images as sequences, enlarged to be longer ones in full.
+"""Handwritten digits, a pixel at a time: scikit-learn's images as sequences, enlarged to be longer ones in full.
 
 python -m examples.tasks.pixels --quick --fetch
 """

@@ -4,7 +4,7 @@ and what a faster studied part could gain at most."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
@@ -155,6 +155,12 @@ def shares(runs: Sequence[Recorded]) -> pd.DataFrame:
         for part in dict.fromkeys(name for run in own for name in run.parts())
     ]
     return pd.DataFrame(rows, columns=["task", "subject", "part", "share"])
+
+
+def source_text(source: Mapping[str, Any]) -> str:
+    """Where a training's data come from: name, version, licence, and what was counted in them."""
+    known = [str(source[name]) for name in ("name", "version", "licence") if name in source]
+    return ", ".join([*known, *(f"{value:,} {name}" for name, value in source.items() if isinstance(value, int))])
 
 
 def _grouped(runs: Sequence[Recorded]) -> dict[tuple[str, str], list[Recorded]]:

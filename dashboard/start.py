@@ -27,7 +27,7 @@ def options(port: int, address: str, browser: bool) -> dict[str, Any]:
         "server.maxUploadSize": 2000,
         "global.developmentMode": False,
         "theme.light.primaryColor": "#2f6691",
-        "theme.dark.primaryColor": "#2a8cc4",
+        "theme.dark.primaryColor": "#2577ab",
     }
 
 

@@ -27,12 +27,13 @@ LINE = 62
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
 
-def picture(figure: go.Figure, key: str, caption: str = "") -> None:
+def picture(figure: go.Figure, key: str, caption: str = "", of: Sequence[str] = ()) -> None:
     """A picture over the whole width, in the theme's colours. Its camera saves it as the visitor has chosen, under a
-    name that says what is looked at; below it stands its data as CSV."""
-    view = str(st.session_state.get(VIEW, ""))
+    name that says what is looked at; below it stands its data as CSV. `of`: what it is of, where that is not what the
+    filter has chosen."""
+    view = " ".join(of) or str(st.session_state.get(VIEW, ""))
     name = re.sub(r"[^A-Za-z0-9._=-]+", "-", f"{key} {view}").strip("-")[:120]
-    lines = _looked_at()
+    lines = _in_lines(of or _looked_at())
     figure.update_layout(
         title={"text": "<br>".join(map(html.escape, lines)), "font": {"size": 11}, "x": 0, "xanchor": "left",
                "y": 1, "yanchor": "top", "yref": "container", "pad": {"t": 4 + 15 * (len(lines) - 1)}},
@@ -48,12 +49,15 @@ def picture(figure: go.Figure, key: str, caption: str = "") -> None:
 
 
 def _looked_at() -> list[str]:
-    """Run, device, operation, dtype and, where one is chosen, shape, in lines: so that a picture says it wherever it is
-    taken."""
+    """Run, device, operation, dtype and, where one is chosen, shape: so that a picture says it wherever it is taken."""
     words = list(st.session_state.get(LOOKED_AT, ()))
     shape = st.session_state.get("shape")
     if "shape" in st.session_state.get("url_drawn", ()) and isinstance(shape, str):
         words.append(shape_text(shape))
+    return words
+
+
+def _in_lines(words: Sequence[str]) -> list[str]:
     lines = [""]
     for word in words:
         joined = f"{lines[-1]} · {word}" if lines[-1] else word

@@ -34,7 +34,7 @@ def page(context: Context) -> None:
     folder = found[str(name)]
     try:
         for piece in pieces(folder):
-            _show(piece)
+            _show(piece, str(name))
         files = files_of(folder)
         if files:
             stamps = tuple((str(file), file.stat().st_mtime_ns) for file in files)
@@ -45,11 +45,11 @@ def page(context: Context) -> None:
         st.error(plain(problem))
 
 
-def _show(piece: Piece) -> None:
+def _show(piece: Piece, training: str) -> None:
     if piece.title:
         st.markdown(f"##### {plain(piece.title)}")
     if piece.picture is not None:
-        picture(piece.picture, piece.key, plain(piece.text))
+        picture(piece.picture, piece.key, plain(piece.text), (training,))
     elif piece.rows is not None:
         frame(piece.rows, columns_of(piece.table), piece.key)
         st.caption(plain(piece.text))

@@ -46,6 +46,7 @@ def page(context: Context) -> None:
         "history",
         "Points: median (measured) with its 95 % interval, hollow where the machine was disturbed. Lines: the level "
         "between two steps (derived). A step is a change that the runs bear out with 99 % confidence.",
+        ("every run", f"{context.operation} {context.dtype}"),
     )
     for step in steps:
         st.markdown(f"- {plain(step_text(step))}")

@@ -43,13 +43,14 @@ def page(context: Context) -> None:
     rows = table(chosen)
     _say(chosen, rows)
     first = rows.iloc[0]
+    of = (str(name), str(task), str(chosen[0].header["device"]))
     picture(
         pictures.quality(curves(chosen), list(rows["subject"]), first["metric"], first["unit"], first["wanted"]),
-        "quality", "The median over seeds, with the range of few seeds and the 95 % interval of more.",
+        "quality", "The median over seeds, with the range of few seeds and the 95 % interval of more.", of,
     )  # fmt: skip
     _table(rows)
     st.markdown("##### Where a step's time goes")
-    picture(pictures.step_time(shares(chosen)), "step_time", "Of all steps but those of the first epoch.")
+    picture(pictures.step_time(shares(chosen)), "step_time", "Of all steps but those of the first epoch.", of)
     _gain(rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -166,6 +167,8 @@ def test_trainings_of_tasks_are_shown_task_by_task(tmp_path: Path, monkeypatch: 
     trainings, gains = (table.value for table in test.dataframe)
     assert trainings["quality"].tolist() == ["0.3"] and trainings["range"].tolist() == ["0.2 – 0.4"]
     assert trainings["learned"].tolist() == [False] and gains["most_gain"].tolist() == [2.0]
+    titles = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in test.get("plotly_chart")]
+    assert len(titles) == 2 and all("sums" in title and "scan" not in title for title in titles), titles
     test.selectbox(key="task").set_value("words").run()
     assert test.dataframe[0].value["quality"].tolist() == ["0.5"]
     (tmp_path / "tasks" / "task-words-middle-0.jsonl").write_text("{")

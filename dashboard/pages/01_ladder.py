@@ -17,8 +17,7 @@ from workbench.show.markup import plain
 from workbench.show.pictures import ladder as pictures
 from workbench.show.story import story
 from workbench.store.record import UNTIMED
-from workbench.views.problems import problems
-from workbench.views.shapes import shape_text
+from workbench.views.shapes import shape_text, shapes_of
 from workbench.views.simulated import simulated
 
 ORDERS: dict[str, tuple[str, bool] | None] = {
@@ -46,7 +45,7 @@ def page(context: Context) -> None:
     shape = choose(
         st.selectbox,
         "Shape",
-        problems(records[~records["backend"].isin(UNTIMED)]) or problems(records),
+        shapes_of(records[~records["backend"].isin(UNTIMED)]) or shapes_of(records),
         "shape",
         format_func=shape_text,
     )

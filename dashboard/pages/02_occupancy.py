@@ -17,8 +17,7 @@ from workbench.show.markup import plain
 from workbench.show.pictures import occupancy as pictures
 from workbench.views.best import best_settings
 from workbench.views.occupancy import build_facts, built, by_kernel, known_archs, limits, what_if
-from workbench.views.problems import problems
-from workbench.views.shapes import shape_text
+from workbench.views.shapes import shape_text, shapes_of
 from workbench.views.simulated import kernels
 
 
@@ -51,7 +50,7 @@ def recorded(context: Context) -> None:
         # What was compiled alone has small shapes, which no other page should then look at.
         name = "shape" if records["time.median_s"].notna().any() else "built_shape"
         with shape_column:
-            shape = url.choose(st.selectbox, "Shape", problems(records), name, format_func=shape_text)
+            shape = url.choose(st.selectbox, "Shape", shapes_of(records), name, format_func=shape_text)
         records = records[records["shape"] == shape]
     chosen = best_settings(records)
     facts = by_kernel(build_facts(chosen), context.launches)

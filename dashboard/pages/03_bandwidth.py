@@ -16,10 +16,9 @@ from workbench.show.markup import plain
 from workbench.show.pictures import roofline as pictures
 from workbench.views.best import best_settings
 from workbench.views.counters import with_counters
-from workbench.views.problems import problems
 from workbench.views.roofline import Roof, datasheet, points, roofs, simulated_points
 from workbench.views.scaling import curves, curves_along, longest, others_of
-from workbench.views.shapes import shape_text
+from workbench.views.shapes import shape_text, shapes_of
 from workbench.views.simulated import simulated
 
 
@@ -41,7 +40,7 @@ def page(context: Context) -> None:
     if not any(run.has_ceilings for run in context.chosen):
         nothing([hints.no_ceilings(context.chosen)])
     st.markdown("##### Bytes: least, declared, counted")
-    shape = choose(st.selectbox, "Shape", problems(records), "shape", format_func=shape_text)
+    shape = choose(st.selectbox, "Shape", shapes_of(records), "shape", format_func=shape_text)
     moved = records[(records["shape"] == shape) & (records["status"] == "ok")]
     moved = moved[moved["bytes.declared"].notna() | moved["bytes.counted"].notna()]
     if len(moved):

@@ -17,8 +17,7 @@ from workbench.show.pictures.distribution import distribution
 from workbench.views.advice import advice
 from workbench.views.counters import kernels, rules, stalls
 from workbench.views.parts import chain_shares, chains
-from workbench.views.problems import problems
-from workbench.views.shapes import shape_text
+from workbench.views.shapes import shape_text, shapes_of
 from workbench.views.simulated import kernels as kernels_of
 from workbench.views.simulated import resources
 
@@ -37,7 +36,7 @@ def page(context: Context) -> None:
     imported = context.operation == UNNAMED
     chosen = context.records
     if not imported:  # a report's kernels each have a shape of their own: together they are where its time goes
-        shape = choose(st.selectbox, "Shape", problems(chosen), "shape", format_func=shape_text)
+        shape = choose(st.selectbox, "Shape", shapes_of(chosen), "shape", format_func=shape_text)
         chosen = chosen[chosen["shape"] == shape]
     rows = context.ladder(chosen)
     frame(rows, columns_of("launches"), "launches")

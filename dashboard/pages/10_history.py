@@ -15,9 +15,8 @@ from workbench.show.markup import plain
 from workbench.show.pictures.history import history
 from workbench.views.filter import Filter
 from workbench.views.history import points, steps_of
-from workbench.views.problems import problems
 from workbench.views.query import read_records
-from workbench.views.shapes import shape_text
+from workbench.views.shapes import shape_text, shapes_of
 
 
 def page(context: Context) -> None:
@@ -65,6 +64,6 @@ def chosen(timed: pd.DataFrame) -> pd.DataFrame:
     variant, pass_ = names[labels.index(str(label))]
     own = timed[(timed["variant"] == variant) & (timed["pass"] == pass_)]
     with right:
-        shapes = sorted(problems(own), key=lambda shape: -own.loc[own["shape"] == shape, "run"].nunique())
+        shapes = sorted(shapes_of(own), key=lambda shape: -own.loc[own["shape"] == shape, "run"].nunique())
         shape = choose(st.selectbox, "Shape", shapes, "history_shape", format_func=shape_text)
     return own[own["shape"] == shape]

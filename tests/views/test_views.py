@@ -24,11 +24,10 @@ from workbench.views.explain import explain
 from workbench.views.flat import frame_of
 from workbench.views.occupancy import known_archs, what_if
 from workbench.views.parts import OWN, chain_shares, own_steps, parts_of, shares_along
-from workbench.views.problems import problems
 from workbench.views.roofline import points, roofs
 from workbench.views.runs import RunSummary
 from workbench.views.scaling import TIE, crossings, crossovers, curves, exponents, fastest_map, others_of
-from workbench.views.shapes import shape_text
+from workbench.views.shapes import shape_text, shapes_of
 
 
 def grown(
@@ -226,7 +225,7 @@ def test_modelled_ladder_is_marked_and_ordered() -> None:
 def test_problems_put_the_most_telling_shape_first() -> None:
     shapes = [{**SHAPE, "T": T} for T in (64, 256, 1024)]
     records = [timed("a", 1.0, shape=shape) for shape in shapes] + [timed("b", 1.0, shape=shapes[0])]
-    order = [shape_text(text) for text in problems(frame_of(records))]
+    order = [shape_text(text) for text in shapes_of(frame_of(records))]
     assert order == [f"B=4 T={T} H=1024 float32" for T in (64, 1024, 256)], "two variants at 64, then by size"
 
 

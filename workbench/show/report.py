@@ -36,12 +36,11 @@ from workbench.views.filter import Filter
 from workbench.views.ladder import ladder
 from workbench.views.occupancy import build_facts, built, by_kernel
 from workbench.views.parts import chain_shares
-from workbench.views.problems import problems
 from workbench.views.query import read_records
 from workbench.views.roofline import points, roofs
 from workbench.views.runs import RunSummary
 from workbench.views.scaling import curves, others_in
-from workbench.views.shapes import axes_of, shape_text
+from workbench.views.shapes import axes_of, shape_text, shapes_of
 from workbench.views.simulated import simulated
 
 MOST_PICTURED = 3
@@ -97,7 +96,7 @@ def _summary(records: pd.DataFrame, known: dict[str, Rung], names: list[str]) ->
     for (operation, pass_, dtype), own in records.groupby(["operation", "pass", "shape.dtype"], sort=False):
         timed = own[own["time.median_s"].notna()]
         if len(timed):
-            shape = problems(timed)[0]
+            shape = shapes_of(timed)[0]
             text = story(ladder(timed[timed["shape"] == shape], known))
             name = f"{operation_key(str(operation), str(pass_))} at {shape_text(shape)}: "
             told.append((names.index(str(operation)), dtype != "float32", element("li", element("b", name), text)))
@@ -110,7 +109,7 @@ def _operation(
     run: RunSummary, records: pd.DataFrame, known: dict[str, Rung], style: dict[str, Style], dtype: str
 ) -> list[Piece]:
     pieces: list[Piece] = []
-    for place, shape in enumerate(problems(records)):
+    for place, shape in enumerate(shapes_of(records)):
         rows = ladder(records[records["shape"] == shape], known)
         pieces.append(element("h3", shape_text(shape)))
         timed = rows[rows["time.median_s"].notna()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
@@ -70,3 +71,16 @@ def shape_text(shape: Shape) -> str:
     regime = str(plain.get("regime", ""))
     words = (sizes_text(plain), str(plain.get("dtype", "")), "" if regime in USUAL_REGIMES else regime)
     return " ".join(filter(None, words))
+
+
+def shapes_of(records: pd.DataFrame) -> list[str]:
+    """Shapes as the records carry them (JSON), those with most timed variants first, then the larger ones."""
+    if records.empty:
+        return []
+    timed = records[records["time.median_s"].notna()]
+    counts = timed.groupby("shape")["variant"].nunique()
+
+    def rank(shape: str) -> tuple[int, float]:
+        return (-int(counts.get(shape, 0)), -math.prod(sizes_of(shape).values()))
+
+    return sorted(dict.fromkeys(records["shape"]), key=rank)

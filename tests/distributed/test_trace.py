@@ -102,7 +102,7 @@ NONE = [
     b'{"traceEvents": [{"ph": "X", "ts": 1, "dur": Infinity}]}', b'{"traceEvents": [{"ph": "X", "dur": 1}]}',
     b'{"traceEvents": [], "distributedInfo": {"rank": -1}}', b'{"traceEvents": [], "distributedInfo": [1]}',
     b'{"traceEvents": [], "distributedInfo": {"rank": 1e99}}', b'{"traceEvents": [], "baseTimeNanoseconds": {}}',
-    b"[" * 100_000, gzip.compress(b"{}"), gzip.compress(b"[]" * 99)[:-9],
+    b"[" * 100_000, gzip.compress(b"{}", mtime=0), gzip.compress(b"[]" * 99, mtime=0)[:-9],
 ]  # fmt: skip
 
 

@@ -101,3 +101,30 @@ def test_other_commands_end_with_the_status_of_their_signal(tmp_path: Path, numb
     os.killpg(check.process.pid, number)
     ended, errors = check.end()
     assert ended == status and errors.splitlines()[-1] == "workbench: interrupted" and "Traceback" not in errors
+
+
+LIBRARY = """
+import os, signal, sys, types
+from workbench import cli
+
+def command():
+    "Stands for a library in which an interruption arrives, and which makes an error of its own of it."
+    try:
+        os.kill(os.getpid(), {number})
+        signal.sigtimedwait([], 1)
+    except KeyboardInterrupt:
+        raise RuntimeError("Query interrupted") from None
+
+sys.modules["library"] = types.SimpleNamespace(command=command)
+cli.COMMANDS = (("query", "library"), ("other", "library"))
+sys.argv = ["workbench", "query"]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interruption_that_a_library_makes_an_error_of_is_one(number: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIBRARY.format(number=int(number))], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (128 + number, "workbench: interrupted\n")

@@ -81,6 +81,10 @@ class Hostile:
 NAME = "tests.execute.test_hostile:Hostile"
 
 
+NO_PROCESS = 2**22 + 1
+"""Beyond the largest id that Linux gives."""
+
+
 @pytest.fixture
 def hostile() -> Iterator[Worker]:
     worker = Worker(NAME)
@@ -172,6 +176,21 @@ def test_children_do_not_outlive_their_worker(hostile: Worker, how: str) -> None
             hostile.call("print", 0, True, timeout_s=60)
     hostile.close()
     assert not left & others(token)
+
+
+def test_an_answer_that_nobody_waited_for_is_not_the_next_one(hostile: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks may be interrupted between request and answer; the next answer is still that of the next request."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hostile._server, "_answer", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            hostile._server.end(NO_PROCESS, 0.0)
+    another = Worker(NAME)
+    assert another._pid not in (0, NO_PROCESS, hostile._pid)
+    another.close()
 
 
 def test_a_server_that_is_killed_takes_nobody_with_it(hostile: Worker) -> None:

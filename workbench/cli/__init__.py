@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from workbench.foreign import first_words, printable
 from workbench.problem import Ended, Problem
@@ -90,20 +90,28 @@ def main() -> None:
         # The reader (head, a pager) has gone; what it did not want is nobody's problem.
         _drop_output()
         sys.exit(PIPE_CLOSED)
-    except OSError as error:
+    except Exception as error:
+        if not received:
+            _explain(error)
+        # Libraries make an error of their own of an interruption that reaches them (DuckDB: "Query interrupted").
+        _exit("interrupted", 128 + received[0])
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _explain(error: Exception) -> NoReturn:
+    """Ends with the line for an error of the machine or of the command line; raises what is neither."""
+    if isinstance(error, OSError):
         where = f"{printable(str(error.filename))}: " if error.filename is not None else ""
         _drop_output()
         _exit(f"{where}{error.strerror or first_words(error)}; is the disk full, or may this user not write there?", 1)
-    except Exception as error:
-        # What the parser of the command line finds wrong: an exception with a status and a text of its own.
-        status, text = getattr(error, "exit_code", None), getattr(error, "format_message", None)
-        if isinstance(error.__cause__, EOFError):
-            _exit("ended before it was done", 1)
-        if status is None or text is None:
-            raise
-        command = getattr(getattr(error, "ctx", None), "command_path", "workbench")
-        _exit(f"{' '.join(str(text()).split()).rstrip('.')}; {command} --help lists what there is", int(status))
-    sys.exit(status if isinstance(status, int) else 0)
+    # What the parser of the command line finds wrong: an exception with a status and a text of its own.
+    status, text = getattr(error, "exit_code", None), getattr(error, "format_message", None)
+    if isinstance(error.__cause__, EOFError):
+        _exit("ended before it was done", 1)
+    if status is None or text is None:
+        raise error
+    command = getattr(getattr(error, "ctx", None), "command_path", "workbench")
+    _exit(f"{' '.join(str(text()).split()).rstrip('.')}; {command} --help lists what there is", int(status))
 
 
 def _with_local_cluster(words: list[str]) -> list[str]:
@@ -125,9 +133,15 @@ def _end_as_interrupted(received: list[int]) -> None:
         received.append(number)
         raise Ended(number)
 
+    def interrupt(number: int, _: object) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # under nohup it stays ignored
             signal.signal(number, end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
     atexit.register(_end_at_once)
 
 
@@ -153,7 +167,7 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _exit(line: str, status: int) -> None:
+def _exit(line: str, status: int) -> NoReturn:
     if sys.stderr is not None:
         # One line, whatever a name in it holds.
         print(f"workbench: {' '.join(printable(part) for part in line.splitlines())}", file=sys.stderr)

@@ -9,6 +9,8 @@ A request is one packet of JSON, with descriptors beside it; so is the answer:
 
     {"do": "start"} and the worker's descriptors (channel, output, files)   → {"pid"} or {"error"}
     {"do": "end", "pid", "grace_s"}                                         → {"status", "killed"}
+
+Both bear a number: of a request whose sender was interrupted the answer still comes, before that of the next.
 """
 
 from __future__ import annotations
@@ -86,7 +88,7 @@ class _Server:
                 return False
             request = json.loads(packet)
             answer = self._start(files) if request["do"] == "start" else self._end(request["pid"], request["grace_s"])
-            self._control.send(json.dumps(answer).encode())
+            self._control.send(json.dumps({**answer, "number": request["number"]}).encode())
         except OSError:
             return False
         return True

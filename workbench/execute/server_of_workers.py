@@ -44,6 +44,7 @@ class Server:
         self.open = 0
         """Workers that are not closed yet."""
         self._patience_s = START_TIMEOUT_S
+        self._requests = 0
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._tail = Tail()
         try:
@@ -88,18 +89,26 @@ class Server:
             end_marked(self.token)
 
     def _ask(self, request: dict[str, Any], files: Iterable[int] = ()) -> dict[str, Any]:
+        self._requests += 1
+        packet = json.dumps({**request, "number": self._requests}).encode()
         try:
-            socket.send_fds(self._control, [json.dumps(request).encode()], list(files))
-            if not select.select([self._control], [], [], self._patience_s)[0]:
-                raise TimeoutError(f"no answer within {self._patience_s:g} s")
-            packet = self._control.recv(4096)
-            if not packet:
-                raise EOFError
+            socket.send_fds(self._control, [packet], list(files))
+            answer = self._answer()
+            while answer["number"] != self._requests:  # who asked for it was interrupted before it came
+                answer = self._answer()
             self._patience_s = SERVER_TIMEOUT_S
-            answer: dict[str, Any] = json.loads(packet)
             return answer
         except (OSError, EOFError, ValueError) as error:
             raise ServerEnded(self._give_up(error)) from None
+
+    def _answer(self) -> dict[str, Any]:
+        if not select.select([self._control], [], [], self._patience_s)[0]:
+            raise TimeoutError(f"no answer within {self._patience_s:g} s")
+        packet = self._control.recv(4096)
+        if not packet:
+            raise EOFError
+        answer: dict[str, Any] = json.loads(packet)
+        return answer
 
     def _give_up(self, error: Exception) -> str:
         """Ends what is left of it; how it ended, in words."""

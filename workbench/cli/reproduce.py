@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The experiment; --list names them.")] = "",
     list_: Annotated[bool, typer.Option("--list", help="Print the experiments that there are.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes and less time for each: some minutes.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes, and less time for each.")] = False,
     run: Annotated[str, typer.Option(metavar="RUN", help="Run nothing; show it from runs (RUN,RUN) or a prefix.")] = "",
     resume: Annotated[str, typer.Option(metavar="PREFIX", help="Continue what was cut off.")] = "",
     prefix: Annotated[

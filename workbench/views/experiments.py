@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -221,7 +222,7 @@ def _counted(series: Series, keyed: pd.DataFrame) -> list[Counted]:
     counted = dicts_of(simulated(own.drop(columns=["variant_key", "sizes"]), {}))
     known = {row["key"] for row in counted}
     rows = [
-        Counted(series.name, row["variant"], str(row["status"]), row["simulated.at"] or shape_text(row["shape"]),
+        Counted(series.name, row["variant"], str(row["status"]), _counted_at(row),
                 _number(row["simulated.instructions"]), _number(row["simulated.launches"]), str(row["run"]))
         for row in counted
     ]  # fmt: skip
@@ -231,6 +232,12 @@ def _counted(series: Series, keyed: pd.DataFrame) -> list[Counted]:
         if row["key"] not in known
     ]
     return rows
+
+
+def _counted_at(row: Mapping[str, Any]) -> str:
+    """The shape that was swept, and how much of it was counted where that is not all."""
+    at = row["simulated.at"]
+    return shape_text(row["shape"]) + (f" (counted: {at})" if isinstance(at, str) and at else "")
 
 
 def _number(value: float | None) -> float | None:

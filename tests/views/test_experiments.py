@@ -144,3 +144,15 @@ def test_a_broken_file_is_one_line_and_leaves_the_others(tmp_path: Path, text: s
         load_experiment("broken", tmp_path)
     with pytest.raises(Problem, match="did you mean good"):
         load_experiment("god", tmp_path)
+
+
+def test_a_kernel_that_was_only_simulated_has_no_time_and_is_told_apart() -> None:
+    records = frame_of([sized("eager", 64, 1e-3), sized("simd", 64, 1e-4)])
+    simulated = records["variant"] == "simd"
+    records = records.assign(run="here", device="a CPU", backend=["cpu", "simulated"])
+    records.loc[simulated, "time.median_s"] = None
+    found = compared(made(), records, {})
+    (one,) = found.counted
+    assert (one.figure, one.variant, one.status, one.instructions) == ("fast", "simd", "ok", None)
+    assert not [row for row in found.rows if row.figure == "fast" and row.ours is not None]
+    assert "simulated" in "".join(pieces(made(), found))

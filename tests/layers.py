@@ -18,7 +18,7 @@ LINE = (
     ),
     ("workbench.steps",),
     ("workbench.declared", "workbench.host_steps"),
-    ("workbench.catalog",),
+    ("workbench.catalog", "workbench.experiments"),
     ("workbench.build",),
     ("workbench.simulate",),
     ("workbench.execute",),

@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard.context import Context
 from dashboard.error_growth import errors
+from dashboard.experiments import experiments
 from dashboard.show import frame, has_records, nothing, picture
 from dashboard.takeovers import takeovers
 from dashboard.url import axis_of, choose
@@ -50,6 +51,7 @@ def page(context: Context) -> None:
         shift(context, found, axis)
     fastest(context)
     errors(context)
+    experiments(context)
 
 
 def growth(context: Context, found: pd.DataFrame, axis: str) -> None:

@@ -3,10 +3,12 @@
     pre_t = bias + sum over j < window of x_{t-j} w_j^T
 
 x (B, T, D), w (window, rows, H, D), the newest input's weights first, pre (B, T, rows, H). Inputs before the first step
-are 0. With a window of 1 it is the product of every other cell here.
+are 0. With a window of 1 it is the product of every other cell here; with one row it is a convolution over words.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,6 +47,12 @@ def tensors_backward(shape: Shape) -> tuple[Tensor, ...]:
     )
 
 
+def tensors_training(shape: Shape) -> tuple[Tensor, ...]:
+    """Also dpre, what the loss says of pre, and the gradients of all that is given."""
+    *given, pre = tensors(shape)
+    return (*given, Tensor("dpre", _pre(shape), shape.dtype), pre, *tensors_backward(shape)[-3:])
+
+
 def make_inputs(shape: Shape, regime: str, random: np.random.Generator) -> Arrays:
     """x N(0, 1); w such that pre is N(0, 1)."""
     spread = np.float32(np.sqrt((1 - BIAS_SPREAD**2) / (shape["D"] * shape["window"])))
@@ -59,6 +67,10 @@ def make_backward(shape: Shape, regime: str, random: np.random.Generator) -> Arr
     made = make_inputs(shape, regime, random)
     given = {name: equations.rounded(made[name], shape.dtype) for name in ("x", "w")}
     return {**given, "dpre": random.standard_normal(_pre(shape), dtype=np.float32)}
+
+
+def make_training(shape: Shape, regime: str, random: np.random.Generator) -> Arrays:
+    return {**make_inputs(shape, regime, random), "dpre": random.standard_normal(_pre(shape), dtype=np.float32)}
 
 
 def earlier(x: Array, steps: int) -> Array:
@@ -79,6 +91,10 @@ def reference_backward(shape: Shape, inputs: Arrays) -> Arrays:
         dw[j] = np.tensordot(dpre, earlier(x, j), ((0, 1), (0, 1)))
         dx[:, : max(x.shape[1] - j, 0)] += np.tensordot(dpre[:, j:], w[j], ((2, 3), (0, 1)))
     return {"dx": dx, "dw": dw, "dbias": dpre.sum((0, 1))}
+
+
+def reference_training(shape: Shape, inputs: Arrays) -> Arrays:
+    return {**reference(shape, inputs), **reference_backward(shape, inputs)}
 
 
 def product_flops(shape: Shape) -> int:
@@ -111,6 +127,13 @@ def least_backward(shape: Shape) -> Cost:
     return Cost(moved, matrix_flops=2 * product_flops(shape), launches=1, kept_bytes=kept)
 
 
+def least_training(shape: Shape) -> Cost:
+    """x and w once for both ways."""
+    given = (x_elements(shape) + w_elements(shape)) * shape.element_bytes
+    both = least(shape) + least_backward(shape)
+    return replace(both, bytes=both.bytes - given, launches=1)
+
+
 BACKWARD = Pass(
     name="backward",
     equation="dx_t = sum over j of dpre_{t+j} w_j; dw_j = sum over t of dpre_t x_{t-j}^T; dbias = sum over t of dpre_t",
@@ -119,6 +142,17 @@ BACKWARD = Pass(
     reference=reference_backward,
     least=least_backward,
     baseline="autograd",
+    tolerance={"float32": 2e-6, "bfloat16": 4e-3},
+)
+
+TRAINING = Pass(
+    name="training",
+    equation="pre and the gradients of x, w and bias",
+    tensors=tensors_training,
+    make_inputs=make_training,
+    reference=reference_training,
+    least=least_training,
+    baseline="conv2d",
     tolerance={"float32": 2e-6, "bfloat16": 4e-3},
 )
 
@@ -139,5 +173,5 @@ OPERATION = Operation(
     least=least,
     baseline="windows",
     tolerance={"float32": 1e-6, "bfloat16": 4e-3},
-    passes=(BACKWARD,),
+    passes=(BACKWARD, TRAINING),
 )

@@ -79,6 +79,42 @@ def shifted_backward(x: Any, w: Any, dpre: Any, dx: Any, dw: Any, dbias: Any) ->
     bias_gradient(dpre, dbias)
 
 
+def convolved(x: Any, w: Any, bias: Any) -> Any:
+    """The same as torch's conv2d over one picture of T rows and D columns, its kernels as wide as that: cuDNN on a
+    GPU. Weights are laid out for it within the call."""
+    import torch
+
+    padded = torch.nn.functional.pad(x, (0, 0, w.shape[0] - 1, 0))[:, None]
+    kernels = w.flip(0).movedim(0, 2).flatten(0, 1)[:, None]  # (rows H, 1, window, D), the oldest first
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        found = torch.nn.functional.conv2d(padded, kernels, bias.flatten())
+    return found[..., 0].transpose(1, 2).unflatten(-1, bias.shape)
+
+
+def conv2d(x: Any, w: Any, bias: Any) -> Any:
+    return convolved(widened(x), widened(w), widened(bias)).to(x.dtype)
+
+
+def conv2d_training(x: Any, w: Any, bias: Any, dpre: Any) -> tuple[Any, ...]:
+    import torch
+
+    leaves = [widened(tensor).detach().requires_grad_() for tensor in (x, w, bias)]
+    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        pre = convolved(*leaves)
+        dx, dw, dbias = torch.autograd.grad(pre, leaves, dpre.to(pre.dtype))
+    return pre.detach().to(x.dtype), dx.to(x.dtype), dw.float(), dbias.float()
+
+
+def _conv2d_cost(shape: Shape, settings: Settings) -> Cost:
+    """x in and padded; w turned; the convolution; its result turned."""
+    moved = 2 * x_elements(shape) + 2 * w_elements(shape) + 2 * pre_elements(shape)
+    return least(shape) + Cost(moved * shape.element_bytes, launches=3)
+
+
+def _conv2d_training_cost(shape: Shape, settings: Settings) -> Cost:
+    return _conv2d_cost(shape, settings) + _conv2d_cost(shape, settings) + least_backward(shape)
+
+
 def _windows_cost(shape: Shape, settings: Settings) -> Cost:
     """x in and padded, padded in and laid out, that in; w turned; the product."""
     laid, x = shape["window"] * x_elements(shape), x_elements(shape)
@@ -108,10 +144,15 @@ def _shifted_backward_cost(shape: Shape, settings: Settings) -> Cost:
     return least_backward(shape) + Cost(extra + sums, launches=3 * shape["window"])
 
 
+def _shifted_training_cost(shape: Shape, settings: Settings) -> Cost:
+    return _shifted_cost(shape, settings) + _shifted_backward_cost(shape, settings)
+
+
 DEVICES: tuple[Device, ...] = ("cpu", "cuda")
 FORWARD = (("x", "w", "bias"), ("pre",))
 GRADIENTS = ("dx", "dw", "dbias")
 LAID_OUT, AS_THEY_LIE = {"source": "torch", "windows": "laid out"}, {"source": "torch", "windows": "shifted rows"}
+CONVOLVED = {"source": "torch", "windows": "convolution", "peer": "yes"}
 
 VARIANTS = (
     Variant("windows", "qrnn_window", DEVICES, "torch: windows laid out side by side, one product of them",
@@ -124,4 +165,13 @@ VARIANTS = (
     Variant("shifted", "qrnn_window", DEVICES, "two products for each place in the window, of rows as they lie",
             lambda shape, settings: Plan((Call(shifted_backward, ("x", "w", "dpre", *GRADIENTS)),)),
             _shifted_backward_cost, AS_THEY_LIE, rung=10, pass_="backward"),
+    Variant("conv2d", "qrnn_window", DEVICES, "torch's conv2d, kernels as wide as the input: cuDNN on a GPU",
+            lambda shape, settings: Plan((Call(conv2d, *FORWARD),)), _conv2d_cost, CONVOLVED),
+    Variant("conv2d", "qrnn_window", DEVICES, "torch's conv2d and its autograd: cuDNN on a GPU",
+            lambda shape, settings: Plan((Call(conv2d_training, (*FORWARD[0], "dpre"), ("pre", *GRADIENTS)),)),
+            _conv2d_training_cost, CONVOLVED, pass_="training"),
+    Variant("shifted", "qrnn_window", DEVICES, "products for each place in the window, of rows as they lie, both ways",
+            lambda shape, settings: Plan((Call(shifted, (*FORWARD[0], "pre")),
+                                          Call(shifted_backward, ("x", "w", "dpre", *GRADIENTS)))),
+            _shifted_training_cost, AS_THEY_LIE, rung=10, pass_="training"),
 )  # fmt: skip

@@ -29,6 +29,7 @@ COMMANDS = (
     ("check", "workbench.cli.check"),
     ("simulate", "workbench.cli.simulate"),
     ("sweep", "workbench.cli.sweep"),
+    ("reproduce", "workbench.cli.reproduce"),
     ("finish", "workbench.cli.finish"),
     ("profile", "workbench.cli.profile"),
     ("import", "workbench.cli.import_"),

@@ -10,11 +10,13 @@ import pandas as pd
 from workbench.catalog import Catalog
 from workbench.declare import operation_key
 from workbench.durable import write_whole
+from workbench.experiments import load_experiments
 from workbench.foreign import printable, reading
 from workbench.model.rungs import Rung, rungs
 from workbench.problem import Problem
 from workbench.quantity import quantity
 from workbench.show import hints, profile_report
+from workbench.show.experiment import pieces
 from workbench.show.figures import columns_of, heading
 from workbench.show.markup import Html, element
 from workbench.show.pictures import ladder as ladder_figures
@@ -32,6 +34,7 @@ from workbench.store.record import UNTIMED
 from workbench.store.run_folder import RESTORE
 from workbench.views.best import best_settings
 from workbench.views.counters import launches_of, with_counters
+from workbench.views.experiments import compare_experiment
 from workbench.views.filter import Filter
 from workbench.views.ladder import ladder
 from workbench.views.occupancy import build_facts, built, by_kernel
@@ -81,6 +84,7 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
         found.append(Section("Parts of the chains"))
         for chain, rows in parts.groupby("chain", sort=False):
             found[-1].pieces += [element("h3", chain), time_figures.parts(rows)]
+    found += _experiments(run, catalog)
     if run.beside_problem:
         found.append(Section("Counters", [note(run.beside_problem)]))
     elif run.counters:
@@ -88,6 +92,14 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
     else:
         found.append(Section("Counters", [note(hints.no_counters([run]))]))
     return found
+
+
+def _experiments(run: RunSummary, catalog: Catalog) -> list[Section]:
+    """Of each experiment that the run has figures of: ours beside the published ones."""
+    known, broken = load_experiments(next(iter(catalog.roots), None))
+    found = [(one, compare_experiment(one, [run])) for one in known]
+    shown = [Section(f"Experiment: {one.title}", pieces(one, own)) for one, own in found if own.has_ours]
+    return shown + [Section("Experiments", [note(without_folders(str(problem)))]) for problem in broken]
 
 
 def _summary(records: pd.DataFrame, known: dict[str, Rung], names: list[str]) -> list[Piece]:

@@ -1,0 +1,54 @@
+"""An experiment's sweeps are ordinary runs, which go on where they were cut off: replayed from a recorded run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workbench.experiments import Experiment
+from workbench.problem import Problem
+from workbench.store.run_folder import open_run
+from workbench.sweep.progress import Silent
+from workbench.sweep.replay import Replay
+from workbench.sweep.reproduce import resume_experiment, run_experiment, runs_of
+from workbench.sweep.selection import Selection
+
+RECORDED = open_run(Path(__file__).parents[2] / "profiles" / "cpu-experiment")
+SWEEP = {"operations": ["scan"], "passes": ["forward"], "variants": ["eager", "simd"]}
+EXPERIMENT = Experiment.model_validate({
+    "name": "own", "title": "own", "source": "a paper",
+    "sweeps": [
+        {"name": "short", "axes": {"B": [1], "T": [64, 128], "H": [256]}, **SWEEP},
+        {"name": "long", "axes": {"B": [1], "T": [1024], "H": [256]}, **SWEEP},
+    ],
+    "series": [{"name": "fast", "variants": ["scan/simd"]}],
+})  # fmt: skip
+
+
+class Cut(Silent):
+    """Ends the first sweep in its middle."""
+
+    def step(self, text: str, parts: float = 1.0) -> None:
+        if "simd" in text:
+            raise KeyboardInterrupt
+
+
+def test_sweeps_are_runs_that_go_on(tmp_path: Path) -> None:
+    base = Selection(devices=("cpu",))
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(EXPERIMENT, "x", True, base, tmp_path, Cut(), Replay(RECORDED))
+    begun = runs_of(EXPERIMENT, "x", tmp_path)
+    assert [(one.path.name, one.run.finished) for one in begun] == [("x-short", False), ("x-long", False)]
+    done = resume_experiment(EXPERIMENT, "x", tmp_path, Silent(), Replay(RECORDED))
+    assert [one.run.finished for one in done] == [True, True]
+    sizes = [sorted({(r.variant, r.axes["T"]) for r in one.records()}) for one in done]
+    assert sizes == [[("eager", 64), ("eager", 128), ("simd", 64), ("simd", 128)], [("eager", 1024), ("simd", 1024)]]
+
+
+def test_what_cannot_go_on_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="nope: no run there"):
+        resume_experiment(EXPERIMENT, "nope", tmp_path, Silent())
+    growth = RECORDED.path.parent
+    with pytest.raises(Problem, match="no run of a sweep that could go on"):
+        resume_experiment(EXPERIMENT, "error-growth", growth, Silent())

@@ -105,14 +105,19 @@ def conv2d_training(x: Any, w: Any, bias: Any, dpre: Any) -> tuple[Any, ...]:
     return pre.detach().to(x.dtype), dx.to(x.dtype), dw.float(), dbias.float()
 
 
-def _conv2d_cost(shape: Shape, settings: Settings) -> Cost:
-    """x in and padded; w turned; the convolution; its result turned."""
+def _laid_out(shape: Shape) -> Cost:
+    """x in and padded; w turned; the convolution's result turned."""
     moved = 2 * x_elements(shape) + 2 * w_elements(shape) + 2 * pre_elements(shape)
-    return least(shape) + Cost(moved * shape.element_bytes, launches=3)
+    return Cost(moved * shape.element_bytes, launches=3)
+
+
+def _conv2d_cost(shape: Shape, settings: Settings) -> Cost:
+    return least(shape) + _laid_out(shape)
 
 
 def _conv2d_training_cost(shape: Shape, settings: Settings) -> Cost:
-    return _conv2d_cost(shape, settings) + _conv2d_cost(shape, settings) + least_backward(shape)
+    """The same copies on the way back."""
+    return _conv2d_cost(shape, settings) + _laid_out(shape) + least_backward(shape)
 
 
 def _windows_cost(shape: Shape, settings: Settings) -> Cost:

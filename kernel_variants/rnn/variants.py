@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from kernel_variants.serial_cells.cells import RNN
-from kernel_variants.serial_cells.variants import variants
+from kernel_variants.serial_cells.rungs import variants
 
 VARIANTS = variants(RNN)

@@ -14,9 +14,11 @@ from kernel_variants.own_form import OwnForm
 from kernel_variants.scan.peers import LOG_DECAY, TIME_LAST, compiled, power_of_two
 from workbench.catalog import BUILTIN, load_catalog
 from workbench.check.case import InputSet, checked_sets, make_set
+from workbench.check.compare_outputs import compare_outputs, tolerances
 from workbench.check.direct import DirectCheck
 from workbench.declare import Shape, Variant
 from workbench.dtypes import torch_view
+from workbench.execute.load import load
 from workbench.execute.this_machine import missing_requirement, why_unsupported
 from workbench.sweep.selection import small_shape
 
@@ -32,8 +34,14 @@ EXPECTED = {
     "layer/mingru_pytorch",
     "layer/compiled",
     "layer/compiled_step",
+    "rnn/torch",
+    "rnn/training/torch",
     "gru/torch",
+    "gru/training/torch",
     "lstm/torch",
+    "lstm/training/torch",
+    "qrnn_window/conv2d",
+    "qrnn_window/training/conv2d",
     "causal_conv/torch",
     "causal_conv/causal_conv1d",
 }
@@ -81,6 +89,27 @@ def test_is_right_on_the_cpu(variant: Variant, dtype: str) -> None:
     found = DirectCheck(BUILTIN, variant.key, "cpu").check(shape, variant.default_settings(), input_sets)
     bound = 1e-3 if variant.known_loss else operation.tolerance[dtype]
     assert found.relative_l2 <= bound, found.reason
+
+
+@pytest.mark.parametrize("variant", ON_CPU, ids=lambda v: v.key)
+def test_other_inputs_in_the_same_buffers_are_not_taken_for_those_before(variant: Variant) -> None:
+    """What was made beforehand of tensors (own_form.py) is made again where their memory holds others: a sweep writes
+    new inputs into the same buffers between blocks of samples."""
+    operation = CATALOG.operation(variant.operation_key)
+    shape = small_shape(operation, "float32")
+    if why_unsupported(variant, shape) or variant.known_loss:
+        pytest.skip(str(why_unsupported(variant, shape) or variant.known_loss))
+    (first, _), (second, want) = (make_set(operation, shape, InputSet(operation.regimes[0], seed)) for seed in (0, 1))
+    bound = load(variant.plan(shape, variant.default_settings()), operation.tensors(shape), [first], "float32", "cpu")
+    try:
+        bound.run()
+        bound.load(second)
+        bound.poison()
+        bound.run()
+        compared = compare_outputs(bound.outputs(), want, tolerances(operation, shape))
+    finally:
+        bound.close()
+    assert compared.right, compared.reason
 
 
 @pytest.mark.parametrize(("T", "taken"), [(32, True), (4096, True), (65536, True), (16, False), (67, False)])

@@ -44,9 +44,12 @@ class TensorCalls:
         return call
 
     def given(self, name: str) -> None:
-        """The buffer holds what counts: what a function has returned for it is forgotten."""
+        """The buffer was written and holds what counts: what a function has returned for it is forgotten. What keeps
+        something made of a tensor goes by the count of its writes, which does not see those into its memory."""
         if name in self.returned:
             self.tensors[name] = self._of_buffer(name)
+        elif (tensor := self.tensors.get(name)) is not None:
+            tensor.view(-1)[:0].zero_()  # no element, and one write more
 
     def forget(self, name: str) -> None:
         """What a function has returned for it, until it returns the next."""

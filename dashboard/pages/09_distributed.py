@@ -25,10 +25,10 @@ def page(context: Context) -> None:
     found = {folder.name: folder for folder in trainings(context.profiles)}
     name = choose(st.selectbox, "Training", list(found), "training")
     if name is None:
-        command = code(f"workbench train FILE.py:FUNCTION --out {context.profiles}/training --sequence 2 --trace 3")
+        command = f"workbench train FILE.py:FUNCTION --out {context.profiles}/training --sequence 2 --trace 3"
         nothing([
-            f"No training lies in the profiles folder. {command} makes one; traces of torch.profiler of your own, one "
-            "per rank, are shown from there too: drop them above."
+            f"No training lies in the profiles folder. {code(command)} makes one; traces of torch.profiler of your "
+            "own, one per rank, are shown from there too: drop them above."
         ])  # fmt: skip
         return
     folder = found[str(name)]

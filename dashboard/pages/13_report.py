@@ -76,16 +76,18 @@ def page(context: Context) -> None:
     if not diagnosed:
         nothing(["Too few counters for one: profile with `ncu --set full`."])
     for kernel, said in diagnosed[:KERNELS_DIAGNOSED]:
-        st.markdown("\n".join([f"**{plain(kernel)}**", *(f"- {plain(text)}" for text in said)]))
+        st.markdown(f"**{plain(kernel)}**")
+        for text in said:
+            st.markdown(f"- {plain(text)}")
     if len(diagnosed) > KERNELS_DIAGNOSED:
-        st.caption(f"{len(diagnosed) - KERNELS_DIAGNOSED} kernels that took less time: choose one below.")
+        st.caption(f"{len(diagnosed) - KERNELS_DIAGNOSED:,} kernels that took less time: choose one below.")
     st.markdown("##### NVIDIA's rules, by what the report would gain")
     if rules.empty:
         nothing(["NVIDIA's rules found nothing to say, or the report was made without them."])
     else:
         light_table(rules.head(RULES_SHOWN), columns_of("report_rules"))
         if len(rules) > RULES_SHOWN:
-            st.caption(f"{len(rules) - RULES_SHOWN} more stand in the CSV.")
+            st.caption(f"{len(rules) - RULES_SHOWN:,} more stand in the CSV.")
     waits = stalls(records, launches)
     if len(waits):
         st.markdown("##### What warps waited for")
@@ -99,7 +101,8 @@ def one_kernel(run: RunSummary, kernels: pd.DataFrame, launches: Launches) -> No
     names = [f"{place + 1}. {name}" for place, name in enumerate(kernels["kernel"])]
     chosen = kernels.iloc[names.index(str(choose(st.selectbox, "Counters of", names, "report_kernel")))]
     own = launches[chosen["run"], chosen["key"]]
-    st.markdown("\n".join(f"- {plain(text)}" for text in diagnosis(by_kernel(own)[chosen["signature"]])))
+    for text in diagnosis(by_kernel(own)[chosen["signature"]]):
+        st.markdown(f"- {plain(text)}")
     table = counters_of(own, chosen["signature"])
     frame(table, list(table.columns), "report-counters")
     measured_code_of(run, chosen["signature"])

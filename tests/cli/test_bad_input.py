@@ -50,7 +50,7 @@ def only_line(stderr: str) -> str:
         (["check", "--T", "0"], "T = 0 is not a size"),
         (["build", "scna"], "unknown operation scna: did you mean scan?"),
         (["build", "scan", "--arch", "sm_91"], "sm_9"),
-        (["sweep", "rnn"], "unknown operation rnn: known: causal_conv"),
+        (["sweep", "ssm"], "unknown operation ssm: known: causal_conv"),
         (["sweep", "gru", "--pass", "backward"], "unknown pass backward: known: forward, training"),
         (["sweep", "scan", "--T", "1:99999999999:+1"], "99,999,999,999 sizes; 10,000 at most"),
         (["sweep", "scan", "--T", "１０"], "is not a whole number"),

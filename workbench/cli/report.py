@@ -24,7 +24,7 @@ def command(
     """
     from workbench.distributed.timeline import find_training
 
-    training = None if Path(run).is_file() else find_training(run, profiles)
+    training = None if _is_file(run) else find_training(run, profiles)
     if training is not None:
         from workbench.distributed.report import write_training
 
@@ -42,7 +42,7 @@ def _of_records(run: str, out: Path | None, profiles: Path, kernels: Path | None
     from workbench.views.runs import run_summary
 
     catalog = load_catalog(kernels)
-    if not Path(run).is_file():
+    if not _is_file(run):
         found = run_summary(run, profiles)
         return write_report(found, catalog, out or Path(f"{found.name}.html"))
     from workbench.profile.import_report import import_as_run
@@ -50,3 +50,10 @@ def _of_records(run: str, out: Path | None, profiles: Path, kernels: Path | None
     with temporary_folder() as folder:
         brought = import_as_run(Path(run), folder).run.name
         return write_report(run_summary(brought, folder), catalog, out or Path(f"{Path(run).stem}.html"))
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # a name too long, or with a null in it, names nothing
+        return False

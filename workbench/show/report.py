@@ -60,8 +60,10 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
     known = rungs(catalog)
     style = styles(known)
     launches = launches_of([run], records)
-    doubtful = doubts(records, [run.run] if run.run is not None else [])
-    found = [Section("The run", [*(element("p", text, class_="doubt") for text in doubtful), _facts(run)])]
+    doubtful = [
+        element("p", text, class_="doubt") for text in doubts(records, [run.run] if run.run is not None else [])
+    ]
+    found = [Section("The run", [*doubtful, _facts(run)])]
     if records.empty:
         return [
             *found,
@@ -78,7 +80,8 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
             part = own[own["shape.dtype"] == dtype]
             found.append(Section(f"{name}, {dtype}", _operation(run, part, known, style, dtype)))
     if summary := _summary(records, known, names):
-        found.insert(0, Section("Summary", summary))
+        found[0] = Section("The run", [_facts(run)])
+        found.insert(0, Section("Summary", [*doubtful, *summary]))
     parts = chain_shares(records, catalog)
     if len(parts):
         found.append(Section("Parts of the chains"))

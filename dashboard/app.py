@@ -31,7 +31,7 @@ from workbench.views.runs import list_summaries  # noqa: E402
 def main() -> None:
     url.read()
     pages = found(HERE / "pages")
-    first = list(pages).index(first_page())
+    first = 0 if "page" in st.session_state else list(pages).index(first_page())  # asked once in a visit
     name = url.choose(
         st.segmented_control, "Page", list(pages), "page", first, label_visibility="collapsed", required=True
     )

@@ -34,6 +34,14 @@ def reading(path: Path | str, what: str, fix: str) -> Iterator[None]:
         raise Problem(f"{printable(path)}: {what} ({first_words(error)}); {fix}") from error
 
 
+def is_file(path: Path | str) -> bool:
+    """Whether a name that somebody typed is that of a file: one too long, or with a null in it, names nothing."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def first_words(error: BaseException) -> str:
     """An error's own text in one short line; its type where it has none."""
     try:

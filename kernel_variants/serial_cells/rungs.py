@@ -4,6 +4,7 @@ CPU)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -135,7 +136,14 @@ def _library_training_cost(cell: SerialCell, shape: Shape, settings: Settings) -
 def variants(cell: SerialCell) -> tuple[Variant, ...]:
     library = OwnForm(partial(in_torch.module, kind=cell.name.upper()))
     kind = f"torch.nn.{cell.name.upper()}"
-    blocks: dict[str, tuple[int | str, ...]] = {"block": (128, 256)}
+
+    def launched(plan: Callable[..., Plan], cost: Callable[..., Cost], idea: str, rung: int) -> Iterator[Variant]:
+        """One by one, and out of one CUDA graph."""
+        in_graph = "the same launches replayed from one CUDA graph"
+        for graph, name, how in ((False, "per_step", idea), (True, "per_step_graph", in_graph)):
+            yield Variant(name, cell.name, ("cuda",), how, partial(plan, cell, graph), partial(cost, cell),
+                          factors={"batching": "inputs, graph" if graph else "inputs", "source": "cuda"},
+                          settings={"block": (128, 256)}, rung=rung)  # fmt: skip
 
     def eager(shape: Shape, settings: Settings) -> Plan:
         return Plan((Call(partial(in_torch.forward, name=cell.name), GIVEN, ("h",)),))
@@ -154,12 +162,7 @@ def variants(cell: SerialCell) -> tuple[Variant, ...]:
     forward = (
         Variant("eager", cell.name, ("cpu", "cuda"), "torch: one product for all inputs, then a step at a time",
                 eager, partial(eager_cost, cell), factors={"batching": "inputs", "source": "torch"}, rung=0),
-        Variant("per_step", cell.name, ("cuda",), "a launch per step: product with the state, gates, next state",
-                partial(per_step, cell, False), partial(per_step_cost, cell),
-                factors={"batching": "inputs", "source": "cuda"}, settings=blocks, rung=10),
-        Variant("per_step_graph", cell.name, ("cuda",), "the same launches replayed from one CUDA graph",
-                partial(per_step, cell, True), partial(per_step_cost, cell),
-                factors={"batching": "inputs, graph", "source": "cuda"}, settings=blocks, rung=10),
+        *launched(per_step, per_step_cost, "a launch per step: product with the state, gates, next state", 10),
         Variant("torch", cell.name, ("cpu", "cuda"), f"{kind}: cuDNN on a GPU; its weights laid out beforehand",
                 in_library, partial(_library_cost, cell), factors={"source": "torch", "peer": "yes"}),
     )  # fmt: skip
@@ -170,12 +173,7 @@ def variants(cell: SerialCell) -> tuple[Variant, ...]:
                 back, partial(in_blocks_cost, cell),
                 factors={"batching": "inputs", "source": "torch", "kept": "blocks"},
                 settings={"block_of_time": (64, 256)}, rung=1),
-        Variant("per_step", cell.name, ("cuda",), "a launch per step both ways; gradients of weights batched after",
-                partial(training, cell, False), partial(training_cost, cell),
-                factors={"batching": "inputs", "source": "cuda"}, settings=blocks, rung=11),
-        Variant("per_step_graph", cell.name, ("cuda",), "the same launches replayed from one CUDA graph",
-                partial(training, cell, True), partial(training_cost, cell),
-                factors={"batching": "inputs, graph", "source": "cuda"}, settings=blocks, rung=11),
+        *launched(training, training_cost, "a launch per step both ways; gradients of weights batched after", 11),
         Variant("torch", cell.name, ("cpu", "cuda"), f"{kind} and its own way back; its weights laid out beforehand",
                 trained_in_library, partial(_library_training_cost, cell), factors={"source": "torch", "peer": "yes"}),
     )  # fmt: skip

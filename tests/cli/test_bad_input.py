@@ -73,6 +73,7 @@ def only_line(stderr: str) -> str:
         (["compare", "a"], "Missing argument 'B'"),
         (["report", "x" * 300], "no run there"),
         (["finish", "x" * 300], "no run there"),
+        (["compare", "x" * 300, "y"], "no run there"),
         (["sweep", "scan", "--arch", ""], "--arch: names nothing"),
         (["sweep", "scan", "--T", "1", "--T", "2"], "--T is given twice"),
         (["sweep", "scan", "--model", "--device", "h200", "--resume", "x"], "--resume has no effect beside --model"),

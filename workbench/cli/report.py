@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli.options import Kernels, Profiles
+from workbench.foreign import is_file
 
 
 def command(
@@ -24,7 +25,7 @@ def command(
     """
     from workbench.distributed.timeline import find_training
 
-    training = None if _is_file(run) else find_training(run, profiles)
+    training = None if is_file(run) else find_training(run, profiles)
     if training is not None:
         from workbench.distributed.report import write_training
 
@@ -42,7 +43,7 @@ def _of_records(run: str, out: Path | None, profiles: Path, kernels: Path | None
     from workbench.views.runs import run_summary
 
     catalog = load_catalog(kernels)
-    if not _is_file(run):
+    if not is_file(run):
         found = run_summary(run, profiles)
         return write_report(found, catalog, out or Path(f"{found.name}.html"))
     from workbench.profile.import_report import import_as_run
@@ -50,10 +51,3 @@ def _of_records(run: str, out: Path | None, profiles: Path, kernels: Path | None
     with temporary_folder() as folder:
         brought = import_as_run(Path(run), folder).run.name
         return write_report(run_summary(brought, folder), catalog, out or Path(f"{Path(run).stem}.html"))
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except (OSError, ValueError):  # a name too long, or with a null in it, names nothing
-        return False

@@ -10,7 +10,6 @@ import pandas as pd
 from workbench.catalog import Catalog
 from workbench.declare import operation_key
 from workbench.durable import write_whole
-from workbench.experiments import load_experiments
 from workbench.foreign import printable, reading
 from workbench.model.rungs import Rung, rungs
 from workbench.problem import Problem
@@ -34,7 +33,7 @@ from workbench.store.record import UNTIMED
 from workbench.store.run_folder import RESTORE
 from workbench.views.best import best_settings
 from workbench.views.counters import launches_of, with_counters
-from workbench.views.experiments import compare_experiment
+from workbench.views.experiments import held_by
 from workbench.views.filter import Filter
 from workbench.views.ladder import ladder
 from workbench.views.occupancy import build_facts, built, by_kernel
@@ -99,9 +98,8 @@ def sections(run: RunSummary, catalog: Catalog) -> list[Section]:
 
 def _experiments(run: RunSummary, catalog: Catalog) -> list[Section]:
     """Of each experiment that the run has figures of: ours beside the published ones."""
-    known, broken = load_experiments(next(iter(catalog.roots), None))
-    found = [(one, compare_experiment(one, [run])) for one in known]
-    shown = [Section(f"Experiment: {one.title}", pieces(one, own)) for one, own in found if own.has_ours]
+    held, broken = held_by(catalog, [run])
+    shown = [Section(f"Experiment: {one.title}", pieces(one, own)) for one, own in held]
     return shown + [Section("Experiments", [note(without_folders(str(problem)))]) for problem in broken]
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from workbench.durable import append_whole, clear_parts, part_of, publish, sync, write_whole
-from workbench.foreign import first_words, printable, reading
+from workbench.foreign import first_words, is_file, printable, reading
 from workbench.problem import Problem, unknown
 from workbench.store.lines import whole_lines, without_torn_line
 from workbench.store.lock import only_writer
@@ -182,7 +182,7 @@ class RunFolder:
 def open_run(path: Path) -> RunFolder:
     """An existing run. Problem where it is missing, corrupt or of a newer schema."""
     file = path / RUN
-    if not _is_file(file):
+    if not is_file(file):
         siblings = [run.parent.name for run in run_files(path.parent)]
         if siblings:
             raise unknown("run", printable(path.name), siblings)
@@ -209,7 +209,7 @@ def open_run(path: Path) -> RunFolder:
 def run_files(profiles: Path) -> list[Path]:
     """run.json of every run in a folder, by name; hidden folders are runs in the making."""
     try:
-        return sorted(f for f in profiles.glob(f"*/{RUN}") if _is_file(f) and not f.parent.name.startswith("."))
+        return sorted(f for f in profiles.glob(f"*/{RUN}") if is_file(f) and not f.parent.name.startswith("."))
     except OSError:
         return []
 
@@ -228,15 +228,8 @@ def find_run(profiles: Path, name: str) -> RunFolder:
     if not name.strip():
         raise Problem("the name of a run is empty; name one, as in profiles/NAME", exit_status=2)
     path = Path(name)
-    is_path = path.is_absolute() or len(path.parts) > 1 or _is_file(path / RUN)
+    is_path = path.is_absolute() or len(path.parts) > 1 or is_file(path / RUN)
     return open_run(path if is_path else profiles / name)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long, or with a null in it, names nothing
-        return False
 
 
 def unwritten(path: Path, done: str, error: OSError, fix: str) -> Problem:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.catalog import Catalog
 from workbench.declare import variant_key
-from workbench.experiments import Crossing, Experiment, Point, Ratio, Series
+from workbench.experiments import Crossing, Experiment, Point, Ratio, Series, load_experiments
+from workbench.problem import Problem
 from workbench.store.record import UNTIMED
 from workbench.views.filter import Filter
 from workbench.views.query import read_records
@@ -89,6 +91,13 @@ class Compared:
     @property
     def has_ours(self) -> bool:
         return any(row.ours is not None for row in self.rows)
+
+
+def held_by(catalog: Catalog, runs: Sequence[RunSummary]) -> tuple[list[tuple[Experiment, Compared]], list[Problem]]:
+    """The experiments that the runs have figures of, each compared; and what is wrong with files of others."""
+    known, broken = load_experiments(next(iter(catalog.roots), None))
+    found = [(one, compare_experiment(one, runs)) for one in known]
+    return [(one, own) for one, own in found if own.has_ours], broken
 
 
 def compare_experiment(experiment: Experiment, runs: Sequence[RunSummary]) -> Compared:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from workbench.foreign import is_file
 from workbench.problem import Problem, unknown
 from workbench.views.filter import Filter
 from workbench.views.query import read_records
@@ -39,7 +40,7 @@ def parse_operand(text: str, profiles: Path, default_run: str | None = None) -> 
     Raises Problem for a run or variant that does not exist, naming the nearest.
     """
     run_text, colon, variant_text = text.rpartition(":")
-    looks_like_run = (profiles / text / "run.json").is_file() or (Path(text) / "run.json").is_file()
+    looks_like_run = is_file(profiles / text / "run.json") or is_file(Path(text) / "run.json")
     if looks_like_run or (not colon and text.count("/") != 1):
         return Operand(run_summary(text, profiles))
     if not colon:

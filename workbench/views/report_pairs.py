@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from workbench.foreign import is_file
 from workbench.problem import Problem
 from workbench.profile.import_report import UNNAMED
 from workbench.profile.kernel_names import short_name, told_apart
@@ -74,7 +75,7 @@ class Matched:
 
 def is_report(text: str, profiles: Path) -> bool:
     """Whether an operand names a file, or a run that a report was imported as."""
-    if Path(text).is_file():
+    if is_file(text):
         return True
     try:
         run = run_summary(text, profiles)
@@ -86,7 +87,7 @@ def is_report(text: str, profiles: Path) -> bool:
 def read_side(text: str, profiles: Path) -> Side:
     """A report's file, or a run with counters. Raises Problem for what is neither."""
     file = Path(text)
-    if file.is_file():
+    if is_file(file):
         return Side(file.name, list(read_launches(file)))
     return side_of_run(run_summary(text, profiles))
 

@@ -1,6 +1,8 @@
 # Everything lives in .venv and .cache inside the checkout.
 PYTHON ?= python3
 BIN := .venv/bin
+# Hundreds of processes import the same files: their bytecode is kept, also where the environment says not to.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup sweep test simulate lint format bench fuzz campaign mutations gpu readme dashboard clean
 

@@ -71,6 +71,8 @@ def only_line(stderr: str) -> str:
         (["sweep", "--seed", "x"], "workbench sweep --help lists what there is"),
         (["nothing"], "No such command 'nothing'"),
         (["compare", "a"], "Missing argument 'B'"),
+        (["check", "--kernels", "x" * 300], "no file has such a name"),
+        (["sweep", "--profiles", "x" * 300], "no file has such a name"),
         (["report", "x" * 300], "no run there"),
         (["finish", "x" * 300], "no run there"),
         (["compare", "x" * 300, "y"], "no run there"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import importlib
 import os
 import signal
@@ -53,6 +54,17 @@ WORDS = "What the words mean: docs/glossary.md."
 INTERRUPTED = 128 + signal.SIGINT
 PIPE_CLOSED = 141
 """Exit status where whoever read the output has gone: that of a process ended by SIGPIPE."""
+
+FIXES = {
+    errno.ENAMETOOLONG: "no file has such a name: give a shorter one",
+    errno.ENOSPC: "make room on the disk, then run it again",
+    errno.EDQUOT: "make room within the quota, then run it again",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ELOOP: "a link leads back to itself: remove it",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "this user may not: choose another folder or change its rights"),
+    errno.EROFS: "the file system takes no writes: choose another folder",
+}
+"""What to do about an error of the operating system."""
 
 
 def make_app() -> typer.Typer:
@@ -104,7 +116,8 @@ def _explain(error: Exception) -> NoReturn:
     if isinstance(error, OSError):
         where = f"{printable(str(error.filename))}: " if error.filename is not None else ""
         _drop_output()
-        _exit(f"{where}{error.strerror or first_words(error)}; is the disk full, or may this user not write there?", 1)
+        fix = FIXES.get(error.errno or 0, "is the disk full, or may this user not write there?")
+        _exit(f"{where}{error.strerror or first_words(error)}; {fix}", 1)
     # What the parser of the command line finds wrong: an exception with a status and a text of its own.
     status, text = getattr(error, "exit_code", None), getattr(error, "format_message", None)
     if isinstance(error.__cause__, EOFError):

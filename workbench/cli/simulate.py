@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.cli.options import AXES, Json, Kernels, Timeout, check_timeout, decimal_number, split_axes, whole_number
+from workbench.foreign import is_file, printable
 from workbench.problem import Problem, unknown
 
 if TYPE_CHECKING:
@@ -91,6 +92,9 @@ def command(
     variant = catalog.named(names[0])
     operation = catalog.operation_of(variant)
     files = {"ptx": ptx, "cubin": cubin}
+    for kind, path in files.items():
+        if path is not None and not is_file(path):
+            raise Problem(f"{printable(path)}: no file is there; name one for --{kind}", exit_status=2)
     given = tuple(("sass" if k == "cubin" else k, str(path.resolve())) for k, path in files.items() if path is not None)
     levels = tuple(level for level, _ in given) if given and not through else _levels(through or "both")
     shape = _shape(operation, axes, dtype)

@@ -44,7 +44,7 @@ class Writer:
 
     def begin(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Begins to write what a training needs to go on after `step` steps, once the one before is written."""
-        self.finish()
+        self.wait()
         self._step = step
         part = self._folder / f"{PART}{NAME}{step:08d}"
         if dist.get_rank() == 0:
@@ -57,7 +57,7 @@ class Writer:
         self._written = Future()
         saved.add_done_callback(partial(self._publish, part, self._written))
 
-    def finish(self) -> None:
+    def wait(self) -> None:
         """Waits until the last one is written. Raises what a rank raises that others are lost to."""
         written, self._written = self._written, None
         if written is None:

@@ -138,8 +138,8 @@ class _Loop(ABC):
         """One optimiser step; its loss where this rank has it."""
 
     @abstractmethod
-    def finish(self) -> dict[str, Tensor]:
-        """Every weight of the model, by its name."""
+    def trained_weights(self) -> dict[str, Tensor]:
+        """Every weight of the model, by its name, the ranks' parts put together."""
 
     def run(self) -> None:
         begin = self._resumed()
@@ -162,8 +162,8 @@ class _Loop(ABC):
         if profile is not None:
             profile.__exit__(None, None, None)
         if writer is not None:
-            writer.finish()
-        weights = self.finish()
+            writer.wait()
+        weights = self.trained_weights()
         if self.rank == 0:
             _write_weights(self.folder / "weights.pt", weights)
         dist.barrier()
@@ -217,7 +217,7 @@ class _Laid(_Loop):
             average(self.model)
         return float(loss.detach())
 
-    def finish(self) -> dict[str, Tensor]:
+    def trained_weights(self) -> dict[str, Tensor]:
         if self.training.average_every > 1:
             average(self.model)
         return {name.removeprefix("module."): value for name, value in whole_weights(self.model).items()}
@@ -242,7 +242,7 @@ class _Pipelined(_Loop):
         self.optimizer.step()
         return loss
 
-    def finish(self) -> dict[str, Tensor]:
+    def trained_weights(self) -> dict[str, Tensor]:
         everyone: list[Any] = [None] * dist.get_world_size()
         dist.all_gather_object(everyone, self.pipe.weights())
         return {name: value for stage in everyone for name, value in stage.items()}

@@ -14,6 +14,7 @@ from workbench.arguments import c_argument, check_constant
 from workbench.build.units import Binary, unit_of_source
 from workbench.declare import Argument, Plan, Step
 from workbench.devices import arch_limits
+from workbench.foreign import reading
 from workbench.host_steps import HasPath, HostPlace
 from workbench.problem import Problem
 from workbench.simulate.blocks import run_launch
@@ -157,7 +158,8 @@ _modules: dict[Path, Module] = {}
 def module_of(path: Path) -> Module:
     """A file of PTX, read once a process: the build's files are named by their content."""
     if path not in _modules:
-        _modules[path] = read_module(path.read_text(errors="replace"))
+        with reading(path, "not PTX", "name a file of PTX, as a compiler writes it"):
+            _modules[path] = read_module(path.read_text(errors="replace"))
     return _modules[path]
 
 

@@ -53,7 +53,7 @@ def _source(path: str, line: int) -> str:
     """The line itself, where its file is at hand."""
     try:
         text = Path(path).read_text(errors="replace").splitlines()
-    except OSError:
+    except (OSError, ValueError):  # a path out of somebody's file may be anything
         return ""
     return text[line - 1].strip() if 0 < line <= len(text) else ""
 

@@ -40,7 +40,7 @@ SCHEDULES = {
 """In which order blocks and warps have their turns: one after the other under every checker, by a seed, and with stores
 that others see late. Bounds and alignment are looked at in all of them."""
 ORDERS = tuple(SCHEDULES)
-SLICE = 4
+SLICE = 6
 """One of so many cases is run by `make test`, all of them by `make fuzz`."""
 NUMPY_DTYPE = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(bfloat16)}
 HOST_ALIGNMENT = 16

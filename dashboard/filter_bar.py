@@ -12,6 +12,7 @@ from workbench.show.markup import plain
 from workbench.views.filter import Choices, Filter
 from workbench.views.query import choices
 from workbench.views.runs import RunSummary, list_summaries
+from workbench.views.shapes import UNKNOWN
 
 
 def filter_bar() -> Context:
@@ -46,9 +47,10 @@ def filter_bar() -> Context:
         dtype = choose(st.selectbox, "dtype", dtypes, "dtype")
     with more_column:
         selection = _more(found, operation, dtype, names)
-    st.session_state[VIEW] = " ".join(filter(None, (*names[:3], str(operation or ""), str(dtype or ""))))
+    what = " ".join(word for word in (operation, dtype) if word not in (None, UNKNOWN))
+    st.session_state[VIEW] = " ".join(filter(None, (*names[:3], what)))
     devices = dict.fromkeys(run.device for run in chosen[:3] if run.device)
-    st.session_state[LOOKED_AT] = [*filter(None, (", ".join(names[:3]), ", ".join(devices), f"{operation} {dtype}"))]
+    st.session_state[LOOKED_AT] = [*filter(None, (", ".join(names[:3]), ", ".join(devices), what))]
     return Context(profiles, catalog, known, style, runs, chosen, operation, dtype, selection)
 
 

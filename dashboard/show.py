@@ -96,9 +96,11 @@ def number_format(digits: int) -> str:
     return "localized" if digits == 0 else "%.1e" if digits == SCIENTIFIC else f"%.{digits}f"
 
 
-def dots(plot: Html) -> None:
-    """A dot plot of workbench.show.pictures.dots."""
-    st.html(plot)
+def dots(plot: Html, of: Sequence[str] = ()) -> None:
+    """A dot plot of workbench.show.pictures.dots under a line that says what it is of: what the filter has chosen, or
+    `of`."""
+    line = " · ".join(of or _looked_at())
+    st.html(f"<div class='dots-of'>{html.escape(line)}</div>{plot}")
 
 
 def light_table(rows: pd.DataFrame, columns: Sequence[str]) -> None:

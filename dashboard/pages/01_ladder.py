@@ -113,7 +113,8 @@ def modelled(context: Context, operation: str, shape: Shape) -> None:
         device = choose(st.selectbox, "Device", list(devices()), "device", format_func=lambda d: devices()[d].title)
         rows = modelled_ladder(context.catalog, str(device), [(operation, shape)])
         if rows["modelled_s"].notna().any():
-            dots(pictures.modelled(rows, context.style))
+            title = devices()[str(device)].title
+            dots(pictures.modelled(rows, context.style), (f"{title}, modelled", f"{operation} {shape}"))
             st.caption("Nothing here was measured: the least time for what each variant declares, by the datasheet.")
         light_table(rows, columns_of("modelled"))
 

@@ -77,6 +77,15 @@ def test_the_newest_run_is_shown_first(profiles: Path, monkeypatch: pytest.Monke
     assert app(profiles, monkeypatch).multiselect(key="run").value == ["cpu"]
 
 
+def test_the_first_page_s_pictures_say_what_they_are_of(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test = app(profiles, monkeypatch, run="gpu")
+    drawn = [element.proto.body for element in test.get("html") if "class='dots'" in element.proto.body]
+    assert len(drawn) >= 2
+    for body in drawn:
+        line = body.partition("</div>")[0]
+        assert all(word in line for word in ("gpu", "scan", "T=1024", "float32")), line
+
+
 def test_the_filter_comes_from_the_url_and_goes_back_to_it(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     test = app(profiles, monkeypatch, run="gpu", operation="gate", dtype="bfloat16", variant="batched")
     assert test.selectbox(key="operation").value == "gate"

@@ -10,7 +10,8 @@ import pandas as pd
 
 NO_AXES = ("dtype", "regime")
 """What a record's shape holds besides sizes."""
-USUAL_REGIMES = ("normal", "unknown")
+UNKNOWN = "unknown"
+USUAL_REGIMES = ("normal", UNKNOWN)
 """What needs no word: the inputs that every record has, and those of an imported report."""
 
 Shape = str | Mapping[str, object]
@@ -66,10 +67,11 @@ def aligned_texts(shapes: Iterable[Shape]) -> list[str]:
 
 
 def shape_text(shape: Shape) -> str:
-    """`{"B": 4, "T": 64, …}` → `B=4 T=64 float32`; the regime of the inputs where it is not the usual one."""
+    """`{"B": 4, "T": 64, …}` → `B=4 T=64 float32`; the regime of the inputs where it is not the usual one. A report of
+    somebody's own kernels names no dtype."""
     plain = _plain(shape)
-    regime = str(plain.get("regime", ""))
-    words = (sizes_text(plain), str(plain.get("dtype", "")), "" if regime in USUAL_REGIMES else regime)
+    regime, dtype = str(plain.get("regime", "")), str(plain.get("dtype", ""))
+    words = (sizes_text(plain), "" if dtype == UNKNOWN else dtype, "" if regime in USUAL_REGIMES else regime)
     return " ".join(filter(None, words))
 
 

@@ -200,6 +200,10 @@ def test_broken_unfinished_and_bare_runs(chromium: Any, serve: Callable[[Path], 
     visit.close()
 
 
+ON_PAPER = {"width": 1032, "height": 703}
+"""A sheet of A4 in landscape within margins of 12 mm, at 96 to the inch."""
+
+
 @pytest.mark.parametrize("run", ["gpu", "cpu"])
 def test_report_opens_with_no_network(chromium: Any, tmp_path: Path, run: str) -> None:
     from workbench.catalog import load_catalog
@@ -222,6 +226,13 @@ def test_report_opens_with_no_network(chromium: Any, tmp_path: Path, run: str) -
     page.wait_for_selector(".picture svg.main-svg", state="attached")
     assert page.locator(".picture:not(:has(svg.main-svg))").count() == 0, "every picture is drawn"
     assert page.locator(".picture").count() > 5
+    page.emulate_media(media="print")
+    page.set_viewport_size(ON_PAPER)
+    assert page.evaluate("document.documentElement.scrollWidth") <= ON_PAPER["width"], "a table is cut off on paper"
+    tallest = page.locator(".plain th, .plain td:not(.long)").evaluate_all(
+        "all => Math.max(...all.map(cell => cell.offsetHeight))"
+    )
+    assert tallest < 150, "words are broken letter by letter"
     assert errors == []
     context.close()
 

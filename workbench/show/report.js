@@ -17,7 +17,14 @@ const seen = new IntersectionObserver(
   { rootMargin: "600px" },
 );
 document.querySelectorAll(".picture").forEach((element) => seen.observe(element));
+// A sheet of A4 in landscape is narrower than a screen (report.css has its margins).
+const SHEET = 1000;
 window.addEventListener("beforeprint", () =>
-  document.querySelectorAll(".picture:not([data-drawn])").forEach(draw));
+  document.querySelectorAll(".picture").forEach((element) => {
+    if (!element.dataset.drawn) draw(element);
+    Plotly.relayout(element, { autosize: false, width: SHEET });
+  }));
+window.addEventListener("afterprint", () =>
+  document.querySelectorAll(".picture").forEach((element) => Plotly.relayout(element, { autosize: true, width: null })));
 dark.addEventListener("change", () =>
   document.querySelectorAll(".picture[data-drawn]").forEach((element) => Plotly.relayout(element, colours())));

@@ -4,6 +4,7 @@ profiler, counter by counter."""
 from __future__ import annotations
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,7 +85,8 @@ def command(
     else:
         side_a = parse_operand(a, profiles, run or None)
         side_b = parse_operand(b, profiles, run or None)
-        records_a, records_b = side_a.records(COMPARED_BY), side_b.records(COMPARED_BY)
+        with ThreadPoolExecutor() as threads:  # a large file keeps one core busy
+            records_a, records_b = threads.map(lambda side: side.records(COMPARED_BY), (side_a, side_b))
         result = compare(
             records_a,
             records_b,

@@ -49,7 +49,7 @@ def parse_operand(text: str, profiles: Path, default_run: str | None = None) -> 
     operation, slash, variant = variant_text.partition("/")
     if not slash or not variant:
         raise Problem(f"{text}: write a variant as OPERATION/VARIANT, such as scan/serial", exit_status=2)
-    known = read_records([run], Filter()).frame
+    known = read_records([run], Filter(), only=("operation", "variant")).frame
     names = sorted(set(known["operation"] + "/" + known["variant"])) if len(known) else []
     if variant_text not in names:
         raise unknown(f"variant of run {run.name}", variant_text, names)

@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import Run, workbench  # noqa: F401 - a fixture
 from workbench.catalog import BUILTIN, load_catalog
-from workbench.check.counting import CountRequest, MachineCodeCounter
+from workbench.check.counting import CountRequest, MachineCodeCounter, executed_code
 from workbench.declare import Shape
+from workbench.simulate.counters import Level
+from workbench.simulate.launch import COUNTERS, Counts
+from workbench.simulate.program import File, Instruction, Program
 from workbench.store.record import Simulated
 from workbench.store.run_folder import open_run
 from workbench.sweep import runner
@@ -56,8 +60,11 @@ def test_a_sweep_of_a_tiny_shape_ends_with_a_ladder_of_counted_kernels(workbench
     assert kernel.grid == [1, B, 1] and kernel.chain is not None and kernel.chain.global_trips >= T // 8
     assert all(counter.standing for counter in kernel.counters)
     assert sum(kernel.opcodes.values()) == counters["smsp__inst_executed.sum"]
-    (code,) = records["serial"].executed
+    code, ptx = records["serial"].executed
+    assert (code.level, ptx.level) == ("sass", "ptx") and not code.address and ptx.address == sorted(set(ptx.address))
     assert sum(code.executed) == counters["smsp__inst_executed.sum"] and "50_serial.cu" in code.files
+    assert sum(ptx.sectors) == sum(code.sectors) > 0 and "50_serial.cu" in ptx.files
+    assert all(text.split()[-1] != "(end)" for text in ptx.text) and any("ld.global" in text for text in ptx.text)
     conflicts = "l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum"
     padded, not_padded = (totals(records[name].simulated[0].kernels) for name in ("blelloch", "blelloch_unpadded"))
     assert padded[conflicts] == 0 < not_padded[conflicts]
@@ -75,6 +82,19 @@ def counted(counter: Any, variant: str, most: int, **axes: int) -> list[Simulate
     settings = load_catalog(BUILTIN).variant(variant).default_settings()
     request = CountRequest((Shape.of("float32", **axes),), settings, "sm_90", "h200", most)
     return [Simulated.model_validate(one) for one in counter(variant).count(request)["simulated"]]
+
+
+def test_a_line_of_ptx_stands_once_whatever_the_machine_makes_of_it() -> None:
+    """By hand: `f` is called at two places and its line has two steps, of which the second alone touches memory."""
+    steps = [Instruction(form, address=9, line=4, file=1, text="st.global.f32 [%rd1], %f1") for form in ("a", "b")]
+    calls = [Instruction("c", address=5, text="mov"), *steps] * 2
+    program = Program("kernel", [*calls, Instruction(None, text="(end)")], File(), files={1: "/src/k.cu"})
+    values = np.zeros((7, len(COUNTERS)), np.int64)
+    values[:, COUNTERS.index("executed")] = 2, 3, 3, 1, 7, 7, 1
+    values[:, COUNTERS.index("sectors")] = 0, 0, 8, 0, 0, 16, 0
+    code = executed_code("sm_90", "kernel", Level.PTX, [Counts(program, values)])
+    assert (code.address, code.executed, code.sectors) == ([5, 9], [3, 10], [0, 24])
+    assert (code.files, code.file, code.line) == (["k.cu"], [-1, 0], [0, 4])
 
 
 def test_too_much_work_is_sampled_and_run_whole_at_a_smaller_shape(counter: Any) -> None:

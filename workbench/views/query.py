@@ -173,13 +173,14 @@ def _tried(runs: tuple[RunSummary, ...], selection: Filter) -> Result:
 
 def _code(kernel: dict[str, Any]) -> pd.DataFrame:
     """A kernel's instructions, a row each."""
-    lists = {name: values for name, values in kernel.items() if isinstance(values, list) and name != "files"}
+    lists = {name: values for name, values in kernel.items() if isinstance(values, list)}
+    files, lines = lists.pop("files"), lists.pop("address", [])
     found = pd.DataFrame(lists)
-    files = kernel["files"]
     return found.assign(
         arch=kernel["arch"],
         kernel=kernel["kernel"],
-        address=[f"{16 * place:04x}" for place in range(len(found))],
+        level=kernel.get("level") or "sass",  # of an older run, all of it
+        address=[f"{line:04d}" for line in lines] or [f"{16 * place:04x}" for place in range(len(found))],
         file=[files[place] if place >= 0 else "" for place in kernel["file"]],
         excess=found["sectors"] - found["sectors_ideal"],
         conflicts=found["wavefronts"] - found["wavefronts_ideal"],

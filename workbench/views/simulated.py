@@ -301,15 +301,16 @@ BY_LINE = ("executed", "threads", "sectors", "excess", "wavefronts", "conflicts"
 
 def executed(runs: Sequence[RunSummary], operation: str, variant: str, dtype: str) -> pd.DataFrame:
     """Instruction by instruction what a variant's kernels did in the newest of these runs that has it: run, sources,
-    arch, kernel, address, text, file, line and BY_LINE. Empty where none has."""
+    arch, kernel, level (sass or ptx), address (of PTX its line), text, file, line and BY_LINE. Empty where none has."""
     from workbench.views.query import executed_of
 
     return executed_of(runs, operation, variant, dtype)
 
 
 def by_source_line(instructions: pd.DataFrame, folder: Path | None = None) -> pd.DataFrame:
-    """The same summed over the lines of the source, the most threads first, with their text where `folder` has the
-    files; line 0 is what comes of no line."""
+    """Its machine code summed over the lines of the source, the most threads first, with their text where `folder` has
+    the files; line 0 is what comes of no line."""
+    instructions = instructions[instructions["level"] == "sass"]
     found = instructions.groupby(["file", "line"], sort=False, as_index=False)[list(BY_LINE)].sum()
     found["instructions"] = instructions.groupby(["file", "line"], sort=False).size().to_numpy()
     texts: dict[str, list[str]] = {}

@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard.context import Context
 from dashboard.measured_code import measured_code_of
 from dashboard.show import frame, nothing, picture
+from dashboard.simulated_architecture import of_architecture
 from dashboard.url import choose, choose_several
 from workbench.build import supported_archs
 from workbench.build.catalogue import BuildRow
@@ -89,6 +90,8 @@ def counted(context: Context, operation: str, name: str, dtype: str) -> None:
     code = executed(context.chosen, operation, name, dtype)
     if code.empty:
         return
+    code = of_architecture(code, "arch")
+    arch = code["arch"].iloc[0]
     record = f"{operation}/{name} in {code['run'].iloc[0]}"
     st.markdown(f"##### Simulated: what each line of {plain(record)} did")
     today = context.known.get(variant_key(operation, name, FORWARD))
@@ -109,7 +112,9 @@ def counted(context: Context, operation: str, name: str, dtype: str) -> None:
         rows = context.any_operation
         rows = rows[(rows["operation"] == operation) & (rows["variant"] == name) & (rows["shape.dtype"] == dtype)]
         table = counters(rows)
-        frame(table[table["kernel"] == kernel], columns_of("counters"), "simulated-counters")
+        frame(
+            table[(table["kernel"] == kernel) & (table["arch"] == arch)], columns_of("counters"), "simulated-counters"
+        )
         st.caption("Nsight Compute's names; what is not here is absent: PTX and machine code do not tell it.")
     elif what in levels:
         texts = {f"{row['file']}:{row['line']}": row["text"] for row in dicts_of(lines)}

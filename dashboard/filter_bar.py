@@ -70,6 +70,7 @@ def _more(found: Choices, operation: str | None, dtype: str | None, runs: tuple[
             passes = choose_several("Pass", found.passes, "pass")
         with right:
             backends = choose_several("Backend", found.backends, "backend")
+        machines = choose_several("Machine", found.machines, "machine") if found.machines[1:] else ()
         sizes = []
         for axis in found.axes.get(str(operation), ()):
             label = plain(axis)
@@ -84,6 +85,7 @@ def _more(found: Choices, operation: str | None, dtype: str | None, runs: tuple[
         dtypes=(dtype,) if dtype else (),
         passes=passes,
         backends=backends,
+        machines=machines,
         sizes=tuple(sizes),
         factors=factors,
     )

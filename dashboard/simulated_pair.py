@@ -30,4 +30,6 @@ def simulated_pair(context: Context, a: pd.DataFrame, b: pd.DataFrame) -> None:
     if found.empty:
         nothing([f"{code(one)} and {code(other)} were not simulated at the same shape."])
     else:
-        frame(simulated_pairs(found), ["shape", "figure", "origin", "A", "B", "B ÷ A"], "simulated-pairs")
+        frame(
+            simulated_pairs(found), ["shape", "architecture", "figure", "origin", "A", "B", "B ÷ A"], "simulated-pairs"
+        )

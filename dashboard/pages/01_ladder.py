@@ -83,12 +83,12 @@ def counted(context: Context, records: pd.DataFrame, shape: str) -> None:
     if rows.empty:
         return
     st.markdown("##### CUDA kernels without a GPU: machine code executed on the host and counted, never timed")
-    gpus = [known.name for known in for_arch(str(rows["simulated.arch"].iloc[0]))]
+    gpus = [known.name for arch in dict.fromkeys(rows["simulated.arch"]) for known in for_arch(str(arch))]
     gpu = choose(st.selectbox, "Modelled GPU", gpus, "gpu", format_func=lambda name: devices()[name].title)
     shapes = list(dict.fromkeys(rows["shape"]))
     at = shape if shape in shapes else choose(st.selectbox, "Simulated shape", shapes, "at", format_func=shape_text)
     rows = simulated(records, context.known, str(gpu))
-    rows = rows[rows["shape"] == at].reset_index(drop=True)
+    rows = rows[(rows["shape"] == at) & (rows["simulated.arch"] == devices()[str(gpu)].arch)].reset_index(drop=True)
     for _, row in rows[rows["simulated.finding"].notna()].iterrows():
         st.warning(f"**{plain(row['variant'])}** {plain(row['simulated.finding'])}")
     dots(pictures.counted(rows, context.style))

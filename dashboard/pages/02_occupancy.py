@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import url
 from dashboard.context import Context
 from dashboard.show import frame, nothing, picture, state_of
+from dashboard.simulated_architecture import of_architecture
 from workbench.problem import Problem
 from workbench.profile.import_report import UNNAMED
 from workbench.quantity import quantity
@@ -83,6 +84,7 @@ def launched(records: pd.DataFrame) -> None:
         return
     st.markdown("##### Simulated launches: waves (modelled), lanes at work (simulated)")
     shapes = list(dict.fromkeys(rows["shape"]))
+    rows = of_architecture(rows)
     shape = url.choose(st.selectbox, "Swept shape", shapes, "simulated_shape", format_func=shape_text)
     frame(rows[rows["shape"] == shape], columns_of("simulated_kernels"), "simulated-launches")
 

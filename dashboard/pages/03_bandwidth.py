@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard.context import Context
 from dashboard.show import frame, has_records, nothing, picture
+from dashboard.simulated_architecture import of_architecture
 from dashboard.url import axis_of, choose
 from workbench.show import hints
 from workbench.show.figures import columns_of
@@ -61,7 +62,7 @@ def counted(context: Context) -> None:
     st.markdown("##### Simulated: bytes that machine code moves, executed on the host")
     shapes = list(dict.fromkeys(rows["shape"]))
     shape = choose(st.selectbox, "Swept shape", shapes, "simulated_shape", format_func=shape_text)
-    rows = rows[rows["shape"] == shape].reset_index(drop=True)
+    rows = of_architecture(rows[rows["shape"] == shape].reset_index(drop=True))
     for _, row in rows[rows["simulated.finding"].notna()].iterrows():
         st.warning(f"**{plain(row['variant'])}** {plain(row['simulated.finding'])}")
     points_, gpu = simulated_points(context.records, rows), str(rows["simulated.gpu"].iloc[0])

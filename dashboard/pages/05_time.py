@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard.context import Context
 from dashboard.show import frame, light_table, nothing, picture, state_of
+from dashboard.simulated_architecture import of_architecture
 from dashboard.url import choose
 from workbench.profile.import_report import UNNAMED
 from workbench.show import hints
@@ -92,6 +93,8 @@ def counted(context: Context) -> None:
     if own.empty:
         return
     st.markdown("##### Simulated: what each resource needs alone (modelled from counted work)")
+    own = of_architecture(own)
+    rows = rows[rows["key"].isin(own["key"]) & rows["simulated.arch"].isin(own["simulated.arch"])]
     shapes = list(dict.fromkeys(own["shape"]))
     shape = choose(st.selectbox, "Swept shape", shapes, "simulated_shape", format_func=shape_text)
     rows = rows[rows["shape"] == shape]

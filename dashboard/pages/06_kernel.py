@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard.context import Context
 from dashboard.measured_code import measured_code_of
 from dashboard.show import frame, nothing, picture
+from dashboard.simulated_architecture import of_architecture
 from dashboard.url import choose, choose_several
 from workbench.build import supported_archs
 from workbench.build.catalogue import BuildRow
@@ -29,6 +30,7 @@ from workbench.views.machine_code import (
     sources_of,
 )
 from workbench.views.measured_code import reports_of
+from workbench.views.rows import dicts_of
 from workbench.views.simulated import by_source_line, counters, executed
 
 HEIGHT = 620
@@ -88,6 +90,8 @@ def counted(context: Context, operation: str, name: str, dtype: str) -> None:
     code = executed(context.chosen, operation, name, dtype)
     if code.empty:
         return
+    code = of_architecture(code, "arch")
+    arch = code["arch"].iloc[0]
     record = f"{operation}/{name} in {code['run'].iloc[0]}"
     st.markdown(f"##### Simulated: what each line of {plain(record)} did")
     today = context.known.get(variant_key(operation, name, FORWARD))
@@ -101,15 +105,33 @@ def counted(context: Context, operation: str, name: str, dtype: str) -> None:
         code = code[code["kernel"] == kernel]
         lines = by_source_line(code, sources_of(context.catalog, operation, name))
     with right:
-        what = choose(st.segmented_control, "By", ["source line", "instruction", "counter"], "by", 0, required=True)
+        levels = {"SASS": "sass"} | ({"PTX": "ptx"} if "ptx" in set(code["level"]) else {})
+        words = ["source line", *reversed(levels), "counter"]
+        what = choose(st.segmented_control, "By", words, "by", 0, required=True)
     if what == "counter":
         rows = context.any_operation
         rows = rows[(rows["operation"] == operation) & (rows["variant"] == name) & (rows["shape.dtype"] == dtype)]
         table = counters(rows)
-        frame(table[table["kernel"] == kernel], columns_of("counters"), "simulated-counters")
+        frame(
+            table[(table["kernel"] == kernel) & (table["arch"] == arch)], columns_of("counters"), "simulated-counters"
+        )
         st.caption("Nsight Compute's names; what is not here is absent: PTX and machine code do not tell it.")
-    elif what == "instruction":
-        frame(code.sort_values("threads", ascending=False), columns_of("lines"), "simulated-instructions", HEIGHT)
+    elif what in levels:
+        texts = {f"{row['file']}:{row['line']}": row["text"] for row in dicts_of(lines)}
+        every = "all source lines"
+        only = choose(
+            st.selectbox,
+            "Of source line",
+            [every, *texts],
+            "of_line",
+            0,
+            format_func=lambda one: f"{one}  {texts.get(one, '')}",
+        )
+        code = code[code["level"] == levels[what]].sort_values("threads", ascending=False, kind="stable")
+        code = code[(only == every) | (code["file"] + ":" + code["line"].astype(str) == only)]
+        frame(code, columns_of("lines"), f"simulated-{levels[what]}", HEIGHT)
+        if what == "PTX":
+            st.caption("PTX is before ptxas, which merges, predicates and unrolls: SASS has what a GPU executes.")
     else:
         frame(lines, columns_of("lines"), "simulated-lines", HEIGHT)
     st.caption("Executed on the host and counted (simulated), hottest first; a click on a heading sorts. Never timed.")

@@ -42,7 +42,7 @@ def test_the_pages_show_it_and_say_what_it_is(chromium: Any, serve: Callable[[Pa
         visit.sound_at(1400, 390)
     visit.open("Kernel", run="r", operation="scan", kernel_scan="serial")
     assert "what each line of scan/serial in r did" in visit.text().replace("\n", " ")
-    for by in ("instruction", "counter", "source line"):
+    for by in ("PTX", "SASS", "counter", "source line"):
         visit.page.get_by_text(by, exact=True).first.click()
         visit.drawn()
         visit.sound_at(1400, 390)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -49,9 +50,14 @@ def counted(number: int = 7, moved: float | None = 120.0) -> Record:
         file=[0, 0, 0, -1], line=[3, 3, 4, 0], executed=[1, 8, 1, 1], threads=[32, 256, 32, 32],
         sectors=[16, 0, 4, 0], sectors_ideal=[4, 0, 4, 0], wavefronts=[0] * 4, wavefronts_ideal=[0] * 4,
     )  # fmt: skip
+    ptx = ExecutedCode(
+        arch="sm_90", kernel="scan_serial", level="ptx", address=[40, 41], files=["50_serial.cu"],
+        text=["ld.global.f32", "st.global.f32"], file=[0, 0], line=[3, 4], executed=[1, 1], threads=[32, 32],
+        sectors=[16, 4], sectors_ideal=[4, 4], wavefronts=[0] * 2, wavefronts_ideal=[0] * 2,
+    )  # fmt: skip
     return record(
         number, backend="simulated", machine="simulated", status=Status.OK, time=None, samples_s=[], simulated=[entry],
-        executed=[code],
+        executed=[code, ptx],
     )  # fmt: skip
 
 
@@ -145,11 +151,28 @@ def test_lines_of_the_source_are_the_sums_of_their_instructions(tmp_path: Path) 
     folder.append(counted())
     folder.finish()
     code = executed([run_summary("r", tmp_path)], "scan", "serial", "float32")
-    assert list(code["address"]) == ["0000", "0010", "0020", "0030"] and list(code["excess"]) == [12, 0, 0, 0]
+    assert list(code["address"]) == ["0000", "0010", "0020", "0030", "0040", "0041"]
+    assert list(code["excess"]) == [12, 0, 0, 0, 12, 0] and list(code["level"]) == ["sass"] * 4 + ["ptx"] * 2
     (tmp_path / "50_serial.cu").write_text("one\ntwo\n    three;\nfour\n")
     lines = by_source_line(code, tmp_path)
     assert lines.iloc[0][["line", "threads", "sectors", "excess", "text"]].tolist() == [3, 288, 16, 12, "three;"]
     assert executed([run_summary("r", tmp_path)], "scan", "vector", "float32").empty
+
+
+def test_a_table_from_before_there_was_ptx_opens(tmp_path: Path) -> None:
+    folder = create_run(tmp_path, run())
+    folder.append(counted())
+    folder.finish()
+    table = pq.read_table(folder.path / "records.parquet")
+    lists = table.column("executed").combine_chunks()
+    kept = [field.name for field in lists.type.value_type if field.name not in ("level", "address")]
+    older = pa.StructArray.from_arrays([lists.values.field(name) for name in kept], kept)
+    place = table.schema.get_field_index("executed")
+    older = table.set_column(place, "executed", pa.ListArray.from_arrays(lists.offsets, older))
+    pq.write_table(older, folder.path / "records.parquet")
+    code = executed([run_summary("r", tmp_path)], "scan", "serial", "float32")
+    assert set(code["level"]) == {"sass"} and code["address"].iloc[-1] == "0010"
+    assert [one.level for one in open_run(folder.path).records()[0].executed] == ["sass", "sass"]
 
 
 def test_a_table_from_before_there_were_any_opens(tmp_path: Path) -> None:

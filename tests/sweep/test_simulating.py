@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import Run, workbench  # noqa: F401 - a fixture
+from tests.own_folder import KERNEL, folder
 from workbench.catalog import BUILTIN, load_catalog
-from workbench.check.counting import CountRequest, MachineCodeCounter
+from workbench.check.case import InputSet
+from workbench.check.counting import CountRequest, MachineCodeCounter, executed_code
+from workbench.check.examine import Examiner
 from workbench.declare import Shape
-from workbench.store.record import Simulated
+from workbench.problem import Problem
+from workbench.simulate.counters import Level
+from workbench.simulate.launch import COUNTERS, Counts
+from workbench.simulate.program import File, Instruction, Program
+from workbench.store.record import Record, Simulated, Status
 from workbench.store.run_folder import open_run
 from workbench.sweep import runner
+from workbench.sweep.checking import CheckJob, run_checks
 from workbench.sweep.progress import Silent
 from workbench.sweep.selection import Case, Selection, cases_of
 from workbench.sweep.session import continue_run
 from workbench.sweep.simulating import MOST_SHAPES, job_for
 from workbench.sweep.start import start_run
-from workbench.views.simulated import totals
+from workbench.views.filter import Filter
+from workbench.views.query import choices, read_records
+from workbench.views.runs import run_summary
+from workbench.views.simulated import differing, executed, side_by_side, simulated, totals
 
 B, T, H = 2, 32, 64
 ELEMENTS, STATES = B * T * H, B * H
@@ -56,8 +68,11 @@ def test_a_sweep_of_a_tiny_shape_ends_with_a_ladder_of_counted_kernels(workbench
     assert kernel.grid == [1, B, 1] and kernel.chain is not None and kernel.chain.global_trips >= T // 8
     assert all(counter.standing for counter in kernel.counters)
     assert sum(kernel.opcodes.values()) == counters["smsp__inst_executed.sum"]
-    (code,) = records["serial"].executed
+    code, ptx = records["serial"].executed
+    assert (code.level, ptx.level) == ("sass", "ptx") and not code.address and ptx.address == sorted(set(ptx.address))
     assert sum(code.executed) == counters["smsp__inst_executed.sum"] and "50_serial.cu" in code.files
+    assert sum(ptx.sectors) == sum(code.sectors) > 0 and "50_serial.cu" in ptx.files
+    assert all(text.split()[-1] != "(end)" for text in ptx.text) and any("ld.global" in text for text in ptx.text)
     conflicts = "l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum"
     padded, not_padded = (totals(records[name].simulated[0].kernels) for name in ("blelloch", "blelloch_unpadded"))
     assert padded[conflicts] == 0 < not_padded[conflicts]
@@ -75,6 +90,19 @@ def counted(counter: Any, variant: str, most: int, **axes: int) -> list[Simulate
     settings = load_catalog(BUILTIN).variant(variant).default_settings()
     request = CountRequest((Shape.of("float32", **axes),), settings, "sm_90", "h200", most)
     return [Simulated.model_validate(one) for one in counter(variant).count(request)["simulated"]]
+
+
+def test_a_line_of_ptx_stands_once_whatever_the_machine_makes_of_it() -> None:
+    """By hand: `f` is called at two places and its line has two steps, of which the second alone touches memory."""
+    steps = [Instruction(form, address=9, line=4, file=1, text="st.global.f32 [%rd1], %f1") for form in ("a", "b")]
+    calls = [Instruction("c", address=5, text="mov"), *steps] * 2
+    program = Program("kernel", [*calls, Instruction(None, text="(end)")], File(), files={1: "/src/k.cu"})
+    values = np.zeros((7, len(COUNTERS)), np.int64)
+    values[:, COUNTERS.index("executed")] = 2, 3, 3, 1, 7, 7, 1
+    values[:, COUNTERS.index("sectors")] = 0, 0, 8, 0, 0, 16, 0
+    code = executed_code("sm_90", "kernel", Level.PTX, [Counts(program, values)])
+    assert (code.address, code.executed, code.sectors) == ([5, 9], [3, 10], [0, 24])
+    assert (code.files, code.file, code.line) == (["k.cu"], [-1, 0], [0, 4])
 
 
 def test_too_much_work_is_sampled_and_run_whole_at_a_smaller_shape(counter: Any) -> None:
@@ -118,12 +146,79 @@ def test_many_shapes_are_spread_over_a_few() -> None:
     assert job_for("key", variant, catalog.operation_of(variant), "float32", others, "sm_89", 400) is None
 
 
+def test_each_architecture_is_a_machine_and_a_run_goes_on_with_those_that_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archs = ("sm_80", "sm_90")
+    root, profiles = folder(tmp_path, "", ""), tmp_path / "profiles"
+    profiles.mkdir()
+    selection = Selection(
+        kernels=str(root),
+        variants=("mine",),
+        axes=(("N", (200,)),),
+        devices=("simulated",),
+        archs=archs,
+        preset="small",
+    )
+    begun = start_run(selection, profiles, "two")
+    assert [(m.id, m.arch, m.backend) for m in begun.run.machines] == [
+        ("simulated-sm_80", "sm_80", "simulated"), ("simulated-sm_90", "sm_90", "simulated")
+    ]  # fmt: skip
+    asked: list[list[str]] = []
+
+    def checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, take: Callable[[Record], None]) -> None:
+        asked.append([job.candidate.arch for job in jobs])
+        run_checks(jobs[:1], kernels, timeout_s, take)
+        if jobs[1:]:
+            raise Problem("a power cut")
+
+    monkeypatch.setattr(runner, "run_checks", checks)
+    with pytest.raises(Problem, match="a power cut"):
+        continue_run(begun, Silent())
+    continue_run(open_run(begun.path), Silent())
+    assert asked == [["sm_80", "sm_90"], ["sm_90"]]
+    records = open_run(begun.path).records()
+    assert [record.machine for record in records] == [f"simulated-{arch}" for arch in archs]
+    assert [{one.arch for one in (*r.simulated, *r.executed, *r.build)} for r in records] == [{"sm_80"}, {"sm_90"}]
+    assert all(record.status is Status.OK for record in records) and len({record.key for record in records}) == 2
+    run = run_summary("two", profiles)
+    only = read_records([run], Filter(machines=("simulated-sm_80",))).frame
+    assert list(only["machine"]) == ["simulated-sm_80"] and choices((run,)).machines == tuple(
+        r.machine for r in records
+    )
+    rows = simulated(read_records([run], Filter()).frame, {})
+    assert list(rows["simulated.gpu"]) == ["a100", "h200"]
+    assert set(side_by_side(rows, rows)["arch"]) == set(archs) and differing(only, only, True).attrs["pairs"] == 1
+    assert set(executed([run], "probe", "mine", "float32")["arch"]) == set(archs)
+
+
+def test_a_kernel_is_checked_as_it_is_compiled_for_the_architecture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.check.limited.limit_memory", lambda _: None)
+    root = folder(tmp_path, KERNEL, KERNEL.replace("y[i] =", "y[i] = (__CUDA_ARCH__ < 900) +"))
+    (case,) = cases_of(Selection(kernels=str(root), preset="small", variants=("mine",)), load_catalog(root))
+    sets = (InputSet(case.operation.regimes[0], 0),)
+    right = [
+        Examiner(root, case.variants[0].key, 0, arch).check(case.shape, case.variants[0].default_settings(), sets).right
+        for arch in ("sm_80", "sm_90")
+    ]
+    assert right == [False, True]
+
+
+def test_an_architecture_that_no_known_gpu_has_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    selection = Selection(operations=("scan",), devices=("simulated",), archs=("sm_90", "sm_103"), preset="small")
+    with pytest.raises(Problem, match="--arch sm_103: no GPU of it is known"):
+        start_run(selection, tmp_path, "none")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_that_was_cut_off_keeps_what_was_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     axes = (("B", (B,)), ("T", (T,)), ("H", (H,)))
     selection = Selection(
         operations=("scan",), passes=("forward",), variants=("serial",), axes=axes, devices=("cpu",), preset="small"
     )
-    folder = start_run(selection, tmp_path, "cut")
+    begun = start_run(selection, tmp_path, "cut")
 
     def power_cut(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -131,10 +226,10 @@ def test_a_run_that_was_cut_off_keeps_what_was_counted(tmp_path: Path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(runner, "run_checks", power_cut)
         with pytest.raises(KeyboardInterrupt):
-            continue_run(folder, Silent())
-    kept = [entry for entry in folder.journal_entries() if "counted" in entry]
+            continue_run(begun, Silent())
+    kept = [entry for entry in begun.journal_entries() if "counted" in entry]
     assert len(kept) == 1
     monkeypatch.setattr(runner, "count_all", power_cut)  # it would be counted again
-    continue_run(open_run(folder.path), Silent())
-    (record,) = [record for record in open_run(folder.path).records() if record.variant == "serial"]
+    continue_run(open_run(begun.path), Silent())
+    (record,) = [record for record in open_run(begun.path).records() if record.variant == "serial"]
     assert json.loads(record.model_dump_json(by_alias=True))["simulated"] == kept[0]["found"]["simulated"]

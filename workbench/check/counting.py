@@ -7,13 +7,15 @@ shape that was asked for, and what needs all blocks is counted at a smaller one.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.build import Unit, unit_of
 from workbench.build.units import Binary
@@ -29,7 +31,7 @@ from workbench.check.launches import (
     unwatched,
 )
 from workbench.check.limited import VariantInLimits
-from workbench.declare import Cost, Shape, Step
+from workbench.declare import Cost, Plan, Shape, Step
 from workbench.devices import device
 from workbench.execute.rounding import round_inputs
 from workbench.host_steps import path_of
@@ -39,6 +41,7 @@ from workbench.simulate.counters import Level, figures, merged, opcodes
 from workbench.simulate.launch import Counts, Options, SimulationFault
 from workbench.simulate.memory import Memory
 from workbench.simulate.plan import machine_code, run_plan
+from workbench.simulate.program import Instruction
 from workbench.simulate.sass.lower import Lowered
 from workbench.steps import kind_of, leaves_of, unrolled
 from workbench.store.record import (
@@ -108,9 +111,11 @@ class MachineCodeCounter(VariantInLimits):
         executed: list[ExecutedCode] = []
         for shape in request.shapes:
             try:
-                for entry, code in self._at(shape, request):
+                for entry, groups in self._at(shape, request):
                     found.append(entry)
-                    executed = executed or code
+                    if groups and not executed:
+                        run = Shape(tuple(entry.axes.items()), shape.dtype)
+                        executed = self._by_instruction(run, groups, request)
             except (SimulationFault, Problem) as why:
                 found.append(self._entry(request, shape, shape, reason=str(why)))
         return {
@@ -118,8 +123,8 @@ class MachineCodeCounter(VariantInLimits):
             "executed": [one.model_dump(mode="json") for one in executed],
         }
 
-    def _at(self, shape: Shape, request: CountRequest) -> Iterator[tuple[Simulated, list[ExecutedCode]]]:
-        """What is counted at a shape: all of it, or samples there and all of a smaller shape."""
+    def _at(self, shape: Shape, request: CountRequest) -> Iterator[tuple[Simulated, dict[Hashable, _Group]]]:
+        """What is counted at a shape, and the launches: all of it, or samples there and all of a smaller shape."""
         work, why = None, ""
         for tried in (shape, *self._smaller(shape)):
             if work is not None and work * _size(tried) / _size(shape) > request.most:
@@ -131,14 +136,15 @@ class MachineCodeCounter(VariantInLimits):
                 continue
             done = sum(counts.total("executed") for group in groups.values() for counts in group.counts)
             if done <= request.most:
-                yield self._counted(shape, tried, request, self._ran(tried, request, sampled=groups), why)
+                groups = self._ran(tried, request, sampled=groups)
+                yield self._counted(shape, tried, request, groups, why), groups
                 return
             if tried == shape:
                 work = done
                 why = f"{done:,.0f} warp instructions: blocks were sampled, and caches modelled at a smaller shape"
-                yield self._counted(shape, shape, request, groups, why)
+                yield self._counted(shape, shape, request, groups, why), groups
         if work is None:  # else the sampled blocks stand for it
-            yield self._entry(request, shape, shape, f"{why}, and no smaller one is little enough work"), []
+            yield self._entry(request, shape, shape, f"{why}, and no smaller one is little enough work"), {}
 
     def _smaller(self, shape: Shape) -> Iterator[Shape]:
         """Smaller shapes that the variant supports, the larger ones first: the longest axis is halved, again and again,
@@ -164,12 +170,9 @@ class MachineCodeCounter(VariantInLimits):
             raise Problem(f"{self._variant.key} has no CUDA kernel of its own at {shape.dtype}")
         if launches > MOST_LAUNCHES:
             raise TooMuch(f"{launches:,} launches")
-        tensors = self._operation.tensors(shape)
-        if (nbytes := sum(tensor.nbytes for tensor in (*tensors, *plan.scratch))) > MOST_BYTES:
+        if (nbytes := sum(tensor.nbytes for tensor in (*self._operation.tensors(shape), *plan.scratch))) > MOST_BYTES:
             raise TooMuch(f"{nbytes / 2**30:.1f} GiB")
-        inputs = self._inputs(shape)
-        memory = Memory()
-        memory.fill((*tensors, *plan.scratch), inputs)
+        memory = self._memory(shape, plan)
         what = f"{self._variant.key} does not compile for {request.arch}"
         binaries = binaries_of(plan, shape.dtype, request.arch, Level.SASS, what)
         groups: dict[Hashable, _Group] = {}
@@ -205,6 +208,12 @@ class MachineCodeCounter(VariantInLimits):
             group.chain = group.chain or _chain(group)
         return groups
 
+    def _memory(self, shape: Shape, plan: Plan) -> Memory:
+        """The operation's tensors with their inputs, and the plan's scratch."""
+        memory = Memory()
+        memory.fill((*self._operation.tensors(shape), *plan.scratch), self._inputs(shape))
+        return memory
+
     def _inputs(self, shape: Shape) -> dict[str, Any]:
         """Drawn once for the runs of a shape that follow each other."""
         if self._drawn is None or self._drawn[0] != shape:
@@ -223,13 +232,13 @@ class MachineCodeCounter(VariantInLimits):
 
     def _counted(
         self, swept: Shape, shape: Shape, request: CountRequest, groups: dict[Hashable, _Group], reason: str = ""
-    ) -> tuple[Simulated, list[ExecutedCode]]:
+    ) -> Simulated:
         kernels = [_kernel(group) for group in groups.values()]
         plan = self._variant.plan(shape, request.settings)
         figures_of_all = totals((c.name, c.value) for kernel in kernels for c in kernel.counters)
         whole = all(not kernel.sampled for kernel in kernels)
         declared, cache_bytes = self._cost(shape, request).bytes, device(request.gpu).l2_bytes
-        entry = self._entry(request, swept, shape, reason).model_copy(
+        return self._entry(request, swept, shape, reason).model_copy(
             update={
                 "moved_bytes": moved_bytes(figures_of_all, plan) if whole else None,
                 "findings": against_declared(figures_of_all, plan, declared, cache_bytes) if whole else [],
@@ -237,7 +246,34 @@ class MachineCodeCounter(VariantInLimits):
                 "kernels": kernels,
             }
         )
-        return entry, _instructions(request.arch, groups.values())
+
+    def _by_instruction(
+        self, shape: Shape, groups: dict[Hashable, _Group], request: CountRequest
+    ) -> list[ExecutedCode]:
+        """What each instruction of the machine code did at a shape, and each line of the PTX."""
+        kernels: dict[str, list[Counts]] = {}
+        for group in groups.values():
+            kernels.setdefault(group.code.facts.name, []).extend(group.counts)
+        return [
+            executed_code(request.arch, kernel, level, counts)
+            for level, own in ((Level.SASS, kernels), (Level.PTX, self._ptx(shape, request)))
+            for kernel, counts in own.items()
+        ]
+
+    def _ptx(self, shape: Shape, request: CountRequest) -> dict[str, list[Counts]]:
+        """What the PTX of each kernel did, alike blocks sampled. Empty where any of it is not simulated or too much:
+        machine code alone is then shown."""
+        plan = self._variant.plan(shape, request.settings)
+        options = Options(sample=True, instruction_limit=request.most * BEFORE_CACHES)
+        kernels: dict[str, list[Counts]] = {}
+        try:
+            binaries = binaries_of(plan, shape.dtype, request.arch, Level.PTX)
+            for counts in run_plan(plan, shape.dtype, self._memory(shape, plan), binaries, request.arch, options):
+                if counts is not None:
+                    kernels.setdefault(counts.program.name, []).append(counts)
+        except (SimulationFault, Problem):
+            return {}
+        return kernels
 
     def _entry(self, request: CountRequest, swept: Shape, shape: Shape, reason: str = "") -> Simulated:
         elements = max(t.elements for t in self._operation.tensors(shape) if t.compared)
@@ -282,27 +318,33 @@ def _chain(group: _Group) -> Chain | None:
 BY_INSTRUCTION = ("executed", "threads", "sectors", "sectors_ideal", "wavefronts", "wavefronts_ideal")
 
 
-def _instructions(arch: str, groups: Iterable[_Group]) -> list[ExecutedCode]:
-    """What each instruction did in all launches of its kernel, in the order of the code."""
-    kernels: dict[str, list[Counts]] = {}
-    for group in groups:
-        kernels.setdefault(group.code.facts.name, []).extend(group.counts)
-    found = []
-    for kernel, several in kernels.items():
-        same = [counts for counts in several if len(counts.values) == len(several[0].values)]
-        counts = merged(same)
-        program = counts.program
-        places = [program.files.get(i.file, "").rpartition("/")[2] if i.line else "" for i in program.instructions]
-        files = [name for name in dict.fromkeys(places) if name]
-        found.append(
-            ExecutedCode(
-                arch=arch, kernel=kernel, files=files, text=[i.text for i in program.instructions],
-                file=[files.index(name) if name else -1 for name in places],
-                line=[i.line for i in program.instructions],
-                **{name: counts[name].tolist() for name in BY_INSTRUCTION},
-            )
-        )  # fmt: skip
-    return found
+def executed_code(arch: str, kernel: str, level: Level, launches: Sequence[Counts]) -> ExecutedCode:
+    """What each instruction did in the launches of its kernel, in the order of the code. A line of PTX for which the
+    machine has several steps was executed as often as any of them; of a function that is called at several places each
+    line stands once."""
+    counts = merged([counts for counts in launches if len(counts.values) == len(launches[0].values)])
+    own = counts.program.instructions
+    values = np.stack([counts[name] for name in BY_INSTRUCTION], axis=1)
+    done: dict[tuple[int, str], NDArray[np.int64]] = {}
+    first: dict[tuple[int, str], Instruction] = {}
+    for key, run in itertools.groupby(range(len(own)), lambda number: (own[number].address, own[number].text)):
+        if level is Level.PTX and not key[0]:  # the end of a kernel, which stands in no line
+            continue
+        steps = list(run)
+        of_run = values[steps].sum(axis=0)
+        of_run[:2] = values[steps, :2].max(axis=0)
+        done[key] = done[key] + of_run if key in done else of_run
+        first.setdefault(key, own[steps[0]])
+    rows = [first[key] for key in sorted(first)]
+    columns = np.array([done[key] for key in sorted(first)]).T.tolist()
+    places = [counts.program.files.get(i.file, "").rpartition("/")[2] if i.line else "" for i in rows]
+    files = [name for name in dict.fromkeys(places) if name]
+    return ExecutedCode(
+        arch=arch, kernel=kernel, level=level.value, files=files, text=[i.text for i in rows],
+        file=[files.index(name) if name else -1 for name in places], line=[i.line for i in rows],
+        address=[i.address for i in rows] if level is Level.PTX else [],
+        **dict(zip(BY_INSTRUCTION, columns, strict=True)),
+    )  # fmt: skip
 
 
 def _size(shape: Shape) -> int:

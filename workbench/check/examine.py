@@ -184,6 +184,11 @@ def _differences(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
 class Examiner(VariantInLimits):
     """Lives in a worker process, whose time is limited there: examines one variant."""
 
+    def __init__(self, kernels: Path, variant: str, memory_bytes: int, arch: str = ARCH) -> None:
+        """`arch`: what its kernels are compiled for; see VariantInLimits."""
+        super().__init__(kernels, variant, memory_bytes)
+        self._arch = arch
+
     def check(self, shape: Shape, settings: dict[str, Any], input_sets: tuple[InputSet, ...]) -> Verdict:
         """Every set at the shape, and under the checkers, at the operation's small shape: the first in every schedule,
         and those without optional inputs, which are another way through the kernel.
@@ -197,15 +202,15 @@ class Examiner(VariantInLimits):
         watched = self._variant.plan(small, settings)
         others = tuple(input_set for input_set in input_sets[1:] if not input_set.optional_given)
         try:
-            binaries = simulated_binaries(watched, shape.dtype)
-            verdict = examine(watched, operation, small, (input_sets[0], *others), binaries)
-            binaries = simulated_binaries(plan, shape.dtype)
+            binaries = simulated_binaries(watched, shape.dtype, self._arch)
+            verdict = examine(watched, operation, small, (input_sets[0], *others), binaries, self._arch)
+            binaries = simulated_binaries(plan, shape.dtype, self._arch)
             for input_set in input_sets if small != shape else input_sets[1:]:
                 if verdict.findings:
                     break  # what has a fault need not be compared any more
                 if input_set in others and small == shape:
                     continue
-                made = _run(plan, operation, shape, input_set, binaries, ARCH, PLAIN)
+                made = _run(plan, operation, shape, input_set, binaries, self._arch, PLAIN)
                 verdict = replace(verdict, findings=made.findings)
                 verdict = verdict if made.comparison is None else verdict.and_of(made.comparison)
         except WrongLaunch as problem:
@@ -214,7 +219,7 @@ class Examiner(VariantInLimits):
         return verdict
 
 
-def simulated_binaries(plan: Plan, dtype: str) -> dict[Unit, Binary | Path]:
+def simulated_binaries(plan: Plan, dtype: str, arch: str = ARCH) -> dict[Unit, Binary | Path]:
     """What a check executes of a plan: PTX, and host functions as libraries. Raises SourceError where one does not
     compile."""
-    return binaries_of(plan, dtype, ARCH, Level.PTX)
+    return binaries_of(plan, dtype, arch, Level.PTX)

@@ -204,12 +204,12 @@ def _print_counted(found: pd.DataFrame) -> None:
         return
     rows = [
         Row((
-            operation_key(row["operation"], row["pass"]), row["variant"], shape_text(row["shape"]),
+            operation_key(row["operation"], row["pass"]), row["variant"], shape_text(row["shape"]), row["arch"],
             figure(row["figure"]).title, value_text(row["figure"], row["a"]), value_text(row["figure"], row["b"]),
             quantity(row["b"] / row["a"], "x") if row["a"] else "–",
         ))
         for row in found.to_dict("records")
     ]  # fmt: skip
-    columns = [Column("operation"), Column("variant"), Column("shape"), Column("counted"),
+    columns = [Column("operation"), Column("variant"), Column("shape"), Column("architecture"), Column("counted"),
                Column("A", True), Column("B", True), Column("B ÷ A", True)]  # fmt: skip
     print_table("what machine code was counted to do otherwise, simulated", columns, rows)

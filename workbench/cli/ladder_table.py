@@ -36,9 +36,10 @@ def print_ladder(folder: RunFolder) -> None:
         _timed_table(operation_key(str(name), str(pass_)), str(shape), str(device), group)
     records = {record.key: record for record in folder.records()}
     untimed = rows[rows["backend"].isin(UNTIMED)]
-    for (name, pass_, shape, how), group in untimed.groupby(["operation", "pass", "shape", "backend"], sort=False):
+    places = ["operation", "pass", "shape", "backend", "device"]
+    for (name, pass_, shape, how, device), group in untimed.groupby(places, sort=False):
         operation, own = operation_key(str(name), str(pass_)), [records[key] for key in group["key"]]
-        _untimed_table(operation, str(shape), str(how), own)
+        _untimed_table(operation, str(shape), str(device if how == "simulated" else how), own)
     _simulated_tables(rows)
     _footer(folder)
     for text in doubts(rows, [folder.run]):

@@ -50,7 +50,9 @@ Passes = Annotated[
     str, typer.Option("--pass", help="forward, backward and whatever operations declare, comma-separated; all if none.")
 ]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16, comma-separated.")]
-Device = Annotated[str, typer.Option(help="cuda, cpu, comma-separated; the GPU where there is one, else the CPU.")]
+Device = Annotated[
+    str, typer.Option(help="cuda, cpu, simulated, comma-separated; the GPU where there is one, else the CPU.")
+]
 Timeout = Annotated[
     float, typer.Option(parser=decimal_number, metavar="SECONDS", help="Seconds that one variant may take to answer.")
 ]

@@ -47,7 +47,12 @@ def command(
     ] = "quick",
     dtype: Dtype = "",
     device: Device = "",
-    arch: Annotated[str, typer.Option(help="Architectures to compile CUDA variants for.")] = "sm_90,sm_89",
+    arch: Annotated[
+        str,
+        typer.Option(
+            help="Architectures to compile CUDA variants for; --device simulated executes each, else the first."
+        ),
+    ] = "sm_90,sm_89",
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Continue a run that was cut off.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run; date and device where none is given.")] = None,
     model: Annotated[bool, typer.Option("--model", help="Print the modelled ladder of --device; run nothing.")] = False,

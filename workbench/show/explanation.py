@@ -51,6 +51,7 @@ def simulated_pairs(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "shape": found["shape"],
+            "architecture": found["arch"],
             "figure": [figure(name).title for name in found["figure"]],
             "origin": [figure(name).origin for name in found["figure"]],
             "A": [value_text(name, value) for name, value in zip(found["figure"], found["a"], strict=True)],

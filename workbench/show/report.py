@@ -129,8 +129,9 @@ def _operation(
         if len(timed) and place < MOST_PICTURED:
             pieces += [ladder_figures.times(timed, style), ladder_figures.moved(timed, style)]
         pieces.append(as_html(rows, columns_of("ladder", "untimed")))
-    for swept, counted in simulated(records, known).groupby("shape", sort=False):
-        pieces.append(element("h3", f"Machine code executed on the host (simulated), {shape_text(str(swept))}"))
+    for (swept, of_arch), counted in simulated(records, known).groupby(["shape", "simulated.arch"], sort=False):
+        at = f"{shape_text(str(swept))}, {of_arch}"
+        pieces.append(element("h3", f"Machine code executed on the host (simulated), {at}"))
         pieces.append(ladder_figures.counted(counted.reset_index(drop=True), style))
         pieces.append(as_html(counted, columns_of("simulated")))
     best = best_settings(records)

@@ -273,10 +273,15 @@ class Simulated(Frozen):
 
 class ExecutedCode(Frozen):
     """A simulated kernel instruction by instruction: what each did in all launches at the shape that was run. The lists
-    have an entry per instruction, in the order of the code; each takes 16 bytes of it."""
+    have an entry per instruction, in the order of the code."""
 
     arch: str
     kernel: str
+    level: str = "sass"
+    """`sass`: machine code, 16 bytes per instruction. `ptx`: what it was made from, before ptxas merged, predicated and
+    unrolled it; its executed instructions are no counter of Nsight Compute's."""
+    address: list[Int64] = Field(default_factory=list)
+    """The line of each instruction in its file of PTX; empty for machine code."""
     files: list[str] = Field(default_factory=list)
     """Names of the source files that it comes from."""
     text: list[str]
@@ -348,7 +353,8 @@ class Record(Frozen):
     simulated: list[Simulated] = Field(default_factory=list)
     """The machine code executed on the host, for an architecture and a shape each."""
     executed: list[ExecutedCode] = Field(default_factory=list)
-    """Instruction by instruction, the first of `simulated` in which anything was counted."""
+    """Instruction by instruction, the first of `simulated` in which anything was counted: machine code, and PTX where
+    that is simulated."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 

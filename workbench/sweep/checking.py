@@ -26,7 +26,8 @@ from workbench.sweep.progress import Progress
 from workbench.sweep.records import Candidate
 from workbench.sweep.selection import Selection, cases_of
 
-BACKENDS = ("cuda", "cpu", "simulated")
+SIMULATED = "simulated"
+BACKENDS = ("cuda", "cpu", SIMULATED)
 MEMORY_BYTES = 8 << 30
 """What a simulation may take."""
 
@@ -46,7 +47,7 @@ class CheckJob:
 
     def archs(self) -> tuple[str, ...]:
         """What its kernels are compiled for; on a GPU the worker compiles for that."""
-        return (ARCH,) if self.candidate.backend == "simulated" else ()
+        return (self.candidate.arch or ARCH,) if self.candidate.backend == SIMULATED else ()
 
 
 def check_all(selection: Selection, progress: Progress) -> list[Record]:
@@ -94,7 +95,7 @@ def check_jobs(jobs: list[CheckJob], kernels: Path, timeout_s: float, progress: 
             why = str(error)
         if why is not None:
             broken[job.candidate.key] = why
-    built = build_all(units, progress, any(job.candidate.backend == "simulated" for job in jobs))
+    built = build_all(units, progress, any(job.candidate.backend == SIMULATED for job in jobs))
     runnable = []
     for job in jobs:
         s, fault = job.candidate, broken.get(job.candidate.key)
@@ -125,7 +126,7 @@ def _backends(variant: Variant, asked: tuple[str, ...]) -> list[str]:
     if not asked:
         backend, _ = backend_here(variant)
         return [backend or variant.devices[0]]
-    possible = {"cuda": "cuda" in variant.devices, "cpu": "cpu" in variant.devices, "simulated": has_kernels(variant)}
+    possible = {"cuda": "cuda" in variant.devices, "cpu": "cpu" in variant.devices, SIMULATED: has_kernels(variant)}
     return [backend for backend in asked if possible[backend]]
 
 
@@ -143,7 +144,7 @@ def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record:
         candidate = job.candidate
         workers[place] = worker = _worker(candidate, kernels)
         input_sets = job.input_sets or all_sets(candidate)
-        returns = Verdict if candidate.backend == "simulated" else Comparison
+        returns = Verdict if candidate.backend == SIMULATED else Comparison
         return worker.start("check", candidate.shape, candidate.variant.default_settings(), input_sets, returns=returns)
 
     on_gpu = any(job.candidate.backend == "cuda" for job in jobs)
@@ -152,7 +153,7 @@ def run_checks(jobs: list[CheckJob], kernels: Path, timeout_s: float, on_record:
         for place, found, failure in side_by_side(begins, timeout_s, 1 if on_gpu else None):
             workers.pop(place).close()
             candidate = jobs[place].candidate
-            judged = candidate.examined if candidate.backend == "simulated" else candidate.judged
+            judged = candidate.examined if candidate.backend == SIMULATED else candidate.judged
             on_record(judged(found) if failure is None else candidate.failed(failure))
     finally:
         close_all(workers.values())
@@ -166,6 +167,7 @@ def all_sets(candidate: Candidate) -> tuple[InputSet, ...]:
 
 
 def _worker(candidate: Candidate, kernels: Path) -> Worker:
-    if candidate.backend == "simulated":
-        return Worker("workbench.check.examine:Examiner", kernels, candidate.variant.key, MEMORY_BYTES)
+    if candidate.backend == SIMULATED:
+        arch = candidate.arch or ARCH
+        return Worker("workbench.check.examine:Examiner", kernels, candidate.variant.key, MEMORY_BYTES, arch)
     return Worker("workbench.check.direct:DirectCheck", kernels, candidate.variant.key, candidate.backend)

@@ -8,11 +8,10 @@ from workbench.catalog import load_catalog
 from workbench.check.counting import CountRequest
 from workbench.declare import Shape, variant_key
 from workbench.devices import for_arch
-from workbench.problem import Problem
 from workbench.store.record import Record, Status
 from workbench.sweep.progress import Progress
 from workbench.sweep.selection import Selection, cases_of
-from workbench.sweep.simulating import CountJob, MachineCodeCounts, count_all, with_counts
+from workbench.sweep.simulating import CountJob, MachineCodeCounts, count_all, require_known_gpu, with_counts
 
 MOST = 5_000_000
 """Warp instructions that are executed for one variant at one shape; more are sampled."""
@@ -27,8 +26,7 @@ def with_counters(records: Sequence[Record], selection: Selection, progress: Pro
     """The records, those that were simulated with counters for each of the selection's architectures. Raises Problem
     for an architecture that no known GPU has, and where the simulator cannot be compiled here."""
     for arch in selection.archs:
-        if not for_arch(arch):
-            raise Problem(f"--arch {arch}: no GPU of it is known, so its caches cannot be modelled", exit_status=2)
+        require_known_gpu(arch)
     wanted = {record.key: record for record in simulated_ones(records)}
     variants = {
         variant.key: (variant, case.operation)

@@ -21,11 +21,16 @@ from workbench.store.record import Record, Seeds, Status, Work
 from workbench.sweep.selection import small_shape
 
 
-def record_key(variant: Variant, shape: Shape, regime: str, backend: str) -> str:
+def record_key(variant: Variant, shape: Shape, regime: str, machine: str) -> str:
     """Unique within a run, in [a-z0-9_.-]: `scan.serial.b4-t4096-h1024.float32.normal.forward.cuda`."""
     axes = "-".join(f"{axis}{size}" for axis, size in shape.axes)
-    parts = (variant.operation, variant.name, axes, shape.dtype, regime, variant.pass_, backend)
+    parts = (variant.operation, variant.name, axes, shape.dtype, regime, variant.pass_, machine)
     return re.sub(r"[^a-z0-9_.-]", "_", ".".join(parts).lower())
+
+
+def simulated_machine(arch: str) -> str:
+    """The id of the machine that stands for a simulated architecture."""
+    return f"simulated-{arch}"
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,18 @@ class Candidate:
     backend: str
     seeds: Seeds | None = None
     """Those of the run; None where nothing was drawn at random."""
+    arch: str = ""
+    """The architecture that is simulated, where a sweep simulates several; they are machines of their own."""
 
     @property
     def key(self) -> str:
-        return record_key(self.variant, self.shape, self.operation.regimes[0], self.backend)
+        return record_key(self.variant, self.shape, self.operation.regimes[0], self.machine)
+
+    @property
+    def machine(self) -> str:
+        """The id of its machine in the run's table. Of a kind a sweep has one (environment.machine_of), but for
+        architectures that are simulated."""
+        return simulated_machine(self.arch) if self.arch else self.backend
 
     def record(self, status: Status, settings: dict[str, Setting] | None = None, **fields: Any) -> Record:
         """A record with the declared cost filled in; `fields` are the rest."""
@@ -57,7 +70,7 @@ class Candidate:
             axes=self.shape.as_dict(),
             dtype=self.shape.dtype,
             regime=self.operation.regimes[0],
-            machine=self.backend,  # of a kind a sweep has one: environment.machine_of
+            machine=self.machine,
             backend=self.backend,
             status=status,
             declared=_work(cost),

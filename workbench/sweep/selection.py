@@ -30,7 +30,8 @@ class Selection:
     kernels: str = ""
     """A user's own folder; empty for the built-in one, wherever the checkout stands."""
     devices: tuple[str, ...] = ()
-    """`cuda`, `cpu`: where to time; empty: the GPU where there is one, else the CPU."""
+    """`cuda`, `cpu`: where to time; empty: the GPU where there is one, else the CPU. `simulated`: CUDA kernels are
+    executed for each of `archs`, which are machines of their own; elsewhere for the first where there is no GPU."""
     archs: tuple[str, ...] = ("sm_90", "sm_89")
     timeout_s: float = 120.0
     seed: int = 0

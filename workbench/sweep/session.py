@@ -101,12 +101,13 @@ class _Sweep:
     def _count(self, built: Built) -> None:
         """Counts what the machine code of CUDA variants does, for the records that their checks will give."""
         jobs = []
-        arch = next(iter(self.selection.archs), "")
         for one in self.work.simulated:
             c = one.candidate
-            if c.key in self.writer.done or c.key in self.writer.counted or one.fault is not None:
+            if c.key in self.writer.done or c.key in self.writer.counted or one.fault is not None or one.refused():
                 continue
-            if built.failure(units_for(c.variant, c.shape, self.work.archs(c.variant))) is None:
+            archs = self.work.archs_of(c)
+            if built.failure(units_for(c.variant, c.shape, archs)) is None:
+                arch = next(iter(archs), "")
                 most = self.selection.budget().counted_instructions
                 job = job_for(c.key, c.variant, c.operation, c.shape.dtype, self.work.cases, arch, most)
                 jobs += [job] if job is not None else []
@@ -128,8 +129,13 @@ class _Sweep:
             c = one.candidate
             if c.key in self.writer.done:
                 continue
-            archs = self.work.archs(c.variant)
-            verdict = (Status.CRASHED, one.fault) if one.fault else built.verdict(c.variant, c.shape, archs)
+            archs = self.work.archs_of(c)
+            if one.fault is not None:
+                verdict: tuple[Status, str] | None = (Status.CRASHED, one.fault)
+            elif refused := one.refused():
+                verdict = (Status.UNSUPPORTED, refused)
+            else:
+                verdict = built.verdict(c.variant, c.shape, archs)
             if verdict is not None:
                 self.writer.record(c.record(verdict[0], reason=verdict[1]))
             else:

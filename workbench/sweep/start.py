@@ -16,10 +16,13 @@ from workbench.declared import DeclarationError
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
 from workbench.store.new_run import check_name, create_run
-from workbench.store.record import Run
+from workbench.store.record import Machine, Run
 from workbench.store.run_folder import RunFolder
+from workbench.sweep.checking import BACKENDS, SIMULATED
+from workbench.sweep.records import simulated_machine
 from workbench.sweep.runner import ProcessTree, Runner
 from workbench.sweep.selection import Selection, cases_of
+from workbench.sweep.simulating import require_known_gpu
 
 
 def start_run(selection: Selection, profiles: Path, name: str | None, runner: Runner | None = None) -> RunFolder:
@@ -33,7 +36,9 @@ def start_run(selection: Selection, profiles: Path, name: str | None, runner: Ru
     selection = dataclasses.replace(selection, devices=selection.devices or runner.devices()[:1])
     if "cuda" in selection.devices and "cuda" not in runner.devices():
         raise Problem(f"--device cuda: {runner.place} has no NVIDIA GPU or no driver; workbench doctor says which")
-    machines = [runner.machine(id_) for backend in _backends(selection.devices) for id_ in runner.places(backend)]
+    machines = [
+        machine for backend in _backends(selection.devices) for machine in _machines(backend, selection, runner)
+    ]
     now = datetime.datetime.now(datetime.UTC)
     run = Run(
         name=name or f"{now:%Y%m%d-%H%M%S}-{_slug(machines[0].name)}",
@@ -53,13 +58,27 @@ def _validate(selection: Selection, runner: Runner) -> None:
     for arch in selection.archs:
         check_arch(arch)
     for device in selection.devices:
-        if device not in ("cuda", "cpu"):
-            raise unknown("device", device, ("cuda", "cpu"))
+        if device not in BACKENDS:
+            raise unknown("device", device, BACKENDS)
+        for arch in selection.archs if device == SIMULATED else ():
+            require_known_gpu(arch)
 
 
 def _backends(devices: Iterable[str]) -> tuple[str, ...]:
     """Where records of a sweep come from: its devices, and the simulator where there is no GPU among them."""
-    return (*devices,) if "cuda" in devices else (*devices, "simulated")
+    return (*dict.fromkeys((*devices, *(() if "cuda" in devices else (SIMULATED,)))),)
+
+
+def _machines(backend: str, selection: Selection, runner: Runner) -> list[Machine]:
+    """One for each architecture where simulating them was asked for."""
+    found = [runner.machine(id_) for id_ in runner.places(backend)]
+    if backend != SIMULATED or SIMULATED not in selection.devices:
+        return found
+    return [
+        machine.model_copy(update={"id": simulated_machine(arch), "name": f"simulated {arch}", "arch": arch})
+        for machine in found[:1]
+        for arch in selection.archs
+    ]
 
 
 def _slug(text: str) -> str:

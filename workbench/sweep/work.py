@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,9 +13,10 @@ from workbench.check.examine import ARCH
 from workbench.declare import Device, Shape, Variant
 from workbench.declared import DeclarationError
 from workbench.execute.this_machine import default_devices, gpu_arch, why_unsupported
+from workbench.limits import limits_for
 from workbench.store.record import Record, Seeds
 from workbench.sweep.building import units_for
-from workbench.sweep.checking import has_kernels
+from workbench.sweep.checking import SIMULATED, has_kernels
 from workbench.sweep.jobs import Begun, CaseJob, VariantJob
 from workbench.sweep.records import Candidate
 from workbench.sweep.selection import Case, Selection, cases_of, dtypes_of, small_shape
@@ -28,6 +30,11 @@ class Simulated:
     fault: str | None
     """What is wrong with its declarations."""
 
+    def refused(self) -> str | None:
+        """Why it cannot be done on the architecture that is simulated; None where it can, or where none is named."""
+        candidate = self.candidate
+        return candidate.variant.supports(candidate.shape, limits_for(candidate.arch)) if candidate.arch else None
+
 
 class Work:
     """The cases of a selection, and what is compiled, simulated and timed of them."""
@@ -37,19 +44,27 @@ class Work:
         self.selection = selection
         self.catalog = catalog
         self.cases: list[Case] = cases_of(selection, catalog)
-        self.devices: tuple[str, ...] = selection.devices or default_devices()
+        asked = selection.devices or default_devices()
+        self.devices: tuple[str, ...] = tuple(device for device in asked if device != SIMULATED)
+        """Where it is timed."""
+        self._architectures = selection.archs if SIMULATED in asked else ("",)
         self.timed: list[tuple[Case, Device]] = [
             (case, "cuda" if device == "cuda" else "cpu") for device in self.devices for case in self.cases
         ]
         small = [self._simulated(variant, shape) for variant, shape in self._small_shapes()]
-        self.simulated = [one for one in small if self._is_simulated(one.candidate.variant)]
+        self.simulated = [
+            dataclasses.replace(one, candidate=dataclasses.replace(one.candidate, arch=arch))
+            for one in small
+            if self._is_simulated(one.candidate.variant)
+            for arch in self._architectures
+        ]
         self._compiled = [one.candidate for one in small if one.fault is None]
 
     def units(self) -> list[Unit]:
         """All that has to be compiled: kernels for every architecture, host functions."""
         found = []
         for candidate in self._compiled:
-            checked = (ARCH,) if self._is_simulated(candidate.variant) else ()
+            checked = (ARCH,) if self._is_simulated(candidate.variant) and self._architectures == ("",) else ()
             archs = dict.fromkeys((*self.archs(candidate.variant), *checked))
             found += units_for(candidate.variant, candidate.shape, archs)
         for case in self.cases:
@@ -67,6 +82,10 @@ class Work:
         if "cuda" in self.devices:
             return tuple(dict.fromkeys((*filter(None, [gpu_arch()]), *self.selection.archs)))
         return self.selection.archs
+
+    def archs_of(self, candidate: Candidate) -> tuple[str, ...]:
+        """Those that belong to a simulated record: its own, or all of the selection where it stands for no one."""
+        return (candidate.arch,) if candidate.arch else self.archs(candidate.variant)
 
     def candidate(self, case: Case, variant: Variant, device: Device) -> Candidate:
         return Candidate(variant, case.operation, case.shape, device)
@@ -105,12 +124,12 @@ class Work:
 
     def _simulated(self, variant: Variant, shape: Shape) -> Simulated:
         operation = self.catalog.operation_of(variant)
-        candidate = Candidate(variant, operation, shape, "simulated", Seeds(inputs=self.selection.seed))
+        candidate = Candidate(variant, operation, shape, SIMULATED, Seeds(inputs=self.selection.seed))
         return Simulated(candidate, candidate.broken())
 
     def _is_simulated(self, variant: Variant) -> bool:
-        """Where there is no GPU, variants that run nowhere else here are simulated."""
-        return "cuda" not in self.devices and has_kernels(variant)
+        """Where there is no GPU, or where that is asked for, variants that run nowhere else here are simulated."""
+        return ("cuda" not in self.devices or self._architectures != ("",)) and has_kernels(variant)
 
     def _small_shapes(self) -> list[tuple[Variant, Shape]]:
         """Every CUDA variant at its operation's small shape, in each dtype asked for."""

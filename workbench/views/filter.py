@@ -15,6 +15,8 @@ class Filter:
     dtypes: tuple[str, ...] = ()
     passes: tuple[str, ...] = ()
     backends: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
+    """Ids: of a simulated architecture one of its own."""
     sizes: tuple[tuple[str, tuple[int, ...]], ...] = ()
     """(axis, the sizes admitted), for axes of which not all are."""
     factors: tuple[str, ...] = ()
@@ -37,6 +39,7 @@ class Filter:
             ("dtype", self.dtypes),
             ('"pass"', self.passes),
             ("backend", self.backends),
+            ("machine", self.machines),
         ]
         for axis, sizes in self.sizes:
             quoted = axis.replace("'", "''")
@@ -59,6 +62,7 @@ class Choices:
     """By operation: one of an operation that has no record of it would filter everything out."""
     passes: tuple[str, ...] = ()
     backends: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
     sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """By axis, in the order in which operations declare them."""
     axes: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -133,17 +133,16 @@ def tried_of(runs: Sequence[RunSummary], selection: Filter) -> Result:
 def _executed(runs: tuple[RunSummary, ...], wanted: tuple[str, str, str]) -> pd.DataFrame:
     query = (
         "SELECT sources, executed FROM {} WHERE len(executed) > 0 "
-        "AND operation = ? AND variant = ? AND dtype = ? AND \"pass\" = 'forward' LIMIT 1"
+        "AND operation = ? AND variant = ? AND dtype = ? AND \"pass\" = 'forward'"
     )
     for run in runs:
         answers, _ = _each(
-            (run,), lambda cursor, records: cursor.execute(query.format(records), list(wanted)).fetchone()
+            (run,), lambda cursor, records: cursor.execute(query.format(records), list(wanted)).fetchall()
         )
-        if answers and answers[0] is not None:
-            sources, kernels = answers[0]
-            return pd.concat([_code(kernel) for kernel in kernels], ignore_index=True).assign(
-                run=run.name, sources=sources
-            )
+        if answers and answers[0]:
+            first = {kernels[0]["arch"]: (sources, kernels) for sources, kernels in reversed(answers[0])}
+            code = [_code(kernel).assign(sources=s) for s, kernels in reversed(first.values()) for kernel in kernels]
+            return pd.concat(code, ignore_index=True).assign(run=run.name)
     return pd.DataFrame()
 
 
@@ -173,13 +172,14 @@ def _tried(runs: tuple[RunSummary, ...], selection: Filter) -> Result:
 
 def _code(kernel: dict[str, Any]) -> pd.DataFrame:
     """A kernel's instructions, a row each."""
-    lists = {name: values for name, values in kernel.items() if isinstance(values, list) and name != "files"}
+    lists = {name: values for name, values in kernel.items() if isinstance(values, list)}
+    files, lines = lists.pop("files"), lists.pop("address", [])
     found = pd.DataFrame(lists)
-    files = kernel["files"]
     return found.assign(
         arch=kernel["arch"],
         kernel=kernel["kernel"],
-        address=[f"{16 * place:04x}" for place in range(len(found))],
+        level=kernel.get("level") or "sass",  # of an older run, all of it
+        address=[f"{line:04d}" for line in lines] or [f"{16 * place:04x}" for place in range(len(found))],
         file=[files[place] if place >= 0 else "" for place in kernel["file"]],
         excess=found["sectors"] - found["sectors_ideal"],
         conflicts=found["wavefronts"] - found["wavefronts_ideal"],
@@ -286,6 +286,7 @@ def _choices(runs: tuple[RunSummary, ...]) -> Choices:
         dtypes={name: tuple(sorted(known)) for name, known in dtypes.items()},
         passes=texts("pass"),
         backends=texts("backend"),
+        machines=texts("machine"),
         sizes={axis: tuple(sorted(sizes[axis])) for axis in merged(axes.values())},
         axes=axes,
         factors=tuple(sorted(factors)),
@@ -314,7 +315,7 @@ def _object(text: str) -> dict[str, Any]:
 def _distinct(cursor: Cursor, records: str) -> tuple[dict[str, list[Any]], list[tuple[str, str, str]]]:
     """The distinct values of some columns, and the distinct (operation, variant, shape)."""
     rows = flat(records)
-    wanted = ("pass", "backend", "factors")
+    wanted = ("pass", "backend", "machine", "factors")
     lists = ", ".join(f'list(DISTINCT "{column}")' for column in wanted)
     row = cursor.execute(f"SELECT {lists} FROM {rows}").fetchone()
     kinds = cursor.execute(f"SELECT DISTINCT operation, variant, shape FROM {rows}").fetchall()

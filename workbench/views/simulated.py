@@ -190,16 +190,16 @@ def _conflicts(counters: Mapping[str, float]) -> float | None:
 
 
 def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `simulated` of two variants, or of one in two runs, at the shapes that both have: shape, figure (of
-    COLUMNS), a, b; a row per figure that both have."""
+    """Rows of `simulated` of two variants, or of one in two runs, at the shapes and for the architectures that both
+    have: shape, arch, figure (of COLUMNS), a, b; a row per figure that both have."""
     joined = a.merge(b, on=["shape", "simulated.arch"], suffixes=("_a", "_b"))
     rows = [
-        (row["shape"], name, row[f"{name}_a"], row[f"{name}_b"])
+        (row["shape"], row["simulated.arch"], name, row[f"{name}_a"], row[f"{name}_b"])
         for row in dicts_of(joined)
         for name in COLUMNS
         if f"{name}_a" in row and not pd.isna(row[f"{name}_a"]) and not pd.isna(row[f"{name}_b"])
     ]
-    return pd.DataFrame(rows, columns=["shape", "figure", "a", "b"])
+    return pd.DataFrame(rows, columns=["shape", "arch", "figure", "a", "b"])
 
 
 def counted_of(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,20 +211,21 @@ def counted_of(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def differing(a: pd.DataFrame, b: pd.DataFrame, same_variant: bool) -> pd.DataFrame:
     """What machine code does otherwise on the two sides of a comparison: operation, pass, variant (A's, and B's where
-    it is another), shape, figure (of COUNTED), a, b. Empty where nothing differs; `pairs` in its attributes says how
-    many variants at how many shapes both sides have."""
+    it is another), shape, arch, figure (of COUNTED), a, b. Empty where nothing differs; `pairs` in its attributes says
+    how many variants at how many shapes both sides have, each architecture by itself."""
     one, other = simulated(a, {}), simulated(b, {})
     keys = ["operation", "pass", *(["variant"] if same_variant else [])]
     rows, pairs = [], 0
     for key, mine in one.groupby(keys, sort=False):
         theirs = other[(other[keys] == pd.Series(key, keys)).all(axis=1)]
         both = side_by_side(mine, theirs)
-        pairs += both["shape"].nunique()
+        pairs += len(both[["shape", "arch"]].drop_duplicates())
         names = list(dict.fromkeys([*mine["variant"], *theirs["variant"]]))
         for row in dicts_of(both[both["figure"].isin(COUNTED)]):
             if row["a"] != row["b"]:
-                rows.append((*key[:2], " → ".join(names), row["shape"], row["figure"], row["a"], row["b"]))
-    found = pd.DataFrame(rows, columns=["operation", "pass", "variant", "shape", "figure", "a", "b"])
+                shown = " → ".join(names)
+                rows.append((*key[:2], shown, row["shape"], row["arch"], row["figure"], row["a"], row["b"]))
+    found = pd.DataFrame(rows, columns=["operation", "pass", "variant", "shape", "arch", "figure", "a", "b"])
     found.attrs["pairs"] = pairs
     return found
 
@@ -256,30 +257,35 @@ def kernels(records: pd.DataFrame, gpu: str = "") -> pd.DataFrame:
 
 
 def resources(records: pd.DataFrame, gpu: str = "") -> pd.DataFrame:
-    """What each counted resource needs alone: run, key, operation, variant, shape, resource, seconds. Modelled."""
+    """What each counted resource needs alone: run, key, operation, variant, shape, simulated.arch, resource, seconds.
+    Modelled."""
     rows = []
     for record, pair in _each(records):
         if pair.entry.axes != pair.entry.swept:
             continue
         floor: CountedFloor | None = counted_floor(pair.entry, _device(pair.entry, gpu), pair.whole)
         if floor is not None:
-            head = (record["run"], record["key"], record["operation"], record["variant"], _swept(record, pair.entry))
+            head = (
+                record["run"], record["key"], record["operation"], record["variant"], _swept(record, pair.entry),
+                pair.entry.arch,
+            )  # fmt: skip
             rows += [(*head, name, seconds, name == floor.bound_by) for name, seconds in floor.times.items()]
-    columns = ["run", "key", "operation", "variant", "shape", "resource", "seconds", "binds"]
+    columns = ["run", "key", "operation", "variant", "shape", "simulated.arch", "resource", "seconds", "binds"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def counters(records: pd.DataFrame) -> pd.DataFrame:
-    """Every counter under Nsight's name: run, key, variant, shape (that was run), kernel, counter, value, unit,
+    """Every counter under Nsight's name: run, key, variant, shape (that was run), arch, kernel, counter, value, unit,
     standing."""
     rows = []
     for record in dicts_of(records):
         for entry in entries_of(record["simulated"]):
             for kernel in entry.kernels:
-                head = (record["run"], record["key"], record["variant"], sizes_text(entry.axes), kernel.kernel)
+                at = sizes_text(entry.axes)
+                head = (record["run"], record["key"], record["variant"], at, entry.arch, kernel.kernel)
                 rows += [(*head, c.name, c.value, c.unit, c.standing) for c in kernel.counters]
     return pd.DataFrame(
-        rows, columns=["run", "key", "variant", "at", "kernel", "counter", "value", "unit", "standing"]
+        rows, columns=["run", "key", "variant", "at", "arch", "kernel", "counter", "value", "unit", "standing"]
     )  # fmt: skip
 
 
@@ -300,16 +306,18 @@ BY_LINE = ("executed", "threads", "sectors", "excess", "wavefronts", "conflicts"
 
 
 def executed(runs: Sequence[RunSummary], operation: str, variant: str, dtype: str) -> pd.DataFrame:
-    """Instruction by instruction what a variant's kernels did in the newest of these runs that has it: run, sources,
-    arch, kernel, address, text, file, line and BY_LINE. Empty where none has."""
+    """Instruction by instruction what a variant's kernels did in the newest of these runs that has it, for every
+    architecture that was simulated: run, sources,
+    arch, kernel, level (sass or ptx), address (of PTX its line), text, file, line and BY_LINE. Empty where none has."""
     from workbench.views.query import executed_of
 
     return executed_of(runs, operation, variant, dtype)
 
 
 def by_source_line(instructions: pd.DataFrame, folder: Path | None = None) -> pd.DataFrame:
-    """The same summed over the lines of the source, the most threads first, with their text where `folder` has the
-    files; line 0 is what comes of no line."""
+    """Its machine code summed over the lines of the source, the most threads first, with their text where `folder` has
+    the files; line 0 is what comes of no line."""
+    instructions = instructions[instructions["level"] == "sass"]
     found = instructions.groupby(["file", "line"], sort=False, as_index=False)[list(BY_LINE)].sum()
     found["instructions"] = instructions.groupby(["file", "line"], sort=False).size().to_numpy()
     texts: dict[str, list[str]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,23 @@ from workbench.build import HOST, units_of
 from workbench.catalog import BUILTIN
 from workbench.check.examine import ARCH, simulated_binaries
 from workbench.check.simulated import Request, SimulatedVariant
-from workbench.declare import F64, U8, At, Call, Clear, Host, Kernel, Plan, Repeat, Shape, Step, Struct, Tensor, Turn
+from workbench.declare import (
+    F64,
+    U8,
+    At,
+    Call,
+    Clear,
+    Concurrent,
+    Host,
+    Kernel,
+    Plan,
+    Repeat,
+    Shape,
+    Step,
+    Struct,
+    Tensor,
+    Turn,
+)
 from workbench.dispatch.run import TensorPlace
 from workbench.execute.load import load
 from workbench.host_steps import bound_steps
@@ -39,6 +56,7 @@ extern "C" void row(const float *x, float *y, long long *turn, long long t, long
     *turn = t;
 }
 """
+ONES = np.ones(SIZE, np.float32)
 CUDA = 'extern "C" __global__ ' + CPP.removeprefix('\nextern "C" ')
 
 
@@ -199,6 +217,72 @@ def test_a_counter_that_is_no_64_bit_number_is_a_line(turn: Turn) -> None:
     ],
 )
 def test_a_loop_that_is_none_is_a_line(step: Repeat, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        list(kind_of(step).names(step))
+
+
+def meeting(number: int, together: threading.Barrier) -> Call:
+    """A call that waits until as many others are being done as the barrier is for."""
+
+    def meet(y: Any) -> None:
+        together.wait(timeout=20)
+        y[number] = number
+
+    return Call(meet, ("y",))
+
+
+def test_branches_are_done_at_the_same_time_on_a_cpu() -> None:
+    """All of what stands before them is there, and all of them are done for what stands after."""
+    first, both = threading.Barrier(2), threading.Barrier(2)
+    branches = ((meeting(0, first), meeting(1, both)), (meeting(2, first), meeting(3, both)))
+
+    def double(y: Any) -> None:
+        y.mul_(2)
+
+    after = Call(double, ("y",))
+    bound = load(Plan((Clear("y"), Concurrent(branches), after)), TENSORS, [{"x": ONES}], "float32", "cpu")
+    bound.run()
+    assert bound.outputs()["y"][:, 0].tolist() == [0, 2, 4, 6, 0]
+    bound.close()
+
+
+def test_what_a_branch_raises_is_raised_when_all_are_done() -> None:
+    def fails(y: Any) -> None:
+        raise ValueError("no such row")
+
+    def works(y: Any) -> None:
+        y[1] = 7
+
+    branches = Concurrent(((Call(fails, ("y",)),), (Call(works, ("y",)),)))
+    bound = load(Plan((branches,)), TENSORS, [{"x": ONES}], "float32", "cpu")
+    with pytest.raises(ValueError, match="no such row"):
+        bound.run()
+    assert bound.outputs()["y"][1].tolist() == [7] * SIZE
+    bound.close()
+
+
+def test_branches_are_counted_and_simulated_one_after_the_other(source: Path) -> None:
+    plan = looped(source, "cuda")
+    loop = plan.steps[1]
+    rows = unrolled((loop,))
+    branches = replace(plan, steps=(plan.steps[0], Concurrent(tuple((row,) for row in rows))))
+    assert launches_of(branches) == launches_of(plan) == 1 + TURNS
+    memory = Memory()
+    memory.fill(TENSORS, {"x": ONES})
+    run_plan(branches, "float32", memory, simulated_binaries(branches, "float32"), ARCH)
+    assert_turned(ONES, {name: memory.array(name) for name in ("y", "turn")})
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (Concurrent(()), "write a tuple of tuples of steps"),
+        (Concurrent((Clear("y"),)), "write a tuple of tuples of steps"),  # type: ignore[arg-type]
+        (Concurrent(((Repeat((Clear("y"),), 2),),)), "a Repeat in a Concurrent: write its steps"),
+        (Repeat((Concurrent(((Clear("y"),),)),), 2), "a Concurrent in a Repeat: write one"),
+    ],
+)
+def test_branches_that_are_none_are_a_line(step: Step, words: str) -> None:
     with pytest.raises(TypeError, match=words):
         list(kind_of(step).names(step))
 

@@ -300,7 +300,16 @@ class Repeat:
     count: int
 
 
-Step = Kernel | TritonKernel | Host | Call | Clear | Repeat
+@dataclass(frozen=True)
+class Concurrent:
+    """Branches of steps done at the same time, each in its order: they begin when all that stands before them is done,
+    and what stands after them begins when all of them are. On a GPU each has a stream, on a CPU a thread; where kernels
+    are simulated they are done one after the other. No branch may touch what another one writes."""
+
+    branches: tuple[tuple[Step, ...], ...]
+
+
+Step = Kernel | TritonKernel | Host | Call | Clear | Repeat | Concurrent
 
 
 @dataclass(frozen=True)

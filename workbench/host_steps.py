@@ -94,6 +94,15 @@ class HostPlace:
         array = self.memory.get(tensor)
         return functools.partial(ctypes.memset, int(array.ctypes.data), 0, array.nbytes)
 
+    def together(self, branches: Sequence[Callable[[], Any]]) -> Callable[[], Any]:
+        """One after the other."""
+
+        def run() -> None:
+            for branch in branches:
+                branch()
+
+        return run
+
 
 @functools.cache
 def host_library(path: Path) -> ctypes.CDLL:

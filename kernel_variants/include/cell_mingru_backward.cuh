@@ -1,4 +1,5 @@
-// minGRU's backward pass, compiled with REVERSED: from gh = dL/dh to dk and dv, the gates made of k and v again.
+// minGRU's backward pass, compiled with REVERSED (of a recurrence that begins with the last step: without, and with
+// OF_THE_SECOND_DIRECTION): from gh = dL/dh to dk and dv, the gates made of k and v again.
 //
 //   lambda_t = gh_t + mu_{t+1}      mu_t = a_t lambda_t
 //   dk_t = lambda_t (c_t - h_{t-1}) sigma(k_t) sigma(-k_t)      dv_t = lambda_t sigma(k_t) g'(v_t)
@@ -7,8 +8,8 @@
 // that holds steps in registers holds four numbers of each and neither k nor v.
 #pragma once
 
-#if !defined(REVERSED)
-#error "a backward pass goes from the last step to the first: compile with REVERSED"
+#if defined(REVERSED) == defined(OF_THE_SECOND_DIRECTION)
+#error "a backward pass goes from the last step to the first, that of a recurrence from the last one the other way"
 #endif
 
 #define CELL_INPUTS(STREAM) STREAM(io_t, k, 2, 0) STREAM(io_t, v, 2, 0) STREAM(io_t, gh, 1, 0)

@@ -6,27 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from kernel_variants.gate import products
+from kernel_variants.placed import with_own_scratch
 from kernel_variants.scan.in_torch import eager_loop
 from kernel_variants.sru_layer.operation import ROWS, kept_bytes, product_flops, scanned
 from kernel_variants.sru_scan import in_torch
 from kernel_variants.sru_scan import variants as sru_scan
-from workbench.declare import (
-    Argument,
-    At,
-    Call,
-    Clear,
-    Cost,
-    Device,
-    Host,
-    Kernel,
-    Plan,
-    Settings,
-    Shape,
-    Step,
-    Tensor,
-    Variant,
-    chain,
-)
+from workbench.declare import Call, Cost, Device, Plan, Settings, Shape, Tensor, Variant, chain
 
 GIVEN = ("x", "w", "bias", "c0")
 VALUES, GRADIENTS = ("h", "c_last"), ("dx", "dw", "dbias", "dc0")
@@ -89,26 +74,6 @@ def _autograd_cost(shape: Shape, settings: Settings) -> Cost:
     return replace(whole, kept_bytes=kept_bytes(shape))
 
 
-def _with_own_scratch(plan: Plan) -> Plan:
-    """The plan with scratch that no other of a chain has: both ways may cut time differently."""
-    names = {tensor.name: f"{tensor.name}_there" for tensor in plan.scratch}
-
-    def own(argument: Argument) -> Argument:
-        if isinstance(argument, At):
-            return replace(argument, tensor=names.get(argument.tensor, argument.tensor))
-        return names.get(argument, argument) if isinstance(argument, str) else argument
-
-    steps: list[Step] = []
-    for step in plan.steps:
-        if isinstance(step, Clear):
-            steps.append(Clear(names.get(step.tensor, step.tensor)))
-        elif isinstance(step, Kernel | Host):
-            steps.append(replace(step, arguments=tuple(own(argument) for argument in step.arguments)))
-        else:
-            raise ValueError(f"no scan's step: {step}")
-    return Plan(tuple(steps), tuple(replace(tensor, name=names[tensor.name]) for tensor in plan.scratch), plan.graph)
-
-
 def _forward(scan: Variant) -> Variant:
     """The product, and a rung of the scan."""
 
@@ -131,7 +96,7 @@ def _training(there: Variant, back: Variant) -> Variant:
     def plan(shape: Shape, settings: Settings) -> Plan:
         own = scanned(shape)
         plans = (
-            _with_own_scratch(there.plan(own, there.default_settings())),
+            with_own_scratch(there.plan(own, there.default_settings()), "there"),
             back.plan(own, settings),
             Plan(PRODUCTS_BACK),
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.kernels.executed import NUMPY_DTYPE, OTHER_CELLS, catalog, relative_error
+from tests.kernels.executed import CHAINS, NUMPY_DTYPE, OTHER_CELLS, catalog, relative_error
 from workbench.build import HOST, Binary, CompileFailure, Unit, build_units, units_of
 from workbench.build.ptx import ptx_of_units
 from workbench.declare import Kernel, Plan, Setting, Shape
@@ -40,6 +40,8 @@ def cases(dtypes: tuple[str, ...] = ("float32", "bfloat16")) -> list[Case]:
     other cells the serial rung, in one dtype."""
     found = []
     for name, operation in catalog().operations.items():
+        if name in CHAINS:
+            continue
         for variant in catalog().select([name], passes=["forward"]):
             for dtype in dtypes:
                 shape = Shape.of(dtype, **operation.small)

@@ -126,6 +126,9 @@ class TensorPlace:
     def clear(self, tensor: str) -> Callable[[], Any]:
         return lambda: self.tensors[tensor].zero_()
 
+    def together(self, branches: Sequence[Callable[[], Any]]) -> Callable[[], Any]:
+        raise self._refused("Concurrent")
+
     def _refused(self, step: str) -> Problem:
         return Problem(f"a plan with a {step} cannot run on {self._device} tensors")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from workbench.declare import Plan, Tensor
@@ -68,10 +70,34 @@ class CpuPlace(HostPlace):
 
     memory: CpuBuffers
 
+    def __init__(self, memory: CpuBuffers, compiled: Callable[[Source], Any], threads: ThreadPoolExecutor) -> None:
+        super().__init__(memory, compiled)
+        self._threads = threads
+
     def python(
         self, function: Callable[..., Any], inputs: tuple[str, ...], outputs: tuple[str, ...]
     ) -> Callable[[], None]:
         return self.memory.calls.bound(function, inputs, outputs, self.later)
+
+    def together(self, branches: Sequence[Callable[[], Any]]) -> Callable[[], Any]:
+        """Each in a thread, among which torch's are shared out."""
+        if len(branches) == 1:
+            return branches[0]
+        import torch
+
+        submit, share = self._threads.submit, max(1, torch.get_num_threads() // len(branches))
+
+        def alone(branch: Callable[[], Any]) -> None:
+            torch.set_num_threads(share)  # of this thread
+            branch()
+
+        def run() -> None:
+            begun = [submit(alone, branch) for branch in branches]
+            wait(begun)
+            for one in begun:
+                one.result()
+
+        return run
 
 
 class CpuTarget:
@@ -79,11 +105,15 @@ class CpuTarget:
 
     arch = ""
 
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(os.cpu_count())
+        """Of branches; begun when one is."""
+
     def buffers(self) -> CpuBuffers:
         return CpuBuffers()
 
     def place(self, buffers: CpuBuffers, compiled: Callable[[Source], Any]) -> CpuPlace:
-        return CpuPlace(buffers, compiled)
+        return CpuPlace(buffers, compiled, self._threads)
 
     def runner(self, calls: list[Callable[[], Any]], plan: Plan) -> Callable[[], Any]:
         if len(calls) == 1:
@@ -99,4 +129,5 @@ class CpuTarget:
         """Host functions have returned when they are done."""
 
     def close(self) -> None:
-        """The buffers have given back what there was."""
+        """The buffers have given back what there was else."""
+        self._threads.shutdown()

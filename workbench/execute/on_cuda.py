@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from workbench.arguments import c_argument
@@ -111,6 +112,26 @@ class CudaPlace:
         zero: Callable[[], Any] = self._buffers.tensor(tensor).view(-1).zero_
         return zero
 
+    def together(self, branches: Sequence[Callable[[], Any]]) -> Callable[[], Any]:
+        """The first on the stream of the evaluation, each other on one of its own, which waits for it and which it
+        waits for: a graph that is being captured so has them side by side."""
+        sides, target = self._target.side_streams(len(branches) - 1), self._target
+
+        def run() -> None:
+            import torch
+
+            main = torch.cuda.current_stream()
+            for side in sides:
+                side.wait_stream(main)
+            branches[0]()
+            for side, branch in zip(sides, branches[1:], strict=True):
+                with torch.cuda.stream(side), target.on_current_stream():
+                    branch()
+            for side in sides:
+                main.wait_stream(side)
+
+        return run
+
 
 class CudaTarget:
     """See `workbench.execute.load.Target`."""
@@ -126,6 +147,22 @@ class CudaTarget:
         self.stream: Any = torch_stream()
         """torch's current one when an evaluation begins."""
         self._graphs: list[Any] = []
+        self._sides: list[Any] = []
+
+    def side_streams(self, count: int) -> list[Any]:
+        """torch's streams for branches beside the first; the same ones for every step of a plan."""
+        while len(self._sides) < count:
+            self._sides.append(self._torch.cuda.Stream())
+        return self._sides[:count]
+
+    @contextlib.contextmanager
+    def on_current_stream(self) -> Iterator[None]:
+        """Kernels go to torch's current stream, as within an evaluation before and afterwards."""
+        before, self.stream = self.stream, torch_stream()
+        try:
+            yield
+        finally:
+            self.stream = before
 
     def buffers(self) -> CudaBuffers:
         return CudaBuffers()

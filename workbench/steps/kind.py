@@ -85,6 +85,9 @@ class Place(Protocol):
     def clear(self, tensor: str) -> Callable[[], Any]:
         """Every byte of the tensor to zero."""
 
+    def together(self, branches: Sequence[Callable[[], Any]]) -> Callable[[], Any]:
+        """All of the calls, at the same time where the place can; done when each of them is."""
+
 
 S = TypeVar("S")
 

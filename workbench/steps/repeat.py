@@ -33,8 +33,9 @@ class RepeatKind(Kind[Repeat]):
             raise TypeError(
                 f"gives Repeat the steps {short(step.steps)}: write a tuple, as in Repeat((Kernel(...),), n)"
             )
-        if any(kind_of(part).parts(part) for part in step.steps):
-            raise TypeError("holds a Repeat in a Repeat: write one, of all turns")
+        for part in step.steps:
+            if kind_of(part).parts(part):
+                raise TypeError(f"holds a {type(part).__name__} in a Repeat: write one, of all turns")
         if type(step.count) is not int or step.count < 1:
             raise TypeError(f"gives Repeat the count {step.count!r}: write a whole number from 1")
 

@@ -1,0 +1,142 @@
+"""Layers on top of each other: every rung forwards and in training, and what its blocks of time and branches hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.kernels.executed import Case, catalog, executed, run
+from workbench.declare import Concurrent, Plan, Shape, Variant
+from workbench.simulate.launch import Options
+from workbench.steps import leaves_of
+
+VARIANTS = catalog().select(["stack"])
+BLOCKS = [variant for variant in VARIANTS if variant.factors["time"] == "blocks"]
+PIPELINES = [variant for variant in BLOCKS if variant.factors["layers"] == "pipelined"]
+
+
+def shape_of(directions: int = 1, **sizes: int) -> Shape:
+    return Shape.of("float32", **{"B": 2, "T": 11, "H": 37, "layers": 3, **sizes}, directions=directions)
+
+
+CASES = [
+    Case(variant.key, shape, regime)
+    for variant in VARIANTS
+    for shape, regime in ((shape_of(), "slow"), (shape_of(2), "normal"), (shape_of(B=1, T=1, layers=1), "normal"))
+    if variant.supports(shape) is None
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_stack_is_right(case: Case) -> None:
+    """In blocks too: each starts from the state that the one before has left, and hands its gradient back."""
+    allowed = catalog().operation(catalog().variant(case.variant).operation_key).tolerance["float32"]
+    found = run(case)
+    assert isinstance(allowed, float)
+    assert {name for name, result in found.items() if not result.error <= allowed} == set(), found
+
+
+def test_blocks_of_time_refuse_both_directions() -> None:
+    assert {v.key for v in VARIANTS if v.supports(shape_of(2))} == {v.key for v in BLOCKS}
+
+
+def outputs(variant: Variant, plan: Plan, shape: Shape) -> dict[str, bytes]:
+    operation = catalog().operation(variant.operation_key)
+    given = operation.make_inputs(shape, "normal", np.random.default_rng(0))
+    found = executed(plan, operation.tensors(shape), given, "float32", Options())
+    return {name: array.tobytes() for name, array in found.items()}
+
+
+def last_branch_first(plan: Plan) -> Plan:
+    steps = (replace(s, branches=s.branches[::-1]) if isinstance(s, Concurrent) else s for s in plan.steps)
+    return replace(plan, steps=tuple(steps))
+
+
+@pytest.mark.parametrize("variant", PIPELINES, ids=lambda variant: variant.key)
+def test_no_branch_waits_for_another(variant: Variant) -> None:
+    shape = shape_of()
+    plan = variant.plan(shape, variant.default_settings())
+    assert max(len(step.branches) for step in plan.steps if isinstance(step, Concurrent)) == shape["layers"]
+    assert outputs(variant, last_branch_first(plan), shape) == outputs(variant, plan, shape)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.key)
+def test_what_is_kept_lies_in_the_plan(variant: Variant) -> None:
+    """The figure is of x and of those tensors that lie between both ways: of all steps, or of a block and the states
+    between blocks."""
+    if variant.pass_ != "training" or variant.factors["source"] == "torch":
+        pytest.skip("nothing is kept, or by autograd")
+    operation, shape = catalog().operation(variant.operation_key), shape_of(T=1100)
+    settings = variant.default_settings()
+    plan = variant.plan(shape, settings)
+    held = {tensor.name: tensor.nbytes for tensor in (*operation.tensors(shape), *plan.scratch)}
+    kept = held["x"] + held["kv"] + held["h"] + held.get("carried", 0)
+    assert variant.cost(shape, settings).kept_bytes == kept
+    longer = shape_of(T=5000)
+    more = variant.plan(longer, settings).scratch
+    grows = {new.name for new, old in zip(more, plan.scratch, strict=True) if new.nbytes > 2 * old.nbytes}
+    grown = {"unrolled": {"kv", "h", "g", "dkv"}, "pipelined": {"kv", "h", "carried"}, "blocks": {"carried"}}
+    assert grows == grown[variant.name.partition("_")[0]]
+
+
+def test_a_pipeline_is_as_deep_as_blocks_and_layers_and_launches_what_blocks_do() -> None:
+    shape = shape_of(T=4096)
+    in_turn, pipelined = (catalog().variant(f"stack/{name}") for name in ("blocks", "pipelined"))
+    settings = in_turn.default_settings()
+    blocks = 4096 // int(settings["steps"])
+    assert pipelined.cost(shape, settings).serial_steps == (blocks + 3 - 1) * 256
+    assert in_turn.cost(shape, settings).serial_steps == 3 * 4096
+    leaves = [len(list(leaves_of(v.plan(shape, settings).steps))) for v in (in_turn, pipelined)]
+    assert leaves[0] == leaves[1] == (2 * 3 + 1) * blocks
+
+
+# ---------------------------------------------------------------------------------------------------- references
+
+
+def in_float64(shape: Shape) -> dict[str, np.ndarray]:
+    made = catalog().operation("stack/training").make_inputs(shape, "normal", np.random.default_rng(3))
+    return {name: np.asarray(array, np.float64) for name, array in made.items()}
+
+
+def test_gradients_of_the_reference_are_those_of_autograd() -> None:
+    shape = shape_of(2, T=5, H=3)
+    given = in_float64(shape)
+    leaves = {name: torch.tensor(given[name]).requires_grad_() for name in ("x", "w", "bias", "h0")}
+    x, last = leaves["x"], []
+    for layer in range(3):
+        rows = []
+        for direction in range(2):
+            kv = torch.einsum("btd,phd->btph", x, leaves["w"][layer, direction]) + leaves["bias"][layer, direction]
+            state, found = leaves["h0"][layer, direction], {}
+            for t in reversed(range(5)) if direction else range(5):
+                k, v = kv[:, t].unbind(1)
+                candidate = torch.where(v >= 0, v + 0.5, torch.sigmoid(v))
+                state = found[t] = torch.sigmoid(-k) * state + torch.sigmoid(k) * candidate
+            rows.append(torch.stack([found[t] for t in range(5)], 1))
+            last.append(state)
+        x = torch.cat(rows, -1)
+    right = {"y": x.view(2, 5, 2, 3), "h_last": torch.stack(last).view(3, 2, 2, 3)}
+    sent = [torch.tensor(given["gy"]), torch.tensor(given["gh_last"])]
+    gradients = torch.autograd.grad(tuple(right.values()), tuple(leaves.values()), sent)
+    right |= {f"d{name}": gradient for name, gradient in zip(leaves, gradients, strict=True)}
+    found = catalog().operation("stack/training").reference(shape, given)
+    assert set(found) == set(right)
+    for name, tensor in right.items():
+        np.testing.assert_allclose(found[name], tensor.detach().numpy(), rtol=1e-10, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["x", "w", "bias", "h0"])
+def test_gradients_of_the_reference_are_finite_differences(name: str) -> None:
+    shape = shape_of(2, T=4, H=3)
+    operation, given = catalog().operation("stack/training"), in_float64(shape)
+    way = np.random.default_rng(5).standard_normal(given[name].shape)
+
+    def loss(step: float) -> float:
+        found = operation.reference(shape, {**given, name: given[name] + step * way})
+        return float((found["y"] * given["gy"]).sum() + (found["h_last"] * given["gh_last"]).sum())
+
+    along = float((operation.reference(shape, given)[f"d{name}"] * way).sum())
+    assert along == pytest.approx((loss(1e-6) - loss(-1e-6)) / 2e-6, rel=1e-6)

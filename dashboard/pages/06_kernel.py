@@ -7,11 +7,10 @@ import streamlit as st
 from dashboard.context import Context
 from dashboard.measured_code import measured_code_of
 from dashboard.show import frame, nothing, picture
-from dashboard.simulated_architecture import of_architecture
+from dashboard.simulated_code import simulated_code_of
 from dashboard.url import choose, choose_several
 from workbench.build import supported_archs
 from workbench.build.catalogue import BuildRow
-from workbench.declare import FORWARD, variant_key
 from workbench.problem import Problem
 from workbench.profile.kernel_names import told_apart
 from workbench.show.figures import columns_of
@@ -27,11 +26,8 @@ from workbench.views.machine_code import (
     mix,
     resources,
     source_lines,
-    sources_of,
 )
 from workbench.views.measured_code import reports_of
-from workbench.views.rows import dicts_of
-from workbench.views.simulated import by_source_line, counters, executed
 
 HEIGHT = 620
 
@@ -58,7 +54,7 @@ def page(context: Context) -> None:
     with arch_column:
         archs = choose_several("Architectures", supported_archs(), "archs", ["sm_90", "sm_89"]) or ("sm_90",)
     st.markdown(f"**{plain(operation)}/{plain(name)}**: {plain(ideas[name])}")
-    counted(context, operation, name, dtype)
+    simulated_code_of(context, operation, name, dtype)
     try:
         with st.spinner("compiling"):
             rows = compiled(catalog, f"{operation}/{name}", archs, dtype)
@@ -83,58 +79,6 @@ def of_report(context: Context) -> None:
     name = choose(st.selectbox, "Kernel of the report", names, "profiled_kernel", format_func=lambda one: short[one])
     measured_code_of(runs[kernels[str(name)]], str(name))
     st.divider()
-
-
-def counted(context: Context, operation: str, name: str, dtype: str) -> None:
-    """Source and machine code with what each line did, as Nsight's source view has it; simulated."""
-    code = executed(context.chosen, operation, name, dtype)
-    if code.empty:
-        return
-    code = of_architecture(code, "arch")
-    arch = code["arch"].iloc[0]
-    record = f"{operation}/{name} in {code['run'].iloc[0]}"
-    st.markdown(f"##### Simulated: what each line of {plain(record)} did")
-    today = context.known.get(variant_key(operation, name, FORWARD))
-    own = code["sources"].iloc[0]
-    if today is not None and own and own != today.sources:
-        st.warning("It was simulated from other sources than are there now: texts of lines may have moved.")
-    left, right = st.columns([2, 3])
-    functions = list(dict.fromkeys(code["kernel"]))
-    with left:
-        kernel = choose(st.selectbox, "Simulated kernel", functions, f"simulated_{operation}_{name}")
-        code = code[code["kernel"] == kernel]
-        lines = by_source_line(code, sources_of(context.catalog, operation, name))
-    with right:
-        levels = {"SASS": "sass"} | ({"PTX": "ptx"} if "ptx" in set(code["level"]) else {})
-        words = ["source line", *reversed(levels), "counter"]
-        what = choose(st.segmented_control, "By", words, "by", 0, required=True)
-    if what == "counter":
-        rows = context.any_operation
-        rows = rows[(rows["operation"] == operation) & (rows["variant"] == name) & (rows["shape.dtype"] == dtype)]
-        table = counters(rows)
-        frame(
-            table[(table["kernel"] == kernel) & (table["arch"] == arch)], columns_of("counters"), "simulated-counters"
-        )
-        st.caption("Nsight Compute's names; what is not here is absent: PTX and machine code do not tell it.")
-    elif what in levels:
-        texts = {f"{row['file']}:{row['line']}": row["text"] for row in dicts_of(lines)}
-        every = "all source lines"
-        only = choose(
-            st.selectbox,
-            "Of source line",
-            [every, *texts],
-            "of_line",
-            0,
-            format_func=lambda one: f"{one}  {texts.get(one, '')}",
-        )
-        code = code[code["level"] == levels[what]].sort_values("threads", ascending=False, kind="stable")
-        code = code[(only == every) | (code["file"] + ":" + code["line"].astype(str) == only)]
-        frame(code, columns_of("lines"), f"simulated-{levels[what]}", HEIGHT)
-        if what == "PTX":
-            st.caption("PTX is before ptxas, which merges, predicates and unrolls: SASS has what a GPU executes.")
-    else:
-        frame(lines, columns_of("lines"), "simulated-lines", HEIGHT)
-    st.caption("Executed on the host and counted (simulated), hottest first; a click on a heading sorts. Never timed.")
 
 
 def show(rows: list[BuildRow]) -> None:

@@ -37,6 +37,7 @@ from workbench.declare import (
 from workbench.dispatch.run import TensorPlace
 from workbench.execute.load import load
 from workbench.host_steps import bound_steps
+from workbench.simulate.launch import Options
 from workbench.simulate.memory import Memory
 from workbench.simulate.plan import run_plan
 from workbench.steps import Kind, Place, kind_of, launches_of, leaves_of, unrolled
@@ -271,6 +272,23 @@ def test_branches_are_counted_and_simulated_one_after_the_other(source: Path) ->
     memory.fill(TENSORS, {"x": ONES})
     run_plan(branches, "float32", memory, simulated_binaries(branches, "float32"), ARCH)
     assert_turned(ONES, {name: memory.array(name) for name in ("y", "turn")})
+
+
+def test_a_branch_that_waits_for_another_is_wrong_in_some_schedule() -> None:
+    def first(y: Any) -> None:
+        y[:] = 3
+
+    def second(y: Any) -> None:
+        y[:] += 4
+
+    plan = Plan((Clear("y"), Concurrent(((Call(first, ("y",)),), (Call(second, ("y",)),)))))
+    found = []
+    for seed in (0, 1):
+        memory = Memory()
+        memory.fill(TENSORS, {"x": ONES})
+        run_plan(plan, "float32", memory, {}, ARCH, Options(seed=seed))
+        found.append(memory.array("y")[0].tolist())
+    assert found == [[7] * SIZE, [3] * SIZE]
 
 
 @pytest.mark.parametrize(

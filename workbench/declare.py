@@ -304,7 +304,8 @@ class Repeat:
 class Concurrent:
     """Branches of steps done at the same time, each in its order: they begin when all that stands before them is done,
     and what stands after them begins when all of them are. On a GPU each has a stream, on a CPU a thread; where kernels
-    are simulated they are done one after the other. No branch may touch what another one writes."""
+    are simulated they are done one after the other, in some schedules the last one first. No branch may touch what
+    another one writes."""
 
     branches: tuple[tuple[Step, ...], ...]
 

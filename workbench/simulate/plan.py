@@ -41,8 +41,9 @@ def run_plan(
     """Does the plan's steps in order over `memory`, which holds the operation's tensors; missing scratch is added.
 
     `binaries` maps each step's build unit (workbench.build.unit_of with `arch`; "host" for host functions) to its PTX,
-    its cubin or its library; `options` are those of every launch, or give each launch its own. Returns what each step
-    counted, None where it is no kernel. Raises SimulationFault for what a kernel must not do, Problem for what is not
+    its cubin or its library; `options` are those of every launch, or give each launch its own. Where they have a seed,
+    branches are done from the last to the first. Returns what each step counted as it was done, None where it is no
+    kernel. Raises SimulationFault for what a kernel must not do, Problem for what is not
     simulated.
     """
     for tensor in plan.scratch:
@@ -50,7 +51,7 @@ def run_plan(
             memory.empty(tensor)
     place = SimulatedPlace(memory, lambda source: binaries[unit_of_source(source, dtype, arch)], arch)
     counted: list[Counts | None] = []
-    for step in unrolled(plan.steps):
+    for step in unrolled(plan.steps, otherwise=isinstance(options, Options) and options.seed > 0):
         kind, place.counts = kind_of(step), None
         own = (options(step) if kind.launch(step) else None) if callable(options) else options
         own = own or Options()

@@ -49,6 +49,9 @@ class ConcurrentKind(Kind[Concurrent]):
     def parts(self, step: Concurrent) -> tuple[Any, ...]:
         return tuple(part for branch in step.branches for part in branch)
 
+    def parts_otherwise(self, step: Concurrent) -> tuple[Any, ...]:
+        return tuple(part for branch in reversed(step.branches) for part in branch)
+
 
 def _in_turn(calls: list[Callable[[], Any]]) -> Callable[[], None]:
     def run() -> None:

@@ -150,6 +150,10 @@ class Kind(ABC, Generic[S]):
         """The steps that it is made of; none for one that does its work itself."""
         return ()
 
+    def parts_otherwise(self, step: S) -> tuple[Any, ...]:
+        """The same in another order that must give the same."""
+        return self.parts(step)
+
     # ------------------------------------------------------------------------------------------ counted, shown
 
     def turns(self, step: S) -> int:

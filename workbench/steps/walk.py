@@ -19,16 +19,17 @@ def leaves_of(steps: Iterable[Step]) -> Iterator[Step]:
             yield step
 
 
-def unrolled(steps: Iterable[Step]) -> Iterator[Step]:
-    """Every step as it is done, one after the other, loops turned."""
+def unrolled(steps: Iterable[Step], otherwise: bool = False) -> Iterator[Step]:
+    """Every step as it is done, one after the other, loops turned; `otherwise`: in another order of those that plans
+    allow."""
     for step in steps:
         kind = kind_of(step)
-        parts = kind.parts(step)
+        parts = kind.parts_otherwise(step) if otherwise else kind.parts(step)
         if not parts:
             yield step
             continue
         for turn in range(kind.turns(step)):
-            yield from unrolled(kind_of(part).at_turn(part, turn) for part in parts)
+            yield from unrolled((kind_of(part).at_turn(part, turn) for part in parts), otherwise)
 
 
 def launches_of(plan: Plan) -> int:

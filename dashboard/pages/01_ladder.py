@@ -91,7 +91,9 @@ def counted(context: Context, records: pd.DataFrame, shape: str) -> None:
     rows = rows[(rows["shape"] == at) & (rows["simulated.arch"] == devices()[str(gpu)].arch)].reset_index(drop=True)
     for _, row in rows[rows["simulated.finding"].notna()].iterrows():
         st.warning(f"**{plain(row['variant'])}** {plain(row['simulated.finding'])}")
-    dots(pictures.counted(rows, context.style))
+    names = ", ".join(dict.fromkeys(map(str, rows["run"])))
+    what = f"{context.operation} {shape_text(str(at))}"
+    dots(pictures.counted(rows, context.style), (names, f"simulated for {devices()[str(gpu)].title}", what))
     if rows["simulated.floor_s"].notna().any():
         st.caption(
             "Floor: the least time for what was counted, at the rates of that GPU (modelled); the table has the "

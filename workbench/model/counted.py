@@ -24,9 +24,9 @@ from dataclasses import dataclass
 
 from workbench.devices import Datasheet
 from workbench.model.floor import LAUNCH_S, limits_of_device
+from workbench.simulate.counters import DIRTY, SECTOR_BYTES
 from workbench.store.record import Simulated, SimulatedKernel
 
-SECTOR_BYTES = 32
 WAVEFRONT_BYTES = 128
 ISSUED = 4
 """Warp instructions per cycle and SM: one per scheduler (CUDA programming guide, compute capability 8.x and 9.0)."""
@@ -103,7 +103,7 @@ def kernel_times(kernel: SimulatedKernel, gpu: Datasheet, hits: SimulatedKernel 
     sectors = counters.get("memory_l2_theoretical_sectors_global", 0)
     times["L1 and shared"] = on_sms(shared + sectors * SECTOR_BYTES / WAVEFRONT_BYTES, 1)
     if gpu.l2_bytes_per_s and "lts__t_sectors_srcunit_tex_op_read.sum" in counters:
-        moved = counters["lts__t_sectors_srcunit_tex_op_read.sum"] * SECTOR_BYTES + counters["dram__bytes_write.sum"]
+        moved = counters["lts__t_sectors_srcunit_tex_op_read.sum"] * SECTOR_BYTES + _written(counters)
         times["L2"] = moved / gpu.l2_bytes_per_s
     if kernel.chain is not None:
         rounds = math.ceil(blocks / (gpu.sms * max(1, kernel.blocks_per_sm or 1)))
@@ -132,6 +132,11 @@ def _load_cycles(kernel: SimulatedKernel | None) -> float:
     first = hit / (hit + missed) if hit + missed else 0.0
     second = kept / reads if reads else 1.0
     return first * L1_CYCLES + (1 - first) * (second * L2_CYCLES + (1 - second) * DRAM_CYCLES)
+
+
+def _written(counters: Mapping[str, float]) -> float:
+    """Bytes that L2 took: what went back to memory, and what is to; of an older run the former is all of them."""
+    return counters["dram__bytes_write.sum"] + counters.get(DIRTY, 0)
 
 
 def _lanes(pipe: str, gpu: Datasheet) -> float | None:

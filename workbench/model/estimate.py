@@ -19,8 +19,9 @@ import math
 from dataclasses import dataclass
 
 from workbench.devices import Datasheet
-from workbench.model.counted import SECTOR_BYTES, kernel_times
+from workbench.model.counted import kernel_times
 from workbench.model.floor import limits_of_device
+from workbench.simulate.counters import SECTOR_BYTES
 from workbench.store.record import Simulated, SimulatedKernel, Work
 
 L1_CYCLES, L2_CYCLES, DRAM_CYCLES, SHARED_CYCLES, OTHER_CYCLES = 35, 240, 600, 25, 20

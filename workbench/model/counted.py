@@ -43,9 +43,19 @@ OPCODES = {
     "LSU": ("LDG", "STG", "LDS", "STS", "LDL", "STL", "LD", "ST", "ATOM", "ATOMG", "ATOMS", "RED", "LDGSTS", "LDSM",
             "SHFL"),
 }  # fmt: skip
-L1_CYCLES, L2_CYCLES, DRAM_CYCLES, SHARED_CYCLES, OTHER_CYCLES = 30, 200, 400, 20, 10
-"""Latencies, each rounded down from what microbenchmarks of Ampere, Ada and Hopper report (30 to 45, 200 to 280, 400 to
-650, 20 to 30): so that the chain stays a bound."""
+L1_CYCLES = 29
+"""The least latency that was published of each, so that the chain stays a bound. A load that hits L1, with one address
+for the warp, on GA102: Huerta et al., Dissecting and Modeling the Architecture of Modern GPU Cores (arXiv 2503.20481).
+An A100's is 33 (Abdelkhalik et al.) or 37.9 (Luo et al., below)."""
+L2_CYCLES, DRAM_CYCLES = 200, 290
+"""An A100: Abdelkhalik et al., Demystifying the Nvidia Ampere Architecture through Microbenchmarking and
+Instruction-level Analysis (arXiv 2208.11174), latencies of memories. Luo et al., Benchmarking and Dissecting the Nvidia
+Hopper GPU Architecture (arXiv 2402.13499), have 261.5 and 466 for it, 273 and 541.5 for an RTX 4090."""
+SHARED_CYCLES = 23
+"""A load on GA102: Huerta et al."""
+OTHER_CYCLES = 10
+"""Special functions, conversions, shuffles: chosen, below what is said of each of them (MUFU 18, SHFL 24); a published
+table of them was not found."""
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,11 @@ class ArchLimits(BaseModel):
     """What the driver takes of every block's shared memory."""
     special_per_sm_clock: int | None = None
     """Special-function results (MUFU) an SM gives in a clock; None where no source was found."""
+    l2_partitions: int = 1
+    """Parts of L2, of which each keeps what the SMs at it ask for, wherever that is at home."""
     source: str
     special_source: str | None = None
+    l2_partitions_source: str | None = None
 
     @property
     def max_warps_per_sm(self) -> int:

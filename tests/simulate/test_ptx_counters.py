@@ -8,7 +8,8 @@ import pytest
 from tests.simulate.one_opcode import kernel
 from tests.simulate.simulated_case import Case, run
 from workbench.declare import Shape
-from workbench.simulate.launch import Counts, simulate
+from workbench.simulate.counters import DIRTY, Level, Standing, figures
+from workbench.simulate.launch import Counts, Options, simulate
 from workbench.simulate.memory import Memory
 from workbench.simulate.ptx import read_module
 
@@ -108,3 +109,26 @@ def test_padding_takes_the_conflicts_away(variant: str, conflicts: bool) -> None
     wavefronts = sum(c.total("wavefronts") for c in steps if c)
     ideal = sum(c.total("wavefronts_ideal") for c in steps if c)
     assert ideal > 0 and (wavefronts > 1.5 * ideal if conflicts else wavefronts < 1.25 * ideal), (wavefronts, ideal)
+
+
+@pytest.mark.parametrize(("partitions", "copies"), [(1, 1), (2, 1.5)])
+def test_what_is_written_goes_back_when_it_must_make_way_and_the_rest_stays(partitions: int, copies: float) -> None:
+    """Warp after warp reads 256 bytes and writes as many: at the end L2 holds as much of either. Where it has two
+    partitions half of the lines are in both."""
+    blocks, second = 8192, 256 << 10
+    copy = kernel("ld.global.b64 %v, [%in]; st.global.b64 [%out], %v;", ".reg .b64 %v;")
+    memory = Memory()
+    memory.put("in", np.zeros(32 * blocks, np.uint64))
+    memory.put("out", np.zeros(32 * blocks, np.uint64), writable=True)
+    parameters = b"".join((memory.address(name) or 0).to_bytes(8, "little") for name in ("in", "out"))
+    options = Options(
+        resident=1, multiprocessors=2, first_cache_bytes=4096, second_cache_bytes=second,
+        second_cache_partitions=partitions,
+    )  # fmt: skip
+    counts = simulate(read_module(copy).program("k"), (blocks, 1, 1), (32, 1, 1), parameters, memory, 0, options)
+    cache, lines = counts.cache, second // 128
+    assert cache["memory_reads"] == cache["memory_writes"] + cache["dirty"] == 8 * blocks
+    assert cache["dirty"] / 4 == pytest.approx(lines / 2 / copies, rel=0.1 if partitions > 1 else 0)
+    figures_ = {figure.name: figure for figure in figures(counts, Level.SASS)}
+    assert figures_["dram__bytes_write.sum"].value == 32 * cache["memory_writes"]
+    assert figures_[DIRTY].value == 32 * cache["dirty"] and figures_[DIRTY].standing is Standing.CACHE_MODEL

@@ -15,7 +15,7 @@ from workbench.build.units import HOST
 from workbench.declare import Clear, Plan, Step
 from workbench.devices import arch_limits, device
 from workbench.problem import SourceError
-from workbench.simulate.counters import SECTOR_BYTES, Level
+from workbench.simulate.counters import DIRTY, SECTOR_BYTES, Level
 from workbench.simulate.launch import Options
 from workbench.simulate.sass.cubin import kernel_of
 from workbench.steps import Launch, kind_of, leaves_of, unrolled
@@ -92,7 +92,7 @@ def behind_caches(known: Mapping[str, Any], arch: str, gpu: str, seed: int = 0) 
     first = max(L1_BESIDE_SHARED, limits.shared_bytes_per_sm + L1_BESIDE_SHARED - beside)
     return Options(
         seed=seed, resident=chip.sms * per_sm, multiprocessors=chip.sms, quantum=IN_LOCK_STEP,
-        first_cache_bytes=first, second_cache_bytes=chip.l2_bytes,
+        first_cache_bytes=first, second_cache_bytes=chip.l2_bytes, second_cache_partitions=limits.l2_partitions,
     )  # fmt: skip
 
 
@@ -105,11 +105,13 @@ def totals(counters: Iterable[tuple[str, float]]) -> dict[str, float]:
 
 
 def moved_bytes(figures: Mapping[str, float], plan: Plan) -> float | None:
-    """Bytes of DRAM by the model of caches, with those that clears write: a lower bound. None where caches were not
-    modelled, or where a library or the host does a part of the work, which is not counted."""
+    """Bytes of DRAM by the model of caches, with those that are to go back when a launch ends and those that clears
+    write: a lower bound. None where caches were not modelled, or where a library or the host does a part of the work,
+    which is not counted."""
     if "dram__bytes_read.sum" not in figures or unwatched(plan):
         return None
-    return figures["dram__bytes_read.sum"] + figures["dram__bytes_write.sum"] + _cleared(plan)
+    written = figures["dram__bytes_write.sum"] + figures.get(DIRTY, 0)
+    return figures["dram__bytes_read.sum"] + written + _cleared(plan)
 
 
 def against_declared(figures: Mapping[str, float], plan: Plan, declared: int, cache_bytes: int | None) -> list[str]:

@@ -24,9 +24,9 @@ from dataclasses import dataclass
 
 from workbench.devices import Datasheet
 from workbench.model.floor import LAUNCH_S, limits_of_device
+from workbench.simulate.counters import DIRTY, SECTOR_BYTES
 from workbench.store.record import Simulated, SimulatedKernel
 
-SECTOR_BYTES = 32
 WAVEFRONT_BYTES = 128
 ISSUED = 4
 """Warp instructions per cycle and SM: one per scheduler (CUDA programming guide, compute capability 8.x and 9.0)."""
@@ -43,9 +43,19 @@ OPCODES = {
     "LSU": ("LDG", "STG", "LDS", "STS", "LDL", "STL", "LD", "ST", "ATOM", "ATOMG", "ATOMS", "RED", "LDGSTS", "LDSM",
             "SHFL"),
 }  # fmt: skip
-L1_CYCLES, L2_CYCLES, DRAM_CYCLES, SHARED_CYCLES, OTHER_CYCLES = 30, 200, 400, 20, 10
-"""Latencies, each rounded down from what microbenchmarks of Ampere, Ada and Hopper report (30 to 45, 200 to 280, 400 to
-650, 20 to 30): so that the chain stays a bound."""
+L1_CYCLES = 29
+"""The least latency that was published of each, so that the chain stays a bound. A load that hits L1, with one address
+for the warp, on GA102: Huerta et al., Dissecting and Modeling the Architecture of Modern GPU Cores (arXiv 2503.20481).
+An A100's is 33 (Abdelkhalik et al.) or 37.9 (Luo et al., below)."""
+L2_CYCLES, DRAM_CYCLES = 200, 290
+"""An A100: Abdelkhalik et al., Demystifying the Nvidia Ampere Architecture through Microbenchmarking and
+Instruction-level Analysis (arXiv 2208.11174), latencies of memories. Luo et al., Benchmarking and Dissecting the Nvidia
+Hopper GPU Architecture (arXiv 2402.13499), have 261.5 and 466 for it, 273 and 541.5 for an RTX 4090."""
+SHARED_CYCLES = 23
+"""A load on GA102: Huerta et al."""
+OTHER_CYCLES = 10
+"""Special functions, conversions, shuffles: chosen, below what is said of each of them (MUFU 18, SHFL 24); a published
+table of them was not found."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +113,7 @@ def kernel_times(kernel: SimulatedKernel, gpu: Datasheet, hits: SimulatedKernel 
     sectors = counters.get("memory_l2_theoretical_sectors_global", 0)
     times["L1 and shared"] = on_sms(shared + sectors * SECTOR_BYTES / WAVEFRONT_BYTES, 1)
     if gpu.l2_bytes_per_s and "lts__t_sectors_srcunit_tex_op_read.sum" in counters:
-        moved = counters["lts__t_sectors_srcunit_tex_op_read.sum"] * SECTOR_BYTES + counters["dram__bytes_write.sum"]
+        moved = counters["lts__t_sectors_srcunit_tex_op_read.sum"] * SECTOR_BYTES + _written(counters)
         times["L2"] = moved / gpu.l2_bytes_per_s
     if kernel.chain is not None:
         rounds = math.ceil(blocks / (gpu.sms * max(1, kernel.blocks_per_sm or 1)))
@@ -132,6 +142,11 @@ def _load_cycles(kernel: SimulatedKernel | None) -> float:
     first = hit / (hit + missed) if hit + missed else 0.0
     second = kept / reads if reads else 1.0
     return first * L1_CYCLES + (1 - first) * (second * L2_CYCLES + (1 - second) * DRAM_CYCLES)
+
+
+def _written(counters: Mapping[str, float]) -> float:
+    """Bytes that L2 took: what went back to memory, and what is to; of an older run the former is all of them."""
+    return counters["dram__bytes_write.sum"] + counters.get(DIRTY, 0)
 
 
 def _lanes(pipe: str, gpu: Datasheet) -> float | None:

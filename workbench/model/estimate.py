@@ -19,12 +19,20 @@ import math
 from dataclasses import dataclass
 
 from workbench.devices import Datasheet
-from workbench.model.counted import SECTOR_BYTES, kernel_times
+from workbench.model.counted import kernel_times
 from workbench.model.floor import limits_of_device
+from workbench.simulate.counters import SECTOR_BYTES
 from workbench.store.record import Simulated, SimulatedKernel, Work
 
-L1_CYCLES, L2_CYCLES, DRAM_CYCLES, SHARED_CYCLES, OTHER_CYCLES = 35, 240, 600, 25, 20
-"""Usual latencies: within what microbenchmarks of Ampere, Ada and Hopper report (counted.py has the least ones)."""
+L1_CYCLES, L2_CYCLES, DRAM_CYCLES = 40, 270, 600
+"""Usual latencies (counted.py has the least ones). Luo et al. (arXiv 2402.13499): L1 37.9, L2 261.5, memory 466 of an
+A100; 43.4, 273, 541.5 of an RTX 4090. The table of github.com/markdewing/AI_kernels, latency: 40, 281, 690 of a GH200;
+40, 296, 636 of an RTX 4090. L1 and L2 are near the middle of these; memory's is chosen between them."""
+SHARED_CYCLES = 23
+"""Huerta et al. (arXiv 2503.20481), a load on GA102."""
+OTHER_CYCLES = 20
+"""Special functions, conversions, shuffles: chosen, between what is said of MUFU (18) and of SHFL (24); a published
+table of them was not found."""
 LANE_BYTES = 4
 """Of a register."""
 COPIES = ("LDGSTS", "UBLKCP", "UTMALDG")

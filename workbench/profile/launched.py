@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from workbench.devices import archs
 from workbench.foreign import reading
 from workbench.problem import Problem
 from workbench.simulate.launch import Options
@@ -135,9 +136,11 @@ class Measured:
         second = int(self.value("device__attribute_l2_cache_size") or 0)
         if not second:
             return Options(resident=self.resident() // sms)
+        known = archs().get(self.arch)
         return Options(
             resident=self.resident(), multiprocessors=sms, quantum=40,
             first_cache_bytes=max(L1_AND_SHARED, most - config), second_cache_bytes=second,
+            second_cache_partitions=known.l2_partitions if known else 1,
         )  # fmt: skip
 
 

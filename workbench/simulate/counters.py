@@ -18,6 +18,8 @@ from workbench.simulate.launch import Counts
 from workbench.simulate.program import Flow, Instruction, Space
 
 SECTOR_BYTES = 32
+DIRTY = "bytes that stay dirty in L2"
+"""No counter of Nsight's: what was written and has not gone back to memory when the launch ends."""
 
 
 class Level(StrEnum):
@@ -225,6 +227,7 @@ def _cache_figures(counts: Counts) -> list[CounterValue]:
         ("lts__t_sectors_srcunit_tex_op_read_lookup_hit.sum", c["l2_hits"], "sector"),
         ("dram__bytes_read.sum", c["memory_reads"] * SECTOR_BYTES, "byte"),
         ("dram__bytes_write.sum", c["memory_writes"] * SECTOR_BYTES, "byte"),
+        (DIRTY, c["dirty"] * SECTOR_BYTES, "byte"),
     ]
     found = [CounterValue(name, float(value), unit, model) for name, value, unit in rows]
     if sectors:

@@ -79,6 +79,8 @@ class Options:
     first_cache_bytes: int = 0
     """L1 per multiprocessor, for the model of caches; 0: no model."""
     second_cache_bytes: int = 0
+    second_cache_partitions: int = 1
+    """1 or 2: what multiprocessors at the other one ask for lies in both."""
     checks: Checks = NO_CHECKS
     """What to look for while it runs."""
     delays: bool = False
@@ -116,7 +118,7 @@ class Counts:
     values: NDArray[np.int64]
     """(instructions, COUNTERS)."""
     cache: dict[str, int] = field(default_factory=dict)
-    """L2 reads and hits, sectors from and to memory, where the caches were modelled."""
+    """L2 reads and hits, sectors from and to memory, those that are to go back, where the caches were modelled."""
     findings: tuple[Finding, ...] = ()
     """What the checkers found, the most frequent first."""
     sampled: str = ""
@@ -149,6 +151,7 @@ class _Launch(ctypes.Structure):
         ("block_stride", ctypes.c_uint64), ("instruction_limit", ctypes.c_uint64),
         ("multiprocessors", ctypes.c_uint32), ("copies_at_once", ctypes.c_uint32),
         ("first_cache_bytes", ctypes.c_uint64), ("second_cache_bytes", ctypes.c_uint64),
+        ("second_cache_partitions", ctypes.c_uint32),
         ("checks", ctypes.c_uint32), ("delays", ctypes.c_uint32),
         ("idle_limit", ctypes.c_uint64),
     )  # fmt: skip
@@ -183,8 +186,8 @@ def simulate(
             (ctypes.c_uint32 * 3)(*grid), (ctypes.c_uint32 * 3)(*block), program.static_shared + dynamic_shared,
             options.resident, options.quantum, options.seed, options.first_block, options.block_count,
             options.block_stride, options.instruction_limit, options.multiprocessors, int(options.copies_at_once),
-            options.first_cache_bytes, options.second_cache_bytes, int(options.checks), int(options.delays),
-            options.idle_limit,
+            options.first_cache_bytes, options.second_cache_bytes, options.second_cache_partitions, int(options.checks),
+            int(options.delays), options.idle_limit,
         )  # fmt: skip
         if options.blocks:
             chosen = np.array(options.blocks, np.uint64)
@@ -229,9 +232,9 @@ def _pointer(array: Any) -> ctypes.c_void_p:
 def _counts(library: ctypes.CDLL, session: Any, program: Program, findings: tuple[Finding, ...]) -> Counts:
     values = np.zeros((len(program.instructions), len(COUNTERS)), np.int64)
     library.simulate_counts(session, _pointer(values))
-    cache = (ctypes.c_uint64 * 4)()
+    cache = (ctypes.c_uint64 * 5)()
     library.simulate_cache_totals(session, cache)
-    names = ("l2_reads", "l2_hits", "memory_reads", "memory_writes")
+    names = ("l2_reads", "l2_hits", "memory_reads", "memory_writes", "dirty")
     modelled = dict(zip(names, map(int, cache), strict=True)) if any(cache) else {}
     return Counts(
         program, values, modelled, findings, trace=_trace(library, session)

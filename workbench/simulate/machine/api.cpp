@@ -34,6 +34,7 @@ struct EncodedLaunch {
     u64 seed, first_block, block_count, block_stride, instruction_limit;
     u32 multiprocessors, copies_at_once;
     u64 first_cache_bytes, second_cache_bytes;  ///< 0: no model of caches
+    u32 second_cache_partitions;
     u32 checks;        ///< bits: 1 races, 2 what has no value, 4 barriers and masks
     u32 delays;
     u64 idle_limit;
@@ -167,7 +168,9 @@ const char *simulate_run(void *handle, const EncodedLaunch *e) {
     l.idle_limit = e->idle_limit;
     s.caches.reset();
     if (e->first_cache_bytes != 0) {
-        s.caches = std::make_unique<Caches>(l.multiprocessors, e->first_cache_bytes, e->second_cache_bytes);
+        s.caches = std::make_unique<Caches>(
+            l.multiprocessors, e->first_cache_bytes, e->second_cache_bytes, e->second_cache_partitions
+        );
     }
     s.machine.caches = s.caches.get();
     s.machine.observers.clear();
@@ -233,10 +236,10 @@ void simulate_counts(void *handle, u64 *out) {
 /// L2 reads and hits, sectors read from memory and written to it: all 0 without a model of caches.
 void simulate_cache_totals(void *handle, u64 *out) {
     const Session &s = *static_cast<Session *>(handle);
-    for (int k = 0; k < 4; ++k) out[k] = 0;
+    for (int k = 0; k < 5; ++k) out[k] = 0;
     if (s.caches == nullptr) return;
     out[0] = s.caches->second_reads, out[1] = s.caches->second_hits;
-    out[2] = s.caches->memory_reads, out[3] = s.caches->memory_writes;
+    out[2] = s.caches->memory_reads, out[3] = s.caches->memory_writes(), out[4] = s.caches->dirty();
 }
 
 /// Which blocks the runs to come run.

@@ -1,7 +1,6 @@
-// Sector caches: one L1 per multiprocessor and one L2, as a model.
+// Sector caches: one L1 per multiprocessor, and an L2 in one partition or two, as a model.
 #pragma once
 
-#include <unordered_set>
 #include <vector>
 
 #include "machine.h"
@@ -12,14 +11,17 @@ namespace simulate {
 struct SectorCache {
     SectorCache(u64 bytes, u32 ways);
 
-    /// Whether the sector is there; with `keep`, it is from now on.
-    bool look_up(u64 sector, bool keep);
+    u64 written_back = 0;  ///< dirty sectors that had to make way
+
+    /// Whether the sector is there; with `keep`, it is from now on. `write`: it is dirty from now on.
+    bool look_up(u64 sector, bool keep, bool write = false);
+    u64 dirty() const;
 
   private:
     struct Line {
         u64 tag = ~0ull;
         u64 used = 0;
-        u8 valid = 0;
+        u8 valid = 0, dirty = 0;
     };
     std::vector<Line> lines_;
     u32 ways_;
@@ -27,18 +29,23 @@ struct SectorCache {
     u64 clock_ = 0;
 };
 
+/// Where L2 has two partitions each line is at home in one of them, and what the multiprocessors at the other ask for is
+/// there as well: what one multiprocessor alone uses takes one and a half times its size.
 struct Caches {
-    std::vector<SectorCache> first;
-    SectorCache second;
+    std::vector<SectorCache> first, second;
     u64 second_reads = 0, second_hits = 0;
-    u64 memory_reads = 0;    ///< sectors that had to come from memory
-    u64 memory_writes = 0;   ///< distinct sectors written: what must go back at the end at least
+    u64 memory_reads = 0;  ///< sectors that had to come from memory
 
-    Caches(u32 multiprocessors, u64 first_bytes, u64 second_bytes);
+    Caches(u32 multiprocessors, u64 first_bytes, u64 second_bytes, u32 partitions);
     void access(Count &count, u32 multiprocessor, const u64 *sectors, int found, bool store);
 
+    /// Sectors that went back to memory, and those that stay in L2 and are to go back.
+    u64 memory_writes() const;
+    u64 dirty() const;
+
   private:
-    std::unordered_set<u64> written_;
+    /// Whether L2 has the sector; it has from now on.
+    bool in_second(u32 multiprocessor, u64 sector, bool store);
 };
 
 }  // namespace simulate

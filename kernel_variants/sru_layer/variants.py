@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from kernel_variants.around_scan import AroundScan
 from kernel_variants.gate import products
-from kernel_variants.placed import with_own_scratch
 from kernel_variants.scan.in_torch import eager_loop
 from kernel_variants.sru_layer.operation import ROWS, kept_bytes, product_flops, scanned
 from kernel_variants.sru_scan import in_torch
 from kernel_variants.sru_scan import variants as sru_scan
-from workbench.declare import Call, Cost, Device, Plan, Settings, Shape, Tensor, Variant, chain
+from workbench.declare import Call, Cost, Device, Plan, Settings, Shape, Tensor, Variant
 
 GIVEN = ("x", "w", "bias", "c0")
 VALUES, GRADIENTS = ("h", "c_last"), ("dx", "dw", "dbias", "dc0")
@@ -52,10 +52,10 @@ PRODUCTS_BACK = (
 )
 
 
-def _scratch(shape: Shape, *names: str) -> tuple[Tensor, ...]:
+def _between(shape: Shape, trained: bool) -> tuple[Tensor, ...]:
     B, T, H = shape["B"], shape["T"], shape["H"]
-    rows = {"c": (B, T, H), "pre": (B, T, ROWS, H), "dpre": (B, T, ROWS, H)}
-    return tuple(Tensor(name, rows[name], shape.dtype, "scratch") for name in names)
+    rows = {"pre": (B, T, ROWS, H), "c": (B, T, H), **({"dpre": (B, T, ROWS, H)} if trained else {})}
+    return tuple(Tensor(name, size, shape.dtype, "scratch") for name, size in rows.items())
 
 
 def _product_cost(shape: Shape, products_: int = 1) -> Cost:
@@ -74,59 +74,22 @@ def _autograd_cost(shape: Shape, settings: Settings) -> Cost:
     return replace(whole, kept_bytes=kept_bytes(shape))
 
 
-def _forward(scan: Variant) -> Variant:
-    """The product, and a rung of the scan."""
-
-    def plan(shape: Shape, settings: Settings) -> Plan:
-        return chain((Plan((PRODUCT,)), scan.plan(scanned(shape), settings)), _scratch(shape, "pre", "c"))
-
-    return replace(
-        scan,
-        operation="sru_layer",
-        idea=f"one product, then the scan: {scan.idea}",
-        plan=plan,
-        cost=lambda shape, settings: _product_cost(shape) + scan.cost(scanned(shape), settings),
-        supports=lambda shape: scan.supports(scanned(shape)),
-    )
+def _back_cost(shape: Shape) -> Cost:
+    """Both products, dx read by the first to be added to, and the bias's sums."""
+    n = shape["B"] * shape["T"] * shape["H"]
+    products_ = replace(_product_cost(shape, 2), flops=0)
+    return products_ + Cost((ROWS + 1) * n * shape.element_bytes, flops=ROWS * n, launches=1)
 
 
-def _training(there: Variant, back: Variant) -> Variant:
-    """Forwards, the scan's way back, and the products' gradients; pre and c stay in between."""
-
-    def plan(shape: Shape, settings: Settings) -> Plan:
-        own = scanned(shape)
-        plans = (
-            with_own_scratch(there.plan(own, there.default_settings()), "there"),
-            back.plan(own, settings),
-            Plan(PRODUCTS_BACK),
-        )
-        return chain((Plan((PRODUCT,)), *plans), _scratch(shape, "pre", "c", "dpre"))
-
-    def cost(shape: Shape, settings: Settings) -> Cost:
-        own, n = scanned(shape), shape["B"] * shape["T"] * shape["H"]
-        both = there.cost(own, there.default_settings()) + back.cost(own, settings)
-        sums = Cost((ROWS + 1) * n * shape.element_bytes, flops=ROWS * n, launches=1)
-        return replace(_product_cost(shape, 3) + both + sums, kept_bytes=kept_bytes(shape))
-
-    return replace(
-        back,
-        operation="sru_layer",
-        pass_="training",
-        idea=f"products, and the scan both ways: {back.idea}",
-        plan=plan,
-        cost=cost,
-        supports=lambda shape: there.supports(scanned(shape)) or back.supports(scanned(shape)),
-    )
-
-
+AROUND = AroundScan("sru_layer", scanned, (PRODUCT,), PRODUCTS_BACK, _product_cost, _back_cost, _between, kept_bytes)
 CHAINED = ("serial_gated", "look_back_free", "simd")
 """The paper's own idea, one that is parallel in time, and that of a CPU."""
 VARIANTS = (
     Variant("eager", "sru_layer", DEVICES, "torch: one product, gates for all steps, two operations a step",
             lambda shape, settings: Plan((Call(layer, GIVEN, VALUES),)), _eager_cost, FACTORS, rung=0),
-    *(_forward(THERE[name]) for name in CHAINED),
+    *(AROUND.forward(THERE[name]) for name in CHAINED),
     Variant("autograd", "sru_layer", DEVICES, "torch, and its autograd",
             lambda shape, settings: Plan((Call(autograd, (*GIVEN, "gh", "gc_last"), (*VALUES, *GRADIENTS)),)),
             _autograd_cost, FACTORS, rung=0, pass_="training"),
-    *(_training(THERE[name], BACK[name]) for name in CHAINED),
+    *(AROUND.training(THERE[name], BACK[name]) for name in CHAINED),
 )  # fmt: skip

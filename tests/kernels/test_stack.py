@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.kernels.differences import assert_gradient_is_a_difference, in_float64
 from tests.kernels.executed import Case, catalog, executed, run
 from workbench.declare import Concurrent, Plan, Shape, Variant
 from workbench.simulate.launch import Options
@@ -15,6 +16,7 @@ from workbench.steps import leaves_of
 
 VARIANTS = catalog().select(["stack"])
 BLOCKS = [variant for variant in VARIANTS if variant.factors["time"] == "blocks"]
+TRAINED = [variant for variant in VARIANTS if variant.pass_ == "training" and variant.factors["source"] != "torch"]
 PIPELINES = [variant for variant in BLOCKS if variant.factors["layers"] == "pipelined"]
 
 
@@ -63,12 +65,10 @@ def test_no_branch_waits_for_another(variant: Variant) -> None:
     assert outputs(variant, last_branch_first(plan), shape) == outputs(variant, plan, shape)
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.key)
+@pytest.mark.parametrize("variant", TRAINED, ids=lambda variant: variant.key)
 def test_what_is_kept_lies_in_the_plan(variant: Variant) -> None:
     """The figure is of x and of those tensors that lie between both ways: of all steps, or of a block and the states
     between blocks."""
-    if variant.pass_ != "training" or variant.factors["source"] == "torch":
-        pytest.skip("nothing is kept, or by autograd")
     operation, shape = catalog().operation(variant.operation_key), shape_of(T=1100)
     settings = variant.default_settings()
     plan = variant.plan(shape, settings)
@@ -96,14 +96,9 @@ def test_a_pipeline_is_as_deep_as_blocks_and_layers_and_launches_what_blocks_do(
 # ---------------------------------------------------------------------------------------------------- references
 
 
-def in_float64(shape: Shape) -> dict[str, np.ndarray]:
-    made = catalog().operation("stack/training").make_inputs(shape, "normal", np.random.default_rng(3))
-    return {name: np.asarray(array, np.float64) for name, array in made.items()}
-
-
 def test_gradients_of_the_reference_are_those_of_autograd() -> None:
     shape = shape_of(2, T=5, H=3)
-    given = in_float64(shape)
+    given = in_float64("stack", shape)
     leaves = {name: torch.tensor(given[name]).requires_grad_() for name in ("x", "w", "bias", "h0")}
     x, last = leaves["x"], []
     for layer in range(3):
@@ -130,13 +125,5 @@ def test_gradients_of_the_reference_are_those_of_autograd() -> None:
 
 @pytest.mark.parametrize("name", ["x", "w", "bias", "h0"])
 def test_gradients_of_the_reference_are_finite_differences(name: str) -> None:
-    shape = shape_of(2, T=4, H=3)
-    operation, given = catalog().operation("stack/training"), in_float64(shape)
-    way = np.random.default_rng(5).standard_normal(given[name].shape)
-
-    def loss(step: float) -> float:
-        found = operation.reference(shape, {**given, name: given[name] + step * way})
-        return float((found["y"] * given["gy"]).sum() + (found["h_last"] * given["gh_last"]).sum())
-
-    along = float((operation.reference(shape, given)[f"d{name}"] * way).sum())
-    assert along == pytest.approx((loss(1e-6) - loss(-1e-6)) / 2e-6, rel=1e-6)
+    incoming = {"y": "gy", "h_last": "gh_last"}
+    assert_gradient_is_a_difference("stack", shape_of(2, T=4, H=3), name, incoming)

@@ -1,0 +1,51 @@
+"""Whole layers of minLSTM and QRNN: every rung of forward pass and training."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kernels.differences import assert_gradient_is_a_difference
+from tests.kernels.executed import Case, catalog, run
+from workbench.declare import Shape, Variant
+
+SIZES = {
+    "minlstm_layer": {"B": 2, "T": 5, "D": 13, "H": 37},
+    "qrnn_layer": {"B": 2, "T": 5, "D": 13, "H": 37, "window": 3},
+}
+STATES = {"minlstm_layer": "h", "qrnn_layer": "c"}
+VARIANTS = catalog().select(list(SIZES))
+TRAINED = [variant for variant in VARIANTS if variant.pass_ == "training" and variant.factors["source"] != "torch"]
+CASES = [
+    Case(variant.key, Shape.of("float32", **{**SIZES[variant.operation], "T": T}), regime)
+    for variant in VARIANTS
+    for T, regime in ((5, "slow"), (2, "normal"))
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_layer_is_right(case: Case) -> None:
+    """With fewer steps than its window has inputs, too."""
+    allowed = catalog().operation(catalog().variant(case.variant).operation_key).tolerance["float32"]
+    found = run(case)
+    assert isinstance(allowed, float)
+    assert {name for name, result in found.items() if not result.error <= allowed} == set(), found
+
+
+@pytest.mark.parametrize("variant", TRAINED, ids=lambda variant: variant.key)
+def test_what_is_kept_lies_in_the_plan(variant: Variant) -> None:
+    """x, pre, and the states of all steps; both ways may cut so long a time differently."""
+    shape = Shape.of("float32", **{**SIZES[variant.operation], "T": 4000})
+    settings = variant.default_settings()
+    scratch = variant.plan(shape, settings).scratch
+    held = {t.name: t.nbytes for t in (*catalog().operation(variant.operation_key).tensors(shape), *scratch)}
+    kept = held["x"] + held["pre"] + held[STATES[variant.operation]]
+    assert variant.cost(shape, settings).kept_bytes == kept
+
+
+@pytest.mark.parametrize("operation", SIZES)
+@pytest.mark.parametrize("name", ["x", "w", "bias", "first"])
+def test_gradients_of_the_reference_are_finite_differences(operation: str, name: str) -> None:
+    shape = Shape.of("float32", **{**SIZES[operation], "D": 3, "H": 3})
+    state = STATES[operation]
+    given = f"{state}0" if name == "first" else name
+    assert_gradient_is_a_difference(operation, shape, given, {"h": "gh", f"{state}_last": f"g{state}_last"})

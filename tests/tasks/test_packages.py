@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from examples.tasks import mails, pixels, spoken_digits
+from examples.tasks import mails, pixels, prompts, sections, spoken_digits
+from tests.tasks import stand_ins
 from workbench.problem import Problem
 from workbench.tasks import packages
-from workbench.tasks.packages import IndexText, Package, fetched
+from workbench.tasks.packages import IndexText, Package, fetched, files_of_deb
 
 PACKAGE = Package("npm", "some-data", "1.2.3", "some-data-1.2.3.tgz", hashlib.sha256(b"data").hexdigest(), "CC0", 1.5)
 Done = subprocess.CompletedProcess
@@ -116,13 +118,28 @@ def test_an_index_text_is_asked_of_apt_in_folders_of_its_own(monkeypatch: pytest
     assert [file.name for file in path.parent.iterdir()] == ["descriptions-de.txt"]
 
 
+def test_files_of_a_debian_package_are_read_without_its_tools(tmp_path: Path) -> None:
+    path = tmp_path / "one.deb"
+    whole = stand_ins.deb({"./usr/a": b"one", "./usr/b": b"two"})
+    path.write_bytes(whole)
+    assert dict(files_of_deb(path)) == {"./usr/a": b"one", "./usr/b": b"two"}
+    for broken, error in ((whole[8:], ValueError), (whole[:136], ValueError), (whole[:-99], tarfile.TarError)):
+        path.write_bytes(broken)
+        with pytest.raises(error):
+            dict(files_of_deb(path))
+
+
 def test_archives_that_are_others_are_problems(tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.write_bytes(b"no archive")
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
     for read in (
         lambda: mails.mails(broken, 9),
         lambda: pixels.digits(broken),
         lambda: spoken_digits.recordings(broken),
+        lambda: prompts.prompts(broken, broken, 9.0),
+        lambda: sections.packages(binary),
     ):
         with pytest.raises(Problem, match="corrupt, not the"):
             read()

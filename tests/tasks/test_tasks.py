@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from examples.tasks.copying import Copying, SelectiveCopy
 from examples.tasks.language_model import Brown
 from examples.tasks.mails import Mails
 from examples.tasks.pixels import Pixels
+from examples.tasks.prompts import Prompts, held_out, spoken
+from examples.tasks.sections import Sections
 from examples.tasks.spoken_digits import SpokenDigits
 from examples.tasks.translation import Translation
 from tests.tasks import stand_ins
@@ -24,8 +27,8 @@ from workbench.problem import Problem
 from workbench.tasks.recorded import recorded, table
 from workbench.tasks.train import train
 
-TINY = {"epochs": 1, "steps": 3, "batch": 4, "width": 8, "layers": 1, "words": 40, "tested": 60}
-TASKS = (Mails, Brown, Cloze, Pixels, SpokenDigits, Translation, Copying, SelectiveCopy)
+TINY = {"epochs": 1, "steps": 3, "batch": 4, "width": 8, "layers": 1, "words": 40, "tested": 60, "pooled": 2}
+TASKS = (Mails, Sections, Brown, Cloze, Pixels, SpokenDigits, Prompts, Translation, Copying, SelectiveCopy)
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +52,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(Pixels, "QUICK", {**Pixels.QUICK, "batch": 40})
     monkeypatch.setattr(Mails, "QUICK", {**Mails.QUICK, "batch": 48})
     for name in ("bleu", "word_error_rate"):  # their packages are an extra
-        for module in ("translation", "spoken_digits"):
+        for module in ("translation", "spoken_digits", "prompts"):
             monkeypatch.setattr(f"examples.tasks.{module}.{name}", lambda a, b: float(a == b), raising=False)
 
 
@@ -98,6 +101,38 @@ def test_copying_asks_for_what_was_said() -> None:
         assert [at for at, symbol in enumerate(row) if symbol == copying.ASK] == [
             at for at, target in enumerate(wanted) if target >= 0
         ]
+
+
+def test_tested_prompts_have_no_word_that_training_lacks() -> None:
+    words = [f"w{number}" for number in range(60)]
+    texts = {" ".join((words + words)[first : first + 3]) for first in range(60)} | {"rare"}
+    chosen = held_out(texts)
+    others = [text.split() for text in texts - chosen]
+    assert len(chosen) == 12 and "rare" not in chosen
+    assert all(sum(word in text for text in others) >= 2 for asked in chosen for word in asked.split())
+
+
+@pytest.mark.parametrize(
+    ("transcript", "words"),
+    [
+        ("Press 1, or # now.", "press one or pound now"),
+        ("... don't-call (a tone) [ ]", "don't call"),
+        ("dial 500", ""),
+        ("H.323", ""),
+        ("[beep]", ""),
+    ],
+)
+def test_transcripts_are_what_is_said(transcript: str, words: str) -> None:
+    assert spoken(transcript) == words
+
+
+def test_all_packages_of_a_source_are_tested_or_none() -> None:
+    task = Sections("MinGRU", 0, command.options("", ["--quick"]))
+    said = stand_ins.descriptions("en").split("\n\n")
+    words = [re.findall(r"\w+|[^\w\s]", text.partition("Description-en: ")[2].replace("\n .\n", " ")) for text in said]
+    asked = {words.index(text) // 2 for text, _ in task.test}
+    trained = {words.index(text) // 2 for text, _ in task.training}
+    assert asked and trained and not asked & trained and task.classes == 3
 
 
 @pytest.mark.parametrize(

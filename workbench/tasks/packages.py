@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import tarfile
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,6 +59,22 @@ def fetched(package: Package, fetch: bool) -> Path:
     if found != package.sha256:
         raise Problem(f"{path}: not the pinned {package.name} {package.version} (sha256 {found[:12]}…); remove it")
     return path
+
+
+def files_of_deb(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of every file in a Debian package: an ar archive, whose member data.tar.* is the tar of them
+    (man 5 deb). Raises ValueError or tarfile's errors for one that is another."""
+    with path.open("rb") as file:
+        if file.read(8) != b"!<arch>\n":
+            raise ValueError("no ar archive")
+        while header := file.read(60):  # name 16, ..., size 10, end 2
+            size = int(header[48:58])
+            if header.startswith(b"data.tar"):
+                with tarfile.open(fileobj=io.BytesIO(file.read(size))) as tar:
+                    yield from ((member.name, tar.extractfile(member).read()) for member in tar if member.isfile())  # type: ignore[union-attr]
+                return
+            file.seek(size + size % 2, 1)
+    raise ValueError("no data.tar in it")
 
 
 def _download(package: Package, path: Path) -> None:

@@ -42,6 +42,9 @@ class Context:
 
     @cached_property
     def result(self) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        if len(self.chosen) == 1:  # one reading serves the pages that want samples and those that do not
+            found = read_records(self.chosen, self.filter, samples=True)
+            return found.frame.drop(columns="samples_s"), found.problems
         found = read_records(self.chosen, self.filter)
         return found.frame, found.problems
 

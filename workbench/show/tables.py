@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from workbench.quantity import prefix_of, quantity
 from workbench.show.figures import Figure, figure, heading, value_text, with_derived
@@ -63,12 +65,12 @@ def table(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, li
                 described.append(Column(name, heading(name), _help(entry), None))
                 continue
             values = numbers
-        values = values.astype("float64")
-        factor, prefix = (0.01, "") if entry.unit == "%" else prefix_of(list(values.dropna()), entry.unit)
-        shown[name] = values / factor
-        if _digits(shown[name]) == 0:  # three figures are told apart by no digit behind the point
-            shown[name] = shown[name].round()
-        digits = _digits(shown[name])
+        plain = values.to_numpy("float64", na_value=np.nan)
+        factor, prefix = (0.01, "") if entry.unit == "%" else prefix_of(plain[~np.isnan(plain)].tolist(), entry.unit)
+        plain = plain / factor
+        if _digits(plain) == 0:  # three figures are told apart by no digit behind the point
+            plain = plain.round()
+        shown[name], digits = plain, _digits(plain)
         described.append(Column(name, heading(name, prefix), _help(entry), digits, entry.unit == "%"))
     return pd.DataFrame(shown, index=frame.index), described
 
@@ -88,14 +90,14 @@ def _help(entry: Figure) -> str:
     return "; ".join(filter(None, (entry.origin, entry.meaning)))
 
 
-def _digits(values: pd.Series[Any]) -> int:
+def _digits(values: NDArray[np.float64]) -> int:
     """Digits behind the point that keep three figures of the median that is not zero, and two of the least as far as
     two digits go; none for whole numbers."""
-    known = values.dropna().abs()
+    known = np.abs(values)
     known = known[known > 0]
-    if known.empty or (known == known.round()).all():
+    if not known.size or (known == known.round()).all():
         return 0
-    middle, smallest = float(known.median()), float(known.min())
+    middle, smallest = float(np.median(known)), float(known.min())
     for digits, least in enumerate((100, 10, 1, 0.1, 0.01, 0.001)):
         if middle >= least:
             return max(digits, 0 if smallest >= 10 else 1 if smallest >= 1 else 2)

@@ -39,6 +39,11 @@ def test_each_figure_names_its_source_and_a_missing_one_says_so(name: str) -> No
     assert bool(known.measured) == ("measured" in known.sources)
 
 
+def test_partitions_of_l2_name_their_source() -> None:
+    partitioned = {name: known for name, known in archs().items() if known.l2_partitions > 1}
+    assert set(partitioned) == {"sm_80", "sm_90"} and all(known.l2_partitions_source for known in partitioned.values())
+
+
 @pytest.mark.parametrize("name", list(devices()))
 def test_rates_agree_with_sms_and_clock(name: str) -> None:
     """float32 = SMs x lanes x 2 x clock: a slip of a digit in any of the three shows here."""

@@ -1,4 +1,4 @@
-// Sixteen-bit floating point on a host that has none: conversions to and from f32 and f64, in every rounding.
+// Floating point of sixteen and eight bits on a host that has none: conversions to and from f32 and f64.
 #pragma once
 
 #include <algorithm>
@@ -90,6 +90,41 @@ inline f64 sum_to_odd(f64 a, f64 b) {
     u64 bits = as_bits(sum);
     if ((lost > 0) != (sum > 0)) --bits;
     return as_double(bits | 1);
+}
+
+/// Floats of eight bits (OCP 8-bit Floating Point Specification). e4m3 has no infinity; e5m2 is the upper half of an f16.
+struct E4m3 { static constexpr int exponent = 4, fraction = 3; static constexpr u8 largest = 0x7e; };
+struct E5m2 { static constexpr int exponent = 5, fraction = 2; static constexpr u8 largest = 0x7b; };
+constexpr u8 EIGHT_NAN = 0x7f;
+
+template <class F>
+inline u16 f16_of(u8 bits) {
+    if constexpr (F::exponent == 5) {
+        const u16 wide = static_cast<u16>(bits << 8);
+        return (wide & 0x7fff) > 0x7c00 ? HALF_NAN : wide;
+    }
+    const u16 size = bits & 0x7f;
+    if (size == 0x7f) return HALF_NAN;
+    // Taken as an f16 the number is 2^8 too small, denormals too.
+    const f32 value = from_f16(static_cast<u16>(size << 7)) * 256;
+    return static_cast<u16>(to_f16(value) | (bits & 0x80) << 8);
+}
+
+/// To nearest, ties to even; what is too large becomes the largest.
+template <class F>
+inline u8 to_eight(f64 value) {
+    if (value != value) return EIGHT_NAN;
+    const u8 sign = std::signbit(value) ? 0x80 : 0;
+    const f64 size = std::fabs(value);
+    if (size == 0) return sign;
+    if (std::isinf(size)) return sign | F::largest;
+    int power;
+    std::frexp(size, &power);
+    constexpr int bias = (1 << (F::exponent - 1)) - 1;
+    const int step = std::max(power - 1, 1 - bias) - F::fraction;
+    const f64 units = std::nearbyint(std::ldexp(size, -step));
+    const i64 place = static_cast<i64>(step + F::fraction + bias - 1) << F::fraction;
+    return sign | static_cast<u8>(std::min<f64>(units + static_cast<f64>(place), F::largest));
 }
 
 inline u16 to_f16(f64 value, Round round) { return narrow(value, 5, 10, round); }

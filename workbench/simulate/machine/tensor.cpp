@@ -56,6 +56,8 @@ struct F16 { static constexpr int bits = 16; using Sum = f64; static f64 of(u32 
 struct Bf16 { static constexpr int bits = 16; using Sum = f64; static f64 of(u32 v) { return from_bf16(static_cast<u16>(v)); } };
 /// Ten bits of fraction: the low thirteen of an f32 do not count.
 struct Tf32 { static constexpr int bits = 32; using Sum = f64; static f64 of(u32 v) { return as_float(v & ~0x1fffu); } };
+template <class F>
+struct Eight { static constexpr int bits = 8; using Sum = f64; static f64 of(u32 v) { return from_f16(f16_of<F>(static_cast<u8>(v))); } };
 struct S8 { static constexpr int bits = 8; using Sum = i64; static i64 of(u32 v) { return static_cast<i8>(v); } };
 struct U8 { static constexpr int bits = 8; using Sum = i64; static i64 of(u32 v) { return v & 0xff; } };
 
@@ -158,6 +160,10 @@ RegisterForm tensor_forms[] = {
     {"mma.m16n8k8.f32.bf16", multiply<Bf16, Bf16, Float32, 8>},
     {"mma.m16n8k8.f32.tf32", multiply<Tf32, Tf32, Float32, 8>},
     {"mma.m16n8k4.f32.tf32", multiply<Tf32, Tf32, Float32, 4>},
+    {"mma.m16n8k32.f32.e4m3.e4m3", multiply<Eight<E4m3>, Eight<E4m3>, Float32, 32>},
+    {"mma.m16n8k32.f32.e4m3.e5m2", multiply<Eight<E4m3>, Eight<E5m2>, Float32, 32>},
+    {"mma.m16n8k32.f32.e5m2.e4m3", multiply<Eight<E5m2>, Eight<E4m3>, Float32, 32>},
+    {"mma.m16n8k32.f32.e5m2.e5m2", multiply<Eight<E5m2>, Eight<E5m2>, Float32, 32>},
     {"mma.m16n8k32.s32.s8.s8", multiply<S8, S8, Integer32, 32>},
     {"mma.m16n8k32.s32.s8.u8", multiply<S8, U8, Integer32, 32>},
     {"mma.m16n8k32.s32.u8.s8", multiply<U8, S8, Integer32, 32>},

@@ -355,6 +355,8 @@ PRODUCTS = {
           for k in (8, 16) for t in ("f16", "bf16")),
         *((f"m16n8k{k}", "f16", "f16", "f16", f"mma.m16n8k{k}.f16.f16", (2, k // 4, k // 8, 2)) for k in (8, 16)),
         *((f"m16n8k{k}", "f32", "tf32", "tf32", f"mma.m16n8k{k}.f32.tf32", (4, k // 2, k // 4, 4)) for k in (4, 8)),
+        *(("m16n8k32", "f32", a, b, f"mma.m16n8k32.f32.{a}.{b}", (4, 4, 2, 4))
+          for a in ("e4m3", "e5m2") for b in ("e4m3", "e5m2")),
         *((f"m16n8k{k}", "s32", a, b, f"mma.m16n8k{k}.s32.{a}.{b}", (4, k // 8, k // 16, 4))
           for k in (16, 32) for a in ("s8", "u8") for b in ("s8", "u8")),
     )

@@ -250,6 +250,10 @@ def _conversions() -> None:
         define(f"cvt.f64.{h}", f">f64 <{h}")
     for r in (".rna", ".rn", ".rz"):
         define(f"cvt{r}.tf32.f32", ">b32 <f32")
+    for t, (after, variant) in product(("e4m3x2", "e5m2x2"), (("", 0), (".relu", 1))):
+        for s, sources in (("f32", "<f32 <f32"), ("f16x2", "<f16x2")):
+            define(f"cvt.rn.satfinite{after}.{t}.{s}", f">b16 {sources}", f"cvt.{t}.{s}", variant=variant)
+        define(f"cvt.rn{after}.f16x2.{t}", ">f16x2 <b16", f"cvt.f16x2.{t}", variant=variant)
 
 
 def _resized(d: str, s: str) -> str:

@@ -13,6 +13,7 @@ from workbench.simulate.sass.text import Line
 
 ONES, SIGN = 0xFFFFFFFF, 0x80000000
 SELECTORS = {(): 0, ("H0_H0",): 1, ("H1_H1",): 2, ("H0_NH1",): 3}
+PARTS = {"R2P": ("B1", "B2", "B3"), "F2FP": ("H1",)}
 CONVERSIONS = ("I2F", "I2FP", "F2I", "F2F", "FRND")
 
 
@@ -39,7 +40,7 @@ class _Made:
 
 def lower_arithmetic(line: Line, kernel: Kernel) -> Instruction:
     """Raises Refusal: the reason of the row that came furthest."""
-    line = _with_byte(line) if line.base == "R2P" else line
+    line = _with_part(line) if line.base in PARTS else line
     uniform = line.base in UNIFORM
     reasons: list[str] = []
     for row in ARITHMETIC[UNIFORM.get(line.base, line.base)]:
@@ -56,13 +57,13 @@ def lower_arithmetic(line: Line, kernel: Kernel) -> Instruction:
     raise Refusal(max(reasons, key=lambda reason: "operand" in reason))
 
 
-def _with_byte(line: Line) -> Line:
-    """`R2P PR, R1.B2, …` as `R2P.B2 PR, R1, …`: which byte is meant stands with the one or the other."""
-    bytes_named = [s for operand in line.operands for s in operand.suffixes if s in ("B1", "B2", "B3")]
-    if len(bytes_named) != 1:
+def _with_part(line: Line) -> Line:
+    """`R2P PR, R1.B2, …` as `R2P.B2 PR, R1, …`: which part is meant stands with the one or the other."""
+    named = [s for operand in line.operands for s in operand.suffixes if s in PARTS[line.base]]
+    if len(named) != 1:
         return line
-    operands = tuple(replace(o, suffixes=tuple(s for s in o.suffixes if s not in bytes_named)) for o in line.operands)
-    return replace(line, opcode=f"{line.opcode}.{bytes_named[0]}", operands=operands)
+    operands = tuple(replace(o, suffixes=tuple(s for s in o.suffixes if s not in named)) for o in line.operands)
+    return replace(line, opcode=f"{line.opcode}.{named[0]}", operands=operands)
 
 
 def _finished(line: Line, row: Row, made: _Made, name: str, uniform: bool) -> Instruction:

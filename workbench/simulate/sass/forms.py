@@ -69,6 +69,10 @@ SAT = _flag("SAT", 8)
 HALF = Group({"BF16_V2": "bf16", "BF16": "bf16", "F16": "f16", "F16_V2": "f16"}, "f16")
 INTEGERS = ("S8", "U8", "S16", "U16", "S32", "U32", "S64", "U64")
 INTEGER = Group({name: name.lower() for name in INTEGERS}, "s32")
+EIGHT = Group({"E4M3": "e4m3x2", "E5M2": "e5m2x2"})
+_SINGLE, _TWO_HALVES = Group({"F32": "f32"}), Group({"F16": "f16x2"})
+_TO_EIGHT = Group({"SATFINITE": ""})
+_RELU = _flag("RELU", 1)
 FORMAT = Group({"F32": "f32", "F64": "f64", "F16": "f16", "BF16": "bf16"}, "f32")
 
 
@@ -172,7 +176,10 @@ ARITHMETIC: dict[str, tuple[Row, ...]] = _rows(
         "HSET2": [Row("d h h p", "sass.hset2", (HALF, _flag("BF", 1 << 16, high=True), HALF_COMPARISON, BOOLEAN))],
         "F2FP": [Row("d f f", "sass.f2fp", (
             HALF, Group({"PACK_AB": ""}), Group({"RN": 0, "RZ": 1}, 0), _flag("RELU", 2)),
-                     frozenset({"F32"}))],
+                     frozenset({"F32"})),
+                 Row("d f f I", "cvt", (EIGHT, _SINGLE, _TO_EIGHT, Group({"PACK_AB_MERGE_C": ""}), _RELU)),
+                 Row("d I I", "cvt", (EIGHT, _TWO_HALVES, _TO_EIGHT, Group({"UNPACK_B_MERGE_C": ""}), _RELU)),
+                 Row("d I", "cvt", (_TWO_HALVES, EIGHT, Group({"UNPACK_B": ""}), _RELU, _flag("H1", 2)))],
         # Conversions
         "I2F": [Row("", "sass.i2f", (FORMAT, INTEGER, ROUNDING))],
         "I2FP": [Row("", "sass.i2f", (Group({"F32": "f32"}), INTEGER, ROUNDING))],

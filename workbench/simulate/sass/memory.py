@@ -294,12 +294,14 @@ def _load_matrices(line: Line, kernel: Kernel) -> Instruction:
     return made
 
 
-_MATRICES = {
+_MATRICES: dict[tuple[str, ...], tuple[str, int, int, int]] = {
     ("16816", "F32", "BF16"): ("mma.m16n8k16.f32.bf16", 4, 4, 2), ("16816", "F32"): ("mma.m16n8k16.f32.f16", 4, 4, 2),
     ("1688", "F32", "BF16"): ("mma.m16n8k8.f32.bf16", 4, 2, 1), ("1688", "F32"): ("mma.m16n8k8.f32.f16", 4, 2, 1),
     ("16816", "F16"): ("mma.m16n8k16.f16.f16", 2, 4, 2), ("1688", "F16"): ("mma.m16n8k8.f16.f16", 2, 2, 1),
     ("1688", "F32", "TF32"): ("mma.m16n8k8.f32.tf32", 4, 4, 2),
     ("1684", "F32", "TF32"): ("mma.m16n8k4.f32.tf32", 4, 2, 1),
+    **{("16832", "F32", a, b): (f"mma.m16n8k32.f32.{a.lower()}.{b.lower()}", 4, 4, 2)
+       for a in ("E4M3", "E5M2") for b in ("E4M3", "E5M2")},
 }  # fmt: skip
 """Modifiers → the machine's form, and registers of C and D, of A, of B."""
 
@@ -310,6 +312,8 @@ def _multiply_matrices(line: Line, kernel: Kernel) -> Instruction:
     name, sums, first, second = _MATRICES[line.modifiers]
     if len(line.operands) != 4 or any(o.kind is not Kind.REGISTER or o.negated for o in line.operands):
         raise Refusal("operands are not what the form has")
+    if [o.suffixes for o in line.operands] not in ([()] * 4, [(), ("ROW",), ("COL",), ()]):
+        raise Refusal("operands are laid out otherwise than the form has them")
     registers = kernel.registers
     d, a, b, c = (o.number for o in line.operands)
     rows = [
@@ -325,5 +329,5 @@ MEMORY: dict[str, Lower] = {
     "ATOMG": _atomic(Space.GLOBAL, True), "ATOM": _atomic(Space.GENERIC, True), "ATOMS": _atomic(Space.SHARED, True),
     "RED": _atomic(Space.GENERIC, False), "REDG": _atomic(Space.GLOBAL, False), "MEMBAR": _fence, "FENCE": _fence,
     "LDGSTS": _copy, "LDGDEPBAR": _copies_commit, "DEPBAR": _copies_wait, "ARRIVES": _copies_arrive,
-    "SYNCS": _mbarrier, "LDSM": _load_matrices, "HMMA": _multiply_matrices,
+    "SYNCS": _mbarrier, "LDSM": _load_matrices, "HMMA": _multiply_matrices, "QMMA": _multiply_matrices,
 }  # fmt: skip

@@ -17,6 +17,7 @@ from workbench.catalog import BUILTIN, load_catalog
 from workbench.check.case import InputSet
 from workbench.check.counting import CountRequest, MachineCodeCounter, executed_code
 from workbench.check.examine import Examiner
+from workbench.cluster.holder import candidate_of, check_of
 from workbench.declare import Shape
 from workbench.problem import Problem
 from workbench.simulate.counters import Level
@@ -27,6 +28,7 @@ from workbench.store.run_folder import open_run
 from workbench.sweep import runner
 from workbench.sweep.checking import CheckJob, run_checks
 from workbench.sweep.progress import Silent
+from workbench.sweep.records import Candidate
 from workbench.sweep.selection import Case, Selection, cases_of
 from workbench.sweep.session import continue_run
 from workbench.sweep.simulating import MOST_SHAPES, job_for
@@ -204,6 +206,15 @@ def test_a_kernel_is_checked_as_it_is_compiled_for_the_architecture(
         for arch in ("sm_80", "sm_90")
     ]
     assert right == [False, True]
+
+
+def test_what_travels_to_another_machine_keeps_its_architecture(tmp_path: Path) -> None:
+    root = folder(tmp_path, "", "")
+    catalog = load_catalog(root)
+    (case,) = cases_of(Selection(kernels=str(root), preset="small", variants=("mine",)), catalog)
+    candidate = Candidate(case.variants[0], case.operation, case.shape, "simulated", arch="sm_80")
+    assert candidate.machine == "simulated-sm_80" and candidate.key.endswith(".simulated-sm_80")
+    assert candidate_of(catalog, check_of(CheckJob(candidate))) == candidate
 
 
 def test_an_architecture_that_no_known_gpu_has_is_refused_before_anything_is_written(tmp_path: Path) -> None:

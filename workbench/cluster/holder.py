@@ -48,6 +48,8 @@ class Check:
     shape: Shape
     backend: str
     seeds: Seeds | None
+    arch: str
+    """That of a simulated machine; empty for no one in particular."""
     input_sets: tuple[InputSet, ...]
 
 
@@ -136,7 +138,7 @@ class Holder:
         def do(tell: Callable[[Any], None]) -> None:
             compiled()  # once, and not within the time that a worker has
             catalog = self._catalog()
-            jobs = [CheckJob(_candidate(catalog, one), one.input_sets) for one in checks]
+            jobs = [CheckJob(candidate_of(catalog, one), one.input_sets) for one in checks]
             run_checks(jobs, self._kernels, timeout_s, tell)
 
         yield from self._told(f"{len(checks)} checks", do)
@@ -185,9 +187,11 @@ class Holder:
             self._doing = None
 
 
-def _candidate(catalog: Catalog, one: Check) -> Candidate:
+def candidate_of(catalog: Catalog, one: Check) -> Candidate:
+    """As it was before `check_of`."""
     return Candidate(
-        catalog.variant(one.variant), catalog.operation(one.operation), one.shape, one.backend, one.seeds
+        catalog.variant(one.variant), catalog.operation(one.operation), one.shape, one.backend, one.seeds,
+        one.arch,
     )  # fmt: skip
 
 
@@ -203,7 +207,7 @@ def _travelled() -> Path:
 def check_of(job: CheckJob) -> Check:
     """As it travels."""
     c = job.candidate
-    return Check(c.variant.key, c.operation.key, c.shape, c.backend, c.seeds, job.input_sets)
+    return Check(c.variant.key, c.operation.key, c.shape, c.backend, c.seeds, c.arch, job.input_sets)
 
 
 def count_of(job: CountJob) -> Count:

@@ -48,7 +48,8 @@ class ClusterRunner(Runner):
         self.run = ""
         """Its name, for `workbench cluster status`."""
         self._ceilings: dict[str, Mapping[str, float]] = {machine.id: machine.ceilings for machine in known}
-        self._places = Places(tuple(devices) or devices_there()[:1], on, kernels != BUILTIN, holder)
+        timed = tuple(device for device in devices if device != SIMULATED)  # which any machine does
+        self._places = Places(timed or devices_there()[:1], on, kernels != BUILTIN, holder)
 
     def __enter__(self) -> ClusterRunner:
         self._places.gather()

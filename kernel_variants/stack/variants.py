@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kernel_variants.gated_scan import in_torch as gated_in_torch
-from kernel_variants.stack import in_torch
+from kernel_variants.stack import fused, in_torch
 from kernel_variants.stack.memory import Blocks
 from kernel_variants.stack.operation import cells, elements, kept_bytes, product_flops
 from kernel_variants.stack.scans import ON_GPU, on_cpu
@@ -195,6 +195,8 @@ RUNGS = (
           {"threads": (EVERY_CORE,)}, ALL),
     _rung("blocks", "cuda", "a block of time after another through all layers, the states passed on", ON_GPU, 20,
           {"steps": STEPS, "block": BLOCK}, AGAIN),
+    _rung("blocks_graph", "cuda", "the same launches replayed from one CUDA graph", ON_GPU, 22,
+          {"steps": STEPS, "block": BLOCK}, AGAIN, graph=True),
     _rung("blocks_cached", "cpu", "blocks of time through all layers, small enough for the caches", on_cpu(False), 21,
           {"steps": (64, 16, 256), "threads": (EVERY_CORE,)}, AGAIN),
     _rung("pipelined", "cuda", "layers and blocks of a diagonal on streams of their own", ON_GPU, 30,
@@ -204,11 +206,26 @@ RUNGS = (
     _rung("pipelined_graph", "cuda", "the same launches replayed from one CUDA graph, branches and all", ON_GPU, 32,
           {"steps": IN_PIPELINE, "block": BLOCK}, ALL, pipelined=True, graph=True),
 )  # fmt: skip
+FUSED = Variant(
+    name="pipelined_fused",
+    operation="stack",
+    devices=("cuda",),
+    idea="the pipeline with product and scan of a tile in one kernel: pre-activations never in memory",
+    plan=lambda shape, settings: fused.plan(_time(shape, settings), settings),
+    cost=lambda shape, settings: replace(
+        fused.cost(_time(shape, settings), settings), serial_steps=_in_pipeline(_time(shape, settings))
+    ),
+    factors={"algorithm": "in the epilogue", "source": "cuda", "layers": "pipelined", "time": "blocks"},
+    settings={"steps": IN_PIPELINE, **fused.SETTINGS},
+    supports=_one_way,
+    rung=40,
+)
 TORCH = {"algorithm": "serial", "source": "torch", "layers": "in turn", "time": "whole"}
 VARIANTS = (
     Variant("eager", "stack", DEVICES, "torch: a product per layer, gates for all steps, two operations a step",
             lambda shape, settings: Plan((Call(in_torch.stack, GIVEN, VALUES),)), _eager_cost, TORCH, rung=0),
     *(forward for forward, _ in RUNGS),
+    FUSED,
     Variant("autograd", "stack", DEVICES, "torch, and its autograd",
             lambda shape, settings: Plan((Call(in_torch.autograd, (*GIVEN, "gy", "gh_last"), (*VALUES, *GRADIENTS)),)),
             _autograd_cost, TORCH, rung=0, pass_="training"),

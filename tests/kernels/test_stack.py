@@ -93,6 +93,17 @@ def test_a_pipeline_is_as_deep_as_blocks_and_layers_and_launches_what_blocks_do(
     assert leaves[0] == leaves[1] == (2 * 3 + 1) * blocks
 
 
+def test_a_fused_tile_saves_the_pre_activations() -> None:
+    """Written and read by the others: 4 values per element and layer, less what the kernel's tiles tell each other."""
+    shape = shape_of(B=4, T=4096, H=512, layers=4)
+    moved = [
+        variant.cost(shape, variant.default_settings()).bytes
+        for variant in map(catalog().variant, ("stack/pipelined", "stack/pipelined_fused"))
+    ]
+    values = 4 * 4 * 4096 * 512 * 4
+    assert 3.5 * values < moved[0] - moved[1] < 4 * values
+
+
 # ---------------------------------------------------------------------------------------------------- references
 
 

@@ -65,13 +65,10 @@ def plan(time: Blocks, settings: Settings) -> Plan:
 
 
 def cost(time: Blocks, settings: Settings) -> Cost:
-    """What a layer sees in and its states out; x copied into blocks, and y out of them. Weights and what tiles pass to
-    each other as the layer's kernel declares them, for every block."""
-    shape = time.shape
-    copied = shape["B"] * shape["T"] * shape["H"] * shape.element_bytes
-    total = Cost(2 * copied * (1 + (time.count > 1)), launches=time.count * (1 + (time.count > 1)))
+    """The layer's kernel for every tile; x copied into blocks, and y out of them."""
+    total = Cost(0, launches=time.count * (1 + (time.count > 1)))
     for block in range(time.count):
         one = SCAN.cost(_one(time, block), {name: settings[name] for name in SETTINGS})
-        for _ in range(shape["layers"]):
+        for _ in range(time.shape["layers"]):
             total += one
     return total

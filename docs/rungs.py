@@ -15,11 +15,11 @@ _IMPROVES = re.compile(r"^Improves(?: \(([^)]*)\))?: (.+?)(?=^Improves|^$|\Z)", 
 
 
 def folders(catalog: Catalog) -> dict[Path, Operation]:
-    """README of each folder with kernels of its own → its operation."""
+    """README of each folder with kernels of its own, or that has one → its operation."""
     return {
         BUILTIN / name / "README.md": operation
         for name, operation in catalog.operations.items()
-        if any((BUILTIN / name).glob("[0-9]*.c*"))
+        if any((BUILTIN / name).glob("[0-9]*.c*")) or (BUILTIN / name / "README.md").exists()
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,8 @@ def test_branches_are_done_at_the_same_time_on_a_cpu() -> None:
     bound.run()
     assert bound.outputs()["y"][:, 0].tolist() == [0, 2, 4, 6, 0]
     bound.close()
+    with ThreadPoolExecutor(1) as later:
+        assert later.submit(torch.get_num_threads).result() == torch.get_num_threads()
 
 
 def test_what_a_branch_raises_is_raised_when_all_are_done() -> None:

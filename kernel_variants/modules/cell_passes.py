@@ -13,8 +13,9 @@ import torch
 
 from kernel_variants.modules import cells
 from kernel_variants.modules.composed import SKIPPED, Tensor, previous
-from kernel_variants.modules.passes import LIBRARY, NAME, gated_scan, refuse_second, scan
+from kernel_variants.modules.passes import LIBRARY, NAME, called, gated_scan, refuse_second, scan
 
+_ops = torch.ops.scan_workbench
 GIVEN = "Tensor pre, Tensor? x, Tensor? w, Tensor? mask, Tensor? initial"
 SCHEMAS = {
     "": f"({GIVEN}, Tensor? marks, bool reverse, bool tanh) -> (Tensor, Tensor, Tensor)",
@@ -36,7 +37,7 @@ def minlstm_scan(
 ) -> tuple[Tensor, Tensor]:
     """minLSTM of pre (B, T, 3, H), rows k_f, k_i, v, and h0 (B, H) → h (B, T, H) as pre, h_last (B, H)."""
     if _runs("minlstm_scan", pre, marks):
-        h, _, last = torch.ops.scan_workbench.minlstm_scan(pre, None, None, None, h0, marks, reverse, False)
+        h, _, last = called(_ops.minlstm_scan.default, pre, None, None, None, h0, marks, reverse, False)
         return h, last
     return gated_scan(minlstm_logit(pre), h0, None, marks, reverse)
 
@@ -54,7 +55,7 @@ def qrnn_pool(
 ) -> tuple[Tensor, Tensor]:
     """QRNN's pooling of pre (B, T, rows, H), rows k, v, then o, then i, and c0 (B, H) → h (B, T, H) as pre, c_last."""
     if _runs("qrnn_pool", pre, marks):
-        h, _, last = torch.ops.scan_workbench.qrnn_pool(pre, None, None, None, c0, marks, reverse, False)
+        h, _, last = called(_ops.qrnn_pool.default, pre, None, None, None, c0, marks, reverse, False)
         return h, last
     k, v, *others = pre.unbind(2)
     z = torch.tanh(v)
@@ -84,8 +85,8 @@ def sru_scan(
     """
     name = "sru_scan" if w is None else "sru2_scan"
     if _runs(name, pre, marks, tanh, mask is not None):
-        operator = getattr(torch.ops.scan_workbench, name)
-        h, _, last = operator(pre, x, w, mask, c0, marks, False, tanh)
+        operator = getattr(_ops, name).default
+        h, _, last = called(operator, pre, x, w, mask, c0, marks, False, tanh)
         return h, last
     found = [_sru_in_torch(pre, x, w, c0, marks, tanh, mask, direction) for direction in range(pre.shape[2])]
     h, last = zip(*found, strict=True)

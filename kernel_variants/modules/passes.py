@@ -28,13 +28,25 @@ for _name, _schema in SCHEMAS.items():
     LIBRARY.impl(_name, getattr(kernels, _name), "CompositeExplicitAutograd")
 
 _ops = torch.ops.scan_workbench
+# An operator's only overload: going by its name looks for it at every call.
+_scan, _scan_backward = _ops.scan.default, _ops.scan_backward.default
+_gated_scan, _gated_scan_backward = _ops.gated_scan.default, _ops.gated_scan_backward.default
+
+
+def called(operator: Any, *arguments: Any) -> Any:
+    """The operator's outputs. Where no gradients are recorded its rule for them is passed by, which would cost a step
+    at a time as much as the kernel."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return operator(*arguments)
+    with torch._C._AutoDispatchBelowAutograd():
+        return operator(*arguments)
 
 
 def scan(
     a: Tensor, b: Tensor, h0: Tensor | None = None, marks: Tensor | None = None, reverse: bool = False
 ) -> tuple[Tensor, Tensor]:
     """h_t = a_t h_{t-1} + b_t. a, b (B, T, H) float32 or float64, h0 (B, H) → h (B, T, H), h_last (B, H)."""
-    h, h_last = _ops.scan(a, b, h0, marks, reverse)
+    h, h_last = called(_scan, a, b, h0, marks, reverse)
     return h, h_last
 
 
@@ -52,7 +64,7 @@ def gated_scan(
     """
     if w is not None and not linear:
         raise ValueError("a gate that sees the state (w) goes with the linear candidate")
-    h, h_last = _ops.gated_scan(kv, h0, w, marks, reverse, linear)
+    h, h_last = called(_gated_scan, kv, h0, w, marks, reverse, linear)
     return h, h_last
 
 
@@ -108,7 +120,7 @@ def _keep_scan(ctx: Any, inputs: Any, output: Any) -> None:
 
 def _scan_gradients(ctx: Any, gh: Tensor, gh_last: Tensor) -> tuple[Tensor | None, ...]:
     a, h, h0, marks = ctx.saved_tensors
-    da, db, dh0 = _ops.scan_backward(a, h, h0, marks, gh, gh_last, ctx.reverse)
+    da, db, dh0 = _scan_backward(a, h, h0, marks, gh, gh_last, ctx.reverse)
     return da, db, dh0.to(h0.dtype) if h0 is not None else None, None, None
 
 
@@ -119,7 +131,7 @@ def _keep_gated(ctx: Any, inputs: Any, output: Any) -> None:
 
 def _gated_gradients(ctx: Any, gh: Tensor, gh_last: Tensor) -> tuple[Tensor | None, ...]:
     kv, h, h0, w, marks = ctx.saved_tensors
-    dkv, dh0, dw = _ops.gated_scan_backward(kv, h, h0, w, marks, gh, gh_last, ctx.reverse, ctx.linear)
+    dkv, dh0, dw = _gated_scan_backward(kv, h, h0, w, marks, gh, gh_last, ctx.reverse, ctx.linear)
     to_h0 = dh0.to(h0.dtype) if h0 is not None else None
     return dkv, to_h0, dw.sum(0).to(w.dtype) if w is not None else None, None, None, None
 

@@ -134,11 +134,11 @@ class Recurrent(nn.Module):  # type: ignore[misc]
         last = []
         for layer in range(self.num_layers):
             first = layer * directions
-            h0 = None if hx is None else hx[first : first + directions]
+            h0 = hx if hx is None or self.num_layers == 1 else hx[first : first + directions]
             x, h_last = self._layer(self._suffixes[first : first + directions], x, h0, marks)
             x = self._between(x, layer)
             last.append(h_last)
-        return x, torch.cat(last)
+        return x, last[0] if len(last) == 1 else torch.cat(last)
 
     def _layer(
         self, suffixes: tuple[str, ...], x: Tensor, h0: Tensor | None, marks: tuple[Tensor | None, Tensor | None]
@@ -146,11 +146,13 @@ class Recurrent(nn.Module):  # type: ignore[misc]
         """One layer: x (B, T, D), h0 (directions, B, H) → outputs (B, T, directions * H), last states like h0."""
         parts, last = [], []
         for direction, suffix in enumerate(suffixes):
-            own = None if h0 is None else h0[direction]
+            own = None if h0 is None else h0.select(0, direction)
             y, h_last = self._direction(suffix, x, own, marks[direction], direction == 1)
             parts.append(y)
             last.append(h_last)
-        return parts[0] if len(parts) == 1 else torch.cat(parts, -1), torch.stack(last)
+        if len(parts) == 1:  # a step at a time, joining one thing costs as much as the kernel
+            return parts[0], last[0].unsqueeze(0)
+        return torch.cat(parts, -1), torch.stack(last)
 
     def _between(self, x: Tensor, layer: int) -> Tensor:
         if self.dropout and self.training and layer + 1 < self.num_layers:
@@ -166,7 +168,8 @@ class Recurrent(nn.Module):  # type: ignore[misc]
     def _product(self, suffix: str, x: Tensor) -> Tensor:
         """Pre-activations: (B, T, blocks, H)."""
         bias = getattr(self, "bias_ih" + suffix) if self.bias else None
-        return F.linear(x, getattr(self, "weight_ih" + suffix), bias).unflatten(-1, (self.blocks, self.hidden_size))
+        pre = F.linear(x, getattr(self, "weight_ih" + suffix), bias)
+        return torch.unflatten(pre, -1, (self.blocks, self.hidden_size))
 
     # ------------------------------------------------------------------------------------------------------ marks
 
@@ -210,16 +213,17 @@ class Recurrent(nn.Module):  # type: ignore[misc]
         return getattr(self, "weight_ih" + self._suffixes[0])
 
     def _takes(self, x: Any, hx: Any) -> bool:
-        weight = self._any_weight()
-        if not isinstance(x, torch.Tensor) or x.dim() not in (2, 3) or x.shape[-1] != self.input_size:
+        if not isinstance(x, torch.Tensor):
+            return False
+        weight, shape = self._any_weight(), x.shape
+        if len(shape) not in (2, 3) or shape[-1] != self.input_size:
             return False
         if (x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type)) or x.device != weight.device:
             return False
-        time = 0 if x.dim() == 2 or not self.batch_first else 1
-        if x.shape[time] == 0:
+        time = 0 if len(shape) == 2 or not self.batch_first else 1
+        if shape[time] == 0:
             return False
-        batch = None if x.dim() == 2 else int(x.shape[1 - time])
-        return self._takes_state(hx, batch, x)
+        return self._takes_state(hx, None if len(shape) == 2 else shape[1 - time], x)
 
     def _takes_state(self, hx: Any, batch: int | None, x: Tensor) -> bool:
         if hx is None:
@@ -228,7 +232,7 @@ class Recurrent(nn.Module):  # type: ignore[misc]
         expected = (count, self.hidden_size) if batch is None else (count, batch, self.hidden_size)
         return (
             isinstance(hx, torch.Tensor)
-            and tuple(hx.shape) == expected
+            and hx.shape == expected
             and hx.dtype in (x.dtype, torch.float32)
             and (x.dtype != torch.float64 or hx.dtype == torch.float64)
             and hx.device == x.device

@@ -189,7 +189,10 @@ OPERATION = Operation(
     equation="k, v = W_l x_l + bias_l; h_t = sigma(-k) h_{t-1} + sigma(k) g(v); x_{l+1} = h",
     axes={"B": 4, "T": 4096, "H": 512, "layers": 4, "directions": 1},
     small={"B": 2, "T": 35, "H": 19, "layers": 3, "directions": 1},
-    presets={"quick": ()},  # the budget of minGRU's ladder
+    presets={
+        "quick": (),  # the budget of minGRU's ladder
+        "gpu": ({}, {"B": 1, "T": 16384, "H": 256, "layers": 8}),
+    },
     tensors=tensors,
     make_inputs=make_inputs,
     reference=reference,

@@ -83,11 +83,13 @@ class Tiles:
         """Whether the uppermost layer's states lie as the stack's do, so that its scans work on y and gy themselves."""
         return self.time.count == 1 and len(self.directions) == 1
 
-    def _uppermost(self, layer: int) -> bool:
+    def uppermost(self, layer: int) -> bool:
+        """Whether its states are the stack's."""
         return layer == self.time.shape["layers"] - 1
 
-    def _h(self, layer: int, direction: int, block: int) -> At:
-        if self.whole and self._uppermost(layer):
+    def h_place(self, layer: int, direction: int, block: int) -> At:
+        """Where a tile's states go."""
+        if self.whole and self.uppermost(layer):
             return At("y", 0)
         return At("h", self.h.offset(layer, direction, block))
 
@@ -108,15 +110,20 @@ class Tiles:
             yield Call(product, ("x", "h", "w", "bias", "kv"))
             where = {
                 "kv": At("kv", self.kv.offset(*cell, block)),
-                "h": self._h(*cell, block),
+                "h": self.h_place(*cell, block),
                 "h0": At(*self.carried.place(*cell, block - 1)),
                 "h_last": At(*self.carried.place(*cell, block)),
             }
             yield from self._scan(self.scans.there[direction], block, where)
-            if self._uppermost(layer) and not (self.whole or again):
-                row = self.h.row(*cell, block)
-                copied = partial(products.to_all_of_time, times=times, direction=direction, of=row)
-                yield Call(copied, ("h", "y"))
+            if not again:
+                yield from self.handed_over(*cell, block)
+
+    def handed_over(self, layer: int, direction: int, block: int) -> Iterator[Step]:
+        """The uppermost layer's states into y, where they are not there."""
+        if self.uppermost(layer) and not self.whole:
+            times, row = self.time.times(block), self.h.row(layer, direction, block)
+            copied = partial(products.to_all_of_time, times=times, direction=direction, of=row)
+            yield Call(copied, ("h", "y"))
 
     def back(self, tile: Tile) -> Iterator[Step]:
         """From the gradient of h those of w, bias and of what the layer sees, and the state's gradient that is left."""
@@ -125,15 +132,15 @@ class Tiles:
         for direction in self.directions:
             cell = layer, direction
             gh = At("g", self.g.offset(*cell, block))
-            if self._uppermost(layer) and self.whole:
+            if self.uppermost(layer) and self.whole:
                 gh = At("gy", 0)
-            elif self._uppermost(layer):
+            elif self.uppermost(layer):
                 row = self.g.row(*cell, block)
                 copied = partial(products.from_all_of_time, times=times, direction=direction, to=row)
                 yield Call(copied, ("gy", "g"))
             where = {
                 "kv": At("kv", self.kv.offset(*cell, block)),
-                "h": self._h(*cell, block),
+                "h": self.h_place(*cell, block),
                 "h0": At(*self.carried.place(*cell, block - 1)),
                 "gh": gh,
                 "dkv": At("dkv", self.dkv.offset(*cell, block)),

@@ -4,7 +4,9 @@
     blocks      block by block of time, all layers of a block: the state passes on, memory is that of a block
     pipelined   a layer begins a block as soon as the one below has done it: tiles of a diagonal at the same time
 
-What a tile does is the same in all three.
+What a tile does is the same in all three. Declared bytes are those of DRAM: where time is in blocks, what lies between
+a block's layers, the weights and the sums of their gradients stay in the cache (a GPU's L2, a processor's last level),
+if `steps` is chosen so.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kernel_variants.gated_scan import in_torch as gated_in_torch
-from kernel_variants.stack import in_torch
+from kernel_variants.stack import fused, in_torch
 from kernel_variants.stack.memory import Blocks
-from kernel_variants.stack.operation import cells, elements, kept_bytes, product_flops
+from kernel_variants.stack.operation import cells, elements, kept_bytes, least, product_flops, training_least
 from kernel_variants.stack.scans import ON_GPU, on_cpu
 from kernel_variants.stack.tiles import Scans, Tiles, products_back_cost, products_cost, scan_cost
 from workbench.declare import Call, Cost, Device, Plan, Setting, Settings, Shape, Step, Variant
@@ -67,10 +69,17 @@ def _in_pipeline(time: Blocks) -> int:
     return (time.count + time.shape["layers"] - 1) * time.steps
 
 
+def _cached(total: Cost, moved: int) -> Cost:
+    """The cost with so many bytes to and from DRAM in place of all that its steps read and write."""
+    return replace(total, bytes=moved, write_allocate=0)
+
+
 def _forward_cost(scans: Scans, pipelined: bool, shape: Shape, settings: Settings) -> Cost:
     time = _time(shape, settings)
-    once = _there(time, scans, settings)
-    return replace(once, serial_steps=_in_pipeline(time)) if pipelined else once
+    total = _there(time, scans, settings)
+    if time.count > 1:
+        total = _cached(total, least(shape).bytes)
+    return replace(total, serial_steps=_in_pipeline(time)) if pipelined else total
 
 
 # --------------------------------------------------------------------------------------------------- training
@@ -101,15 +110,19 @@ def _training_cost(scans: Scans, pipelined: bool, shape: Shape, settings: Settin
     total += scan_cost(time, back, scans.own(settings))
     passed = 4 * (time.count - 1) * cells(shape) * shape["B"] * shape["H"]
     kept = kept_bytes(shape) + passed
+    x = shape["directions"] * elements(shape) * shape.element_bytes
+    moved = training_least(shape).bytes + x + 2 * passed  # x once more on the way back
     if pipelined:
         total = replace(total, serial_steps=2 * _in_pipeline(time))
+        moved += 2 * (kept_bytes(shape) - x)
     elif time.count > 1:
         again = Blocks(_of_length(shape, (time.count - 1) * time.steps), time.steps)
         total += products_cost(again, whole=True) + scan_cost(again, scans.there[:1], scans.own(settings))
-        x = shape["directions"] * elements(shape) * shape.element_bytes
         one = _of_length(shape, time.steps)
         of_block = kept_bytes(one) - shape["directions"] * elements(one) * shape.element_bytes
         kept = x + passed + of_block
+    if time.count > 1:
+        total = _cached(total, moved)
     return replace(total, kept_bytes=kept)
 
 
@@ -195,6 +208,8 @@ RUNGS = (
           {"threads": (EVERY_CORE,)}, ALL),
     _rung("blocks", "cuda", "a block of time after another through all layers, the states passed on", ON_GPU, 20,
           {"steps": STEPS, "block": BLOCK}, AGAIN),
+    _rung("blocks_graph", "cuda", "the same launches replayed from one CUDA graph", ON_GPU, 22,
+          {"steps": STEPS, "block": BLOCK}, AGAIN, graph=True),
     _rung("blocks_cached", "cpu", "blocks of time through all layers, small enough for the caches", on_cpu(False), 21,
           {"steps": (64, 16, 256), "threads": (EVERY_CORE,)}, AGAIN),
     _rung("pipelined", "cuda", "layers and blocks of a diagonal on streams of their own", ON_GPU, 30,
@@ -204,11 +219,31 @@ RUNGS = (
     _rung("pipelined_graph", "cuda", "the same launches replayed from one CUDA graph, branches and all", ON_GPU, 32,
           {"steps": IN_PIPELINE, "block": BLOCK}, ALL, pipelined=True, graph=True),
 )  # fmt: skip
+
+
+def _fused_cost(shape: Shape, settings: Settings) -> Cost:
+    time = _time(shape, settings)
+    return replace(_cached(fused.cost(time, settings), least(shape).bytes), serial_steps=_in_pipeline(time))
+
+
+FUSED = Variant(
+    name="pipelined_fused",
+    operation="stack",
+    devices=("cuda",),
+    idea="the pipeline with product and scan of a tile in one kernel: pre-activations never in memory",
+    plan=lambda shape, settings: fused.plan(_time(shape, settings), settings),
+    cost=_fused_cost,
+    factors={"algorithm": "in the epilogue", "source": "cuda", "layers": "pipelined", "time": "blocks"},
+    settings={"steps": IN_PIPELINE, **fused.SETTINGS},
+    supports=_one_way,
+    rung=40,
+)
 TORCH = {"algorithm": "serial", "source": "torch", "layers": "in turn", "time": "whole"}
 VARIANTS = (
     Variant("eager", "stack", DEVICES, "torch: a product per layer, gates for all steps, two operations a step",
             lambda shape, settings: Plan((Call(in_torch.stack, GIVEN, VALUES),)), _eager_cost, TORCH, rung=0),
     *(forward for forward, _ in RUNGS),
+    FUSED,
     Variant("autograd", "stack", DEVICES, "torch, and its autograd",
             lambda shape, settings: Plan((Call(in_torch.autograd, (*GIVEN, "gy", "gh_last"), (*VALUES, *GRADIENTS)),)),
             _autograd_cost, TORCH, rung=0, pass_="training"),

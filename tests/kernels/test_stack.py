@@ -93,6 +93,19 @@ def test_a_pipeline_is_as_deep_as_blocks_and_layers_and_launches_what_blocks_do(
     assert leaves[0] == leaves[1] == (2 * 3 + 1) * blocks
 
 
+def test_blocks_move_inputs_and_outputs_and_what_a_pipeline_keeps() -> None:
+    """All else stays in the cache: x twice in training, states between blocks and what is kept written and read."""
+    shape = shape_of(B=4, T=4096, H=512, layers=4)
+    value, states = 4 * 4 * 4096 * 512, 4 * 4 * 4 * 512
+    for pass_, more in (("", {"blocks": 0, "pipelined": 0, "pipelined_fused": 0}),
+                        ("training/", {"blocks": 1, "pipelined": 1 + 2 * 3 * 4})):  # fmt: skip
+        for name, values in more.items():
+            variant = catalog().variant(f"stack/{pass_}{name}")
+            moved = variant.cost(shape, variant.default_settings()).bytes
+            least = catalog().operation(variant.operation_key).least(shape).bytes
+            assert moved - least == values * value + (2 * 15 * states if pass_ else 0), variant.key
+
+
 # ---------------------------------------------------------------------------------------------------- references
 
 

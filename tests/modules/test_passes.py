@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from kernel_variants.modules import composed, kernels, passes
 from tests.kernels.executed import NUMPY_DTYPE, executed
@@ -165,6 +168,30 @@ def arguments() -> dict[str, tuple[object, ...]]:
 @pytest.mark.parametrize("name", list(passes.SCHEMAS))
 def test_torch_takes_them_for_operators(name: str) -> None:
     torch.library.opcheck(getattr(torch.ops.scan_workbench, name).default, arguments()[name])
+
+
+class Seen(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+def test_without_gradients_it_is_the_same_operator_to_all_who_look() -> None:
+    """Only its rule for gradients is passed by: the values are the same, modes see it, and vmap goes through it."""
+    kv = torch.randn(2, 5, 2, 33)
+    right = passes.gated_scan(kv.clone().requires_grad_())
+    with torch.no_grad(), Seen() as seen:
+        found = passes.gated_scan(kv)
+    assert seen.names == ["scan_workbench.gated_scan.default"]
+    assert all(torch.equal(a, b) for a, b in zip(found, right, strict=True)) and right[0].requires_grad
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        each = torch.func.vmap(lambda one: passes.gated_scan(one)[0])(kv[:, None])
+    assert torch.equal(each[:, 0], right[0])
 
 
 def test_double_backward_is_refused_in_words() -> None:

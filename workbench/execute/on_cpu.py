@@ -85,7 +85,8 @@ class CpuPlace(HostPlace):
             return branches[0]
         import torch
 
-        submit, share = self._threads.submit, max(1, torch.get_num_threads() // len(branches))
+        submit, whole = self._threads.submit, torch.get_num_threads()
+        share = max(1, whole // len(branches))
 
         def alone(branch: Callable[[], Any]) -> None:
             torch.set_num_threads(share)  # of this thread
@@ -94,6 +95,7 @@ class CpuPlace(HostPlace):
         def run() -> None:
             begun = [submit(alone, branch) for branch in branches]
             wait(begun)
+            torch.set_num_threads(whole)  # of threads begun later: torch takes the last that anyone has set
             for one in begun:
                 one.result()
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from workbench.experiments import Experiment
+from workbench.experiments import Experiment, Sweep
 from workbench.problem import Problem
+from workbench.store.record import Record, Status
 from workbench.store.run_folder import open_run
-from workbench.sweep.progress import Silent
+from workbench.sweep.checking import CheckJob
+from workbench.sweep.progress import Progress, Silent
 from workbench.sweep.replay import Replay
 from workbench.sweep.reproduce import resume_experiment, run_experiment, runs_of
 from workbench.sweep.selection import Selection
@@ -44,6 +47,31 @@ def test_sweeps_are_runs_that_go_on(tmp_path: Path) -> None:
     assert [one.run.finished for one in done] == [True, True]
     sizes = [sorted({(r.variant, r.axes["T"]) for r in one.records()}) for one in done]
     assert sizes == [[("eager", 64), ("eager", 128), ("simd", 64), ("simd", 128)], [("eager", 1024), ("simd", 1024)]]
+
+
+def test_a_growth_of_errors_that_was_cut_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records are on disk as they come, and what is there is not made again."""
+    grown = EXPERIMENT.model_copy(
+        update={"sweeps": (Sweep(name="scan", operations=("scan",), variants=("ring", "eager"), is_growth=True),)}
+    )
+    asked: list[list[str]] = []
+
+    def check(jobs: list[CheckJob], _: Path, __: float, ___: Progress, on_record: Callable[[Record], None]) -> None:
+        asked.append([job.candidate.key for job in jobs])
+        for place, job in enumerate(jobs):
+            if len(asked) == 1 and place == 3:
+                raise KeyboardInterrupt
+            on_record(job.candidate.record(Status.OK))
+
+    monkeypatch.setattr("workbench.sweep.growth.check_jobs", check)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(grown, "x", True, Selection(), tmp_path, Silent())
+    (begun,) = runs_of(grown, "x", tmp_path)
+    assert not begun.run.finished and [record.key for record in begun.records()] == asked[0][:3]
+    (done,) = resume_experiment(grown, "x", tmp_path, Silent())
+    assert done.run.finished and asked[1] == asked[0][3:]
+    assert {record.key for record in done.records()} == set(asked[0])
+    assert all(record.sources for record in done.records())
 
 
 def test_what_cannot_go_on_is_one_line(tmp_path: Path) -> None:

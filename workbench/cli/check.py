@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,7 +23,12 @@ from workbench.cli.options import (
     words,
 )
 from workbench.declare import operation_key, variant_key
-from workbench.problem import Problem
+from workbench.problem import Problem, status_of
+
+if TYPE_CHECKING:
+    from workbench.store.run_folder import RunFolder
+    from workbench.sweep.progress import Progress
+    from workbench.sweep.selection import Selection
 
 SETTINGS = AXES
 SHOWN = 8
@@ -64,7 +69,6 @@ def command(
     from workbench.cli.progress import ProgressBar
     from workbench.sweep.checking import check_all
     from workbench.sweep.counting_checks import simulated_ones, with_counters
-    from workbench.sweep.growth import record_error_growth
 
     archs = words(arch, "--arch")
     for one in archs:
@@ -85,8 +89,7 @@ def command(
     )
     with ProgressBar() as progress:
         if error_growth:
-            folder = record_error_growth(selection, profiles, name or None, progress)
-            records = folder.records()
+            records = (folder := _grown(selection, profiles, name, progress)).records()
         else:
             records = check_all(selection, progress)
             few = len(simulated_ones(records)) <= SHOWN
@@ -177,6 +180,19 @@ def _operation(row: dict[str, Any]) -> str:
 
 def _why(row: dict[str, Any]) -> str:
     return row["known_loss"] or row["reason"] or ""
+
+
+def _grown(selection: Selection, profiles: Path, name: str, progress: Progress) -> RunFolder:
+    """The finished run of errors over sizes."""
+    from workbench.sweep.growth import start_growth
+    from workbench.sweep.session import continue_run
+
+    folder = start_growth(selection, profiles, name or None)
+    try:
+        continue_run(folder, progress)
+    except KeyboardInterrupt as ended:
+        raise Problem(f"interrupted; {folder.resume_command} goes on from here", exit_status=status_of(ended)) from None
+    return folder
 
 
 def _print_growth(records: list[Any]) -> None:

@@ -81,10 +81,22 @@ def _check_all(selection: Selection, progress: Progress) -> list[Record]:
     return records + check_jobs(jobs, selection.folder, selection.timeout_s, progress)
 
 
-def check_jobs(jobs: list[CheckJob], kernels: Path, timeout_s: float, progress: Progress) -> list[Record]:
-    """Builds what the jobs need and runs them; a record each, in the order of the jobs."""
+def check_jobs(
+    jobs: list[CheckJob],
+    kernels: Path,
+    timeout_s: float,
+    progress: Progress,
+    on_record: Callable[[Record], None] = lambda _: None,
+) -> list[Record]:
+    """Builds what the jobs need and runs them; a record each, in the order of the jobs. `on_record` gets each as soon
+    as it is there."""
     start_server()
     records: list[Record] = []
+
+    def keep(record: Record) -> None:
+        records.append(record)
+        on_record(record)
+
     broken: dict[str, str] = {}
     units: list[Unit] = []
     for job in jobs:
@@ -101,16 +113,16 @@ def check_jobs(jobs: list[CheckJob], kernels: Path, timeout_s: float, progress: 
         s, fault = job.candidate, broken.get(job.candidate.key)
         verdict = (Status.CRASHED, fault) if fault else built.verdict(s.variant, s.shape, job.archs())
         if verdict is not None:
-            records.append(s.record(verdict[0], reason=verdict[1]))
+            keep(s.record(verdict[0], reason=verdict[1]))
         else:
             runnable.append(job)
     progress.stage("check", len(runnable))
 
-    def keep(record: Record) -> None:
+    def checked(record: Record) -> None:
         progress.step(f"{variant_key(record.operation, record.variant, record.pass_)}: {record.status.value}")
-        records.append(record)
+        keep(record)
 
-    run_checks(runnable, kernels, timeout_s, keep)
+    run_checks(runnable, kernels, timeout_s, checked)
     order = {job.candidate.key: place for place, job in enumerate(jobs)}
     return sorted(records, key=lambda r: order[r.key])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import itertools
 import sys
@@ -13,8 +14,8 @@ from workbench.declare import Operation, Shape, Variant
 from workbench.execute.this_machine import backend_here, why_unsupported
 from workbench.problem import Problem
 from workbench.stdout import kept_clean
-from workbench.store.new_run import whole_run
-from workbench.store.record import Run, Seeds
+from workbench.store.new_run import create_run
+from workbench.store.record import Record, Run, Seeds
 from workbench.store.run_folder import RunFolder
 from workbench.sweep.catalogue import slice_of, sources_in
 from workbench.sweep.checking import CheckJob, check_jobs
@@ -24,29 +25,41 @@ from workbench.sweep.records import Candidate
 from workbench.sweep.selection import Selection
 
 
-def record_error_growth(selection: Selection, profiles: Path, name: str | None, progress: Progress) -> RunFolder:
-    """A finished run that holds a record for each family and size. Its records carry errors, and no times: a family
-    that loses its digits is `incorrect` from the size on where it passes the tolerance."""
+def start_growth(selection: Selection, profiles: Path, name: str | None) -> RunFolder:
+    """The folder of a new run, without records yet. Problem where no chosen operation declares sizes."""
     with kept_clean():
-        return _record(selection, profiles, name, progress)
+        jobs = _jobs(selection, load_catalog(selection.folder))
+        now = datetime.datetime.now(datetime.UTC)
+        run = Run(
+            name=name or f"{now:%Y%m%d-%H%M%S}-error-growth",
+            created=now.isoformat(timespec="seconds"),
+            command=["workbench", *sys.argv[1:]],
+            machines=[machine_of(backend) for backend in dict.fromkeys(job.candidate.backend for job in jobs)],
+            environment=environment(selection.kernels),
+            catalogue=slice_of((job.candidate.operation, job.candidate.variant) for job in jobs),
+            selection=dataclasses.replace(selection, is_growth=True).as_dict(),
+        )
+    return create_run(profiles, run)
 
 
-def _record(selection: Selection, profiles: Path, name: str | None, progress: Progress) -> RunFolder:
+def continue_growth(folder: RunFolder, progress: Progress) -> Catalog:
+    """Makes the records that the run still lacks, each on disk as soon as it is there, and finishes it: one for each
+    family and size. They carry errors, and no times: a family that loses its digits is `incorrect` from the size on
+    where it passes the tolerance. Returns the catalogue that it was done with."""
+    selection = Selection.from_dict(folder.run.selection)
     catalog = load_catalog(selection.folder)
-    jobs = _jobs(selection, catalog)
-    now = datetime.datetime.now(datetime.UTC)
-    run = Run(
-        name=name or f"{now:%Y%m%d-%H%M%S}-error-growth",
-        created=now.isoformat(timespec="seconds"),
-        command=["workbench", *sys.argv[1:]],
-        machines=[machine_of(backend) for backend in dict.fromkeys(job.candidate.backend for job in jobs)],
-        environment=environment(selection.kernels),
-        catalogue=(catalogue := slice_of((job.candidate.operation, job.candidate.variant) for job in jobs)),
-    )
-    with whole_run(profiles, run) as folder:
-        for record in check_jobs(jobs, selection.folder, selection.timeout_s, progress):
-            folder.append(record.model_copy(update={"sources": sources_in(catalogue, record)}))
-    return folder
+    done = {record.key for record in folder.records()}
+    lacking = [job for job in _jobs(selection, catalog) if job.candidate.key not in done]
+    for backend in dict.fromkeys(job.candidate.backend for job in lacking):  # it may go on elsewhere
+        if backend not in {machine.id for machine in folder.run.machines}:
+            folder.update(machines=[*folder.run.machines, machine_of(backend)])
+
+    def keep(record: Record) -> None:
+        folder.append(record.model_copy(update={"sources": sources_in(folder.run.catalogue, record)}))
+
+    check_jobs(lacking, selection.folder, selection.timeout_s, progress, keep)
+    folder.finish()
+    return catalog
 
 
 def _jobs(selection: Selection, catalog: Catalog) -> list[CheckJob]:

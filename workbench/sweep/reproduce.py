@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 
 from workbench.experiments import Experiment, Sweep
 from workbench.problem import Problem
 from workbench.store.run_folder import RunFolder, find_run, open_run, run_files
-from workbench.sweep.growth import record_error_growth
+from workbench.sweep.growth import start_growth
 from workbench.sweep.progress import Progress
 from workbench.sweep.runner import Runner
 from workbench.sweep.selection import Selection
@@ -41,25 +42,15 @@ def run_experiment(
     runner: Runner | None = None,
 ) -> list[RunFolder]:
     """Finished runs; `runner` as in a sweep. All are begun before the first is timed: each can go on by itself."""
-    begun = [
-        (sweep, start_run(selection_for(sweep, quick, base), profiles, f"{prefix}-{sweep.name}", runner))
-        for sweep in experiment.sweeps
-        if not sweep.is_growth
-    ]
-    grown = [
-        record_error_growth(
-            dataclasses.replace(base, operations=sweep.operations, passes=sweep.passes, variants=sweep.variants),
-            profiles,
-            f"{prefix}-{sweep.name}",
-            progress,
-        )
-        for sweep in experiment.sweeps
-        if sweep.is_growth
-    ]
+    begun = []
+    for sweep in experiment.sweeps:
+        selection, name = selection_for(sweep, quick, base), f"{prefix}-{sweep.name}"
+        started = start_growth if sweep.is_growth else functools.partial(start_run, runner=runner)
+        begun.append((sweep, started(selection, profiles, name)))
     for sweep, folder in begun:
         progress.note(f"{experiment.name}: {sweep.name}")
-        continue_run(folder, progress, runner)
-    return [*grown, *(open_run(folder.path) for _, folder in begun)]
+        continue_run(folder, progress, None if sweep.is_growth else runner)
+    return [open_run(folder.path) for _, folder in begun]
 
 
 def runs_of(experiment: Experiment, text: str, profiles: Path) -> list[RunFolder]:

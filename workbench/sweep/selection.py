@@ -42,6 +42,8 @@ class Selection:
     """The strategy by which settings are searched."""
     tune_s: float = 0.0
     """Most seconds that trying a variant's settings may take at a shape; 0: those of the preset."""
+    is_growth: bool = False
+    """Errors over the sizes that operations declare for it, in place of times (sweep/growth.py)."""
 
     @property
     def folder(self) -> Path:
@@ -70,6 +72,7 @@ class Selection:
             plain["seed_order"] = int(plain["seed_order"])
             plain["tune"], plain["tune_s"] = str(data.get("tune", ONE_AT_A_TIME)), float(data.get("tune_s", 0.0))
             plain["preset"], plain["kernels"] = str(data["preset"]), str(data["kernels"])
+            plain["is_growth"] = bool(data.get("is_growth", False))
             return cls(**plain)
         except (TypeError, KeyError, ValueError, OverflowError):
             raise Problem(

@@ -22,6 +22,7 @@ from workbench.sweep.building import Built, units_for
 from workbench.sweep.catalogue import slice_of
 from workbench.sweep.checking import CheckJob
 from workbench.sweep.events import Event, Recorded, Step
+from workbench.sweep.growth import continue_growth
 from workbench.sweep.jobs import CaseJob
 from workbench.sweep.progress import Progress
 from workbench.sweep.repeated import MOST_REPEATED, REPEATED_SHARE, again, repeatable
@@ -43,6 +44,10 @@ def continue_run(folder: RunFolder, progress: Progress, runner: Runner | None = 
             progress.note(f"{folder.path.name} is finished; nothing to do")
             return None
         with kept_clean():
+            if folder.run.selection.get("is_growth"):
+                if runner is not None:
+                    raise Problem(f"{folder.path.name} records errors, which is done here: leave --cluster out")
+                return continue_growth(folder, progress)
             sweep = _Sweep(folder, progress, runner or ProcessTree())
             sweep.run()
     return sweep.work.catalog

@@ -19,11 +19,11 @@ from workbench.cli.options import (
     Seed,
     Timeout,
     Variants,
+    named,
     selection_of,
     words,
 )
 from workbench.declare import operation_key, variant_key
-from workbench.problem import Problem
 
 SETTINGS = AXES
 SHOWN = 8
@@ -47,7 +47,7 @@ def command(
             help=f"Count what the machine code of simulated variants does; of at most {SHOWN} unless asked for.",
         ),
     ] = None,
-    arch: Annotated[str, typer.Option(help="Architectures to count machine code of.")] = "sm_90",
+    arch: Annotated[str, typer.Option(callback=named, help="Architectures to count machine code of.")] = "sm_90",
     timeout: Timeout = 120.0,
     name: Annotated[str, typer.Option(help="Name of the run that --error-growth records.")] = "",
     kernels: Kernels = None,
@@ -66,11 +66,9 @@ def command(
     from workbench.sweep.counting_checks import simulated_ones, with_counters
     from workbench.sweep.growth import record_error_growth
 
-    archs = words(arch, "--arch")
+    archs = words(arch)
     for one in archs:
         check_arch(one)
-    if not archs:
-        raise Problem("--arch: names nothing; write one architecture or several with commas between", exit_status=2)
     selection = selection_of(
         operations,
         variants,
@@ -79,7 +77,7 @@ def command(
         kernels,
         timeout,
         preset="small",
-        devices=words(device, "--device"),
+        devices=words(device),
         seed=seed,
         archs=archs,
     )

@@ -100,6 +100,14 @@ def axis_of(label: str, axes: Sequence[str], name: str, default: str | None) -> 
     return choose(st.segmented_control, label, axes, name, place, required=True, format_func=plain)
 
 
+def switched(widget: Callable[..., bool], label: str, name: str) -> bool:
+    """On or off, by st.toggle or st.checkbox; off unless the URL says on."""
+    _prepare(name, (True, False), _values().get(name) == [str(True)])
+    on = widget(label, key=name)
+    _keep(name, [str(True)] if on else [])
+    return on
+
+
 def number(label: str, name: str, least: int, most: int, default: int, step: int = 1) -> int:
     """A whole number by a slider."""
     plain = [text for text in _values().get(name, []) if re.fullmatch("[0-9]{1,9}", text)]

@@ -56,7 +56,9 @@ def test_other_devices_and_timers_are_refused_unless_told(field: str, value: str
     pair = timed("serial", 1.0), timed("serial", 2.0, seed=1, **{field: value})  # type: ignore[arg-type]
     refused = against(*pair)
     assert refused.exit_status == 2
-    assert f"--across-{option}s" in refused.notes[0]
+    assert f"compare across {option}s (--across-{option}s) to have them" in refused.notes[0], (
+        "as the page's box is called"
+    )
     told = against(*pair, across_devices=True, across_timers=True)
     assert [p.verdict for p in told.pairs] == ["slower"]
 

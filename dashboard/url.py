@@ -48,7 +48,8 @@ def _is_changed(values: Mapping[str, list[str]], drawn: Sequence[str]) -> bool:
     """Whether a widget has another value than it had: then the visitor has used it, and its URL is still to come."""
     for name in drawn:
         now = st.session_state.get(name)
-        texts = [str(value) for value in now] if isinstance(now, list | tuple) else [] if now is None else [str(now)]
+        none = now is None or now is False  # 0 is a slider's value
+        texts = [str(value) for value in now] if isinstance(now, list | tuple) else [] if none else [str(now)]
         if texts != values.get(name, []):
             return True
     return False

@@ -35,6 +35,7 @@ def main() -> None:
     name = url.choose(
         st.segmented_control, "Page", list(pages), "page", first, label_visibility="collapsed", required=True
     )
+    st.set_page_config(page_title=f"{name} · Scan workbench")  # what tabs, histories and screen readers tell apart
     try:
         context = filter_bar()
         importlib.import_module(f"dashboard.pages.{pages[str(name)]}").page(context)

@@ -48,7 +48,8 @@ def _is_changed(values: Mapping[str, list[str]], drawn: Sequence[str]) -> bool:
     """Whether a widget has another value than it had: then the visitor has used it, and its URL is still to come."""
     for name in drawn:
         now = st.session_state.get(name)
-        texts = [str(value) for value in now] if isinstance(now, list | tuple) else [] if now is None else [str(now)]
+        none = now is None or now is False  # 0 is a slider's value
+        texts = [str(value) for value in now] if isinstance(now, list | tuple) else [] if none else [str(now)]
         if texts != values.get(name, []):
             return True
     return False
@@ -98,6 +99,14 @@ def axis_of(label: str, axes: Sequence[str], name: str, default: str | None) -> 
     """One of an operation's axes, which a person of any operation has named; None where there are none."""
     place = axes.index(default) if default in axes else 0
     return choose(st.segmented_control, label, axes, name, place, required=True, format_func=plain)
+
+
+def switched(widget: Callable[..., bool], label: str, name: str) -> bool:
+    """On or off, by st.toggle or st.checkbox; off unless the URL says on."""
+    _prepare(name, (True, False), _values().get(name) == [str(True)])
+    on = widget(label, key=name)
+    _keep(name, [str(True)] if on else [])
+    return on
 
 
 def number(label: str, name: str, least: int, most: int, default: int, step: int = 1) -> int:

@@ -25,6 +25,8 @@ def temporary_folder(within: Path | None = None) -> Iterator[Path]:
     """A folder of one's own, in `within` or where temporary files go; gone afterwards. The first of a process clears
     what killed ones have left."""
     clear_once()
+    if within is not None:
+        clear_left_over(within, f"{PREFIX}*")
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=within))
     owner = own(folder)
     try:

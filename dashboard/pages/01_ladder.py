@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard.context import Context
 from dashboard.show import dots, light_table, nothing, state_of
-from dashboard.url import choose
+from dashboard.url import choose, switched
 from workbench.declare import Shape
 from workbench.devices import devices, for_arch
 from workbench.model.modelled import default_shape, modelled_ladder, shape_of
@@ -111,7 +111,7 @@ def in_order(rows: pd.DataFrame) -> pd.DataFrame:
 def modelled(context: Context, operation: str, shape: Shape) -> None:
     st.markdown("##### Modelled on a GPU that is not at hand")
     # Only drawn when asked for: it would cost every visitor a quarter of the first page's time.
-    if not context.chosen or st.toggle("Show what declared costs and a datasheet allow", key="modelled"):
+    if not context.chosen or switched(st.toggle, "Show what declared costs and a datasheet allow", "modelled"):
         device = choose(st.selectbox, "Device", list(devices()), "device", format_func=lambda d: devices()[d].title)
         rows = modelled_ladder(context.catalog, str(device), [(operation, shape)])
         if rows["modelled_s"].notna().any():

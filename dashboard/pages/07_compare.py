@@ -10,7 +10,7 @@ from dashboard.filter_bar import run_label
 from dashboard.report_pair import two_reports
 from dashboard.show import frame, nothing, picture
 from dashboard.simulated_pair import simulated_pair
-from dashboard.url import choose
+from dashboard.url import choose, switched
 from workbench.show import hints
 from workbench.show.compare_text import as_markdown, summary, verdict_text
 from workbench.show.explanation import in_words, shown
@@ -48,9 +48,9 @@ def page(context: Context) -> None:
     run_a, variant_a, run_b, variant_b = pair
     left, right = st.columns(2)
     with left:
-        across_devices = st.checkbox("compare across devices", key="across_devices")
+        across_devices = switched(st.checkbox, "compare across devices", "across_devices")
     with right:
-        across_timers = st.checkbox("compare across timers", key="across_timers")
+        across_timers = switched(st.checkbox, "compare across timers", "across_timers")
     result = compare(
         records(context, run_a, variant_a),
         records(context, run_b, variant_b),

@@ -33,6 +33,10 @@ def only_line(stderr: str) -> str:
         (["sweep", "scan", "--arch", "sm_99"], "sm_9"),
         (["sweep", "scan", "--preset", "quik"], "unknown preset quik: did you mean quick?"),
         (["sweep", "scan", "--device", "gpu"], "unknown device gpu"),
+        (
+            ["sweep", "scan", "--device", "h100"],
+            "--device h100 is not at hand here: known: cuda, cpu, simulated; --model models it",
+        ),
         (["sweep", "scan", "--pass", "forwrd"], "unknown pass forwrd: did you mean forward?"),
         (["sweep", "scan", "--T", "0"], "--T 0: T = 0 is not a size"),
         (["sweep", "scan", "--T", "-5"], "T = -5 is not a size"),
@@ -76,7 +80,19 @@ def only_line(stderr: str) -> str:
         (["report", "x" * 300], "no run there"),
         (["finish", "x" * 300], "no run there"),
         (["compare", "x" * 300, "y"], "no run there"),
-        (["sweep", "scan", "--arch", ""], "--arch: names nothing"),
+        *(
+            ([*words, option, ""], f"{option}: names nothing")
+            for words, options in (
+                (["sweep", "scan"], ("--variants", "--dtype", "--device", "--pass", "--arch", "--on")),
+                (["check"], ("--variants", "--device", "--arch")),
+                (["build"], ("--variants", "--dtype", "--arch")),
+                (["list"], ("--pass",)),
+                (["profile", "x"], ("--variants", "--keys", "--section")),
+                (["ablate", "scan"], ("--factor",)),
+                (["reproduce", "x"], ("--run",)),
+            )
+            for option in options
+        ),
         (["sweep", "scan", "--T", "1", "--T", "2"], "--T is given twice"),
         (["sweep", "scan", "--model", "--device", "h200", "--resume", "x"], "--resume has no effect beside --model"),
         (["dashboard", "--port", "８"], "８ is not a whole number"),

@@ -97,6 +97,7 @@ def test_the_filter_follows_to_another_page(visit: Visit) -> None:
         visit.page.get_by_role("heading", name=page).wait_for()
         visit.drawn()
         assert f"page={page}" in visit.page.url and "operation=gate" in visit.page.url
+        visit.page.wait_for_function("page => document.title.startsWith(page)", arg=page, timeout=5000)
     visit.sound()
 
 

@@ -96,6 +96,20 @@ def test_the_filter_comes_from_the_url_and_goes_back_to_it(profiles: Path, monke
     assert test.query_params["variant"] in ("batched", ["batched"])
 
 
+def test_what_is_switched_on_stands_in_the_url_and_comes_from_it(
+    profiles: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = app(profiles, monkeypatch, run="gpu")
+    assert not test.toggle(key="modelled").value and "modelled" not in test.query_params
+    test.toggle(key="modelled").set_value(True).run()
+    assert test.query_params["modelled"] in ("True", ["True"])
+    assert test.selectbox(key="device").value
+    sent = app(profiles, monkeypatch, run="gpu", modelled="True", device="h100")
+    assert sent.toggle(key="modelled").value and sent.selectbox(key="device").value == "h100"
+    sent.toggle(key="modelled").set_value(False).run()
+    assert "modelled" not in sent.query_params
+
+
 def test_a_url_that_names_nothing_known_is_passed_over(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     test = app(profiles, monkeypatch, page="Nowhere", run="gone", operation="none", T="what", shape="{")
     assert test.segmented_control(key="page").value == "Ladder"

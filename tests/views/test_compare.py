@@ -16,7 +16,7 @@ from workbench.store.new_run import create_run
 from workbench.store.record import Machine, Record, Run, Status
 from workbench.views.compare import EXIT_STATUS, Comparison, compare
 from workbench.views.flat import frame_of
-from workbench.views.operands import parse_operand
+from workbench.views.operands import parse_operand, parse_operands
 
 
 def frame(run: str, *records: Record, noise_floor: float | None = 0.01) -> pd.DataFrame:
@@ -56,7 +56,9 @@ def test_other_devices_and_timers_are_refused_unless_told(field: str, value: str
     pair = timed("serial", 1.0), timed("serial", 2.0, seed=1, **{field: value})  # type: ignore[arg-type]
     refused = against(*pair)
     assert refused.exit_status == 2
-    assert f"--across-{option}s" in refused.notes[0]
+    assert f"compare across {option}s (--across-{option}s) to have them" in refused.notes[0], (
+        "as the page's box is called"
+    )
     told = against(*pair, across_devices=True, across_timers=True)
     assert [p.verdict for p in told.pairs] == ["slower"]
 
@@ -117,6 +119,26 @@ def test_sides(tmp_path: Path) -> None:
         parse_operand("odl", tmp_path)
     with pytest.raises(Problem, match="OPERATION/VARIANT"):
         parse_operand("old:serial", tmp_path)
+
+
+def test_variants_without_a_run_are_of_the_newest_that_has_both(tmp_path: Path) -> None:
+    for day, variants in enumerate((("serial", "blelloch"), ("serial", "ring"), ("ring",)), start=1):
+        folder = create_run(tmp_path, Run(name=f"r{day}", created=f"2026-01-0{day}", command=[]))
+        for variant in variants:
+            folder.append(timed(variant, 1.0))
+        folder.finish()
+
+    def runs_of(a: str, b: str) -> list[str]:
+        return [side.run.name for side in parse_operands(a, b, tmp_path)]
+
+    assert runs_of("scan/serial", "scan/blelloch") == ["r1", "r1"]
+    assert runs_of("scan/serial", "scan/ring") == ["r2", "r2"]
+    assert runs_of("r3:scan/ring", "scan/blelloch") == ["r3", "r1"]
+    assert parse_operand("scan/serial", tmp_path).run.name == "r2"
+    with pytest.raises(Problem, match="did you mean scan/serial"):
+        runs_of("scan/seral", "scan/ring")
+    with pytest.raises(Problem, match="no finished run has both scan/blelloch and scan/ring; name the run of each"):
+        runs_of("scan/blelloch", "scan/ring")
 
 
 def two_runs(**of_machine: Any) -> tuple[pd.DataFrame, pd.DataFrame]:

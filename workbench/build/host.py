@@ -13,6 +13,7 @@ from pathlib import Path
 from workbench.build.nvrtc import Compilation
 from workbench.build.units import Unit
 from workbench.problem import Problem
+from workbench.temporary import temporary_folder
 
 HOST_FLAGS = ("-O3", "-march=native", "-fopenmp", "-std=c++20", "-shared", "-fPIC", "-Wall")
 
@@ -47,12 +48,19 @@ def compiler_identity(compiler: tuple[str, ...], flags: tuple[str, ...]) -> str:
     return version + macros
 
 
+def run_compiler(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """A compiler, whose own temporary files lie in a folder that is cleared even where both are killed."""
+    with temporary_folder() as folder:
+        environment = {**os.environ, "TMPDIR": str(folder)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
 def compile_host(unit: Unit, source: Path, flags: Sequence[str], include: Sequence[Path], target: Path) -> Compilation:
     """Compiles the unit's source into the shared library `target`."""
     macros = [f"-D{name}={value}" for name, value in unit.macros()]
     folders = [f"-I{folder}" for folder in include]
     command = [*host_compiler(), *flags, *macros, *folders, str(source), "-o", str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_compiler(command)
     log = (done.stderr + done.stdout).strip()
     if done.returncode:
         return Compilation(None, log or f"{unit.source}: {command[0]} ended with status {done.returncode}")

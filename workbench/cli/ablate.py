@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.options import AXES, Json, Kernels, Profiles, one_size_each, split_axes, words
+from workbench.cli.options import AXES, Json, Kernels, Profiles, named, one_size_each, split_axes, words
 from workbench.problem import Problem, unknown
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ def command(
     operation: Annotated[
         list[str] | None, typer.Argument(metavar="OPERATION", help="One operation, and sizes: scan --T 1024.")
     ] = None,
-    factor: Annotated[str, typer.Option(help="Factors to look at, comma-separated; all that differ.")] = "",
+    factor: Annotated[
+        str, typer.Option(callback=named, help="Factors to look at, comma-separated; all that differ.")
+    ] = "",
     pass_: Annotated[str, typer.Option("--pass", help="forward, backward…")] = "forward",
     dtype: Annotated[str, typer.Option(help="What crosses memory.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu, cuda, or a part of the device's name; all that were timed.")] = "",
@@ -70,7 +72,7 @@ def command(
             f"{names[0]} {pass_} {dtype}: no two variants that declare different factors were timed together; "
             f"workbench sweep {names[0]} times all"
         )
-    for name in (asked := words(factor, "--factor")):
+    for name in (asked := words(factor)):
         if name not in known:
             raise unknown("factor", name, known)
     chosen = asked or tuple(known)

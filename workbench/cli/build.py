@@ -6,16 +6,21 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.options import Json, Kernels, Operations, Variants, positive_number, words
+from workbench.cli.options import Json, Kernels, Operations, Variants, named, positive_number, words
 
 
 def command(
     operations: Operations = None,
     variants: Variants = "",
-    arch: Annotated[str, typer.Option(help="sm_90, sm_89…, comma-separated; all: every one from sm_80 on.")] = "sm_90",
+    arch: Annotated[
+        str, typer.Option(callback=named, help="sm_90, sm_89…, comma-separated; all: every one from sm_80 on.")
+    ] = "sm_90",
     all_archs: Annotated[bool, typer.Option("--all-archs", help="The same as --arch all.")] = False,
     dtype: Annotated[
-        str, typer.Option(help="float32, bfloat16, comma-separated; those of the operations where none is given.")
+        str,
+        typer.Option(
+            callback=named, help="float32, bfloat16, comma-separated; those of the operations where none is given."
+        ),
     ] = "",
     diff: Annotated[
         tuple[str, str] | None, typer.Option(help="Two variants side by side, as in scan/serial scan/blelloch.")
@@ -36,12 +41,12 @@ def command(
     from workbench.cli.build_table import BuildBar, print_difference, print_rows
 
     catalog = load_catalog(kernels)
-    archs, dtypes = parse_archs("all" if all_archs else arch), words(dtype, "--dtype")
+    archs, dtypes = parse_archs("all" if all_archs else arch), words(dtype)
     if diff is not None:
         chosen = [catalog.variant(_key(name, operations)) for name in diff]
         archs, dtypes = archs[:1], dtypes[:1]
     else:
-        chosen = catalog.select(operations or (), words(variants, "--variants"))
+        chosen = catalog.select(operations or (), words(variants))
     if not dtypes:
         known = [d for variant in chosen for d in catalog.operation_of(variant).dtypes]
         dtypes = tuple(dict.fromkeys(known))[: 1 if diff is not None else None]

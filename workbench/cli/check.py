@@ -19,6 +19,7 @@ from workbench.cli.options import (
     Seed,
     Timeout,
     Variants,
+    named,
     selection_of,
     words,
 )
@@ -52,7 +53,7 @@ def command(
             help=f"Count what the machine code of simulated variants does; of at most {SHOWN} unless asked for.",
         ),
     ] = None,
-    arch: Annotated[str, typer.Option(help="Architectures to count machine code of.")] = "sm_90",
+    arch: Annotated[str, typer.Option(callback=named, help="Architectures to count machine code of.")] = "sm_90",
     timeout: Timeout = 120.0,
     name: Annotated[str, typer.Option(help="Name of the run that --error-growth records.")] = "",
     kernels: Kernels = None,
@@ -70,11 +71,9 @@ def command(
     from workbench.sweep.checking import check_all
     from workbench.sweep.counting_checks import simulated_ones, with_counters
 
-    archs = words(arch, "--arch")
+    archs = words(arch)
     for one in archs:
         check_arch(one)
-    if not archs:
-        raise Problem("--arch: names nothing; write one architecture or several with commas between", exit_status=2)
     selection = selection_of(
         operations,
         variants,
@@ -83,7 +82,7 @@ def command(
         kernels,
         timeout,
         preset="small",
-        devices=words(device, "--device"),
+        devices=words(device),
         seed=seed,
         archs=archs,
     )

@@ -67,7 +67,7 @@ def command(
     from workbench.show.compare_text import as_json as plain
     from workbench.show.compare_text import as_markdown
     from workbench.views.compare import COMPARED_BY, compare
-    from workbench.views.operands import parse_operand
+    from workbench.views.operands import parse_operands
     from workbench.views.report_pairs import is_report
     from workbench.views.simulated import differing
 
@@ -83,8 +83,7 @@ def command(
         limit = check_timeout(seconds, "--seconds")
         result = measured(Asked(a, b, variants, at, limit, parse_until(until), profiles, kernels), margin)
     else:
-        side_a = parse_operand(a, profiles, run or None)
-        side_b = parse_operand(b, profiles, run or None)
+        side_a, side_b = parse_operands(a, b, profiles, run or None)
         with ThreadPoolExecutor() as threads:  # a large file keeps one core busy
             records_a, records_b = threads.map(lambda side: side.records(COMPARED_BY), (side_a, side_b))
         result = compare(

@@ -15,7 +15,7 @@ def command(operations: Operations = None, pass_: Passes = "", kernels: Kernels 
     from workbench.execute.this_machine import backend_here
 
     catalog = load_catalog(kernels)
-    chosen = catalog.select(operations or (), passes=words(pass_, "--pass"))
+    chosen = catalog.select(operations or (), passes=words(pass_))
     rows: list[dict[str, Any]] = []
     for variant in chosen:
         operation = catalog.operation_of(variant)

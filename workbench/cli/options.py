@@ -39,19 +39,42 @@ def decimal_number(text: str) -> float:
     return float(text)
 
 
+def words(text: str) -> tuple[str, ...]:
+    """The parts of a comma-separated list, each once."""
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+def named(context: typer.Context, option: typer.CallbackParam, text: str) -> str:
+    """A comma-separated list as it was typed. Problem where it was typed and names nothing: all is what is meant by
+    leaving the option out, and an empty text is a script's variable that nobody has set."""
+    source = context.get_parameter_source(str(option.name))
+    if source is not None and source.name == "COMMANDLINE" and not words(text):
+        what = f"{option.opts[0]} {text}".strip()
+        raise Problem(f"{what}: names nothing; write one word or several with commas between", exit_status=2)
+    return text
+
+
 Operations = Annotated[
     list[str] | None, typer.Argument(help="Operations; all where none is named.", metavar="OPERATION")
 ]
-Variants = Annotated[str, typer.Option(help="Variants, by name or operation/name, comma-separated.")]
+Variants = Annotated[str, typer.Option(callback=named, help="Variants, by name or operation/name, comma-separated.")]
 Kernels = Annotated[Path | None, typer.Option(help="A folder of your own with operations and variants.")]
 Profiles = Annotated[Path, typer.Option(help="Where runs are kept.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Passes = Annotated[
-    str, typer.Option("--pass", help="forward, backward and whatever operations declare, comma-separated; all if none.")
+    str,
+    typer.Option(
+        "--pass",
+        callback=named,
+        help="forward, backward and whatever operations declare, comma-separated; all where none is named.",
+    ),
 ]
-Dtype = Annotated[str, typer.Option(help="float32, bfloat16, comma-separated.")]
+Dtype = Annotated[str, typer.Option(callback=named, help="float32, bfloat16, comma-separated.")]
 Device = Annotated[
-    str, typer.Option(help="cuda, cpu, simulated, comma-separated; the GPU where there is one, else the CPU.")
+    str,
+    typer.Option(
+        callback=named, help="cuda, cpu, simulated, comma-separated; the GPU where there is one, else the CPU."
+    ),
 ]
 Timeout = Annotated[
     float, typer.Option(parser=decimal_number, metavar="SECONDS", help="Seconds that one variant may take to answer.")
@@ -61,14 +84,6 @@ Seed = Annotated[int, typer.Option(parser=whole_number, metavar="N", help="Seed 
 
 LONGEST_TIMEOUT_S = 7 * 86400.0
 SHORTEST_TIMEOUT_S = 0.01
-
-
-def words(text: str, option: str = "") -> tuple[str, ...]:
-    """The parts of a comma-separated list, each once. Problem where `option` was given and names nothing."""
-    found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    if text and not found and option:
-        raise Problem(f"{option} {text}: names nothing; write one word or several with commas between", exit_status=2)
-    return found
 
 
 def check_timeout(seconds: float, option: str = "--timeout") -> float:
@@ -118,10 +133,10 @@ def selection_of(
     chosen, axes = split_axes(operations)
     return Selection(
         operations=chosen,
-        variants=words(variants, "--variants"),
-        passes=words(passes, "--pass"),
+        variants=words(variants),
+        passes=words(passes),
         axes=axes,
-        dtypes=words(dtype, "--dtype"),
+        dtypes=words(dtype),
         kernels=str(kernels.resolve()) if kernels else "",
         timeout_s=check_timeout(timeout),
         **more,

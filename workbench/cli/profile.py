@@ -16,6 +16,7 @@ from workbench.cli.options import (
     Variants,
     check_timeout,
     decimal_number,
+    named,
     split_axes,
     words,
 )
@@ -28,13 +29,15 @@ def command(
     operations: Operations = None,
     variants: Variants = "",
     dtype: Dtype = "",
-    pass_: Annotated[str, typer.Option("--pass", help="Passes, comma-separated.")] = "",
-    keys: Annotated[str, typer.Option(help="Exactly these records, comma-separated.")] = "",
+    pass_: Annotated[str, typer.Option("--pass", callback=named, help="Passes, comma-separated.")] = "",
+    keys: Annotated[str, typer.Option(callback=named, help="Exactly these records, comma-separated.")] = "",
     budget: Annotated[
         float,
         typer.Option(parser=decimal_number, metavar="SECONDS", help="Seconds under ncu that one variant may take."),
     ] = 60.0,
-    section: Annotated[str, typer.Option(help="Sections of ncu instead of the usual ones, comma-separated.")] = "",
+    section: Annotated[
+        str, typer.Option(callback=named, help="Sections of ncu instead of the usual ones, comma-separated.")
+    ] = "",
     set_: Annotated[str, typer.Option("--set", help="A set of ncu instead: basic, detailed, full, roofline.")] = "",
     cache: Annotated[str, typer.Option(help="all: caches flushed before each replay; none: as in a pipeline.")] = "all",
     timeout: Annotated[
@@ -64,10 +67,10 @@ def command(
     check_timeout(timeout)
     folder = find_run(profiles, run)
     named, axes = split_axes(operations)
-    passes, chosen = words(pass_, "--pass"), words(keys, "--keys")
-    wanted = Wanted(named, words(variants, "--variants"), axes, words(dtype, "--dtype"), passes, chosen, budget)
+    passes, chosen = words(pass_), words(keys)
+    wanted = Wanted(named, words(variants), axes, words(dtype), passes, chosen, budget)
     selected = select(folder, wanted)
-    collection = Collection(words(section, "--section") or SECTIONS, set_, cache)
+    collection = Collection(words(section) or SECTIONS, set_, cache)
     selection = write_selection(folder, selected.records, cache_folder() / "profile")
     for line in selected.left_out:
         print(f"note: left out {line}", file=sys.stderr)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.options import Device, Json, Kernels, Profiles, Timeout, check_timeout, words
+from workbench.cli.options import Device, Json, Kernels, Profiles, Timeout, check_timeout, named, words
 from workbench.problem import Problem, status_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The experiment; --list names them.")] = "",
     list_: Annotated[bool, typer.Option("--list", help="Print the experiments that there are.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes, and less time for each.")] = False,
-    run: Annotated[str, typer.Option(metavar="RUN", help="Run nothing; show it from runs (RUN,RUN) or a prefix.")] = "",
+    run: Annotated[
+        str, typer.Option(callback=named, metavar="RUN", help="Run nothing; show it from runs (RUN,RUN) or a prefix.")
+    ] = "",
     resume: Annotated[str, typer.Option(metavar="PREFIX", help="Continue what was cut off.")] = "",
     prefix: Annotated[
         str, typer.Option("--name", help="Runs are called NAME-SWEEP; experiment and date if none.")
@@ -49,7 +51,7 @@ def command(
     if run:
         from workbench.sweep.reproduce import runs_of
 
-        folders = [folder for word in words(run, "--run") for folder in runs_of(experiment, word, profiles)]
+        folders = [folder for word in words(run) for folder in runs_of(experiment, word, profiles)]
     else:
         folders = _run(experiment, prefix, resume, quick, device, timeout, kernels, profiles)
     _show(experiment, folders, as_json)
@@ -91,7 +93,7 @@ def _run(
     from workbench.sweep.selection import Selection
 
     base = Selection(
-        devices=words(device, "--device"),
+        devices=words(device),
         kernels=str(kernels.resolve()) if kernels else "",
         timeout_s=check_timeout(timeout),
     )

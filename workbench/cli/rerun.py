@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.problem import Problem
+from workbench.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from workbench.views.compare import Comparison
@@ -104,11 +104,11 @@ def _sides(asked: Asked) -> Iterator[dict[str, Path]]:
         raise Problem("--rerun of two commits: say which variants, as in --variants scan/simd", exit_status=2)
     if asked.kernels is not None:
         raise Problem("--kernels: a commit is measured with its own kernels; leave it out", exit_status=2)
-    with tempfile.TemporaryDirectory(prefix="workbench-rerun-") as folder:
+    with temporary_folder() as folder:
         found: dict[str, Path] = {}
         try:
             for side, commit in (("A", asked.a), ("B", asked.b)):
-                path = Path(folder) / side
+                path = folder / side
                 done = _git(here, "worktree", "add", "--detach", str(path), commit)
                 if done.returncode:
                     why = (done.stderr.strip().splitlines() or ["git is not there"])[-1]

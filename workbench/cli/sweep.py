@@ -23,6 +23,7 @@ from workbench.cli.options import (
     Variants,
     check_timeout,
     decimal_number,
+    named,
     selection_of,
     whole_number,
     words,
@@ -50,7 +51,8 @@ def command(
     arch: Annotated[
         str,
         typer.Option(
-            help="Architectures to compile CUDA variants for; --device simulated executes each, else the first."
+            callback=named,
+            help="Architectures to compile CUDA variants for; --device simulated executes each, else the first.",
         ),
     ] = "sm_90,sm_89",
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Continue a run that was cut off.")] = None,
@@ -73,7 +75,9 @@ def command(
     cluster: Annotated[
         str, typer.Option(metavar="[ADDRESS]", help="On the machines of a Ray cluster; a local Ray if none is named.")
     ] = "",
-    on: Annotated[str, typer.Option(help="Kinds of machines of the cluster, such as h100,rtx4090; all if none.")] = "",
+    on: Annotated[
+        str, typer.Option(callback=named, help="Kinds of machines of the cluster, such as h100,rtx4090; all if none.")
+    ] = "",
     kernels: Kernels = None,
     profiles: Profiles = Path("profiles"),
     as_json: Json = False,
@@ -82,8 +86,6 @@ def command(
 
     Axes of the operations are options too: --T 1024:65536:x2 --B 1,8 --H 256:1024:+256
     """
-    if not words(arch, "--arch"):
-        raise Problem("--arch: names nothing; write one architecture or several with commas between", exit_status=2)
     selection = selection_of(
         operations,
         variants,
@@ -92,7 +94,7 @@ def command(
         kernels,
         timeout,
         preset=preset,
-        devices=() if model else words(device, "--device"),
+        devices=() if model else words(device),
         archs=words(arch),
         seed=seed,
         seed_order=seed_order,
@@ -101,7 +103,7 @@ def command(
     )
     if on and not cluster:
         raise Problem(f"--on {on}: has no effect without --cluster; leave it out", exit_status=2)
-    kinds = words(on, "--on")
+    kinds = words(on)
     if model:
         if cluster:
             raise Problem("--cluster has no effect beside --model, which runs nothing; leave it out", exit_status=2)

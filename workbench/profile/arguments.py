@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import re
 import struct
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -221,10 +222,10 @@ def undetermined(relaunch: Relaunch, arguments: Sequence[str], counts: Counts, o
 
 class _Patterns:
     """Random numbers of any length, every few MiB the same. They lie in a file that each run sees a copy of, of which
-    only what a kernel touches is ever made."""
+    only what a kernel touches is ever made; it has no name, so that a process that is killed leaves none."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="workbench-")
+        self._files: dict[int, IO[bytes]] = {}
 
     def of(self, size: int, contents: int) -> NDArray[np.float32]:
         """From 0 to 1; with other contents from -1 to 1, an eighth of them 0."""
@@ -233,11 +234,13 @@ class _Patterns:
         if contents:
             pattern = 2 * pattern - 1
             pattern[random.random(len(pattern)) < 1 / 8] = 0
-        path = Path(self._folder.name) / str(contents)
-        with path.open("ab") as file:
-            for _ in range(-(-(size - file.tell()) // PATTERN_BYTES)):
-                file.write(pattern.tobytes())
-        return np.memmap(path, np.float32, "c", shape=(max(1, -(-size // 4)),))
+        if contents not in self._files:
+            self._files[contents] = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as it is used
+        file = self._files[contents]
+        for _ in range(-(-(size - file.seek(0, os.SEEK_END)) // PATTERN_BYTES)):
+            file.write(pattern.tobytes())
+        file.flush()
+        return np.memmap(file, np.float32, "c", shape=(max(1, -(-size // 4)),))
 
 
 def _readers(program: Program, row: int) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from workbench.simulate.program import Program
 from workbench.simulate.report import embedded_cubins
 from workbench.simulate.sass.cubin import kernels_of
 from workbench.simulate.sass.lower import load_kernel
+from workbench.temporary import temporary_folder
 
 BY_INSTRUCTION = {
     "inst_executed": "executed", "thread_inst_executed": "threads", "thread_inst_executed_true": "threads_on",
@@ -171,9 +171,9 @@ class Programs:
     def _named(self, kernel: str) -> list[Program]:
         known: list[str] = []
         found: list[Program] = []
-        with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
+        with temporary_folder() as folder:
             for number, code in enumerate(self._cubins):
-                path = Path(folder) / f"{number}.cubin"
+                path = folder / f"{number}.cubin"
                 path.write_bytes(code)
                 kernels = kernels_of(path)
                 known += kernels

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from workbench.build import cache
-from workbench.build.host import compiler_identity, host_compiler
+from workbench.build.host import compiler_identity, host_compiler, run_compiler
 from workbench.problem import Problem
 from workbench.temporary import temporary_folder
 
@@ -95,7 +94,7 @@ def _made(target: Path, command: Callable[[Path], list[str]]) -> Path:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_compiler(command)
     if done.returncode:
         first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:300])
         raise Problem(f"the simulator does not compile with {command[0]}: {first}; install g++ 12 or later, or set CXX")

@@ -13,6 +13,7 @@ from pathlib import Path
 from workbench.build import check_arch
 from workbench.catalog import load_catalog
 from workbench.declared import DeclarationError
+from workbench.devices import devices
 from workbench.problem import Problem, unknown
 from workbench.stdout import kept_clean
 from workbench.store.new_run import check_name, create_run
@@ -58,6 +59,9 @@ def _validate(selection: Selection, runner: Runner) -> None:
     for arch in selection.archs:
         check_arch(arch)
     for device in selection.devices:
+        if device in devices():
+            what = f"--device {device} is not at hand here: known: {', '.join(BACKENDS)}"
+            raise Problem(f"{what}; --model models it, `workbench best` says what to try on it", exit_status=2)
         if device not in BACKENDS:
             raise unknown("device", device, BACKENDS)
         for arch in selection.archs if device == SIMULATED else ():

@@ -12,13 +12,13 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from workbench.build.cache import cache_folder
 from workbench.durable import write_whole
 from workbench.foreign import first_words, reading
 from workbench.problem import Problem
+from workbench.temporary import temporary_folder
 
 Client = Literal["npm", "pip", "apt"]
 ERROR = re.compile(r"(npm )?(ERROR|error|E)\b")
@@ -79,12 +79,11 @@ def files_of_deb(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _download(package: Package, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=path.parent) as name:
-        folder = Path(name)
+    with temporary_folder(path.parent) as folder:
         run(_command(package, folder), folder, package.name, package.client)
         made = folder / package.file
         if not made.is_file():
-            there = ", ".join(sorted(file.name for file in folder.iterdir())) or "nothing"
+            there = ", ".join(sorted(file.name for file in folder.glob("[!.]*"))) or "nothing"
             raise Problem(f"{package.name}: {package.client} left {there}, not {package.file}")
         made.rename(path)
 
@@ -136,8 +135,8 @@ class IndexText:
             if not fetch:
                 raise Problem(f"{self.name} ({self.licence}) is not here: add --fetch to download it into the cache")
             path.parent.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(dir=path.parent) as scratch:
-                write_whole(path, self._download(Path(scratch)))
+            with temporary_folder(path.parent) as scratch:
+                write_whole(path, self._download(scratch))
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         return path, {"client": "apt", "name": self.name, "sha256": digest, "licence": self.licence}
 

@@ -193,10 +193,10 @@ def _notes(left: pd.DataFrame, right: pd.DataFrame, joined: pd.DataFrame, refuse
             alone = int((own["time.median_s"].notna() & ~own["key"].isin(joined[column])).sum())
             if alone:
                 notes.append(f"{alone} timed records are in {name} only")
-    if refused["devices"]:
-        notes.append(f"{refused['devices']} pairs on different devices were not compared; --across-devices does")
-    if refused["timers"]:
-        notes.append(f"{refused['timers']} pairs with different timers were not compared; --across-timers does")
+    for kind, how in (("devices", "on"), ("timers", "with")):
+        if refused[kind]:
+            what = f"{refused[kind]} pairs {how} different {kind} were not compared"
+            notes.append(f"{what}; compare across {kind} (--across-{kind}) to have them")
     if refused["spreads"]:
         notes.append(
             f"{refused['spreads']} pairs come from two runs of which neither timed a baseline twice: the noise (A/A) "

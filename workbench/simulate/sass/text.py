@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from workbench.build.toolkit import run_tool, wheel_version
 from workbench.problem import Problem
 from workbench.simulate.sass.cubin import loaded_code
 from workbench.simulate.sass.operands import Operand, UnknownOperand, parse_operand
+from workbench.temporary import temporary_folder
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def disassembled(cubin: Path) -> str:
 def _bare(kernels: dict[str, tuple[str, bytes]]) -> str:
     """The text of code without an ELF around it, with labels where it has addresses; it names no source lines."""
     text = []
-    with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
+    with temporary_folder() as folder:
         for name, (arch, code) in kernels.items():
-            path = Path(folder) / "code.bin"
+            path = folder / "code.bin"
             path.write_bytes(code)
             lines = run_tool("nvdisasm", "-b", arch.replace("_", "").upper(), "-hex", str(path)).splitlines()
             jumps = [_JUMP.match(line) for line in lines]

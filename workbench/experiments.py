@@ -33,9 +33,11 @@ class Sweep(Part):
     axes: dict[str, tuple[int, ...]] = {}
     quick: dict[str, tuple[int, ...]] = {}
     """Sizes in place of those where the experiment is to take minutes."""
+    full_only: bool = False
+    """Left out there: its sizes take longer than that."""
     dtypes: tuple[str, ...] = ("float32",)
     is_growth: bool = False
-    """Errors over the sizes that the operation declares for it, and no times; `axes` have no effect."""
+    """Errors over the sizes that the operation declares for it, `axes` in their place, and no times."""
 
 
 class Point(Part):

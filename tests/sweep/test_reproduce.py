@@ -52,7 +52,17 @@ def test_sweeps_are_runs_that_go_on(tmp_path: Path) -> None:
 def test_a_growth_of_errors_that_was_cut_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records are on disk as they come, and what is there is not made again."""
     grown = EXPERIMENT.model_copy(
-        update={"sweeps": (Sweep(name="scan", operations=("scan",), variants=("ring", "eager"), is_growth=True),)}
+        update={
+            "sweeps": (
+                Sweep(
+                    name="scan",
+                    operations=("scan",),
+                    variants=("ring", "eager"),
+                    is_growth=True,
+                    quick={"T": (32, 128)},
+                ),
+            )
+        }
     )
     asked: list[list[str]] = []
 
@@ -70,8 +80,16 @@ def test_a_growth_of_errors_that_was_cut_off_goes_on(tmp_path: Path, monkeypatch
     assert not begun.run.finished and [record.key for record in begun.records()] == asked[0][:3]
     (done,) = resume_experiment(grown, "x", tmp_path, Silent())
     assert done.run.finished and asked[1] == asked[0][3:]
-    assert {record.key for record in done.records()} == set(asked[0])
+    assert {record.key for record in done.records()} == set(asked[0]) and len(asked[0]) == 4
     assert all(record.sources for record in done.records())
+
+
+def test_a_quick_run_leaves_out_what_takes_long(tmp_path: Path) -> None:
+    short, long = EXPERIMENT.sweeps
+    experiment = EXPERIMENT.model_copy(update={"sweeps": (short, long.model_copy(update={"full_only": True}))})
+    base = Selection(devices=("cpu",))
+    done = run_experiment(experiment, "x", True, base, tmp_path, Silent(), Replay(RECORDED))
+    assert [one.path.name for one in done] == ["x-short"]
 
 
 def test_what_cannot_go_on_is_one_line(tmp_path: Path) -> None:

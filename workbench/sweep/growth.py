@@ -72,7 +72,7 @@ def _jobs(selection: Selection, catalog: Catalog) -> list[CheckJob]:
     for operation in growing:
         variants = [v for v in chosen if v.operation_key == operation.key]
         families = variants if selection.variants else _one_of_each_family(operation, variants)
-        for variant, shape in itertools.product(families, _shapes(operation)):
+        for variant, shape in itertools.product(families, _shapes(operation, selection)):
             backend, _ = backend_here(variant)
             if backend is not None and why_unsupported(variant, shape) is None:
                 # Saturated inputs say nothing of growth: every state forgets all that came before it, or nothing.
@@ -91,8 +91,10 @@ def _one_of_each_family(operation: Operation, variants: list[Variant]) -> list[V
     return list(best.values())
 
 
-def _shapes(operation: Operation) -> list[Shape]:
-    sizes = [operation.growth[axis] for axis in operation.axes]
+def _shapes(operation: Operation, selection: Selection) -> list[Shape]:
+    """The sizes that the operation declares, those of the selection in their place."""
+    asked = dict(selection.axes)
+    sizes = [asked.get(axis, operation.growth[axis]) for axis in operation.axes]
     return [
         Shape(tuple(zip(operation.axes, combination, strict=True)), operation.dtypes[0])
         for combination in itertools.product(*sizes)

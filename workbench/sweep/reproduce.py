@@ -44,6 +44,8 @@ def run_experiment(
     """Finished runs; `runner` as in a sweep. All are begun before the first is timed: each can go on by itself."""
     begun = []
     for sweep in experiment.sweeps:
+        if quick and sweep.full_only:
+            continue
         selection, name = selection_for(sweep, quick, base), f"{prefix}-{sweep.name}"
         started = start_growth if sweep.is_growth else functools.partial(start_run, runner=runner)
         begun.append((sweep, started(selection, profiles, name)))

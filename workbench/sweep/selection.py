@@ -43,7 +43,7 @@ class Selection:
     tune_s: float = 0.0
     """Most seconds that trying a variant's settings may take at a shape; 0: those of the preset."""
     is_growth: bool = False
-    """Errors over the sizes that operations declare for it, in place of times (sweep/growth.py)."""
+    """Errors over sizes in place of times (sweep/growth.py)."""
 
     @property
     def folder(self) -> Path:

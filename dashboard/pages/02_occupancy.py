@@ -106,7 +106,7 @@ def sliders() -> None:
         )
         st.markdown(
             f"{answer['warps']:,} of {answer['most_warps']:,} warps in {answer['blocks']:,} blocks per SM, "
-            f"limited by **{plain(answer['limiter'])}**"
+            + ("nothing limits it" if answer["occupancy"] == 1 else f"limited by **{plain(answer['limiter'])}**")
         )
     with right:
         here = {"block_threads": block, "registers": registers, "shared_bytes": shared}

@@ -18,7 +18,7 @@ def page(context: Context) -> None:
     st.subheader("Import a report of Nsight Compute")
     st.caption("Needs no GPU and no ncu. Any report will do, also of programs that know nothing of this workbench.")
     runs = [OWN_RUN, *(run.name for run in context.runs if run.state == "finished")]
-    into = choose(st.selectbox, "Lay it into", runs, "into")
+    into = choose(st.selectbox, "Import into", runs, "into")
     # No list of extensions: the browser's side drops those with a hyphen, and the importer looks at the content anyway.
     upload = st.file_uploader("`.ncu-rep`, or the output of `ncu --csv --page raw`")
     if upload is None:

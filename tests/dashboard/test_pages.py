@@ -201,10 +201,10 @@ def test_trainings_of_tasks_are_shown_task_by_task(tmp_path: Path, monkeypatch: 
 
 def test_occupancy_sliders_move_the_answer(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     test = app(profiles, monkeypatch, page="Occupancy", run="gpu")
-    assert test.metric[0].value == "100 %"
+    assert test.metric[0].value == "100 %" and "blocks per SM, nothing limits it" in said(test)
     test.slider(key="what_if_registers").set_value(128).run()
     assert test.metric[0].value == "25 %"
-    assert "registers" in said(test)
+    assert "limited by **registers**" in said(test)
 
 
 def test_compare_finds_the_slower_run(profiles: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -243,6 +243,8 @@ def pack(program: Program, arguments: Sequence[Argument], memory: Memory, file: 
 
 
 def _word(kind: str, size: int) -> str:
+    if size > 8:
+        return f"{8 * size} bits: a structure, written as Struct(...)"
     return f"{8 * size} bits" + (" of a float" if kind.startswith("f") else "")
 
 

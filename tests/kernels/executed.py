@@ -52,7 +52,7 @@ OTHER_CELLS = ("minlstm_scan", "sru_scan", "sru2_scan", "qrnn_pool")
 """Operations whose kernels are those of scan compiled for another header: where every variant of the catalogue is gone
 through, their serial rungs stand for all of them, and test_other_cells.py has the others."""
 
-CHAINS = ("stack", "minlstm_layer", "qrnn_layer")
+CHAINS = ("stack", "minlstm_layer", "sru_layer", "qrnn_layer")
 """Operations whose kernels are other operations' own, between products: where every kernel of the catalogue is gone
 through they add none, and their own tests execute every rung."""
 

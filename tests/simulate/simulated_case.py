@@ -45,7 +45,9 @@ def cases(dtypes: tuple[str, ...] = ("float32", "bfloat16")) -> list[Case]:
         for variant in catalog().select([name], passes=["forward"]):
             for dtype in dtypes:
                 shape = Shape.of(dtype, **operation.small)
-                if variant.factors.get("peer") == "yes" or variant.supports(shape) is not None:
+                if dtype not in operation.dtypes or variant.factors.get("peer") == "yes":
+                    continue
+                if variant.supports(shape) is not None:
                     continue
                 settings: list[tuple[tuple[str, Setting], ...]] = [()]
                 if name not in OTHER_CELLS:

@@ -20,6 +20,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from tests.campaign.sweeps import NEW, RECORDS, Started, alive_in, start
 from workbench.store.run_folder import open_run
 
@@ -190,6 +192,8 @@ def campaign(kills: int, one: Campaign) -> Tally:
         one.sweeps(kills)
         one.imports(-(-kills // 6))
         return one.end()
+    for left in psutil.Process().children(recursive=True):
+        left.kill()
     return one.tally
 
 

@@ -12,7 +12,7 @@ from typing import Any
 Facts = Mapping[str, Any]
 
 ENOUGH_CHANNELS = 16_384
-"""With one thread a channel, B·H of about this many keeps enough bytes in flight on a large GPU."""
+"""With one thread per channel, B·H of about this many keeps enough bytes in flight on a large GPU."""
 ENOUGH_WITH_COPIES = 8_192
 """With a ring of asynchronous copies, each thread keeps more of them in flight and fewer suffice."""
 MOST = 0.8
@@ -23,7 +23,7 @@ GATE_BYTES = 4
 
 
 def too_few_channels(facts: Facts) -> str | None:
-    """One thread a channel, and channels for a part of the chip only: time has to be split as well."""
+    """One thread per channel, and channels for a part of the chip only: time has to be split as well."""
     factors = facts["factors"]
     serial = "serial" in (factors.get("algorithm"), factors.get("scan")) and factors.get("source") != "torch"
     if not serial or facts["backend"] == "cpu" or not _has(facts, "B", "H"):

@@ -230,7 +230,7 @@ class ProductAndScan:
             "eager",
             self.name,
             DEVICES,
-            "torch: one product, gates for all steps, two operations a step",
+            "torch: one product, gates for all steps, two operations per step",
             lambda shape, settings: Plan((Call(layer, names, ("h", last)),)),
             eager_cost,
             FACTORS,

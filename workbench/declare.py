@@ -111,7 +111,7 @@ class Cost:
     matrix_flops: int = 0
     """Floating-point operations of matrix products; a multiply-add is two."""
     special: int = 0
-    """Special-function evaluations (exp, log, reciprocal…): MUFU instructions a thread on a GPU."""
+    """Special-function evaluations (exp, log, reciprocal…): MUFU instructions per thread on a GPU."""
     launches: int = 0
     """Kernel launches (library calls count what they are expected to launch); 0 for host functions."""
     serial_steps: int = 0

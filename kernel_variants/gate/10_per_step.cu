@@ -21,7 +21,7 @@ extern "C" __global__ void gate_step_product(const io_t *__restrict__ x, const i
     if (lane_index() == 0) k[output] = product + load_io(bias + channel);
 }
 
-// The elementwise kernels: a thread an element of (B, H). grid (ceil(B H / blockDim.x)).
+// The elementwise kernels: a thread per element of (B, H). grid (ceil(B H / blockDim.x)).
 __device__ __forceinline__ index_t element_index() { return blockIdx.x * (index_t)blockDim.x + threadIdx.x; }
 
 // k (B, H) → a[:, t] of a (B, T, H).

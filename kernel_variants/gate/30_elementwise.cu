@@ -1,4 +1,4 @@
-// The gates from pre-activations that a library product has left in memory, a thread an element.
+// The gates from pre-activations that a library product has left in memory, a thread per element.
 //
 // Idea: hand the product to a library that has all of the GPU's matrix units, and keep for ourselves one pass over its
 // output that does what would be ten elementwise launches.

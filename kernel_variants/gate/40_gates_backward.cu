@@ -9,7 +9,7 @@
 #include "gates.cuh"
 #include "io.cuh"
 
-// kv (rows, 2, H), da, db (rows, H) float32 -> dkv (rows, 2, H) io_t. A thread an element.
+// kv (rows, 2, H), da, db (rows, H) float32 -> dkv (rows, 2, H) io_t. A thread per element.
 extern "C" __global__ void gate_backward(const float *__restrict__ kv, const float *__restrict__ da,
                                          const float *__restrict__ db, io_t *__restrict__ dkv, index_t rows,
                                          index_t H) {

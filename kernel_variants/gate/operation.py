@@ -22,7 +22,7 @@ from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 GATE_SPECIAL = SPECIAL_PER_GATE_PAIR
 """Special functions an element, as include/gates.cuh computes both gates together."""
 GATE_FLOPS = FLOPS_PER_GATE_PAIR + 2
-"""Other operations an element, with the two biases."""
+"""Other operations per element, with the two biases."""
 
 
 def tensors(shape: Shape) -> tuple[Tensor, ...]:

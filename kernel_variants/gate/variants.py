@@ -53,7 +53,7 @@ def eager_cost(shape: Shape, settings: Settings) -> Cost:
     """Two products (x each time), then per element in float32: -k, sigma twice, v >= 0, v + 1/2, sigma, where, z c.
 
     Both products are written in the shape's dtype and widened (in bf16), take their bias (float32, read and written),
-    and the eight operations after them move 70 bytes an element: 8 for each of five with one operand, 5 and 13 for
+    and the eight operations after them move 70 bytes per element: 8 for each of five with one operand, 5 and 13 for
     those with a boolean, 12 for the product.
     """
     E = shape.element_bytes

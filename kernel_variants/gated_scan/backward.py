@@ -3,7 +3,7 @@
     dk_t = lambda_t (c_t - h_{t-1}) sigma(k_t) sigma(-k_t)      dv_t = lambda_t sigma(k_t) g'(v_t)
 
 with c = g(v) and lambda as in the scan's backward pass. What the forward pass keeps are kv and h. Least traffic of an
-algorithm that reads them: k, v, h and gh in, dk and dv out, 6 values an element. h can be made of k and v again, so
+algorithm that reads them: k, v, h and gh in, dk and dv out, 6 values per element. h can be made of k and v again, so
 that the least of all is 5.
 """
 

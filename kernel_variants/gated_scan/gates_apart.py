@@ -14,7 +14,7 @@ from workbench.declare import Call, Cost, Kernel, Plan, Settings, Shape, Tensor,
 HERE = Path(__file__).parent
 SERIAL, SERIAL_BACKWARD = serial(SCAN), serial(SCAN_BACKWARD)
 ROWS, COLUMNS = 4, 64
-"""Rows and threads a row of a block of 20_gates_apart.cu."""
+"""Rows and threads per row of a block of 20_gates_apart.cu."""
 
 
 def _then_scan(gates: Plan, shape: Shape, settings: Settings) -> Plan:

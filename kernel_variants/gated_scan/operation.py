@@ -2,7 +2,7 @@
 
 kv (B, T, 2, H) is the first product's output as it lies in memory: for every step a row of H gate logits k, then a
 row of H candidates' pre-activations v. The gates (equations.py) and the state are float32; kv and h cross memory in
-the shape's dtype. Least traffic: k and v in, h out, 3 values an element, where gates computed apart need 7.
+the shape's dtype. Least traffic: k and v in, h out, 3 values per element, where gates computed apart need 7.
 """
 
 from __future__ import annotations

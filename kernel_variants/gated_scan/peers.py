@@ -38,7 +38,7 @@ def _plan(shape: Shape, settings: Settings) -> Plan:
 
 
 def _cost(shape: Shape, settings: Settings) -> Cost:
-    """Compiled gates are one pass of 4 values an element; eager ones an operation each, about 11 in float32 and the
+    """Compiled gates are one pass of 4 values per element; eager ones an operation each, about 11 in float32 and the
     casts. HGRN then reads 2 and writes 1; in chunks it writes and reads float32 sums and states besides."""
     E, n, T = shape.element_bytes, shape["B"] * shape["T"] * shape["H"], shape["T"]
     fused = settings["gates"] == "compiled"

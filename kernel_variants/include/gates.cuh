@@ -6,7 +6,7 @@
 //
 //   z = (1 + f) R     a = 1 - z     b = (1 + f)(v + 1/2) R for v >= 0, f R for v < 0
 //
-// 3 special functions and 10 other instructions an element, where the four sigmas and exponentials as written need 4 or
+// 3 special functions and 10 other instructions per element, where the four sigmas and exponentials as written need 4 or
 // more and some 20. Nothing overflows for logits of any size: for k far below 0 R is 0, and the state stays. The
 // difference 1 - z is right to one rounding of `a`, which a long memory needs, because an error in `a` near 1 adds up
 // over 1 / (1 - a) steps; where `a` is small it has few digits left, and little to say.

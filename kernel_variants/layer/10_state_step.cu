@@ -10,7 +10,7 @@
 #include "io.cuh"
 
 // a, b (B, T, H), h0 (B, H) or null → h[:, t] of h (B, T, H); h_last (B, H) holds the state between steps.
-// A thread a channel: grid (ceil(B H / blockDim.x)).
+// A thread per channel: grid (ceil(B H / blockDim.x)).
 extern "C" __global__ void layer_state_step(const float *__restrict__ a, const float *__restrict__ b,
                                             const float *__restrict__ h0, io_t *__restrict__ h,
                                             float *__restrict__ h_last, index_t t, index_t B, index_t T, index_t H) {

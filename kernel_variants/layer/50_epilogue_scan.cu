@@ -20,7 +20,7 @@ union TileMemory {
     StripScan<ROW_THREADS, TILE_CHANNELS> scan;
 };
 
-static_assert(TILE_CHANNELS <= TILE_THREADS, "a thread a channel passes the states on");
+static_assert(TILE_CHANNELS <= TILE_THREADS, "a thread per channel passes the states on");
 
 // x (B, T, D), w (2, H, D), bias (2, H), h0 (B, H) float32 or null → h (B, T, H) io_t, h_last (B, H) float32.
 // tile_a, tile_b, tile_state (tiles, TILE_CHANNELS) float32; flags (1 + tiles), all zero.

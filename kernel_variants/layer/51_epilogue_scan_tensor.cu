@@ -34,11 +34,11 @@ constexpr int CHANNEL_WARPS = TILE_CHANNELS / WARP_CHANNELS;
 constexpr int THREADS = TILE_ROWS / WARP_STEPS * CHANNEL_WARPS * 32;
 constexpr int DEPTH = 32, STAGES = 2;
 constexpr int CHUNK = 8;                // bf16 of one 16-byte copy
-constexpr int PADDED = DEPTH + CHUNK;   // 80 bytes a row: eight rows that are read together lie in different banks
+constexpr int PADDED = DEPTH + CHUNK;   // 80 bytes per row: eight rows that are read together lie in different banks
 constexpr int PADDED_H = TILE_CHANNELS + CHUNK;
 
 static_assert(TILE_ROWS % WARP_STEPS == 0 && TILE_CHANNELS % WARP_CHANNELS == 0, "warps tile the tile");
-static_assert(TILE_CHANNELS <= THREADS, "a thread a channel passes the states on");
+static_assert(TILE_CHANNELS <= THREADS, "a thread per channel passes the states on");
 
 struct Stage {
     io_t x[TILE_ROWS][PADDED];

@@ -52,7 +52,7 @@ def plan(source: str, function: str, shape: Shape, geometry: Geometry) -> Plan:
 def cost(shape: Shape, geometry: Geometry) -> Cost:
     """x, w, bias read, h written; three float32 a channel of a tile written and read again.
 
-    The scan composes each step once and applies it once: 5 operations an element. Nothing but the passing of states
+    The scan composes each step once and applies it once: 5 operations per element. Nothing but the passing of states
     from one stretch of time to the next depends on what came before.
     """
     elements = gate.elements(shape)

@@ -80,7 +80,7 @@ def _products(shape: Shape) -> Cost:
 
 
 def log_space_cost(shape: Shape, settings: Settings) -> Cost:
-    """Between the products, in float32 values an element: k, v widened with their biases (8), four passes of softplus
+    """Between the products, in float32 values per element: k, v widened with their biases (8), four passes of softplus
     and signs (8), log g in six (14), sums and sequences with h0 before them (9), the scan's five passes (12), the
     cast (2)."""
     n, E = gate.elements(shape), shape.element_bytes
@@ -89,7 +89,7 @@ def log_space_cost(shape: Shape, settings: Settings) -> Cost:
 
 
 def compiled_cost(shape: Shape, settings: Settings) -> Cost:
-    """k, v written and read once each, a and b written, then the compiled tree: about 36 bytes an element a level,
+    """k, v written and read once each, a and b written, then the compiled tree: about 36 bytes per element a level,
     which halve from level to level."""
     n, E = gate.elements(shape), shape.element_bytes
     levels = max(1, (shape["T"] - 1).bit_length())
@@ -98,7 +98,7 @@ def compiled_cost(shape: Shape, settings: Settings) -> Cost:
 
 
 def compiled_steps_cost(shape: Shape, settings: Settings) -> Cost:
-    """Three products and about two elementwise launches a step; a step's values stay in the L2 cache."""
+    """Three products and about two elementwise launches per step; a step's values stay in the L2 cache."""
     n, T = gate.elements(shape), shape["T"]
     flops = (gate.GATE_FLOPS + SCAN_FLOPS) * n
     return _products(shape) + Cost(0, flops, special=gate.GATE_SPECIAL * n, launches=5 * T, serial_steps=5 * T)

@@ -42,7 +42,7 @@ def eager_cost(shape: Shape, settings: Settings) -> Cost:
 
 
 def state_cost(shape: Shape, moved: int) -> Cost:
-    """The recurrence itself, a launch a step."""
+    """The recurrence itself, a launch per step."""
     return Cost(moved, SCAN_FLOPS * gate.elements(shape), launches=shape["T"], serial_steps=shape["T"])
 
 
@@ -111,7 +111,7 @@ VARIANTS = (
         name="per_step",
         operation="layer",
         devices=("cuda",),
-        idea="the naive beginning: eight launches a step",
+        idea="the naive beginning: eight launches per step",
         plan=per_step,
         cost=per_step_cost,
         factors={"gate": "per step", "scan": "per step", "projection": "per step", "source": "cuda"},
@@ -144,7 +144,7 @@ VARIANTS = (
         "source_final",
         (part("gate", "fused_shared"), part("scan", "blelloch"), part("projection", "per_step")),
         between=("a", "b", "h"),
-        idea="where the source of this ladder ended: gates and scan batched, the projection still a launch a step",
+        idea="where the source of this ladder ended: gates and scan batched, the projection still a launch per step",
         factors={"gate": "fused, shared", "scan": "blelloch", "projection": "per step", "source": "cuda"},
         rung=20,
     ),
@@ -152,7 +152,7 @@ VARIANTS = (
         "gates_serial",
         (part("gate", "batched"), part("scan", "serial"), part("projection", "batched")),
         between=("a", "b", "h"),
-        idea="library products for all steps, gates elementwise, serial scan: 7 values an element between products",
+        idea="library products for all steps, gates elementwise, serial scan: 7 values per element between products",
         factors={"gate": "batched", "scan": "serial", "projection": "batched", "source": "library, cuda"},
         rung=30,
         tuned=1,
@@ -161,7 +161,7 @@ VARIANTS = (
         "gated_serial",
         (PRODUCT, part("gated_scan", "serial_gated"), part("projection", "batched")),
         between=("kv", "h"),
-        idea="gates inside the serial scan: 3 values an element between products",
+        idea="gates inside the serial scan: 3 values per element between products",
         factors={"gate": "in the scan", "scan": "serial", "projection": "batched", "source": "library, cuda"},
         rung=40,
         tuned=1,

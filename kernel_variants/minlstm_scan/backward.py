@@ -5,8 +5,8 @@ With a = f / (f + i), z = i / (f + i), c = g(v) and lambda as in the scan's back
     s = lambda_t (h_{t-1} - c_t) a_t z_t
     dk_f = s sigma(-k_f)      dk_i = -s sigma(-k_i)      dv = lambda_t z_t g'(v_t)
 
-Kept are pre and h. Least traffic of an algorithm that reads them is 8 values an element; h can be made of pre again, so
-that the least of all is 7.
+Kept are pre and h. Least traffic of an algorithm that reads them is 8 values per element; h can be made of pre again,
+so that the least of all is 7.
 """
 
 from __future__ import annotations

@@ -65,8 +65,8 @@ def _backward(shape: Shape, settings: Settings) -> Plan:
 
 
 RUNGS = (
-    Variant("eager", "qrnn_pool", ("cpu", "cuda"), "torch: gates for all steps, two operations a step", _forward, cost,
-            FACTORS, rung=0),
+    Variant("eager", "qrnn_pool", ("cpu", "cuda"), "torch: gates for all steps, two operations per step", _forward,
+            cost, FACTORS, rung=0),
     Variant("autograd", "qrnn_pool", ("cpu", "cuda"), "torch's autograd: all of it forwards again, and back", _backward,
             autograd_cost, FACTORS, rung=0, pass_="backward"),
 )  # fmt: skip

@@ -4,7 +4,7 @@
 
 k is the logit of what comes in. The axis `rows` of pre (B, T, rows, H) says which pooling it is: 2, f, k and v with
 w = sigma(k) and h = c; 3, fo, with o; 4, ifo, with an input gate of its own, w = sigma(i). With o, c crosses memory
-besides h, because a backward pass needs it: 3, 5 and 6 values an element.
+besides h, because a backward pass needs it: 3, 5 and 6 values per element.
 """
 
 from __future__ import annotations

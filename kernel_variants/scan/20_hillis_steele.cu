@@ -1,4 +1,4 @@
-// Every step at once, a launch a level (Hillis and Steele 1986).
+// Every step at once, a launch per level (Hillis and Steele 1986).
 //
 // Idea: after level l every step holds the composition of the 2^l steps that end with it; level l + 1 composes it with
 // the one 2^l steps earlier. All T * H pairs work at every level, and log2 T levels are all the depth there is.

@@ -1,4 +1,4 @@
-// The work-efficient tree in global memory, a launch a level (Blelloch 1990).
+// The work-efficient tree in global memory, a launch per level (Blelloch 1990).
 //
 // Idea: T compositions instead of T log2 T. The up-sweep composes pairs of neighbours to summaries, in place: node
 // [2 d i, 2 d (i + 1)) lives at its last step. The down-sweep starts from the root with h0 and hands each left child

@@ -3,7 +3,7 @@
     lambda_t = gh_t + a_{t+1} lambda_{t+1}      db_t = lambda_t      da_t = lambda_t h_{t-1}      dh_0 = a_1 lambda_1
 
 With mu_t = a_t lambda_t it is mu_t = a_t mu_{t+1} + a_t gh_t: the forward scan from the end of time, its input a gh.
-What the forward pass keeps for it are a and h. Least traffic: a, gh and h in, da and db out, 5 values an element.
+What the forward pass keeps for it are a and h. Least traffic: a, gh and h in, da and db out, 5 values per element.
 """
 
 from __future__ import annotations

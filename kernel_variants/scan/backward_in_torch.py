@@ -36,7 +36,7 @@ def autograd(a: Any, h: Any, h0: Any, gh: Any, gh_last: Any) -> tuple[Any, Any, 
 
 
 def eager_loop(a: Any, h: Any, h0: Any, gh: Any, gh_last: Any) -> tuple[Any, Any, Any]:
-    """The equations as a loop from the end of time: two operations a step, da for all steps at once."""
+    """The equations as a loop from the end of time: two operations per step, da for all steps at once."""
     import torch
 
     carried = torch.zeros_like(a[:, 0]) if gh_last is None else gh_last
@@ -121,7 +121,7 @@ def _variant(name: str, idea: str, algorithm: str, function: Any, cost: Any, run
 
 RUNGS = (
     _variant("autograd", "torch's autograd: the loop forwards again, and back", "serial", autograd, autograd_cost, 0),
-    _variant("eager", "torch, two operations a step from the end of time", "serial", eager_loop, eager_cost, 1),
+    _variant("eager", "torch, two operations per step from the end of time", "serial", eager_loop, eager_cost, 1),
     _variant(
         "associative_scan",
         "torch's associative_scan over flipped time: a tree, unfused",

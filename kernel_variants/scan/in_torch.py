@@ -19,7 +19,7 @@ def _levels(T: int) -> int:
 
 
 def eager_loop(a: Any, b: Any, h0: Any, dtype: str = "float32") -> tuple[Any, Any]:
-    """The recurrence as one writes it first: two operations a step. a, b (B, T, H), h0 (B, H) or None → h, h_last."""
+    """The recurrence as one writes it first: two operations per step. a, b (B, T, H), h0 (B, H) or None → h, h_last."""
     import torch
 
     state = torch.zeros_like(b[:, 0]) if h0 is None else h0
@@ -108,7 +108,7 @@ def _variant(
 
 
 RUNGS = (
-    _variant("eager", "torch, two operations a step", "serial", eager_loop, eager_cost, 0),
+    _variant("eager", "torch, two operations per step", "serial", eager_loop, eager_cost, 0),
     _variant(
         "log_space",
         "sums of logarithms: stable folklore that loses digits with T",

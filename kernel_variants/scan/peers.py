@@ -102,7 +102,7 @@ def hgrn_scan(a: Any, b: Any, h0: Any, form: str, dtype: str) -> tuple[Any, Any]
 
 
 def hgrn_cost(shape: Shape, settings: Settings) -> Cost:
-    """Recurrent: log a and b read, h written, a thread a channel. Chunks: sums of logarithms and states are written
+    """Recurrent: log a and b read, h written, a thread per channel. Chunks: sums of logarithms and states are written
     too, and read again to carry each chunk's state into the next."""
     n, T = _elements(shape), shape["T"]
     if settings["form"] == "chunk":

@@ -14,7 +14,7 @@ MODEST = 4
 
 def serial(cell: Cell) -> Variant:
     """Named serial_gated in the gated scan, where plain `serial` would hide which rung it is."""
-    idea = "gates inside the serial scan" if cell.gated else "one thread a channel, the state in a register"
+    idea = "gates inside the serial scan" if cell.gated else "one thread per channel, the state in a register"
     name = "serial_gated" if cell.gated else "serial"
     return _walk(cell, name, ("50_serial", "scan_serial"), idea, 50, "direct", {"block": (128, 64, 256)})
 

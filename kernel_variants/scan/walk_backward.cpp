@@ -4,7 +4,7 @@
 // m_t = a_t db_t: the forward scan over flipped time with the input a gh. Rows are taken from the last to the first, each
 // from its first channel to its last, so that every row is still one linear stream.
 //
-// Traffic: a, h, gh once in, da, db once out: 5 values an element, the least there is; 7 with ordinary stores, which
+// Traffic: a, h, gh once in, da, db once out: 5 values per element, the least there is; 7 with ordinary stores, which
 // read what they overwrite.
 // Improves (simd): time, against torch's two operations per step.
 // Improves (streaming): time, by those 2 values of 7.

@@ -51,7 +51,7 @@ def autograd(pre: Any, *others: Any, tanh: bool, masked: bool) -> tuple[Any, ...
 
 
 def cost(shape: Shape, settings: Settings) -> Cost:
-    """Eight operations a step of 22 values an element in all; then two stacks, the other gate and the highway."""
+    """Eight operations per step of 22 values per element in all; then two stacks, the other gate and the highway."""
     directions, T = shape["directions"], shape["T"]
     n = shape["B"] * T * shape["H"] * directions
     casts = 0 if shape.dtype == "float32" else n * 6 * (shape.element_bytes + 4)
@@ -81,7 +81,7 @@ def _backward(shape: Shape, settings: Settings) -> Plan:
 
 
 RUNGS = (
-    Variant("eager", "sru2_scan", ("cpu", "cuda"), "torch: eight operations a step, the highway for all at once",
+    Variant("eager", "sru2_scan", ("cpu", "cuda"), "torch: eight operations per step, the highway for all at once",
             _forward, cost, FACTORS, rung=0),
     Variant("autograd", "sru2_scan", ("cpu", "cuda"), "torch's autograd: all of it forwards again, and back",
             _backward, autograd_cost, FACTORS, rung=0, pass_="backward"),

@@ -21,7 +21,7 @@ FACTORS = {"algorithm": "serial", "source": "torch", "fusion": "none"}
 
 
 def layer(x: Any, w: Any, bias: Any, c0: Any) -> tuple[Any, Any]:
-    """x (B, T, H) → h (B, T, H), c_last (B, H): one product, the gates for all steps, two operations a step."""
+    """x (B, T, H) → h (B, T, H), c_last (B, H): one product, the gates for all steps, two operations per step."""
     import torch
 
     k, v, r = torch.nn.functional.linear(x, w.flatten(0, 1), bias.flatten()).chunk(ROWS, -1)
@@ -85,7 +85,7 @@ AROUND = AroundScan("sru_layer", scanned, (PRODUCT,), PRODUCTS_BACK, _product_co
 CHAINED = ("serial_gated", "look_back_free", "simd")
 """The paper's own idea, one that is parallel in time, and that of a CPU."""
 VARIANTS = (
-    Variant("eager", "sru_layer", DEVICES, "torch: one product, gates for all steps, two operations a step",
+    Variant("eager", "sru_layer", DEVICES, "torch: one product, gates for all steps, two operations per step",
             lambda shape, settings: Plan((Call(layer, GIVEN, VALUES),)), _eager_cost, FACTORS, rung=0),
     *(AROUND.forward(THERE[name]) for name in CHAINED),
     Variant("autograd", "sru_layer", DEVICES, "torch, and its autograd",

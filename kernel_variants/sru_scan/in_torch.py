@@ -85,7 +85,7 @@ def given_beside(shape: Shape) -> tuple[str, ...]:
 
 FACTORS = {"algorithm": "serial", "source": "torch", "fusion": "none"}
 RUNGS = (
-    Variant("eager", "sru_scan", ("cpu", "cuda"), "torch: gates for all steps, two operations a step, the highway",
+    Variant("eager", "sru_scan", ("cpu", "cuda"), "torch: gates for all steps, two operations per step, the highway",
             _forward, cost, FACTORS, rung=0),
     Variant("autograd", "sru_scan", ("cpu", "cuda"), "torch's autograd: all of it forwards again, and back",
             _backward, autograd_cost, FACTORS, rung=0, pass_="backward"),

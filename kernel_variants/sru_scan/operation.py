@@ -6,7 +6,7 @@ k is the logit of what comes in: minus that of the paper's forget gate. Axes bes
 2; `phi`, 1 the identity or 2 tanh; `rows` of pre, 3 where the highway takes the layer's input x and 4 where it has a
 product of its own (layers of other widths than their inputs); `dropout`, 1 none (m is 1) or 2 a mask m of the paper's
 convention, (directions, B, H): the same at every step. c crosses memory too, because a backward pass needs it:
-6 values an element for each direction.
+6 values per element for each direction.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ OPERATION = Operation(
         "quick": (),  # the budget of minGRU's ladder
         "standard": ({}, {"T": 2048, "directions": 2, "phi": TANH, "dropout": MASKED}),
         "gpu": ({"B": 8, "T": 4096, "H": 1024, "dtype": "bfloat16"},),
-        # The two panels of figure 1 of arXiv 1709.02755, and where one thread a channel fills no machine.
+        # The two panels of figure 1 of arXiv 1709.02755, and where one thread per channel fills no machine.
         "peers": (
             {"B": 32, "T": 32, "H": 256, "phi": TANH},
             {"B": 32, "T": 128, "H": 512, "phi": TANH},

@@ -10,7 +10,7 @@ from kernel_variants.scan.in_torch import eager_loop
 
 def stack(x: Any, w: Any, bias: Any, h0: Any) -> tuple[Any, Any]:
     """x (B, T, directions H) → y (B, T, directions, H), h_last: of each layer and direction one product, the gates for
-    all steps, two operations a step."""
+    all steps, two operations per step."""
     import torch
 
     layers, directions, _, H, _ = w.shape

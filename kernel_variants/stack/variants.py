@@ -240,7 +240,7 @@ FUSED = Variant(
 )
 TORCH = {"algorithm": "serial", "source": "torch", "layers": "in turn", "time": "whole"}
 VARIANTS = (
-    Variant("eager", "stack", DEVICES, "torch: a product per layer, gates for all steps, two operations a step",
+    Variant("eager", "stack", DEVICES, "torch: a product per layer, gates for all steps, two operations per step",
             lambda shape, settings: Plan((Call(in_torch.stack, GIVEN, VALUES),)), _eager_cost, TORCH, rung=0),
     *(forward for forward, _ in RUNGS),
     FUSED,

@@ -74,10 +74,10 @@ def backward_passes() -> Iterator[Figure]:
     plain, gated, plain_cached, gated_cached = (statistics.median(values) for values in seconds)
     bound = max(6 * 4 * n / triad, EXPONENTIALS * n / rates["exp_per_s"])
     yield Figure("scan backward", plain, "s")
-    yield Figure("scan backward over its bound, 5 values an element at the triad", 5 * 4 * n / triad / plain, "ratio",
+    yield Figure("scan backward over its bound, 5 values per element at the triad", 5 * 4 * n / triad / plain, "ratio",
                  0.85, at_least=True)  # fmt: skip
     yield Figure("gated_scan backward", gated, "s")
-    yield Figure("gated_scan backward over its bound, 6 values an element or its exponentials", bound / gated, "ratio",
+    yield Figure("gated_scan backward over its bound, 6 values per element or its exponentials", bound / gated, "ratio",
                  0.85, at_least=True)  # fmt: skip
     yield Figure("scan backward with cached stores", plain_cached, "s")
     yield Figure("gated_scan backward with cached stores", gated_cached, "s")
@@ -123,7 +123,7 @@ def one_step() -> Iterator[Figure]:
 
 
 def kept() -> Iterator[Figure]:
-    """What autograd keeps from forward for backward, beside parameters and the input, in values an element of
+    """What autograd keeps from forward for backward, beside parameters and the input, in values per element of
     output."""
     T = 512
     for name, rnn, limit in (
@@ -143,5 +143,5 @@ def kept() -> Iterator[Figure]:
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
             output = rnn(x)[0]
-        elements = output.numel()
-        yield Figure(f"{name} keeps for backward, values an element", sum(seen.values()) / 4 / elements, "ratio", limit)
+        kept = sum(seen.values()) / 4 / output.numel()
+        yield Figure(f"{name} keeps for backward, values per element", kept, "ratio", limit)

@@ -85,7 +85,7 @@ class _Answer(ctypes.Structure):
 def occupancy(arch: str, block_threads: int, registers: int, shared_bytes: int, barriers: int = 1) -> Occupancy:
     """Theoretical occupancy of a kernel on an architecture.
 
-    `block_threads` threads a block, `registers` a thread, `shared_bytes` static and dynamic together a block,
+    `block_threads` threads per block, `registers` a thread, `shared_bytes` static and dynamic together a block,
     `barriers` hardware barriers a block (`__syncthreads` uses one). Raises Problem for an unknown architecture, one
     that the calculator does not know, figures below their least, or when no C++ compiler is at hand.
     """

@@ -73,11 +73,20 @@ def _is_open(function: Callable[..., Any], usual: int) -> bool:
 def _takes(function: Callable[..., Any], count: int) -> bool:
     """Whether it must be, or can be, called with so many arguments by position: a default does not ask for limits."""
     try:
+        return _arguments(function) == count
+    except TypeError:  # a callable of somebody's own that has no hash
+        return _arguments.__wrapped__(function) == count
+
+
+@functools.cache
+def _arguments(function: Callable[..., Any]) -> int | None:
+    """How many arguments it must be called with by position; None where that cannot be told."""
+    try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return False
+        return None
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.default is p.empty and p.kind in positional for p in parameters) == count
+    return sum(p.default is p.empty and p.kind in positional for p in parameters)
 
 
 def _never_planned(variant: Variant, error: DeclarationError) -> Variant:

@@ -17,7 +17,7 @@ extern "C" __global__ void hold_stream(volatile int *release, volatile int *gave
 }
 
 // Notes this multiprocessor's cycle counter beside the global nanosecond timer: two stamps around a piece of work give
-// the clock it ran at. stamps (multiprocessors, 2); launched with one thread a block, as many blocks as fill the chip.
+// the clock it ran at. stamps (multiprocessors, 2); launched with one thread per block, as many blocks as fill the chip.
 extern "C" __global__ void stamp_clock(long long *stamps, int multiprocessors) {
     unsigned int sm;
     unsigned long long nanoseconds;

@@ -32,7 +32,7 @@ template <class Combine> __device__ float block_reduce(float value, float *share
     return result;
 }
 
-// x, y (rows, columns); grid (rows), dynamic shared memory: 4 bytes a thread.
+// x, y (rows, columns); grid (rows), dynamic shared memory: 4 bytes per thread.
 extern "C" __global__ void softmax_row_block(const io_t *__restrict__ x, io_t *__restrict__ y, long long columns) {
     extern __shared__ float shared[];
     const io_t *row = x + blockIdx.x * columns;

@@ -94,6 +94,8 @@ def test_it_costs_its_own_record_with_the_word_to_change(tmp_path: Path, old: st
          "operation.py:9: operation probe: make_inputs() gives no x: return it too (it returned z)"),
         ('i["x"] + 1', 'i["x"][:, None] + 1', "reference() gives y of shape (300, 1), tensors() declares (300,)"),
         ('i["x"] + 1', 'i["x"] * np.nan', "reference() gives y with NaN or infinity"),
+        ('baseline="right"', 'baseline="right", depth=lambda s: 0', "depth() returned 0: return the steps of the longest chain"),
+        ('baseline="right"', 'baseline="right", depth=lambda s: s["T"]', "depth() raised KeyError: shape N=300 float32 has no axis T"),
         ('"float32", "output"', '"float32", "out"', "gives y the role 'out': a role is input, parameter, saved, in_place, output, scratch"),
         ('Tensor("y", (s["N"],)', 'Tensor("y", (s["N"] / 1,)', "gives y the shape (300.0,): write a tuple of whole numbers"),
         ('random.standard_normal(s["N"], dtype', 'random.standard_normal(s["N"] + 1, dtype',

@@ -19,12 +19,14 @@ def command(operations: Operations = None, pass_: Passes = "", kernels: Kernels 
     rows: list[dict[str, Any]] = []
     for variant in chosen:
         operation = catalog.operation_of(variant)
-        fault = fault_of(variant, operation, Shape.of(operation.dtypes[0], **operation.axes))
+        usual = Shape.of(operation.dtypes[0], **operation.axes)
+        fault = fault_of(variant, operation, usual)
         backend, why = (None, f"broken: {fault}") if fault else backend_here(variant)
         rows.append(
             {
                 "operation": variant.operation,
                 "pass": variant.pass_,
+                "dependent_steps": None if fault else operation.depth(usual),
                 "variant": variant.name,
                 "idea": variant.idea,
                 "factors": dict(variant.factors),
@@ -46,13 +48,15 @@ def command(operations: Operations = None, pass_: Passes = "", kernels: Kernels 
     columns += [Column("tunables", breaks=True), Column("here", breaks=True)]
     for name in dict.fromkeys(v.operation_key for v in chosen):
         operation = catalog.operation(name)
-        table = []
+        table, steps = [], 0
         for row in rows:
             if operation_key(row["operation"], row["pass"]) == name:
+                steps = row["dependent_steps"] or steps
                 factors = " ".join(f"{k}={v}" for k, v in row["factors"].items())
                 settings = " ".join(f"{k}={','.join(map(str, v))}" for k, v in row["settings"].items())
                 here = str(row["backend_here"] or row["why"])
                 table.append((str(row["variant"]), str(row["idea"]), factors, settings, here))
-        print_table(f"{name}: {operation.title}   {operation.equation}", columns, table)
+        chain = f"   ({steps:,} dependent steps at its usual sizes)" if steps > 1 else ""
+        print_table(f"{name}: {operation.title}   {operation.equation}{chain}", columns, table)
         print()
     catalog.complain(operations or ())

@@ -69,12 +69,18 @@ def checked_operation(operation: Operation, file: Path) -> Operation:
                 raise ValueError(f"gives {tensor.name} with NaN or infinity: what is right must be a number")
         return found
 
+    def depth(found: Any, *_: Any) -> int:
+        if not is_size(found):
+            raise TypeError(f"returned {short(found)}: return the steps of the longest chain, a whole number from 1")
+        return int(found)
+
     checked = replace(
         operation,
         tensors=wrapped(operation.tensors, "tensors", at, file, lambda found, *_: tensors(found)),
         make_inputs=wrapped(operation.make_inputs, "make_inputs", at, file, inputs),
         reference=wrapped(operation.reference, "reference", at, file, reference),
         least=wrapped(operation.least, "least", at, file, lambda found, *_: checked_cost(found)),
+        depth=wrapped(operation.depth, "depth", at, file, depth),
         passes=tuple(_checked_pass(operation, one, file) for one in operation.passes),
     )
     object.__setattr__(checked, "at", operation.at)
@@ -84,7 +90,7 @@ def checked_operation(operation: Operation, file: Path) -> Operation:
 def _checked_pass(operation: Operation, one: Pass, file: Path) -> Pass:
     """The pass with its functions wrapped, held to what an operation must be."""
     checked = checked_operation(operation.in_pass(one), file)
-    functions = {name: getattr(checked, name) for name in ("tensors", "make_inputs", "reference", "least")}
+    functions = {name: getattr(checked, name) for name in ("tensors", "make_inputs", "reference", "least", "depth")}
     return replace(one, **functions)
 
 

@@ -107,6 +107,7 @@ def fault_of(variant: Variant, operation: Operation, shape: Shape) -> str | None
         with kept_clean():
             operation.least(shape)
             operation.tensors(shape)
+            operation.depth(shape)
             if variant.supports(small) is None:
                 variant.plan(small, settings)
             if variant.supports(shape) is None:

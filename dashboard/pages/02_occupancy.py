@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -18,34 +20,39 @@ from workbench.show.markup import plain
 from workbench.show.pictures import occupancy as pictures
 from workbench.views.best import best_settings
 from workbench.views.occupancy import build_facts, built, by_kernel, known_archs, limits, what_if
+from workbench.views.rows import dicts_of, number_of
 from workbench.views.shapes import shape_text, shapes_of
 from workbench.views.simulated import kernels
+
+ANY = "a launch of no kernel"
 
 
 def page(context: Context) -> None:
     st.subheader("Occupancy: what each kernel may hold, and what it held")
+    shown: list[dict[str, Any]] = []
     if context.chosen:
         state_of(context)
-        recorded(context)
+        shown = recorded(context)
     else:
         nothing([hints.no_runs(context.profiles)])
     st.subheader("What if")
     try:
-        sliders()
+        sliders(shown)
     except Problem as problem:  # no C++ compiler, for one
         st.warning(plain(problem))
 
 
-def recorded(context: Context) -> None:
+def recorded(context: Context) -> list[dict[str, Any]]:
+    """Draws what the records say of each kernel, and returns it: a dictionary of build facts per kernel shown."""
     records = context.records
     if records.empty:
         nothing([hints.no_records(context.operation)])
-        return
+        return []
     launched(records)
     records = built(records)
     if records.empty:
         nothing([hints.no_build(str(context.operation))])
-        return
+        return []
     shape_column, arch_column = st.columns(2)
     if context.operation != UNNAMED:  # the kernels of an imported report each have a shape of their own
         # What was compiled alone has small shapes, which no other page should then look at.
@@ -75,6 +82,7 @@ def recorded(context: Context) -> None:
             "occupancy-speed",
             "High occupancy is no aim in itself: a kernel that keeps enough bytes in flight is fast at a low one.",
         )
+    return dicts_of(rows)
 
 
 def launched(records: pd.DataFrame) -> None:
@@ -89,15 +97,21 @@ def launched(records: pd.DataFrame) -> None:
     frame(rows[rows["shape"] == shape], columns_of("simulated_kernels"), "simulated-launches")
 
 
-def sliders() -> None:
+def sliders(shown: list[dict[str, Any]]) -> None:
     left, right = st.columns([1, 3])
     with left:
+        begin = launch_of(shown)
         archs = known_archs()
-        arch = str(url.choose(st.selectbox, "Architecture", archs, "what_if_arch", archs.index("sm_90")))
+        place = archs.index(str(begin["arch"]) if begin["arch"] in archs else "sm_90")
+        arch = str(url.choose(st.selectbox, "Architecture", archs, "what_if_arch", place))
         most = limits(arch)
-        block = url.number("Threads per block", "what_if_block", 32, most["block_threads"], 128, 32)
-        registers = url.number("Registers per thread", "what_if_registers", 16, most["registers"], 32)
-        shared = url.number("Shared memory per block, bytes", "what_if_shared", 0, most["shared_bytes"], 0, 512)
+        block = url.number("Threads per block", "what_if_block", 32, most["block_threads"], int(begin["block"]), 32)
+        registers = url.number(
+            "Registers per thread", "what_if_registers", 16, most["registers"], int(begin["registers"])
+        )
+        shared = url.number(
+            "Shared memory per block, bytes", "what_if_shared", 0, most["shared_bytes"], int(begin["shared"]), 16
+        )
         answer, curves = what_if(arch, block, registers, shared)
         st.metric(
             "Occupancy (modelled)",
@@ -111,3 +125,20 @@ def sliders() -> None:
     with right:
         here = {"block_threads": block, "registers": registers, "shared_bytes": shared}
         picture(pictures.what_if(curves, here, answer["occupancy"]), "occupancy-what-if")
+
+
+def launch_of(shown: list[dict[str, Any]]) -> dict[str, str | int]:
+    """The launch that the sliders begin with: that of a kernel which stands above, the first one at first. Where
+    another one is chosen they go to its values."""
+    known = {f"{row['variant']}: {row['kernel']}": row for row in shown if number_of(row["registers"]) is not None}
+    name = str(url.choose(st.selectbox, "Begin with", [*known, ANY], "what_if_kernel", 0))
+    found: dict[str, str | int] = {"arch": "sm_90", "block": 128, "registers": 32, "shared": 0}
+    if name in known:
+        row = known[name]
+        found = {"arch": str(row["arch"]), "registers": int(row["registers"])}
+        found |= {"block": int(number_of(row["block_threads"]) or 128)}
+        found |= {"shared": int(number_of(row["shared_bytes"]) or 0)}
+    if st.session_state.get("what_if_begun", name) != name:
+        url.set_values({f"what_if_{part}": str(value) for part, value in found.items()})
+    st.session_state["what_if_begun"] = name
+    return found

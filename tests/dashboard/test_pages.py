@@ -200,11 +200,20 @@ def test_trainings_of_tasks_are_shown_task_by_task(tmp_path: Path, monkeypatch: 
 
 
 def test_occupancy_sliders_move_the_answer(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They begin with the kernel that stands first above, and go to another where that is chosen."""
     test = app(profiles, monkeypatch, page="Occupancy", run="gpu")
+    kernels = test.selectbox(key="what_if_kernel").options
+    table = test.dataframe[0].value
+    first = test.slider(key="what_if_registers").value
+    assert kernels[0].startswith(table["variant"].iloc[0]) and first == table["registers"].iloc[0]
+    test.selectbox(key="what_if_kernel").set_value(kernels[-1]).run()
+    assert test.slider(key="what_if_registers").value == 32
     assert test.metric[0].value == "100 %" and "blocks per SM, nothing limits it" in said(test)
     test.slider(key="what_if_registers").set_value(128).run()
     assert test.metric[0].value == "25 %"
     assert "limited by **registers**" in said(test)
+    test.selectbox(key="what_if_kernel").set_value(kernels[0]).run()
+    assert test.slider(key="what_if_registers").value == first
 
 
 def test_compare_finds_the_slower_run(profiles: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -113,3 +115,11 @@ def test_an_unwritable_cache_is_one_line(own_cache: Path, tmp_path: Path) -> Non
     own_cache.write_text("a file stands there")
     with pytest.raises(Problem, match=r"cannot write the build cache .* set WORKBENCH_CACHE"):
         build_unit(units(tmp_path / "sources")[2])
+
+
+def test_what_killed_builds_began_to_write_goes_after_a_day(tmp_path: Path) -> None:
+    target = tmp_path / "ab" / "abc.cubin"
+    old, young = cache.scratch_path(target), cache.scratch_path(target)
+    os.utime(old, (0, time.time() - cache.LEFT_OVER_S - 1))
+    cache.scratch_path(target)
+    assert not old.exists() and young.exists()

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from workbench.problem import Problem
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 ENTRY_FORMAT = "7"
 """Part of every key: raised when what is stored beside a binary changes its form."""
+LEFT_OVER_S = 24 * 3600.0
 
 
 def cache_folder() -> Path:
@@ -46,11 +48,20 @@ def scratch_path(target: Path) -> Path:
     """A fresh name beside `target`, to write to and rename from; makes the folder. Raises Problem when it cannot."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _clear_left_over(target.parent)
         handle, name = tempfile.mkstemp(prefix=f".{target.name[:16]}.", suffix=target.suffix, dir=target.parent)
     except OSError as error:
         raise _unwritable(error) from error
     os.close(handle)
     return Path(name)
+
+
+def _clear_left_over(folder: Path) -> None:
+    """Removes what killed builds began to write: nothing takes so long to write."""
+    for scratch in folder.glob(".*"):
+        with contextlib.suppress(OSError):
+            if time.time() - scratch.stat().st_mtime > LEFT_OVER_S:
+                scratch.unlink()
 
 
 def _unwritable(error: OSError) -> Problem:

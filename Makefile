@@ -38,8 +38,8 @@ bench: setup
 # A hundred times the mutations of run folders, reports, CSV, cache entries and options that the tests make, and every
 # covering case, setting and order of blocks of every kernel, compiled for every architecture, of which they run a slice.
 fuzz: setup
-	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "broken or odd or hostile or never" tests/store tests/profile tests/build tests/cli
-	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "right or never_waits or rung_claims" tests/kernels tests/build
+	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "broken or odd or hostile or never" tests/store tests/profile tests/compile tests/cli
+	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "right or never_waits or rung_claims" tests/kernels tests/compile
 
 # 300 kills and resumes of a small sweep, 20 of ranks that train, 30 machines lost by sweeps on a cluster and 20 kills of
 # those; make campaign KILLS=50 RANK_KILLS=5 MACHINES=3 SEED=3 for others.

@@ -19,7 +19,7 @@ LINE = (
     ("workbench.steps",),
     ("workbench.declared", "workbench.host_steps"),
     ("workbench.catalog", "workbench.experiments"),
-    ("workbench.build",),
+    ("workbench.compile",),
     ("workbench.simulate",),
     ("workbench.execute",),
     ("workbench.check",),

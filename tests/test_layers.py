@@ -68,14 +68,14 @@ def test_nothing_imports_from_its_right(folder: str) -> None:
 
 
 def test_the_order_is_really_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check itself: a module of `build` that imports from `views` is caught, at its line; one from its left is
+    """The check itself: a module of `compile` that imports from `views` is caught, at its line; one from its left is
     not."""
     monkeypatch.setattr("tests.test_layers.ROOT", tmp_path)
     planted = tmp_path / "units.py"
     planted.write_text("from workbench.declare import Kernel\n\nfrom workbench.model.floor import floor\n")
-    found = offences("workbench.build.units", planted)
+    found = offences("workbench.compile.units", planted)
     assert found == [
-        "units.py:3: workbench.build imports workbench.model.floor.floor, which stands to its right"
+        "units.py:3: workbench.compile imports workbench.model.floor.floor, which stands to its right"
     ]  # fmt: skip
 
 

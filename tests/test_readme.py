@@ -11,7 +11,7 @@ from pathlib import Path
 
 from docs import generate
 from tests import warm
-from workbench.build.cache import cache_folder
+from workbench.compile.cache import cache_folder
 from workbench.store.run_folder import open_run
 
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.build import HOST, units_of
 from workbench.catalog import BUILTIN
 from workbench.check.examine import ARCH, simulated_binaries
 from workbench.check.simulated import Request, SimulatedVariant
+from workbench.compile import HOST, units_of
 from workbench.declare import (
     F64,
     U8,

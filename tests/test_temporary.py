@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from workbench import temporary
-from workbench.build.host import run_compiler
+from workbench.compile.host import run_compiler
 
 ROOT = Path(__file__).parents[1]
 MAKES_FOLDERS = re.compile(r"TemporaryDirectory|mkdtemp|NamedTemporaryFile")

@@ -9,8 +9,8 @@ from dashboard.measured_code import measured_code_of
 from dashboard.show import frame, nothing, picture
 from dashboard.simulated_code import simulated_code_of
 from dashboard.url import choose, choose_several
-from workbench.build import supported_archs
-from workbench.build.catalogue import BuildRow
+from workbench.compile import supported_archs
+from workbench.compile.catalogue import BuildRow
 from workbench.problem import Problem
 from workbench.profile.kernel_names import told_apart
 from workbench.show.figures import columns_of

@@ -16,9 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.simulate.simulated_case import ARCH, Case, binaries, catalog, run
-from workbench.build import unit_of
 from workbench.check.case import InputSet
 from workbench.check.examine import Verdict, examine
+from workbench.compile import unit_of
 from workbench.declare import Kernel, Shape
 from workbench.problem import Problem
 from workbench.steps import leaves_of

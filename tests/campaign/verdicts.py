@@ -20,10 +20,10 @@ from tests.kernels import test_planted_bugs as of_all
 from tests.kernels import test_product_planted as of_products
 from tests.kernels import test_scan_planted as of_scans
 from tests.kernels.executed import in_folder
-from workbench.build import HOST, units_of
 from workbench.catalog import load_catalog
 from workbench.check.case import InputSet, checked_sets
 from workbench.check.examine import ARCH, examine, simulated_binaries
+from workbench.compile import HOST, units_of
 from workbench.declare import Operation, Plan, Shape, Variant
 from workbench.declared import fault_of
 from workbench.problem import Problem

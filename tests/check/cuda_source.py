@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.kernels.executed import SCHEDULES
-from workbench.build import Binary, Unit
-from workbench.build.ptx import ptx_of_units
+from workbench.compile import Binary, Unit
+from workbench.compile.ptx import ptx_of_units
 from workbench.declare import Argument, Kernel, Plan
 from workbench.simulate.found import Finding
 from workbench.simulate.memory import Memory

@@ -8,7 +8,7 @@ import pytest
 
 from tests.check.cuda_source import ARCH, KERNELS
 from tests.kernels.executed import ORDERS, SCHEDULES, libraries
-from workbench.build import units_of
+from workbench.compile import units_of
 from workbench.declare import I32, At, Call, Clear, Host, Kernel, Plan, Tensor
 from workbench.simulate.memory import Memory
 from workbench.simulate.plan import run_plan

@@ -47,7 +47,7 @@ def no_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     for place in (
         "workbench.sweep.session.continue_run", "workbench.sweep.checking.check_all", "workbench.doctor.diagnose",
-        "workbench.sweep.growth.start_growth", "workbench.build.catalogue.build_catalogue",
+        "workbench.sweep.growth.start_growth", "workbench.compile.catalogue.build_catalogue",
         "workbench.profile.collect.collect", "workbench.show.report.render",
         "streamlit.web.bootstrap.load_config_options",
     ):  # fmt: skip

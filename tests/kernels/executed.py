@@ -20,11 +20,11 @@ import numpy as np
 from ml_dtypes import bfloat16
 
 from tests.campaign.mutate import FUZZ
-from workbench.build import HOST, Binary, Unit, build_units, units_of
-from workbench.build.ptx import ptx_of_units
 from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import InputSet
 from workbench.check.examine import ARCH, Verdict, examine
+from workbench.compile import HOST, Binary, Unit, build_units, units_of
+from workbench.compile.ptx import ptx_of_units
 from workbench.declare import Call, Host, Kernel, Plan, Repeat, Setting, Shape, Step, Tensor, Variant
 from workbench.execute.load import load
 from workbench.simulate.launch import Checks, Options

@@ -15,7 +15,7 @@ from kernel_variants.gated_scan.cpu import CPU_VARIANTS as GATED_VARIANTS
 from kernel_variants.gated_scan.operation import OPERATION as GATED_SCAN
 from kernel_variants.scan.cpu import CPU_VARIANTS as SCAN_VARIANTS
 from kernel_variants.scan.operation import OPERATION as SCAN
-from workbench.build import HOST, Binary, Unit, build_units
+from workbench.compile import HOST, Binary, Unit, build_units
 from workbench.declare import Host, Operation, Setting, Shape, Variant
 from workbench.dtypes import numpy_dtype
 from workbench.execute.load import load

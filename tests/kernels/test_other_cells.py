@@ -14,11 +14,11 @@ from kernel_variants.minlstm_scan import in_torch
 from kernel_variants.scan.grid_and_tile import Tile
 from kernel_variants.scan.split_in_time import BOARD_BYTES
 from tests.kernels.executed import executed, libraries, sliced
-from workbench.build import Binary, build_units, units_of
 from workbench.catalog import load_catalog
 from workbench.check.case import InputSet, make_set
 from workbench.check.compare_outputs import compare_outputs, tolerances
 from workbench.check.examine import ARCH
+from workbench.compile import Binary, build_units, units_of
 from workbench.declare import Kernel, Operation, Setting, Shape, Variant
 from workbench.simulate.counters import global_sectors
 from workbench.simulate.launch import Checks, Options

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import workbench.measure
-from workbench.build import Binary, Unit, build_or_raise
+from workbench.compile import Binary, Unit, build_or_raise
 from workbench.measure import ceilings_cuda
 from workbench.measure.ceilings import BOUNDS
 from workbench.model.floor import limits_of

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tests.kernels.executed import CHAINS, NUMPY_DTYPE, OTHER_CELLS, catalog, relative_error
-from workbench.build import HOST, Binary, CompileFailure, Unit, build_units, units_of
-from workbench.build.ptx import ptx_of_units
+from workbench.compile import HOST, Binary, CompileFailure, Unit, build_units, units_of
+from workbench.compile.ptx import ptx_of_units
 from workbench.declare import Kernel, Plan, Setting, Shape
 from workbench.simulate.launch import Counts, Options
 from workbench.simulate.memory import Memory

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tests.simulate.faults import FAULTS, Fault
-from workbench.build import CompileFailure, unit_of
-from workbench.build.ptx import ptx_of_units
 from workbench.check.case import InputSet
 from workbench.check.examine import SCHEDULES, Schedule, Verdict, examine
+from workbench.compile import CompileFailure, unit_of
+from workbench.compile.ptx import ptx_of_units
 from workbench.declare import I32, Clear, Cost, Kernel, Operation, Plan, Shape, Tensor
 from workbench.simulate.found import TOOLS
 from workbench.simulate.launch import Options

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from ml_dtypes import float8_e4m3fn, float8_e5m2
 
-from workbench.build.nvrtc import compile_cuda
+from workbench.compile.nvrtc import compile_cuda
 from workbench.simulate.launch import simulate
 from workbench.simulate.memory import Memory
 from workbench.simulate.ptx import read_module

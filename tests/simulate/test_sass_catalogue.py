@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulate.simulated_case import Case, bound, cases, run
-from workbench.build import Binary, build_units, unit_of
+from workbench.compile import Binary, build_units, unit_of
 from workbench.declare import Kernel
 from workbench.simulate.sass.coverage import coverage
 from workbench.steps import leaves_of

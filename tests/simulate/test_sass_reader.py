@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.simulate.sass_lines import facts, printed, run, state_of
-from workbench.build import Binary, build_units, unit_of
 from workbench.catalog import load_catalog
+from workbench.compile import Binary, build_units, unit_of
 from workbench.declare import Kernel, Shape
 from workbench.problem import Problem
 from workbench.simulate.sass.coverage import coverage

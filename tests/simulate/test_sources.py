@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.build import Binary, build_units, units_of
-from workbench.build.ptx import ptx_of_units
+from workbench.compile import Binary, build_units, units_of
+from workbench.compile.ptx import ptx_of_units
 from workbench.declare import F64, I8, I32, At, Kernel, Plan, Struct, Tensor
 from workbench.problem import Problem
 from workbench.simulate.memory import Memory

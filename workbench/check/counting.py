@@ -17,8 +17,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.build import Unit, unit_of
-from workbench.build.units import Binary
 from workbench.check.launches import (
     against_declared,
     alike,
@@ -31,6 +29,8 @@ from workbench.check.launches import (
     unwatched,
 )
 from workbench.check.limited import VariantInLimits
+from workbench.compile import Unit, unit_of
+from workbench.compile.units import Binary
 from workbench.declare import Cost, Plan, Shape, Step
 from workbench.devices import device
 from workbench.execute.rounding import round_inputs

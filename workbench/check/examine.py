@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from workbench.build import Binary, Unit
 from workbench.check.case import InputSet, make_set
 from workbench.check.compare_outputs import Comparison, compare_outputs, tolerances
 from workbench.check.launches import binaries_of
 from workbench.check.limited import VariantInLimits
+from workbench.compile import Binary, Unit
 from workbench.declare import Operation, Plan, Shape
 from workbench.declared import DeclarationError, place_of
 from workbench.simulate.counters import Level

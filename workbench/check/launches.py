@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from workbench.build import Binary, Unit, all_built, build_units, kernels_of, occupancy, unit_of, units_of
-from workbench.build.ptx import ptx_of_units
-from workbench.build.units import HOST
+from workbench.compile import Binary, Unit, all_built, build_units, kernels_of, occupancy, unit_of, units_of
+from workbench.compile.ptx import ptx_of_units
+from workbench.compile.units import HOST
 from workbench.declare import Clear, Plan, Step
 from workbench.devices import arch_limits, device
 from workbench.problem import SourceError

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from workbench.build import Binary, Unit, unit_of
 from workbench.check.case import InputSet, make_set
 from workbench.check.compare_outputs import compare_outputs, tolerances
 from workbench.check.launches import (
@@ -23,6 +22,7 @@ from workbench.check.launches import (
     totals,
 )
 from workbench.check.limited import VariantInLimits
+from workbench.compile import Binary, Unit, unit_of
 from workbench.declare import Plan, Shape, Step, Tolerance
 from workbench.devices import device
 from workbench.host_steps import path_of

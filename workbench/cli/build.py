@@ -35,10 +35,10 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Compile kernels and show registers, shared memory, spills, occupancy and instructions. Needs no GPU."""
-    from workbench.build.archs import parse_archs
-    from workbench.build.catalogue import build_catalogue
     from workbench.catalog import load_catalog
     from workbench.cli.build_table import BuildBar, print_difference, print_rows
+    from workbench.compile.archs import parse_archs
+    from workbench.compile.catalogue import build_catalogue
 
     catalog = load_catalog(kernels)
     archs, dtypes = parse_archs("all" if all_archs else arch), words(dtype)
@@ -53,7 +53,7 @@ def command(
     with BuildBar(silent=as_json) as bar:
         rows = build_catalogue(catalog, chosen, archs, dtypes, jobs, bar.finished, bar.start)
     if diff is not None:
-        from workbench.build.difference import difference
+        from workbench.compile.difference import difference
 
         sides = [[row for row in rows if row.variant == variant.key] for variant in chosen]
         found = difference(sides[0], sides[1])

@@ -11,12 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.syntax import Syntax
 from rich.table import Table
 
-from workbench.build.catalogue import BuildRow
-from workbench.build.difference import Difference
-from workbench.build.messages import errors_of, hint_of
-from workbench.build.units import Binary, CompileFailure, Unit
 from workbench.cli.terminal import Column, Row, print_table, say
 from workbench.cli.terminal import console as terminal
+from workbench.compile.catalogue import BuildRow
+from workbench.compile.difference import Difference
+from workbench.compile.messages import errors_of, hint_of
+from workbench.compile.units import Binary, CompileFailure, Unit
 from workbench.quantity import MISSING, quantity
 from workbench.store.record import BuildFact
 

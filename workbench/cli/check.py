@@ -64,10 +64,10 @@ def command(
 
     Without axes each operation is checked at its small shape; --T 1000,4097 and the like choose others.
     """
-    from workbench.build.archs import check_arch
     from workbench.catalog import load_catalog
     from workbench.cli.check_counters import plain, print_counters
     from workbench.cli.progress import ProgressBar
+    from workbench.compile.archs import check_arch
     from workbench.sweep.checking import check_all
     from workbench.sweep.counting_checks import simulated_ones, with_counters
 

@@ -9,7 +9,7 @@ import typer
 from workbench.cli.options import Json, Kernels
 
 if TYPE_CHECKING:
-    from workbench.build.occupancy import OccupancyPoint
+    from workbench.compile.occupancy import OccupancyPoint
 
 
 def command(
@@ -29,7 +29,7 @@ def command(
     memory by its block does not do: give --shared then.
     """
     from workbench.axes import parse_axis
-    from workbench.build.archs import check_arch
+    from workbench.compile.archs import check_arch
 
     check_arch(arch)
     blocks = parse_axis("block", block or "32:1024:+32")
@@ -72,7 +72,7 @@ def _sizes(text: str) -> tuple[int, ...]:
 def _sweep(
     arch: str, blocks: tuple[int, ...], counts: tuple[int, ...], sizes: tuple[int, ...], barriers: int
 ) -> list[OccupancyPoint]:
-    from workbench.build.occupancy import sweep
+    from workbench.compile.occupancy import sweep
     from workbench.devices import arch_limits
     from workbench.problem import Problem
 
@@ -89,9 +89,9 @@ def _sweep(
 
 def _launches(key: str, arch: str, dtype: str, kernel: str, kernels: Any) -> list[tuple[str, dict[str, Any]]]:
     """Each kernel of the variant with what its own launch takes."""
-    from workbench.build import kernels_of
-    from workbench.build.catalogue import build_catalogue
     from workbench.catalog import load_catalog
+    from workbench.compile import kernels_of
+    from workbench.compile.catalogue import build_catalogue
     from workbench.problem import Problem, unknown
 
     catalog = load_catalog(kernels)

@@ -57,7 +57,7 @@ def command(
     import shlex
     import sys
 
-    from workbench.build.cache import cache_folder
+    from workbench.compile.cache import cache_folder
     from workbench.profile.collect import collect
     from workbench.profile.command import SECTIONS, Collection, find_ncu, ncu_command
     from workbench.profile.select import Wanted, select, write_selection

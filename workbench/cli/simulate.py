@@ -84,8 +84,8 @@ def command(
         raise Problem("--selection goes with --report: the report that was made of it", exit_status=2)
     if len(names) != 1:
         raise Problem("simulate takes one variant, such as scan/serial; workbench list names them", exit_status=2)
-    from workbench.build.archs import check_arch
     from workbench.catalog import load_catalog
+    from workbench.compile.archs import check_arch
 
     check_arch(arch)
     catalog = load_catalog(kernels)

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from workbench.build import Unit
 from workbench.catalog import BUILTIN
 from workbench.cluster.dispatch import Dispatch, Task
 from workbench.cluster.holder import Holder, check_of, count_of
 from workbench.cluster.places import Place, Places, devices_there
+from workbench.compile import Unit
 from workbench.declare import Device
 from workbench.measure.ceilings import Measured
 from workbench.problem import Problem

@@ -30,7 +30,7 @@ def host_function(
 
 @functools.cache
 def _library(source: Path, dtype: str, defines: Defines, options: tuple[str, ...]) -> ctypes.CDLL:
-    from workbench.build import HOST, Unit, build_or_raise
+    from workbench.compile import HOST, Unit, build_or_raise
 
     unit = Unit(source, dtype, defines, HOST, options=options)
     return host_library(build_or_raise([unit], f"{source.name} does not compile")[unit].path)

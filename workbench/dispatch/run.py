@@ -16,7 +16,7 @@ from workbench.problem import Problem
 from workbench.steps import Launch, Source
 
 if TYPE_CHECKING:
-    from workbench.build import Binary
+    from workbench.compile import Binary
 
 Tensors = dict[str, Any]
 """torch tensors by the names that the plan knows, contiguous; None for an optional input that is absent."""
@@ -139,7 +139,7 @@ def _compiled(source: Source, dtype: str) -> Binary:
     import torch
     from cuda.core import Device
 
-    from workbench.build import build_or_raise, unit_of_source
+    from workbench.compile import build_or_raise, unit_of_source
     from workbench.execute.on_cuda import current_arch
 
     torch.cuda.init()

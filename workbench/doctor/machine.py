@@ -80,7 +80,7 @@ class Machine:
 
     def compiler(self) -> Sequence[str] | str:
         """The host's C++ compiler as a command, or the line that says how to get one."""
-        from workbench.build.host import host_compiler
+        from workbench.compile.host import host_compiler
         from workbench.problem import Problem
 
         try:
@@ -90,8 +90,8 @@ class Machine:
 
     def nvrtc(self) -> tuple[str, Sequence[str]] | str:
         """NVRTC's version and the architectures it compiles for, or the line that says how to get it."""
-        from workbench.build import supported_archs
-        from workbench.build.toolkit import nvrtc_version
+        from workbench.compile import supported_archs
+        from workbench.compile.toolkit import nvrtc_version
         from workbench.problem import Problem
 
         try:

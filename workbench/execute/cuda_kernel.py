@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.arguments import check_constant
-from workbench.build import Binary
+from workbench.compile import Binary
 from workbench.declare import Argument, At, Struct
 from workbench.steps import Launch, Source
 

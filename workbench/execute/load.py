@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from workbench.build import Binary, Unit, build_or_raise, unit_of_source, units_of
+from workbench.compile import Binary, Unit, build_or_raise, unit_of_source, units_of
 from workbench.declare import Plan, Tensor
 from workbench.execute.bound import Bound, Inputs
 from workbench.host_steps import bound_steps

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from workbench.arguments import c_argument
-from workbench.build import Binary
+from workbench.compile import Binary
 from workbench.declare import DTYPE_BYTES, Argument, Plan, Step, Tensor
 from workbench.dtypes import numpy_copy, torch_view
 from workbench.execute.calls import TensorCalls

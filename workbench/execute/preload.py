@@ -9,8 +9,8 @@ import contextlib
 import gc
 import importlib
 
-from workbench.build.host import HOST_FLAGS, compiler_identity, host_compiler
 from workbench.catalog import load_catalog
+from workbench.compile.host import HOST_FLAGS, compiler_identity, host_compiler
 from workbench.problem import Problem
 from workbench.simulate.library import FLAGS
 

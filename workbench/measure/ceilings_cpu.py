@@ -127,7 +127,7 @@ def _rounds(kinds: Mapping[str, _Kind], seconds: float) -> dict[str, list[_Round
 
 
 def _library() -> ctypes.CDLL:
-    from workbench.build import HOST, Unit, build_or_raise
+    from workbench.compile import HOST, Unit, build_or_raise
 
     unit = Unit(SOURCE, "float32", (), HOST)
     binary = build_or_raise([unit], f"{SOURCE.name} does not compile, so there are no ceilings", Problem)[unit]

@@ -14,7 +14,7 @@ def own_kernels(file: str, names: Sequence[str]) -> dict[str, Any]:
     """
     from cuda.core import ObjectCode
 
-    from workbench.build import Unit, build_or_raise
+    from workbench.compile import Unit, build_or_raise
     from workbench.execute.on_cuda import current_arch
 
     unit = Unit(Path(__file__).with_name(file), "float32", (), current_arch())

@@ -56,7 +56,7 @@ def flusher() -> Callable[[Sequence[Region]], None]:
 
 def _library() -> Any:
     """None where there is no compiler, or the processor has no such instruction."""
-    from workbench.build import HOST, Unit, build_or_raise
+    from workbench.compile import HOST, Unit, build_or_raise
 
     unit = Unit(SOURCE, "float32", (), HOST)
     try:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from workbench.build.digest import digests
 from workbench.catalog import Catalog
+from workbench.compile.digest import digests
 from workbench.declare import variant_key
 from workbench.model.figures import of_each
 

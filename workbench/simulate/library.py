@@ -8,8 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from workbench.build import cache
-from workbench.build.host import compiler_identity, host_compiler, run_compiler
+from workbench.compile import cache
+from workbench.compile.host import compiler_identity, host_compiler, run_compiler
 from workbench.problem import Problem
 from workbench.temporary import temporary_folder
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from workbench.arguments import c_argument, check_constant
-from workbench.build.units import Binary, unit_of_source
+from workbench.compile.units import Binary, unit_of_source
 from workbench.declare import Argument, Plan, Step
 from workbench.devices import arch_limits
 from workbench.foreign import reading
@@ -40,11 +40,10 @@ def run_plan(
 ) -> list[Counts | None]:
     """Does the plan's steps in order over `memory`, which holds the operation's tensors; missing scratch is added.
 
-    `binaries` maps each step's build unit (workbench.build.unit_of with `arch`; "host" for host functions) to its PTX,
-    its cubin or its library; `options` are those of every launch, or give each launch its own. Where they have a seed,
-    branches are done from the last to the first. Returns what each step counted as it was done, None where it is no
-    kernel. Raises SimulationFault for what a kernel must not do, Problem for what is not
-    simulated.
+    `binaries` maps each step's build unit (workbench.compile.unit_of with `arch`; "host" for host functions) to its
+    PTX, its cubin or its library; `options` are those of every launch, or give each launch its own. Where they have a
+    seed, branches are done from the last to the first. Returns what each step counted as it was done, None where it is
+    no kernel. Raises SimulationFault for what a kernel must not do, Problem for what is not simulated.
     """
     for tensor in plan.scratch:
         if tensor.name not in memory:

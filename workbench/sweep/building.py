@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from workbench.build import (
+from workbench.compile import (
     Binary,
     CompileFailure,
     Unit,
@@ -16,7 +16,7 @@ from workbench.build import (
     unit_of,
     units_of,
 )
-from workbench.build.facts import NoSuchKernel
+from workbench.compile.facts import NoSuchKernel
 from workbench.declare import Shape, Variant
 from workbench.limits import limits_for
 from workbench.simulate.library import compiled, is_compiled

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from workbench.build.digest import digest
-from workbench.build.headers import SourceReader
+from workbench.compile.digest import digest
+from workbench.compile.headers import SourceReader
 from workbench.declare import Operation, Variant
 from workbench.store.record import OperationFacts, Record, VariantFacts
 

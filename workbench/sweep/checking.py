@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.build import Unit
 from workbench.catalog import load_catalog
 from workbench.check.case import InputSet, checked_sets
 from workbench.check.compare_outputs import Comparison
 from workbench.check.examine import ARCH, Verdict
+from workbench.compile import Unit
 from workbench.declare import Variant, variant_key
 from workbench.declared import DeclarationError
 from workbench.execute.server_of_workers import start_server

@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.build import HOST, unit_of
 from workbench.check.compare_outputs import Comparison
 from workbench.check.examine import Verdict
+from workbench.compile import HOST, unit_of
 from workbench.declare import Cost, Operation, Setting, Shape, Variant
 from workbench.declared import DeclarationError, fault_of
 from workbench.execute.bound import Violation

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.build import Unit
+from workbench.compile import Unit
 from workbench.declare import Device
 from workbench.measure.ceilings import Measured
 from workbench.problem import Problem

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from workbench.build import Unit
+from workbench.compile import Unit
 from workbench.declare import Device
 from workbench.execute.failures import FAILURES
 from workbench.execute.server_of_workers import start_server

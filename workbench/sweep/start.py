@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from workbench.build import check_arch
 from workbench.catalog import load_catalog
+from workbench.compile import check_arch
 from workbench.declared import DeclarationError
 from workbench.devices import devices
 from workbench.problem import Problem, unknown

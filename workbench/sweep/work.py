@@ -7,9 +7,9 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workbench.build import Unit
 from workbench.catalog import Catalog
 from workbench.check.examine import ARCH
+from workbench.compile import Unit
 from workbench.declare import Device, Shape, Variant
 from workbench.declared import DeclarationError
 from workbench.execute.this_machine import default_devices, gpu_arch, why_unsupported

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from workbench.build.cache import cache_folder
+from workbench.compile.cache import cache_folder
 from workbench.durable import write_whole
 from workbench.foreign import first_words, reading
 from workbench.problem import Problem

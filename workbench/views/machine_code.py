@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.build.catalogue import BuildRow, build_catalogue, survey_shape
-from workbench.build.facts import listing_of
-from workbench.build.toolkit import run_tool
-from workbench.build.units import Binary
 from workbench.catalog import Catalog
+from workbench.compile.catalogue import BuildRow, build_catalogue, survey_shape
+from workbench.compile.facts import listing_of
+from workbench.compile.toolkit import run_tool
+from workbench.compile.units import Binary
 from workbench.steps import kind_of, leaves_of
 
 _PLACE = re.compile(r'^\s*//## File "([^"]+)", line (\d+)')

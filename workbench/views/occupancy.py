@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.build.occupancy import occupancy, sweep
+from workbench.compile.occupancy import occupancy, sweep
 from workbench.devices import arch_limits, archs
 from workbench.profile.derived import occupancy_limiter
 from workbench.profile.metrics import combined

@@ -13,8 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.build.catalogue import survey_shape
 from workbench.catalog import Catalog
+from workbench.compile.catalogue import survey_shape
 from workbench.declare import Variant
 from workbench.steps import kind_of, leaves_of
 from workbench.views.best import best_settings

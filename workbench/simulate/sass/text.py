@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workbench.build import cache
-from workbench.build.toolkit import run_tool, wheel_version
+from workbench.compile import cache
+from workbench.compile.toolkit import run_tool, wheel_version
 from workbench.problem import Problem
 from workbench.simulate.sass.cubin import loaded_code
 from workbench.simulate.sass.operands import Operand, UnknownOperand, parse_operand

@@ -1,0 +1,34 @@
+"""Device code that includes a host's headers out of habit compiles untouched."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench.compile import toolkit
+from workbench.compile.nvrtc import compile_cuda
+
+HEADERS = sorted(path.name for path in toolkit.DEVICE_HEADERS.iterdir())
+KERNEL = """
+extern "C" __global__ void kernel(float *y, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) y[i] = BODY;
+}
+"""
+
+
+def compiled(headers: list[str], body: str = "1.0f") -> str:
+    includes = "".join(f"#include <{name}>\n" for name in headers)
+    options = ["--gpu-architecture=compute_90", "--std=c++17"]
+    include = [str(folder) for folder in toolkit.device_folders()]
+    made = compile_cuda("kernel.cu", includes + KERNEL.replace("BODY", body), options, include, "ptx")
+    return "" if made.code is not None else made.log
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_each_header_compiles_by_itself(header: str) -> None:
+    assert compiled([header]) == ""
+
+
+def test_all_of_them_with_the_toolkits_own() -> None:
+    body = "fminf(INFINITY, FLT_MAX) * (uint32_t)INT32_MAX + (float)M_PI + sizeof(uint64_t) + INT_MAX"
+    assert compiled(["cuda_fp16.h", "cuda_bf16.h", "cooperative_groups.h", "cuda/std/cstdint", *HEADERS], body) == ""

@@ -1,0 +1,116 @@
+"""CUDA C++ → cubin or PTX, by NVRTC. Needs no GPU and no driver: cuda.core asks a driver first, so it is not used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from workbench.compile.units import SYMBOL_OF, Unit
+from workbench.foreign import first_words
+from workbench.problem import Problem
+
+Form = Literal["cubin", "ptx"]
+STANDARD = "c++17"
+TELLING = ("--ptxas-options=-v",)
+"""ptxas then tells registers, barriers, stack and spills of each kernel."""
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """What a compiler made of one unit: its binary, or None, and all that it said."""
+
+    code: bytes | None
+    log: str
+    ptx: bytes = b""
+    """The same as PTX: what a cubin was made from."""
+
+
+def options_of(unit: Unit, form: Form) -> list[str]:
+    """Every option but the folders of headers (whose texts are hashed); the step's own come last and so win."""
+    arch = unit.arch if form == "cubin" else unit.arch.replace("sm_", "compute_")
+    return [
+        f"--gpu-architecture={arch}",
+        f"--std={STANDARD}",
+        "--generate-line-info",
+        *(TELLING if form == "cubin" else ()),
+        *(f"--define-macro={name}={value}" for name, value in unit.macros()),
+        *unit.options,
+    ]
+
+
+def compile_cuda(
+    name: str, text: str, options: Sequence[str], include: Sequence[str], form: Form = "cubin", instance: str = ""
+) -> Compilation:
+    """Compiles one translation unit. `name` is the path that messages and line numbers refer to; `instance` a function
+    that is no `extern "C"` one, whose mangled name the log then tells. Raises Problem where NVRTC itself fails."""
+    _, nvrtc = modules()
+    _, program = nvrtc.nvrtcCreateProgram(text.encode(errors="replace"), name.encode(), 0, [], [])
+    try:
+        if instance:
+            nvrtc.nvrtcAddNameExpression(program, instance.encode())
+        said = [option.encode() for option in (*options, *(f"--include-path={folder}" for folder in include))]
+        (failed,) = nvrtc.nvrtcCompileProgram(program, len(said), said)
+        log = _log(nvrtc, program)
+        if failed == nvrtc.nvrtcResult.NVRTC_ERROR_NAME_EXPRESSION_NOT_VALID and not log:
+            log = f"{name}: error: no kernel {instance} can be made of it"
+        if int(failed):
+            return Compilation(None, log or f"{name}: error: NVRTC: {nvrtc.nvrtcGetErrorString(failed)[1].decode()}")
+        if instance:
+            wrong, mangled = nvrtc.nvrtcGetLoweredName(program, instance.encode())
+            if int(wrong):
+                return Compilation(None, f"{name}: error: no kernel {instance} can be made of it")
+            log = f"{SYMBOL_OF} {instance}: {mangled.decode()}\n{log}"
+        ptx = _made(program, nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX).rstrip(b"\0")
+        code = _made(program, nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN) if form == "cubin" else ptx
+        return Compilation(code, log, ptx)
+    finally:
+        nvrtc.nvrtcDestroyProgram(program)
+
+
+def _made(program: Any, size_of: Callable[[Any], tuple[Any, int]], write: Callable[[Any, bytearray], Any]) -> bytes:
+    made = bytearray(size_of(program)[1])
+    write(program, made)
+    return bytes(made)
+
+
+def _log(nvrtc: Any, program: Any) -> str:
+    """What it said, without its NUL separators and without how long ptxas took, which differs every time."""
+    _, size = nvrtc.nvrtcGetProgramLogSize(program)
+    log = bytearray(size)
+    nvrtc.nvrtcGetProgramLog(program, log)
+    lines = bytes(log).decode(errors="replace").replace("\0", "\n").splitlines()
+    return "\n".join(line.rstrip() for line in lines if line.strip() and "Compile time =" not in line)
+
+
+def options_text(unit: Unit, include: Sequence[Path], form: Form = "cubin") -> str:
+    """Everything that changes what comes out, the folders aside (their headers are hashed)."""
+    return f"nvrtc {form} {options_of(unit, form)} {unit.instance} folders={len(include)}"
+
+
+def offered_archs() -> list[int]:
+    """Compute capabilities as NVRTC numbers them: 80, 90, 100…"""
+    _, nvrtc = modules()
+    _, archs = nvrtc.nvrtcGetSupportedArchs()
+    return list(archs)
+
+
+def library_version() -> str:
+    _, nvrtc = modules()
+    _, major, minor = nvrtc.nvrtcVersion()
+    return f"{major}.{minor}"
+
+
+def modules() -> tuple[Any, Any]:
+    """`cuda.core` and NVRTC's own interface. Raises Problem where one is missing or broken."""
+    try:
+        import cuda.core
+        from cuda.bindings import nvrtc
+
+        nvrtc.nvrtcVersion()  # loads the library, which is a package of its own and may be missing or broken
+    except (ImportError, OSError, RuntimeError) as error:
+        raise Problem(
+            f"CUDA sources cannot be compiled ({first_words(error)}): pip install 'cuda-core[cu13]' nvidia-cuda-nvrtc"
+        ) from error
+    return cuda.core, nvrtc

@@ -5,6 +5,7 @@ LINE = (
         "workbench.declare",
         "workbench.problem",
         "workbench.foreign",
+        "workbench.user_modules",
         "workbench.durable",
         "workbench.temporary",
         "workbench.stdout",

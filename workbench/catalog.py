@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.util
-import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
+from workbench import user_modules
 from workbench.declare import FORWARD, Operation, Variant
 from workbench.declared import checked_operation, checked_variant
 from workbench.foreign import first_words
@@ -204,8 +203,8 @@ def _load(root: Path, folder: Path, name: str) -> ModuleType:
         package = f"kernel_variants.{folder.name}"
     else:
         package = f"kernels_{hashlib.sha256(str(root).encode()).hexdigest()[:8]}.{folder.name}"
-        _namespace(package.split(".")[0], root)
-        _namespace(package, folder)
+        user_modules.package(package.split(".")[0], root)
+        user_modules.package(package, folder)
     try:
         with kept_clean():
             return importlib.import_module(f"{package}.{name}")
@@ -228,13 +227,6 @@ def _place(folder: Path, name: str, error: Exception) -> str:
     """The innermost line of the folder's own files through which an import failed."""
     own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(str(folder))]
     return f"{own[-1].filename}:{own[-1].lineno}" if own else str(folder / f"{name}.py")
-
-
-def _namespace(package: str, folder: Path) -> None:
-    if package not in sys.modules:
-        module = ModuleType(package)
-        module.__path__ = [str(folder)]
-        sys.modules[package] = module
 
 
 def _declared(module: ModuleType, name: str, kind: type[T]) -> T:

@@ -9,6 +9,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from workbench.problem import Problem
+from workbench.user_modules import spec_of
 
 
 class Task(Protocol):
@@ -36,7 +37,7 @@ def load_task(text: str) -> Task:
         raise Problem(f"{text}: name a task as FILE.py:FUNCTION", exit_status=2)
     if not path.is_file():
         raise Problem(f"{path}: no such file", exit_status=2)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = spec_of(path.stem, path)
     if spec is None or spec.loader is None:
         raise Problem(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)

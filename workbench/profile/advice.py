@@ -29,6 +29,7 @@ from workbench.problem import Problem
 from workbench.profile.metrics import combined
 from workbench.store.launch import Launch
 from workbench.store.record import Record
+from workbench.user_modules import spec_of
 
 Facts = Mapping[str, Any]
 AdviceRule = Callable[[Facts], str | None]
@@ -105,7 +106,7 @@ def rules_of(root: Path) -> tuple[AdviceRule, ...]:
 
 def _load(file: Path) -> Any:
     name = f"workbench_advice_{abs(hash(file))}"
-    specification = importlib.util.spec_from_file_location(name, file)
+    specification = spec_of(name, file)
     if specification is None or specification.loader is None:
         raise Problem(f"{file}: cannot be imported; it exports ADVICE, a sequence of functions")
     module = importlib.util.module_from_spec(specification)

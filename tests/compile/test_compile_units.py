@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.compile import Binary, CompileFailure, Unit, build_units, unit_of
-from workbench.compile import compile as compile_module
+from workbench.compile import Binary, CompileFailure, Unit, build_units, compile_units, unit_of
 from workbench.declare import Host, Kernel
 from workbench.problem import Problem
 
@@ -70,7 +69,7 @@ def test_a_second_build_compiles_nothing(kernels: Path, monkeypatch: pytest.Monk
     def refuse(*arguments: object) -> None:
         raise AssertionError("compiled again")
 
-    monkeypatch.setattr(compile_module, "_compile", refuse)
+    monkeypatch.setattr(compile_units, "_compile", refuse)
     second = build_units(units)
     for unit in units:
         binary, before = second[unit], first[unit]

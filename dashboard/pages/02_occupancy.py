@@ -133,11 +133,10 @@ def launch_of(shown: list[dict[str, Any]]) -> dict[str, str | int]:
     known = {f"{row['variant']}: {row['kernel']}": row for row in shown if number_of(row["registers"]) is not None}
     name = str(url.choose(st.selectbox, "Begin with", [*known, ANY], "what_if_kernel", 0))
     found: dict[str, str | int] = {"arch": "sm_90", "block": 128, "registers": 32, "shared": 0}
-    if name in known:
-        row = known[name]
-        found = {"arch": str(row["arch"]), "registers": int(row["registers"])}
-        found |= {"block": int(number_of(row["block_threads"]) or 128)}
-        found |= {"shared": int(number_of(row["shared_bytes"]) or 0)}
+    if (row := known.get(name)) is not None:
+        own = {"block": "block_threads", "registers": "registers", "shared": "shared_bytes"}
+        told = {part: number_of(row[column]) for part, column in own.items()}
+        found |= {"arch": str(row["arch"])} | {part: int(value) for part, value in told.items() if value is not None}
     if st.session_state.get("what_if_begun", name) != name:
         url.set_values({f"what_if_{part}": str(value) for part, value in found.items()})
     st.session_state["what_if_begun"] = name

@@ -206,3 +206,9 @@ def test_what_a_run_was_not_begun_with_is_refused_beside_resume(workbench: Run, 
         done = workbench("sweep", "--resume", "one", *words)
         assert done.returncode == 2 and words[0] in only_line(done.stderr), done.stderr
     assert "is finished; nothing to do" in workbench("sweep", "--resume", "one", "--preset", "quick").stderr
+
+
+def test_no_words_at_all_print_what_there_is(workbench: Run) -> None:
+    done = workbench()
+    assert done.returncode == 0 and not done.stderr
+    assert done.stdout == workbench("--help").stdout and "ablate" in done.stdout

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from kernel_variants.modules import MinGRU, kernels
+from kernel_variants.modules import QRNN, SRU, MinGRU, MinLSTM, kernels
 from tests.bench.cpu_scan import CEILING_SECONDS, SIZE, in_memory, seconds_of
 from tests.bench.figure import Figure
 from workbench.measure.ceilings_cpu import measure_cpu_ceilings
@@ -108,24 +108,27 @@ def training(T: int) -> Iterator[Figure]:
 
 
 def one_step() -> Iterator[Figure]:
-    """A call at T = 1 without gradients, less its product, on one thread: a product of two waits for the other."""
+    """Calls at T = 1 without gradients, less their product, on one thread: a product of two waits for the other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    rnn, x, h = MinGRU(H, H), torch.randn(1, B, H), torch.randn(1, B, H)
-    weight, bias = rnn.weight_ih_l0.detach(), rnn.bias_ih_l0.detach()
+    for rnn in (MinGRU(H, H), MinLSTM(H, H), QRNN(H, H), SRU(H, H, 1)):
+        x, h = torch.randn(1, B, H), torch.randn(1, B, H)
+        weight = rnn.weight_ih_l0.detach()
+        bias = torch.zeros(len(weight))
 
-    def calls() -> None:
-        with torch.no_grad():
+        def calls(rnn: nn.Module = rnn, x: Any = x, h: Any = h) -> None:
+            with torch.no_grad():
+                for _ in range(200):
+                    rnn(x, h)
+
+        def products(x: Any = x, weight: Any = weight, bias: Any = bias) -> None:
             for _ in range(200):
-                rnn(x, h)
+                nn.functional.linear(x, weight, bias)
 
-    def products() -> None:
-        for _ in range(200):
-            nn.functional.linear(x, weight, bias)
-
-    whole, product = in_turn(calls, products)
+        whole, product = in_turn(calls, products)
+        limit = 60e-6 if isinstance(rnn, MinGRU) else None
+        yield Figure(f"a call of {type(rnn).__name__} at T=1 beside its product", (whole - product) / 200, "s", limit)
     torch.set_num_threads(threads)
-    yield Figure("a call at T=1 beside its product", (whole - product) / 200, "s", 60e-6)
 
 
 def kept() -> Iterator[Figure]:

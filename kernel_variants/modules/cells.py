@@ -19,6 +19,7 @@ from kernel_variants.minlstm_scan import operation as minlstm_scan
 from kernel_variants.minlstm_scan import variants as minlstm_walks
 from kernel_variants.modules import kernels
 from kernel_variants.modules.composed import Tensor
+from kernel_variants.modules.fresh import fresh
 from kernel_variants.qrnn_pool import operation as qrnn_pool
 from kernel_variants.qrnn_pool import variants as qrnn_walks
 from kernel_variants.scan.cell_walk import Walk
@@ -165,7 +166,7 @@ def _run(
     name: str, pass_: str, form: _Pass, given: dict[str, Tensor], marks: Tensor | None, reverse: bool
 ) -> dict[str, Tensor]:
     pre, shape = given["pre"], form.shape
-    made = {output: pre.new_empty(sizes, dtype=dtype) for output, sizes, dtype in form.outputs}
+    made = {output: fresh(pre, sizes, dtype) for output, sizes, dtype in form.outputs}
     device = kernels.device_of(pre)
     plain = marks is None and not (reverse and device == "cpu")
     taken = kernels.measured(name, device, shape, pass_) if plain else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kernel_variants.modules import composed, kernels, passes
+from kernel_variants.modules import composed, fresh, kernels, passes
 from tests.kernels.executed import NUMPY_DTYPE, executed
 from tests.modules import reference
 from workbench.catalog import load_catalog
@@ -214,6 +216,28 @@ def test_where_nobody_looks_no_operator_is_called(monkeypatch: pytest.MonkeyPatc
     with torch.no_grad():
         found = passes.called(operator, kv, None, None, None, False, False)
     assert all(torch.equal(a, b) for a, b in zip(found, right, strict=True))
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="no huge pages to ask for")
+def test_what_is_large_asks_for_huge_pages_and_what_is_small_does_not() -> None:
+    """The flag of the mapping that its middle lies in."""
+
+    def asks(tensor: Tensor) -> bool:
+        middle, mapping = tensor.data_ptr() + tensor.nbytes // 2, (0, 0)
+        for line in Path("/proc/self/smaps").read_text().splitlines():
+            if re.match("[0-9a-f]+-[0-9a-f]+ ", line):
+                mapping = tuple(int(end, 16) for end in line.split()[0].split("-"))
+            elif line.startswith("VmFlags:") and mapping[0] <= middle < mapping[1]:
+                return "hg" in line.split()
+        raise AssertionError("its memory is in no mapping")
+
+    like = torch.empty(0)
+    assert asks(fresh.fresh(like, (1, fresh.FRESH_FROM // 4)))
+    assert not asks(fresh.fresh(like, (1, fresh.FRESH_FROM // 8)))
+    assert fresh.fresh(like, (2, 3), torch.bfloat16).dtype == torch.bfloat16
+    kv = torch.randn(1, 1024, 2, 8192)
+    h, _ = kernels.gated_scan(kv, None, None, None, False, False)
+    assert asks(h) and not asks(kv)
 
 
 def test_importing_the_layers_does_not_import_the_compiler() -> None:

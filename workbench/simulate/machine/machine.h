@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "program.h"
+#include "footprint.h"
 
 namespace simulate {
 
@@ -219,6 +219,7 @@ struct Machine {
     u64 progress = 0;               ///< of them, when something last changed that others could wait for
     Observer *values = nullptr;     ///< whose values() is called: it slows every instruction
     std::mt19937_64 random;
+    std::vector<std::unique_ptr<Footprints>> footprints;  ///< by instruction, of those that have accessed memory
 
     /// Runs the launch. Throws Fault.
     void run();
@@ -233,6 +234,11 @@ struct Machine {
         return instruction.index;  // a form may have been handed a copy
     }
     Count &count_of(const Instruction &instruction) { return counts[index_of(instruction)]; }
+    Footprints &footprints_of(const Instruction &instruction) {
+        auto &found = footprints[index_of(instruction)];
+        if (found == nullptr) found = std::make_unique<Footprints>();
+        return *found;
+    }
 
   private:
     u32 recent_ = 0;  ///< the allocation that the last access fell into
@@ -248,11 +254,21 @@ constexpr u64 SHARED_WINDOW = 0x7e'0000'0000ull, LOCAL_WINDOW = 0x7d'0000'0000ul
 /// Sectors and tags of one access to global or local memory, whose lanes are in mask (not empty).
 void count_sectors(Machine &, Warp &, const Instruction &, Space, u32 mask, const u64 *addresses, u32 bytes, bool store);
 
+/// The same of lanes in global memory, whatever caches there are.
+void count_global(Count &, u32 mask, const u64 *addresses, u32 bytes);
+
 /// Passes over the banks that one access to shared memory takes.
 void count_wavefronts(Count &, u32 mask, const u64 *addresses, u32 bytes);
 
 /// executed and threads of every instruction, out of their differences.
 void totals(const std::vector<Count> &counts, std::vector<Count> &out);
+
+// ---- quick.cpp
+
+/// An access of the usual kind: to shared or global memory, nothing wrong with it, nothing delayed. False: it is none,
+/// and nothing has happened.
+template <bool STORE>
+bool access_quickly(Warp &, const Instruction &, u32 mask);
 
 // ---- memory.cpp
 

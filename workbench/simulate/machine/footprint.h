@@ -5,6 +5,8 @@
 // out when a pattern is first seen, and looked up afterwards.
 #pragma once
 
+#include <algorithm>
+
 #include "program.h"
 
 namespace simulate {
@@ -38,17 +40,15 @@ struct Footprints {
     /// The entry of this pattern, made where there is none. `bytes` is what a lane accesses.
     Footprint &find(const u32 *offsets, u32 mask, u32 phase, Space space, u32 bytes);
 
-    /// Lets the host fetch what comes after next, if the last step between two accesses is made again and again. One
-    /// step ahead is too late where a loop is short.
-    void fetch_ahead(const u8 *now, bool store) {
+    /// Lets the host fetch what comes after next, if the last step between two accesses is made again and again: one step
+    /// ahead is too late where a loop is short. `now` is the first lane's place, `extent` how far the others' bytes reach.
+    void fetch_ahead(const u8 *now, u32 extent, bool store) {
         const i64 step = last == nullptr ? 0 : now - last;
         last = now;
         if (step == 0) return;
-        const u8 *next = now + 2 * step;
-        if (store) {
-            __builtin_prefetch(next, 1), __builtin_prefetch(next + 64, 1);
-        } else {
-            __builtin_prefetch(next, 0), __builtin_prefetch(next + 64, 0);
+        const u8 *next = now + 2 * step, *end = next + std::min(extent, 512u);
+        for (next -= reinterpret_cast<u64>(next) % 64; next < end; next += 64) {
+            store ? __builtin_prefetch(next, 1) : __builtin_prefetch(next, 0);
         }
     }
 };

@@ -196,7 +196,7 @@ bool access_quickly(Warp &w, const Instruction &i, u32 mask) {
         host = machine.resolve(least, end - least, STORE);
         if (host == nullptr) return false;
         host -= f.least;
-        patterns.fetch_ahead(host, STORE);
+        patterns.fetch_ahead(host, static_cast<u32>(f.most) + bytes, STORE);
     }
     Count &count = machine.count_of(i);
     ++count.requests;

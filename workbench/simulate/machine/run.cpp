@@ -666,8 +666,10 @@ RegisterForm::RegisterForm(const Name &name, Form form) { forms()[name.text] = f
 void Machine::run() {
     random.seed(launch.seed);
     counts.assign(program.code.size() + 1, {});
-    footprints.clear();
-    footprints.resize(program.code.size());
+    for (auto *of : {&footprints, &targets}) {
+        of->clear();
+        of->resize(program.code.size());
+    }
     executed = progress = 0;
     Runner(*this).run();
 }

@@ -37,6 +37,23 @@ void add3_carry(Warp &w, const Instruction &i, u32 mask) {
     predicate_result(w, i, 2, mask, lanes_where([&](int lane) { return carry[lane] > 1; }));
 }
 
+/// d, p = a + b: the low half of most additions of 64 bits.
+void add_carry_out(Warp &w, const Instruction &i, u32 mask) {
+    const u32 *a = w.row(i.o[2]), *b = w.row(i.o[3]);
+    alignas(64) u32 made[LANES];
+    for (int lane = 0; lane < LANES; ++lane) made[lane] = a[lane] + b[lane];
+    const u32 carry = lanes_where([&](int lane) { return made[lane] < a[lane]; });
+    write_row(w.row(i.o[0]), mask, [&](int lane) { return made[lane]; });
+    predicate_result(w, i, 1, mask, carry);
+}
+
+/// d = a + b + carry: the high half.
+void add_carry_in(Warp &w, const Instruction &i, u32 mask) {
+    const u32 *a = w.row(i.o[1]), *b = w.row(i.o[2]);
+    const u32 carry = predicate_source(w, i, 3);
+    write_row(w.row(i.o[0]), mask, [=](int lane) { return a[lane] + b[lane] + (carry >> lane & 1); });
+}
+
 template <bool PLAIN>
 void add3(Warp &w, const Instruction &i, u32 mask) {
     const Source<PLAIN> a(w, i, 1, 0), b(w, i, 2, 1), c(w, i, 3, 2);
@@ -230,6 +247,7 @@ void dot_product(Warp &w, const Instruction &i, u32 mask) {
 }
 
 RegisterForm form_move("sass.mov", move), form_move_pair("sass.mov.64", move_pair);
+RegisterForm form_carry_out("sass.iadd.out", add_carry_out), form_carry_in("sass.iadd.in", add_carry_in);
 RegisterForm form_add3_carry("sass.iadd3.carry", add3_carry), form_imad_carry("sass.imad.x", multiply_add_carry);
 SASS_FORM(form_add3, "sass.iadd3", add3)
 SASS_FORM(form_imad, "sass.imad", multiply_add)

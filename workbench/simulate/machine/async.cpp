@@ -283,10 +283,10 @@ void arrive_after_copies(Warp &w, const Instruction &i, u32 mask) {
     each_lane(mask, [&](int lane) {
         if (i.variant == 0) object_at(w, addresses[lane]).expect_one_more();
         const Flight flight{0, nullptr, 0, w.group[lane], static_cast<i32>(addresses[lane]), i.index, static_cast<u8>(lane), 0, 0};
-        ++w.arrivals;
         if (w.machine().launch.copies_at_once) {
             land_one(w, flight);
         } else {
+            w.arrivals.push_back(static_cast<u32>(w.flights.size()));
             w.flights.push_back(flight);
         }
     });
@@ -310,14 +310,13 @@ RegisterForm async_forms[] = {
 /// They, and all that their lanes issued before them.
 void land_arrivals(Block &block, u32 address) {
     for (Warp &w : block.warps) {
-        if (w.arrivals == 0) continue;
         std::size_t last[LANES] = {};  // one behind the last flight of each lane that has to land
-        bool any = false;
-        for (std::size_t k = 0; k < w.flights.size(); ++k) {
-            if (w.flights[k].barrier == static_cast<i32>(address)) last[w.flights[k].lane] = k + 1, any = true;
+        std::size_t end = 0;
+        for (const u32 place : w.arrivals) {
+            if (w.flights[place].barrier == static_cast<i32>(address)) last[w.flights[place].lane] = end = place + 1;
         }
         std::size_t k = 0;
-        if (any) land(w, [&](const Flight &flight) { return k++ < last[flight.lane]; });
+        if (end != 0) land(w, [&](const Flight &flight) { return k++ < last[flight.lane]; }, end);
     }
 }
 

@@ -384,10 +384,7 @@ void land_one(Warp &w, const Flight &flight) {
         mark_in_flight(block, flight, -1);
     }
     for (Observer *o : w.machine().observers) o->flight_lands(w, flight);
-    if (flight.barrier >= 0) {
-        --w.arrivals;
-        arrive_at(w, flight);
-    }
+    if (flight.barrier >= 0) arrive_at(w, flight);
 }
 
 }  // namespace simulate

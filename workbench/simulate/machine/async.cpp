@@ -181,7 +181,8 @@ void count_copy(Machine &machine, Warp &w, const Instruction &i, u32 mask, const
     const u64 ideal = count.wavefronts_ideal + (static_cast<u64>(std::popcount(mask)) * bytes + 127) / 128;
     alignas(64) u32 offsets[LANES] = {};
     each_lane(mask, [&](int lane) { offsets[lane] = static_cast<u32>(to[lane] - to[lead]); });
-    count_footprint(count, machine.footprints_of(i, true).find(offsets, mask, to[lead] & 3, Space::shared, bytes), to[lead], bytes);
+    Footprint &target = machine.footprints_of(i, true).find(offsets, mask, to[lead] & 3, Space::shared, bytes);
+    count_footprint(count, target, to[lead], bytes);
     count.wavefronts_ideal = ideal;
     bool near = machine.caches == nullptr;
     each_lane(mask, [&](int lane) {
@@ -190,7 +191,8 @@ void count_copy(Machine &machine, Warp &w, const Instruction &i, u32 mask, const
         offsets[lane] = static_cast<u32>(offset);
     });
     if (!near) return count_sectors(machine, w, i, Space::global, mask, from, bytes, false);
-    count_footprint(count, machine.footprints_of(i).find(offsets, mask, from[lead] & 127, Space::global, bytes), from[lead], bytes);
+    Footprint &source = machine.footprints_of(i).find(offsets, mask, from[lead] & 127, Space::global, bytes);
+    count_footprint(count, source, from[lead], bytes);
 }
 
 /// o: shared address, global address, bytes to copy (-1: all), predicate that lets nothing be copied (-1: none). The low
@@ -206,14 +208,18 @@ void copy(Warp &w, const Instruction &i, u32 mask) {
         w.machine().fault(w, i, "stray_write", "an asynchronous copy to elsewhere than shared memory");
     }
     const u32 ignored = i.o[3] >= 0 ? (w.predicate(i.o[3]) & i.keep[3]) ^ i.flip[3] : 0;
-    u32 filled[LANES] = {}, reads = 0, least = bytes;
-    each_lane(mask, [&](int lane) {
-        filled[lane] = i.o[2] < 0 ? bytes : w.row(i.o[2])[lane];
-        if (ignored >> lane & 1) filled[lane] = 0;
-        if (filled[lane] > bytes) filled[lane] = bytes;
-        reads |= static_cast<u32>(filled[lane] != 0) << lane;
-        if (filled[lane] != 0) least = std::min(least, filled[lane]);
-    });
+    u32 filled[LANES] = {}, reads = mask, least = bytes;
+    if (i.o[2] < 0 && ignored == 0) {
+        std::fill_n(filled, LANES, bytes);
+    } else {
+        reads = 0;
+        each_lane(mask, [&](int lane) {
+            filled[lane] = i.o[2] < 0 ? bytes : std::min(w.row(i.o[2])[lane], bytes);
+            if (ignored >> lane & 1) filled[lane] = 0;
+            reads |= static_cast<u32>(filled[lane] != 0) << lane;
+            if (filled[lane] != 0) least = std::min(least, filled[lane]);
+        });
+    }
     Machine &machine = w.machine();
     Count &count = machine.count_of(i);
     const u8 *hosts[LANES] = {};
@@ -225,12 +231,11 @@ void copy(Warp &w, const Instruction &i, u32 mask) {
         source.base = i.o[5];
         // Alignment is that of the whole copy, bounds are those of what is read.
         addresses_of(w, source, reads, least == bytes ? bytes : 1, false, i.o[1], i.immediate >> 32, from);
-        u64 low = ~0ull, high = 0;
-        each_lane(reads, [&](int lane) { low = std::min(low, from[lane]), high = std::max(high, from[lane]); });
+        const auto [low, high] = span_of(reads, from);
         const u8 *all = machine.resolve(low, high + bytes - low, false);
         each_lane(reads, [&](int lane) {
             if (from[lane] & (bytes - 1)) machine.fault(w, i, "misaligned", "an asynchronous copy", lane, from[lane]);
-            hosts[lane] = all != nullptr ? all + (from[lane] - low) : machine.resolve(from[lane], filled[lane], false);
+            hosts[lane] = all != nullptr ? all + from[lane] - low : machine.resolve(from[lane], filled[lane], false);
             if (hosts[lane] == nullptr) {
                 machine.fault(w, i, "stray_read", "an asynchronous copy reads behind the end of a buffer", lane, from[lane]);
             }
@@ -282,11 +287,12 @@ void arrive_after_copies(Warp &w, const Instruction &i, u32 mask) {
     objects_of(w, i, mask, i.o[0], addresses);
     each_lane(mask, [&](int lane) {
         if (i.variant == 0) object_at(w, addresses[lane]).expect_one_more();
-        const Flight flight{0, nullptr, 0, w.group[lane], static_cast<i32>(addresses[lane]), i.index, static_cast<u8>(lane), 0, 0};
-        ++w.arrivals;
+        const Flight flight{0, nullptr, 0, w.group[lane], static_cast<i32>(addresses[lane]), i.index,
+                            static_cast<u8>(lane), 0, 0};
         if (w.machine().launch.copies_at_once) {
             land_one(w, flight);
         } else {
+            w.arrivals.push_back(static_cast<u32>(w.flights.size()));
             w.flights.push_back(flight);
         }
     });
@@ -310,14 +316,13 @@ RegisterForm async_forms[] = {
 /// They, and all that their lanes issued before them.
 void land_arrivals(Block &block, u32 address) {
     for (Warp &w : block.warps) {
-        if (w.arrivals == 0) continue;
         std::size_t last[LANES] = {};  // one behind the last flight of each lane that has to land
-        bool any = false;
-        for (std::size_t k = 0; k < w.flights.size(); ++k) {
-            if (w.flights[k].barrier == static_cast<i32>(address)) last[w.flights[k].lane] = k + 1, any = true;
+        std::size_t end = 0;
+        for (const u32 place : w.arrivals) {
+            if (w.flights[place].barrier == static_cast<i32>(address)) last[w.flights[place].lane] = end = place + 1;
         }
         std::size_t k = 0;
-        if (any) land(w, [&](const Flight &flight) { return k++ < last[flight.lane]; });
+        if (end != 0) land(w, [&](const Flight &flight) { return k++ < last[flight.lane]; }, end);
     }
 }
 

@@ -5,9 +5,11 @@
 // the host's compiler turns them into vector code.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #ifdef __AVX2__
 #include <immintrin.h>
 #endif
@@ -111,6 +113,19 @@ inline void permute_row(u32 *to, const u32 *row, const u32 *from) {
 /// Whether the row holds one value in all lanes of the mask.
 inline bool all_hold(const u32 *row, u32 mask, u32 value) {
     return (lanes_where([=](int lane) { return row[lane] != value; }) & mask) == 0;
+}
+
+/// The least and the greatest of the lanes' addresses.
+inline std::pair<u64, u64> span_of(u32 mask, const u64 *addresses) {
+    u64 low = addresses[std::countr_zero(mask)], high = low;
+    if (mask == FULL) {
+        for (int lane = 0; lane < LANES; ++lane) {
+            low = std::min(low, addresses[lane]), high = std::max(high, addresses[lane]);
+        }
+    } else {
+        each_lane(mask, [&](int lane) { low = std::min(low, addresses[lane]), high = std::max(high, addresses[lane]); });
+    }
+    return {low, high};
 }
 
 /// Predicates: bits of `made` where the mask has the lane, the old bits elsewhere.

@@ -90,7 +90,7 @@ struct Warp {
     u32 alive = 0;
     std::vector<Split> splits;
     std::vector<Flight> flights;
-    u32 arrivals = 0;                   ///< of them, those that arrive at an mbarrier
+    std::vector<u32> arrivals;          ///< where among them those are that arrive at an mbarrier
     std::vector<PendingStore> pending;  ///< in the order of the program; see Launch::delays
     std::vector<LateLoad> late;         ///< loads whose values nobody has asked for yet
     u32 *undefined = nullptr;           ///< lanes without a value, by the offset of a row or predicate; see initcheck
@@ -295,9 +295,9 @@ void settle_by_chance(Warp &, u32 one_in);
 void finish_late(Warp &);
 void finish_late_for(Warp &, const Instruction &);
 
-/// Asynchronous copies of a warp that may no longer wait: all that `lands` accepts are carried out.
+/// Asynchronous copies of a warp that may no longer wait: of the first `end`, all that `lands` accepts are carried out.
 template <class F>
-void land(Warp &warp, F &&lands);
+void land(Warp &warp, F &&lands, std::size_t end = ~std::size_t{0});
 void land_one(Warp &warp, const Flight &flight);
 /// Marks the words that a copy will write, or (-1) has written.
 void mark_in_flight(Block &, const Flight &, int by);
@@ -312,16 +312,28 @@ void arrive_at(Warp &warp, const Flight &flight);
 void land_arrivals(Block &block, u32 address);
 
 template <class F>
-void land(Warp &warp, F &&lands) {
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < warp.flights.size(); ++i) {
-        if (lands(warp.flights[i])) {
-            land_one(warp, warp.flights[i]);
+void land(Warp &warp, F &&lands, std::size_t end) {
+    std::vector<Flight> &flights = warp.flights;
+    std::vector<u32> &arrivals = warp.arrivals;
+    std::size_t kept = 0, seen = 0, stay = 0;
+    end = std::min(end, flights.size());
+    for (std::size_t i = 0; i < end; ++i) {
+        const bool arrives = flights[i].barrier >= 0;
+        if (lands(flights[i])) {
+            land_one(warp, flights[i]);
         } else {
-            warp.flights[kept++] = warp.flights[i];
+            if (arrives) arrivals[stay++] = static_cast<u32>(kept);
+            if (kept != i) flights[kept] = flights[i];
+            ++kept;
         }
+        seen += arrives;
     }
-    warp.flights.resize(kept);
+    const std::size_t gone = end - kept;
+    if (gone == 0) return;
+    const auto at = [&](std::size_t place) { return flights.begin() + static_cast<std::ptrdiff_t>(place); };
+    flights.erase(at(kept), at(end));
+    for (; seen < arrivals.size(); ++seen) arrivals[stay++] = arrivals[seen] - static_cast<u32>(gone);
+    arrivals.resize(stay);
 }
 
 }  // namespace simulate

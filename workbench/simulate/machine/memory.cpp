@@ -83,16 +83,9 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
         for (int lane = 0; lane < LANES; ++lane) out[lane] -= window;
     }
 
-    u64 low = ~0ull, high = 0, bits = 0;
-    if (mask == FULL) {
-        for (int lane = 0; lane < LANES; ++lane) {
-            low = std::min(low, out[lane]), high = std::max(high, out[lane]), bits |= out[lane];
-        }
-    } else {
-        each_lane(mask, [&](int lane) {
-            low = std::min(low, out[lane]), high = std::max(high, out[lane]), bits |= out[lane];
-        });
-    }
+    const auto [low, high] = span_of(mask, out);
+    u64 bits = 0;
+    for (u64 lane = 0; lane < LANES; ++lane) bits |= out[lane] & (0 - (mask >> lane & 1ull));
     if (bits & (bytes - 1)) {
         each_lane(mask, [&](int lane) {
             if (out[lane] & (bytes - 1)) {
@@ -384,10 +377,7 @@ void land_one(Warp &w, const Flight &flight) {
         mark_in_flight(block, flight, -1);
     }
     for (Observer *o : w.machine().observers) o->flight_lands(w, flight);
-    if (flight.barrier >= 0) {
-        --w.arrivals;
-        arrive_at(w, flight);
-    }
+    if (flight.barrier >= 0) arrive_at(w, flight);
 }
 
 }  // namespace simulate

@@ -184,7 +184,8 @@ bool access_quickly(Warp &w, const Instruction &i, u32 mask) {
     Footprint &f = patterns.find(offsets, mask, first & (space == Space::shared ? 3 : 127), space, bytes);
     if (!f.aligned || (first & (bytes - 1)) != 0) return false;
     // The low words are `start` and the offsets exactly where none of them wraps around.
-    if (wide && (static_cast<i64>(start) + f.least < 0 || static_cast<i64>(start) + f.most > static_cast<i64>(FULL))) return false;
+    const i64 lowest = static_cast<i64>(start) + f.least, highest = static_cast<i64>(start) + f.most;
+    if (wide && (lowest < 0 || highest > static_cast<i64>(FULL))) return false;
     const u64 least = first + static_cast<u64>(static_cast<i64>(f.least)), end = first + static_cast<u64>(f.most) + bytes;
     u8 *host;
     if (space == Space::shared) {

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from workbench.cli import COMMANDS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -184,6 +185,12 @@ def test_a_report_is_written_to_a_file_alone(workbench: Run, tmp_path: Path) -> 
         done = workbench("report", "cpu-epyc-2-cores", "--profiles", str(runs), "--out", out)
         assert done.returncode == 1 and "--out" in only_line(done.stderr), (out, done.stderr)
     assert list(tmp_path.iterdir()) == [] and Path("/dev/null").is_char_device()
+
+
+def test_the_command_alone_prints_its_help(workbench: Run) -> None:
+    alone, asked = workbench(), workbench("--help")
+    assert alone.returncode == 0 and alone.stderr == ""
+    assert alone.stdout == asked.stdout and all(f"  {name} " in alone.stdout for name, _ in COMMANDS)
 
 
 def test_output_that_nobody_takes(workbench: Run) -> None:

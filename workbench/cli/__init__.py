@@ -67,19 +67,22 @@ FIXES = {
 """What to do about an error of the operating system."""
 
 
-def make_app() -> typer.Typer:
+def make_app(only: str = "") -> typer.Typer:
+    """The command line: of the command `only` alone, where there is one of that name, else of all. Each other costs
+    its import and the reading of its options, which nobody has asked for."""
     import typer
 
     app = typer.Typer(
         name="workbench",
         help="Build, check, time, profile and explain kernel variants side by side.",
         epilog=WORDS,
-        no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,  # plain help: importing rich would cost a third of its time
     )
-    for name, module_name in COMMANDS:
+    # Of one command alone typer would make the whole program: a callback says that it has a name.
+    app.callback()(_nothing)
+    for name, module_name in [one for one in COMMANDS if one[0] == only] or COMMANDS:
         module = importlib.import_module(module_name)
         app.command(name, context_settings=getattr(module, "SETTINGS", None), epilog=WORDS)(module.command)
     return app
@@ -91,7 +94,8 @@ def main() -> None:
     try:
         _end_as_interrupted(received)
         _print_anything()
-        status = make_app()(args=_with_local_cluster(sys.argv[1:]), standalone_mode=False, prog_name="workbench")
+        words = _with_local_cluster(sys.argv[1:]) or ["--help"]
+        status = make_app(words[0])(args=words, standalone_mode=False, prog_name="workbench")
         sys.stdout.flush()
         if status == INTERRUPTED:  # the parser of the command line makes this of every interruption
             raise KeyboardInterrupt
@@ -109,6 +113,10 @@ def main() -> None:
         # Libraries make an error of their own of an interruption that reaches them (DuckDB: "Query interrupted").
         _exit("interrupted", 128 + received[0])
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _nothing() -> None:
+    """What is done before every command."""
 
 
 def _explain(error: Exception) -> NoReturn:
@@ -131,7 +139,7 @@ def _explain(error: Exception) -> NoReturn:
 def _with_local_cluster(words: list[str]) -> list[str]:
     """`--cluster` with no address behind it is a local one: an option's value can otherwise not be left out."""
     found = []
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         is_address = ":" in following or following == "local"
         found.append("--cluster=local" if word == "--cluster" and not is_address else word)
     return found

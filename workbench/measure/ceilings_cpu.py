@@ -57,9 +57,9 @@ PRODUCT_SIZE = 2048
 """M = N = K of the matrix product."""
 
 
-def array_bytes(cache_bytes: int, free_bytes: int) -> int:
+def array_bytes(last_cache: int, free_bytes: int) -> int:
     """Bytes of each of the three arrays, whole lines."""
-    wanted = max(LEAST_ARRAY_BYTES, CACHE_MULTIPLE * cache_bytes)
+    wanted = max(LEAST_ARRAY_BYTES, CACHE_MULTIPLE * last_cache)
     return min(wanted, free_bytes // SHARE_OF_MEMORY) // 64 * 64
 
 

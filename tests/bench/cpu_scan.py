@@ -62,7 +62,11 @@ def scans(catalog: Catalog) -> Iterator[Figure]:
     yield Figure("gated_scan/streaming", gated, "B/s")
     yield Figure("gated_scan/streaming over the triad", gated / triad, "ratio", 0.4, at_least=True)
     yield Figure("exponentials in gated_scan/streaming", exponentials, "/s")
-    yield Figure("exponentials over the rate in L1", exponentials / ceilings["exp_per_s"], "ratio", 0.8, at_least=True)
+    of_rate = exponentials / ceilings["exp_per_s"]
+    yield Figure("exponentials over the rate in L1", of_rate, "ratio")
+    # Whichever binds here: where memory does, exponentials cannot come as fast as in L1.
+    bound = max(gated / triad, of_rate)
+    yield Figure("gated_scan/streaming over its bound, bytes or exponentials", bound, "ratio", 0.8, at_least=True)
     if "exp_libm_per_s" in ceilings:
         yield Figure("exponentials over the C library's rate in L1", exponentials / ceilings["exp_libm_per_s"], "ratio")
 

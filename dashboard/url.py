@@ -111,8 +111,8 @@ def switched(widget: Callable[..., bool], label: str, name: str) -> bool:
 
 def number(label: str, name: str, least: int, most: int, default: int, step: int = 1) -> int:
     """A whole number by a slider."""
-    plain = [text for text in _values().get(name, []) if re.fullmatch("[0-9]{1,9}", text)]
-    texts = [text for text in plain if least <= int(text) <= most]
+    digits = [text for text in _values().get(name, []) if re.fullmatch("[0-9]{1,9}", text)]
+    texts = [text for text in digits if least <= int(text) <= most]
     current = st.session_state.get(name)
     if not isinstance(current, int) or not least <= current <= most:
         st.session_state[name] = int(texts[0]) if texts else min(most, max(least, default))

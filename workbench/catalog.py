@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -115,8 +115,9 @@ class Catalog:
         return (found,) if "/" in word else found.each_pass()
 
 
-def load_catalog(kernels: Path | None = None) -> Catalog:
-    """The built-in catalogue, or that of a user's folder.
+def load_catalog(kernels: Path | None = None, operations: Collection[str] = ()) -> Catalog:
+    """The built-in catalogue, or that of a user's folder. Where only these `operations` are looked at (`scan`, or
+    `scan/backward`), the built-in folders of all others need not be imported, which takes most of the time.
 
     A folder of a user's own that holds variants.py alone adds variants to the built-in operation of its name. Folders
     that cannot be loaded are left out and stand in `broken`. Raises Problem for a root that does not exist or holds no
@@ -128,6 +129,9 @@ def load_catalog(kernels: Path | None = None) -> Catalog:
     folders = _in_order(root, {p.parent for name in FILES for p in root.glob(f"*/{name}.py")})
     if not folders:
         raise Problem(f"--kernels {root}: no declarations; an operation is a folder with operation.py and variants.py")
+    names = {word.partition("/")[0] for word in operations}
+    if root == BUILTIN and names and names <= {folder.name for folder in folders}:
+        folders = [folder for folder in folders if folder.name in names]
     catalog = Catalog(roots=(root,))
     for folder in folders:
         try:

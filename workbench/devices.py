@@ -1,6 +1,8 @@
 """Limits of architectures and figures of named devices, from the data file beside this module.
 
-Every figure names its source there; one that could not be confirmed is null and stays None here.
+Every figure names its source there; one that could not be confirmed is null and stays None here. Plain data, as limits
+stand in the way of every command that looks at variants: pydantic would be a fifth of the time of `workbench list`, and
+a node that only replays kernels under a profiler has none.
 """
 
 from __future__ import annotations
@@ -8,20 +10,18 @@ from __future__ import annotations
 import functools
 import json
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-from workbench.problem import Problem, unknown
+from workbench.problem import unknown
 
 DATA = Path(__file__).with_name("devices.json")
 
 
-class ArchLimits(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class ArchLimits:
     """What one SM of an architecture holds. Sizes in bytes, registers of 32 bits."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     arch: str
     max_threads_per_block: int
@@ -58,10 +58,9 @@ class ArchLimits(BaseModel):
         return int(self.arch[3:]) % 10
 
 
-class Datasheet(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Datasheet:
     """One GPU by name: sizes, and rates in SI units, each with its source. None is not known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     title: str
@@ -82,7 +81,7 @@ class Datasheet(BaseModel):
     """Tensor cores, dense."""
     bf16_flops_per_s: float | None = None
     """Tensor cores with float32 accumulation, dense."""
-    measured: dict[str, float] = {}
+    measured: dict[str, float] = field(default_factory=dict)
     """Ceilings that somebody measured on one such device: the keys of a run's ceilings."""
     sources: dict[str, str]
     """Field → where its figure comes from."""
@@ -124,7 +123,10 @@ def arch_limits(arch: str) -> ArchLimits:
 @functools.cache
 def devices() -> dict[str, Datasheet]:
     """Every named device, in the order of the data file."""
-    return {name: Datasheet(name=name, **entry) for name, entry in _data()["devices"].items()}
+    return {
+        name: Datasheet(name=name, **{**entry, "driver_names": tuple(entry["driver_names"])})
+        for name, entry in _data()["devices"].items()
+    }
 
 
 def device(name: str) -> Datasheet:
@@ -145,10 +147,3 @@ def for_arch(arch: str) -> list[Datasheet]:
 
 def _squeezed(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def require(value: float | None, device: Datasheet, field: str) -> float:
-    """A figure that must be known. Raises Problem where the data file has none."""
-    if value is None:
-        raise Problem(f"device {device.name}: {field} is not known; add it, with its source, to {DATA}")
-    return value

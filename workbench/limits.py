@@ -9,6 +9,7 @@ import uuid
 from dataclasses import dataclass
 
 from workbench.declare import Limits
+from workbench.devices import arch_limits, for_arch
 from workbench.problem import Problem
 
 ASSUMED_ARCH = "sm_90"
@@ -60,9 +61,6 @@ def _uuid(driver: ctypes.CDLL, device: ctypes.c_int) -> str:
 @functools.cache
 def limits_of(arch: str) -> Limits:
     """Of an architecture: its largest named GPU, where it has one; multiprocessors are 1 where it has none."""
-    # Where there is a GPU its driver is asked, and a machine that only profiles has no pydantic, which devices need.
-    from workbench.devices import arch_limits, for_arch
-
     known = arch_limits(arch)
     sms = max((device.sms for device in for_arch(arch)), default=1)
     return Limits(known.arch, sms, known.shared_bytes_per_block)

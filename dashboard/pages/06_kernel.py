@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.code_beside import beside, bring_into_view
 from dashboard.context import Context
 from dashboard.measured_code import measured_code_of
 from dashboard.show import frame, nothing, picture
 from dashboard.simulated_code import simulated_code_of
 from dashboard.url import choose, choose_several
+from workbench.catalog import Catalog
 from workbench.compile import supported_archs
 from workbench.compile.catalogue import BuildRow
 from workbench.problem import Problem
 from workbench.profile.kernel_names import told_apart
+from workbench.show.code_view import code_view
 from workbench.show.figures import columns_of
 from workbench.show.markup import plain
 from workbench.show.pictures import kernel as pictures
+from workbench.views.code_pair import source_code
 from workbench.views.machine_code import (
-    annotated_source,
     calls,
     compiled,
     files,
@@ -30,6 +33,7 @@ from workbench.views.machine_code import (
 from workbench.views.measured_code import reports_of
 
 HEIGHT = 620
+ALL_LINES = "all lines"
 
 
 def page(context: Context) -> None:
@@ -58,7 +62,7 @@ def page(context: Context) -> None:
     try:
         with st.spinner("compiling"):
             rows = compiled(catalog, f"{operation}/{name}", archs, dtype)
-        show(rows)
+        show(catalog, operation, name, rows)
     except Problem as problem:
         st.warning(plain(problem))
     library = calls(catalog, f"{operation}/{name}", dtype)
@@ -81,7 +85,7 @@ def of_report(context: Context) -> None:
     st.divider()
 
 
-def show(rows: list[BuildRow]) -> None:
+def show(catalog: Catalog, operation: str, name: str, rows: list[BuildRow]) -> None:
     for row in rows:
         if row.status not in ("ok", "no_kernel"):
             arch = row.unit.arch if row.unit else ""
@@ -99,16 +103,21 @@ def show(rows: list[BuildRow]) -> None:
     row = next(r for r in built if f"{r.step.function} {r.unit.arch}" == kernel)  # type: ignore[union-attr]
     code = lines_of(row.binary, row.step.function)  # type: ignore[union-attr]
     source = row.step.source  # type: ignore[union-attr]
-    lines = ["all lines", *source_lines(code, source)]
-    only = choose(st.selectbox, "Machine code of", lines, "line", format_func=lambda line: f"{line}")
+    counts = source_lines(code, source)
+    only = choose(
+        st.selectbox, "Machine code of", [ALL_LINES, *map(str, counts)], "line",
+        format_func=lambda line: line if line == ALL_LINES else f"line {line}: {counts[int(line)]} instructions",
+    )  # fmt: skip
+    number = None if only == ALL_LINES else int(str(only))
     left, right = st.columns(2)
     with left:
         st.caption(f"{plain(source.name)}, instructions per line")
-        st.code(annotated_source(source, code), language="cpp", height=HEIGHT)
+        st.html(code_view(source_code(source, code), number))
+        bring_into_view(number)
     with right:
         st.caption(f"SASS of {plain(kernel)}")
-        number = int(str(only).split()[1].rstrip(":")) if only != "all lines" else None
         st.code(listing(code, number, source), language="asm", height=HEIGHT)
+    beside(catalog, operation, name, row)
     st.markdown("##### Instruction mix")
     function = row.step.function  # type: ignore[union-attr]
     found = mix(rows)

@@ -46,7 +46,7 @@ class Question:
         return max(range(CANDIDATES), key=lambda place: counts[self.candidates[place]])
 
 
-def questions(document: list[Sentence], sentences: int, stride: int, random: random.Random) -> Iterator[Question]:
+def questions(document: list[Sentence], sentences: int, stride: int, draw: random.Random) -> Iterator[Question]:
     """After the recipe of the Children's Book Test: the answer is one of the nouns of the sentences before."""
     for at in range(sentences, len(document), stride):
         before = [pair for sentence in document[at - sentences : at] for pair in sentence]
@@ -54,10 +54,10 @@ def questions(document: list[Sentence], sentences: int, stride: int, random: ran
         gaps = [place for place, (word, _) in enumerate(document[at]) if word in nouns]
         if not gaps or len(nouns) < CANDIDATES:
             continue
-        gap = random.choice(gaps)
+        gap = draw.choice(gaps)
         answer = document[at][gap][0]
         asked = [GAP if word == answer else word for word, _ in document[at]]
-        chosen = random.sample([noun for noun in nouns if noun != answer], CANDIDATES - 1)
+        chosen = draw.sample([noun for noun in nouns if noun != answer], CANDIDATES - 1)
         candidates = sorted([*chosen, answer])
         yield Question(tuple(word for word, _ in before), tuple(asked), tuple(candidates), candidates.index(answer))
 

@@ -64,7 +64,7 @@ class SpokenDigits(Base):
         self.test = list(self._strings(found[:cut], random.Random(0)))
         self.steps = len(self.training) // (int(self.settings["batch"]) * (MOST + 1) // 2)
         self.data = [RECORDINGS.source() | {"recordings": len(found), "frames": sum(len(x) for x, _ in found)}]
-        digits = Counter(digit for heard in self.test for said in heard.said for digit in said)
+        digits = Counter(digit for batch in self.test for said in batch.said for digit in said)
         trivial = 1 - digits.most_common(1)[0][1] / digits.total()
         self.goal = Goal(trivial, "the most frequent digit, as often as digits were said", trivial - MARGIN)
 

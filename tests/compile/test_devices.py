@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -37,6 +38,19 @@ def test_each_figure_names_its_source_and_a_missing_one_says_so(name: str) -> No
         if getattr(known, figure) is None:
             assert known.sources[figure].startswith("not confirmed")
     assert bool(known.measured) == ("measured" in known.sources)
+
+
+def test_every_field_holds_what_its_annotation_says() -> None:
+    """Nothing holds the data file to it when it is read: whoever divides by a text would find it."""
+    for known in (*archs().values(), *devices().values()):
+        for name, kind in get_type_hints(type(known)).items():
+            value = getattr(known, name)
+            if (base := get_origin(kind)) in (dict, tuple):
+                inner = get_args(kind)[-1 if base is dict else 0]
+                values = value.values() if base is dict else value
+                assert isinstance(value, base) and all(type(one) is inner for one in values), (known, name)
+            else:
+                assert type(value) in (get_args(kind) or (kind,)), (known, name)
 
 
 def test_partitions_of_l2_name_their_source() -> None:

@@ -78,6 +78,30 @@ def test_a_filter_changes_the_page_and_the_url(visit: Visit) -> None:
     visit.sound()
 
 
+def test_a_source_line_is_scrolled_to_and_stands_in_the_url(visit: Visit) -> None:
+    words = {"run": "cpu", "operation": "scan", "kernel_scan": "look_back_free", "archs": "sm_90"}
+    visit.open("Kernel", **words, beside_scan="look_back_ring")
+    box = visit.page.locator(".code", has=visit.page.locator("[data-line]"))
+    assert box.evaluate("box => box.scrollTop") == 0
+    visit.page.locator("[data-testid=stSelectbox]", has_text="Machine code of").locator("input").click()
+    chosen = visit.page.get_by_role("option").filter(has_text="line ").last
+    number = chosen.inner_text().split(":")[0].removeprefix("line ")
+    chosen.click()
+    visit.page.wait_for_url(f"**line={number}*")
+    visit.drawn()
+    seen = """number => { const line = document.querySelector(`.code [data-line="${number}"].chosen`);
+      if (!line) return false;
+      const box = line.closest('.code').getBoundingClientRect(), own = line.getBoundingClientRect();
+      return own.top >= box.top && own.bottom <= box.bottom; }"""
+    visit.page.wait_for_function(seen, arg=number, timeout=20_000)
+    assert box.evaluate("box => box.scrollTop") > 0
+    visit.sound_at(1400, 390)
+    visit.open("Kernel", **words, line=number)  # whoever gets the link sees the same line
+    visit.page.wait_for_function(seen, arg=number, timeout=20_000)
+    assert visit.page.locator(".code-pair").count() == 0
+    visit.sound()
+
+
 def test_a_shared_url_shows_the_same_view(visit: Visit) -> None:
     visit.open("Scaling", run="gpu", operation="scan", dtype="bfloat16", variant="ring")
     legend = visit.page.inner_text("[data-testid=stPlotlyChart] >> nth=0")

@@ -249,8 +249,28 @@ def test_runs_are_found_by_their_words_and_tags(tmp_path: Path, monkeypatch: pyt
 def test_kernel_page_shows_source_and_machine_code(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     test = app(profiles, monkeypatch, page="Kernel", run="gpu", kernel_scan="serial", archs="sm_90")
     code = [block.value for block in test.code]
-    assert any("scan_serial" in block for block in code)
+    assert any("scan_serial(" in block.body for block in test.get("html"))
     assert any("FFMA" in block for block in code)
+
+
+def test_kernel_page_marks_the_chosen_line_and_lays_another_rung_beside(
+    profiles: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"page": "Kernel", "run": "gpu", "kernel_scan": "serial", "archs": "sm_90"}
+    test = app(profiles, monkeypatch, **words, line="23", beside_scan="prefetch")
+    drawn = [block.body for block in test.get("html")]
+    (source,) = [text for text in drawn if 'code-line chosen"' in text]
+    assert source.count("chosen") == 1 and 'chosen" data-line="23"' in source and "scan_serial(" in source
+    (scrolls,) = [text for text in drawn if "scrollTop" in text]
+    assert '[data-line="23"]' in scrolls
+    (pair,) = [text for text in drawn if 'class="code-pair' in text]
+    assert "50_serial.cu · scan/serial" in pair and "54_prefetch.cu · scan/prefetch" in pair and "differs" in pair
+    assert any("shared memory, bytes" in text and "scan/prefetch" in text for text in drawn)
+    test = app(profiles, monkeypatch, **words, beside_scan="prefetch", beside_by="SASS")
+    (pair,) = [text for text in (block.body for block in test.get("html")) if 'class="code-pair' in text]
+    assert "FFMA" in pair and "scan_serial_prefetch" in pair
+    test = app(profiles, monkeypatch, **words, line="999999", beside_scan="nothing")
+    assert not any("scrollTop" in b.body or 'class="code-pair' in b.body for b in test.get("html"))
 
 
 def test_every_page_has_the_glossary_and_so_has_help(profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,6 @@ from workbench.profile.import_report import import_as_run
 from workbench.show.report import write_report
 from workbench.views.counters import launches_of, rule_rows
 from workbench.views.filter import Filter
-from workbench.views.machine_code import Line, annotated_source
 from workbench.views.measured_code import by_line, measured_code
 from workbench.views.query import read_records
 from workbench.views.report_kernels import diagnoses, ranked_rules, report_kernels, story
@@ -127,13 +126,6 @@ def test_a_broken_report_is_one_line(tmp_path: Path, broken: bytes) -> None:
         assert isinstance(ended.exception, Problem) and "\n" not in str(ended.exception), words
     missing = CliRunner().invoke(make_app(), ["compare", str(a), str(tmp_path / "none.ncu-rep")]).exception
     assert isinstance(missing, Problem) and "no such file" in str(missing)
-
-
-def test_source_lines_are_numbered(tmp_path: Path) -> None:
-    source = tmp_path / "k.cu"
-    source.write_text("first\nsecond\n" * 6)
-    lines = [Line(16 * n, "MOV", "integer", source, 2) for n in range(3)]
-    assert annotated_source(source, lines).splitlines()[:2] == [" 1   │ first", " 2 3 │ second"]
 
 
 REAL = Path(__file__).parents[1] / "simulate" / "reports" / "h200" / "forward.ncu-rep.xz"

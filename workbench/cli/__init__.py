@@ -67,9 +67,9 @@ FIXES = {
 """What to do about an error of the operating system."""
 
 
-def make_app(asked: str = "") -> typer.Typer:
-    """The command line: all of it, or as much as the command `asked` needs. A start takes half as long without the
-    others, whose options a parser is otherwise made of."""
+def make_app(only: str = "") -> typer.Typer:
+    """The command line: of the command `only` alone, where there is one of that name, else of all. Each other costs
+    its import and the reading of its options, which nobody has asked for."""
     import typer
 
     app = typer.Typer(
@@ -80,17 +80,12 @@ def make_app(asked: str = "") -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,  # plain help: importing rich would cost a third of its time
     )
-    alone = [(name, module_name) for name, module_name in COMMANDS if name == asked]
-    if alone:
-        app.callback()(_nothing)  # a single command would else be the app itself, without its name
-    for name, module_name in alone or COMMANDS:
+    # Of one command alone typer would make the whole program: a callback says that it has a name.
+    app.callback()(_nothing)
+    for name, module_name in [one for one in COMMANDS if one[0] == only] or COMMANDS:
         module = importlib.import_module(module_name)
         app.command(name, context_settings=getattr(module, "SETTINGS", None), epilog=WORDS)(module.command)
     return app
-
-
-def _nothing() -> None:
-    pass
 
 
 def main() -> None:
@@ -118,6 +113,10 @@ def main() -> None:
         # Libraries make an error of their own of an interruption that reaches them (DuckDB: "Query interrupted").
         _exit("interrupted", 128 + received[0])
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _nothing() -> None:
+    """What is done before every command."""
 
 
 def _explain(error: Exception) -> NoReturn:

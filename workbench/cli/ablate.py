@@ -41,12 +41,13 @@ def command(
     from workbench.catalog import load_catalog
     from workbench.cli.terminal import say
     from workbench.show.ablation_text import lone, summary
-    from workbench.views.ablation import READ, all_effects, cells, factors_of, unpaired
+    from workbench.views.ablation import READ, all_effects, cells, comparable, factors_of, unpaired
     from workbench.views.filter import Filter
     from workbench.views.on_device import on_device
     from workbench.views.query import read_records, tried_of
     from workbench.views.rows import dicts_of
     from workbench.views.runs import list_summaries, run_summary
+    from workbench.views.timed import timed
 
     names, axes = split_axes(operation)
     if len(names) != 1:
@@ -60,11 +61,14 @@ def command(
         for problem in found_tried.problems:
             say(f"note: {problem}", style="dim")
         return
-    result = read_records(runs, wanted, only=READ)
+    order = [one.name for one in runs]
+    decide = timed(runs, wanted, ("factors", "disturbed"))
+    newest_of_each = {*comparable(on_device(decide.frame, device), order)["run"]}
+    result = read_records([one for one in runs if one.name in newest_of_each], wanted, only=READ)
     found = cells(
         on_device(result.frame, device),
-        [one.name for one in runs],
-        {one.key: one.rung for one in load_catalog(kernels)},
+        order,
+        {one.key: one.rung for one in load_catalog(kernels, names)},
     )
     known = factors_of(found)
     if not known:
@@ -86,8 +90,9 @@ def command(
         print(json.dumps({"effects": plain, "joint": both, "unpaired": left_out}, indent=2))
         return
     _print(names[0], alone, joint)
+    problems = dict.fromkeys((*decide.problems, *result.problems))
     say(summary(alone))
-    for text in filter(None, (lone(left_out), *(f"note: {problem}" for problem in result.problems))):
+    for text in filter(None, (lone(left_out), *(f"note: {problem}" for problem in problems))):
         say(text, style="dim")
 
 

@@ -48,6 +48,7 @@ def command(
     from workbench.views.query import read_records
     from workbench.views.ranking import READ, as_plain, at_shape, nearest, ranking
     from workbench.views.runs import list_summaries, run_summary
+    from workbench.views.timed import first_of, timed
 
     names, axes = split_axes(operation)
     if len(names) != 1:
@@ -56,11 +57,14 @@ def command(
     runs = [run_summary(run, profiles)] if run else [one for one in list_summaries(profiles) if one.state != "corrupt"]
     gpu = not_at_hand(device, [machine.name for one in runs for machine in one.machines if machine.backend == "cuda"])
     if gpu is not None:
-        _modelled(load_catalog(kernels), names[0], pass_, dtype, sizes, gpu, runs, as_json)
+        _modelled(load_catalog(kernels, names), names[0], pass_, dtype, sizes, gpu, runs, as_json)
         return
     everywhere = Filter(operations=names, passes=(pass_,), dtypes=(dtype,))
     here = replace(everywhere, sizes=tuple((axis, (size,)) for axis, size in sizes.items()))
-    result = read_records(runs, here, samples=True, only=READ)
+    order = [one.name for one in runs]
+    decide = timed(runs, here)
+    newest_of_each = {*first_of(decide.frame, order, ("shape", "device", "variant"))["run"]}
+    result = read_records([one for one in runs if one.name in newest_of_each], here, samples=True, only=READ)
     if result.frame.empty:  # what there is instead
         result = read_records(runs, everywhere, only=["backend"])
     records = on_device(result.frame, device, devices())
@@ -73,7 +77,6 @@ def command(
         raise Problem(
             f"{names[0]} {pass_} {dtype} was not timed at {wanted or 'any shape'}{told}; {measure} measures it"
         )
-    order = [one.name for one in runs]
     groups = [(shape, name, rows) for (shape, name), rows in chosen.groupby(["shape", "device"], sort=False)]
     found = [(str(shape), str(name), ranking(rows, order)) for shape, name, rows in groups]
     if as_json:
@@ -89,7 +92,7 @@ def command(
     used = chosen[[pair in looked_at for pair in zip(chosen["run"], chosen["variant"], strict=True)]]
     for text in doubts(used, [one.run for one in runs if one.run is not None and one.name in set(used["run"])]):
         say(f"! {text}", style="bold red")
-    for problem in result.problems:
+    for problem in dict.fromkeys((*decide.problems, *result.problems)):
         say(f"note: {problem}")
 
 

@@ -156,7 +156,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
     table = []
     for row in rows:
         why = _why(row)
-        named = together.pop((_operation(row), why), [])
+        alike = together.pop((_operation(row), why), [])
         cells = (
             _operation(row),
             row["variant"],
@@ -168,7 +168,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
             "" if why else row["worst_at"] or "",
         )
         style = {"ok": "green", "unsupported": "dim"}.get(row["status"], "red")
-        note = f"{', '.join(dict.fromkeys(named))}: {why}" if why and named else ""
+        note = f"{', '.join(dict.fromkeys(alike))}: {why}" if why and alike else ""
         table.append(Row(cells, {4: style}, note))
     print_table("", columns, table)
 

@@ -14,7 +14,7 @@ def command(operations: Operations = None, pass_: Passes = "", kernels: Kernels 
     from workbench.declared import fault_of
     from workbench.execute.this_machine import backend_here
 
-    catalog = load_catalog(kernels)
+    catalog = load_catalog(kernels, operations or ())
     chosen = catalog.select(operations or (), passes=words(pass_))
     rows: list[dict[str, Any]] = []
     for variant in chosen:

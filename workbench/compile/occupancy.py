@@ -8,14 +8,12 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.compile import cache, toolkit
 from workbench.compile.host import compiler_identity, host_compiler
+from workbench.devices import ArchLimits, arch_limits
 from workbench.problem import Problem
-
-if TYPE_CHECKING:
-    from workbench.devices import ArchLimits
 
 SOURCE = Path(__file__).with_name("occupancy.cpp")
 FLAGS = ("-O1", "-std=c++17", "-shared", "-fPIC")
@@ -89,9 +87,6 @@ def occupancy(arch: str, block_threads: int, registers: int, shared_bytes: int, 
     `barriers` hardware barriers a block (`__syncthreads` uses one). Raises Problem for an unknown architecture, one
     that the calculator does not know, figures below their least, or when no C++ compiler is at hand.
     """
-    # Not at the top: a node that only replays kernels under a profiler has no pydantic, which devices are made of.
-    from workbench.devices import arch_limits
-
     for name, value, least in (("block", block_threads, 1), ("registers", registers, 0), ("shared", shared_bytes, 0)):
         if not least <= value <= UNLIMITED:
             raise Problem(f"occupancy: {name} = {value} is out of range; the least is {least}", exit_status=2)

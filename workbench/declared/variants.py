@@ -105,9 +105,7 @@ def fault_of(variant: Variant, operation: Operation, shape: Shape) -> str | None
     settings = variant.default_settings()
     try:
         with kept_clean():
-            operation.least(shape)
-            operation.tensors(shape)
-            operation.depth(shape)
+            _look_at(operation.least, operation.tensors, operation.depth, shape)
             if variant.supports(small) is None:
                 variant.plan(small, settings)
             if variant.supports(shape) is None:
@@ -117,6 +115,14 @@ def fault_of(variant: Variant, operation: Operation, shape: Shape) -> str | None
     except DeclarationError as error:
         return str(error)
     return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _look_at(*functions_and_shape: Any) -> None:
+    """Calls an operation's functions with a shape, once for all of its variants; raises what they do, each time."""
+    *functions, shape = functions_and_shape
+    for function in functions:
+        function(shape)
 
 
 def _wrong_field(variant: Variant) -> str:

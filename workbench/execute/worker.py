@@ -152,10 +152,10 @@ class Worker:
 
 def close_all(workers: Iterable[Worker]) -> None:
     """Closes them together: each takes some milliseconds to give its memory back."""
-    ending = list(workers)
-    for worker in ending:
+    every = list(workers)
+    for worker in every:
         worker.release()
-    for worker in ending:
+    for worker in every:
         worker.close()
 
 

@@ -53,7 +53,7 @@ Column = NDArray[np.float64]
 def with_figures(records: pd.DataFrame, runs: Mapping[str, Run]) -> pd.DataFrame:
     """Flat rows of records (views/flat.py) with FIGURES. `runs`: by the value of the column `run`; of a run that is
     not there, machines are known by their ids, and what needs ceilings is missing."""
-    place, machines = of_each(records, ("run", "machine"), lambda run, id_: _machine(runs, run, id_))
+    place, machines = of_each(records, ("run", "machine"), lambda run, id_: machine_of(runs, run, id_))
     limits_at, limits = of_each(
         records, ("run", "machine", "shape.dtype"), lambda run, id_, dtype: _limits(runs, run, id_, dtype)
     )
@@ -178,7 +178,7 @@ def of_each(records: pd.DataFrame, names: Sequence[str], of: Callable[..., T]) -
     return places, [of(*values) for values in records[list(names)].iloc[first].itertuples(index=False, name=None)]
 
 
-def _machine(runs: Mapping[str, Run], run: str, id_: object) -> Machine:
+def machine_of(runs: Mapping[str, Run], run: str, id_: object) -> Machine:
     """That of a record, by what stands in its column, which a broken file leaves empty."""
     known = id_ if isinstance(id_, str) else ""
     return runs[run].machine(known) if run in runs else Machine(id=known, name=known)
@@ -188,7 +188,7 @@ def _spreads(records: pd.DataFrame, runs: Mapping[str, Run]) -> dict[str, Any]:
     """By how much times of the same code differ, relative: within the run, and between two of them."""
 
     def spread(run: str, id_: str, operation: str, pass_: str, shape: str) -> tuple[float, float]:
-        machine = _machine(runs, run, id_)
+        machine = machine_of(runs, run, id_)
         case = case_of(operation, pass_, shape) if machine.spreads or machine.between_runs else ""
         typical = float(np.median(list(machine.between_runs.values()))) if machine.between_runs else None
         return (
@@ -210,7 +210,7 @@ def case_of(operation: str, pass_: str, shape: str) -> str:
 
 def _limits(runs: Mapping[str, Run], run: str, id_: str, dtype: str) -> Limits:
     """The limits that hold for a record: those of its machine, in its dtype."""
-    return limits_of(_machine(runs, run, id_).ceilings, dtype)
+    return limits_of(machine_of(runs, run, id_).ceilings, dtype)
 
 
 def _times(records: pd.DataFrame, part: str, place: NDArray[np.intp], limits: Sequence[Limits]) -> NDArray[np.float64]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from workbench.catalog import Catalog
-from workbench.compile.digest import digests
 from workbench.declare import variant_key
 from workbench.model.figures import of_each
+
+if TYPE_CHECKING:
+    from workbench.catalog import Catalog
 
 LAST = 1_000_000
 """The rung of a variant that the catalogue does not know: behind all that it knows."""
@@ -29,6 +31,8 @@ class Rung:
 
 def rungs(catalog: Catalog, only: Collection[str] | None = None) -> dict[str, Rung]:
     """A variant's key → its place on the ladder; of `only` these variants, where given: a digest takes milliseconds."""
+    from workbench.compile.digest import digests  # many who look at rungs ask for no digest
+
     wanted = [v for v in catalog if only is None or v.key in only]
     sources = digests(catalog, wanted)
     return {

@@ -121,35 +121,35 @@ def _summary(records: pd.DataFrame, known: dict[str, Rung], names: list[str]) ->
 def _operation(
     run: RunSummary, records: pd.DataFrame, known: dict[str, Rung], style: dict[str, Style], dtype: str
 ) -> list[Piece]:
-    pieces: list[Piece] = []
+    parts: list[Piece] = []
     for place, shape in enumerate(shapes_of(records)):
         rows = ladder(records[records["shape"] == shape], known)
-        pieces.append(element("h3", shape_text(shape)))
+        parts.append(element("h3", shape_text(shape)))
         timed = rows[rows["time.median_s"].notna()]
         if len(timed) and place < MOST_PICTURED:
-            pieces += [ladder_figures.times(timed, style), ladder_figures.moved(timed, style)]
-        pieces.append(as_html(rows, columns_of("ladder", "untimed")))
+            parts += [ladder_figures.times(timed, style), ladder_figures.moved(timed, style)]
+        parts.append(as_html(rows, columns_of("ladder", "untimed")))
     for (swept, of_arch), counted in simulated(records, known).groupby(["shape", "simulated.arch"], sort=False):
         at = f"{shape_text(str(swept))}, {of_arch}"
-        pieces.append(element("h3", f"Machine code executed on the host (simulated), {at}"))
-        pieces.append(ladder_figures.counted(counted.reset_index(drop=True), style))
-        pieces.append(as_html(counted, columns_of("simulated")))
+        parts.append(element("h3", f"Machine code executed on the host (simulated), {at}"))
+        parts.append(ladder_figures.counted(counted.reset_index(drop=True), style))
+        parts.append(as_html(counted, columns_of("simulated")))
     best = best_settings(records)
     above = points(best)
     if len(above):
-        pieces += [element("h3", "Roofline"), roofline_figures.roofline(above, roofs([run], dtype), style)]
+        parts += [element("h3", "Roofline"), roofline_figures.roofline(above, roofs([run], dtype), style)]
     else:
-        pieces.append(note(hints.no_times(records, str(records["operation"].iloc[0]))))
+        parts.append(note(hints.no_times(records, str(records["operation"].iloc[0]))))
     for axis in axes_of(records):
         found = curves(records, axis)
         for others in others_in(found)[:1]:
             grown = found[found["others"] == others]
-            pieces += [element("h3", f"Time against {axis}, {others}"), scaling_figures.growth(grown, axis, style)]
+            parts += [element("h3", f"Time against {axis}, {others}"), scaling_figures.growth(grown, axis, style)]
     facts = by_kernel(build_facts(best_settings(built(records), ("operation", "pass"))), launches_of([run], records))
     facts = facts[facts["occupancy_theoretical"].notna()]
     for arch, rows in facts.groupby("arch", sort=False):
-        pieces += [element("h3", f"Occupancy, {arch}"), occupancy_figures.by_kernel(rows.reset_index(drop=True))]
-    return pieces
+        parts += [element("h3", f"Occupancy, {arch}"), occupancy_figures.by_kernel(rows.reset_index(drop=True))]
+    return parts
 
 
 def _facts(run: RunSummary) -> Html:

@@ -200,11 +200,11 @@ class TimedGroup:
             reason = process.implausible(statistics.median(series.samples_s), least_s)
             if reason is not None:
                 return candidate.implausible(process.worst, reason, timing.settings)
-        time = time_of(series.samples_s, series.stopped_by or "time_cap", facts)
+        taken = time_of(series.samples_s, series.stopped_by or "time_cap", facts)
         return candidate.judged(
             process.worst,
             timing.settings,
-            time=time,
+            time=taken,
             samples_s=series.samples_s,
             disturbance=disturbance_of(process.surroundings, series.kept, timing.blocks, timing.disturbed),
             hot=hot_of(timing.hot, facts),

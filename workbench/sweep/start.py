@@ -68,9 +68,9 @@ def _validate(selection: Selection, runner: Runner) -> None:
             require_known_gpu(arch)
 
 
-def _backends(devices: Iterable[str]) -> tuple[str, ...]:
+def _backends(asked: Iterable[str]) -> tuple[str, ...]:
     """Where records of a sweep come from: its devices, and the simulator where there is no GPU among them."""
-    return (*dict.fromkeys((*devices, *(() if "cuda" in devices else (SIMULATED,)))),)
+    return (*dict.fromkeys((*asked, *(() if "cuda" in asked else (SIMULATED,)))),)
 
 
 def _machines(backend: str, selection: Selection, runner: Runner) -> list[Machine]:

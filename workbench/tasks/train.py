@@ -102,8 +102,8 @@ NOT_THE_TRAINING = ("created", "device", "clock", "threads", "versions")
 """What of a header may differ where a training goes on."""
 
 
-def _require_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    wanted = json.loads(json.dumps(now))
+def _require_same(path: Path, before: Mapping[str, Any], today: Mapping[str, Any]) -> None:
+    wanted = json.loads(json.dumps(today))
     for name, value in wanted.items():
         if name not in NOT_THE_TRAINING and before.get(name) != value:
             raise Problem(f"{path}: a training with other {name}; name another folder, or remove it and its checkpoint")

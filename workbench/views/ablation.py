@@ -21,10 +21,10 @@ from workbench.model.rungs import LAST
 from workbench.statistics.intervals import NORMAL_95, NORMAL_99
 from workbench.statistics.verdict import word_of
 from workbench.views.best import best_settings
+from workbench.views.timed import PLACE, first_of
 
 BLOCK = ("operation", "pass", "shape", "run", "machine", "backend", "time.timer", "time.cache")
 """What both sides of a pair have in common, beside all other factors."""
-PLACE = ("operation", "pass", "shape", "device", "backend")
 FACTOR = "factor "
 """Beginning of a column that holds a factor's level; empty where a variant declares none."""
 READ = (
@@ -53,14 +53,8 @@ def cells(records: pd.DataFrame, newest: Sequence[str], known: Mapping[str, int]
     first of the runs `newest` that timed two variants there. Records of a disturbed machine, and of other people's
     code, are left out.
     """
-    timed = records[records["time.median_s"].notna() & ~records["disturbed"].fillna(False).astype(bool)]
-    levels = {text: _levels(text) for text in timed["factors"].dropna().unique()}
-    timed = timed[timed["factors"].map(lambda text: bool(levels.get(text))).astype(bool)]
-    timed = best_settings(timed)
-    place = {run: number for number, run in enumerate(newest)}
-    timed = timed.assign(_run=timed["run"].map(place))
-    timed = timed[timed.groupby([*PLACE, "run"])["variant"].transform("nunique") > 1]
-    timed = timed[timed["_run"] == timed.groupby(list(PLACE))["_run"].transform("min")]
+    timed = best_settings(comparable(records[records["time.median_s"].notna()], newest))
+    levels = {text: _levels(text) for text in timed["factors"].unique()}
     names = sorted({name for own in levels.values() if own for name in own})
     columns = {FACTOR + name: [(levels[text] or {}).get(name, "") for text in timed["factors"]] for name in names}
     keys = map(variant_key, timed["operation"], timed["variant"], timed["pass"])
@@ -76,6 +70,16 @@ def cells(records: pd.DataFrame, newest: Sequence[str], known: Mapping[str, int]
     kept = [*BLOCK, "variant", "rung", *columns, "log_s", "variance", "noise_floor"]
     found = found.drop_duplicates([*BLOCK, *columns])[kept].sort_values([*BLOCK, "rung"], kind="stable")
     return found.reset_index(drop=True).rename_axis("cell").reset_index()
+
+
+def comparable(timed: pd.DataFrame, newest: Sequence[str]) -> pd.DataFrame:
+    """Of records with a time, or of the rows of views/timed.py, those that effects are made from: on a machine that was
+    not disturbed, with factors, of the first of the runs `newest` that timed two variants at their place."""
+    levels = {text: _levels(text) for text in timed["factors"].dropna().unique()}
+    sound = ~timed["disturbed"].fillna(False).astype(bool)
+    found = timed[sound & timed["factors"].map(lambda text: bool(levels.get(text))).astype(bool)]
+    found = found[found.groupby([*PLACE, "run"])["variant"].transform("nunique") > 1]
+    return first_of(found, newest, PLACE)
 
 
 def _levels(factors: str) -> dict[str, str] | None:

@@ -11,6 +11,16 @@ SEVERITY = ("ok", "incorrect", "implausible", "crashed", "timeout", "compile_err
 """Which status stands for a variant that has several: a time first, then what most needs mending."""
 
 
+def fastest_of(records: str, where: str) -> str:
+    """SQL for the run and the key of each record that `best_settings` may choose, over nested records that a condition
+    admits: read by the columns that decide alone."""
+    words = ", ".join(f"'{status}'" for status in SEVERITY)
+    severity = f"coalesce(list_position([{words}], status), {len(SEVERITY) + 1})"
+    order = f"{severity}, coalesce(\"time\".median_s, 'Infinity'::DOUBLE), key"
+    same = 'run, operation, "pass", axes, dtype, regime, machine, backend, variant'
+    return f"SELECT run, arg_min(key, ROW({order})) FROM {records} WHERE {where} GROUP BY {same}"
+
+
 def best_settings(records: pd.DataFrame, within: tuple[str, ...] = PROBLEM) -> pd.DataFrame:
     """One row per variant, problem and run: its fastest correct setting, or, where none is, the gravest failure.
 

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from workbench.model.figures import FIGURES, SPEEDUPS, with_figures
 from workbench.store.record import Bounds, Disturbance, ErrorMeasure, Record, Run, Time, Work
 from workbench.store.table import table_of
+from workbench.views.best import fastest_of
 
 Cursor: TypeAlias = duckdb.DuckDBPyConnection
 
@@ -102,9 +103,13 @@ def select_flat(
     where: str = "TRUE",
     parameters: Sequence[object] = (),
     wanted: Collection[str] = tuple(EXPRESSIONS),
+    fastest: bool = False,
 ) -> pd.DataFrame:
     """Flat rows of those nested records that a condition on their columns admits: the wanted columns, and every axis
-    that occurs. Files are opened once, and only the columns asked for are read: each costs its share per file."""
+    that occurs. Files are opened once, and only the columns asked for are read: each costs its share per file.
+    With `fastest` those alone that views/best.py may choose."""
+    if fastest:
+        where, parameters = f"{where} AND (run, key) IN ({fastest_of(records, where)})", [*parameters, *parameters]
     own = {name: sql for name, sql in EXPRESSIONS.items() if name in wanted}
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE chosen AS SELECT run, axes, {_listed(own)} FROM {records} WHERE {where}",

@@ -83,17 +83,6 @@ def lines_of(binary: Binary, kernel: str) -> tuple[Line, ...]:
     return tuple(found)
 
 
-def annotated_source(source: Path, lines: Iterable[Line]) -> str:
-    """A source with, before each line, its number and how many machine instructions came of it."""
-    counts = Counter(line.line for line in lines if line.file is not None and line.file.name == source.name)
-    width = max((len(str(count)) for count in counts.values()), default=1)
-    texts = source.read_text().splitlines()
-    return "\n".join(
-        f"{number:>{len(str(len(texts)))}} {counts[number] or '':>{width}} │ {text}"
-        for number, text in enumerate(texts, start=1)
-    )
-
-
 def listing(lines: Iterable[Line], only: int | None = None, source: Path | None = None) -> str:
     """The machine code with a comment wherever the source line changes; of one line of `source` where `only` is set."""
     found: list[str] = []
@@ -145,7 +134,7 @@ def calls(catalog: Catalog, key: str, dtype: str) -> list[tuple[str, str]]:
     return list(found.items())
 
 
-def source_lines(lines: Iterable[Line], source: Path) -> list[str]:
-    """The lines of a source that machine code came of, as `line 68: 12 instructions`."""
+def source_lines(lines: Iterable[Line], source: Path) -> dict[int, int]:
+    """The lines of a source that machine code came of, in their order, and how many instructions each has."""
     counts = Counter(line.line for line in lines if line.file is not None and line.file.name == source.name)
-    return [f"line {number}: {counts[number]} instructions" for number in sorted(counts)]
+    return {number: counts[number] for number in sorted(counts)}

@@ -24,11 +24,12 @@ class Operand:
     variant: str | None = None
 
     def records(self, only: Collection[str] = ()) -> pd.DataFrame:
-        """Its records with their samples; `only` these columns where any are named."""
+        """Its records with their samples, of each variant the fastest setting; `only` these columns where any are
+        named."""
         selection = Filter(
             operations=(self.operation,) if self.operation else (), variants=(self.variant,) if self.variant else ()
         )
-        result = read_records([self.run], selection, samples=True, only=only)
+        result = read_records([self.run], selection, samples=True, only=only, fastest=True)
         if result.problems:
             raise Problem(result.problems[0], exit_status=2)
         return result.frame

@@ -50,6 +50,8 @@ KEPT_FRAMES = 500
 """Results kept in memory; the oldest used one goes first."""
 
 _connection = duckdb.connect()
+# What stands at the end of each file is read once, not by every query over it; a file that has changed is read again.
+_connection.execute("SET GLOBAL parquet_metadata_cache = true")
 _cache: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 _lock = threading.Lock()
 
@@ -68,18 +70,20 @@ def read_records(
     samples: bool = False,
     machine_code: bool = True,
     only: Collection[str] = (),
+    fastest: bool = False,
 ) -> Result:
     """The records of `runs` that `selection` admits, a row each, with a column `run`.
 
     Columns are those of flat.py and the derived figures, all of them, whatever the files hold; axes as they occur.
     What was compiled and simulated is half of the time over many runs: without `machine_code` it is left missing. Where
     `only` names columns of flat.py all others are, and what is derived from those: over many runs each column costs.
+    With `fastest`, of each variant at each problem in each run its fastest correct setting alone (views/best.py).
     """
     readable = tuple(run for run in runs if run.state != "corrupt")
     left_out = {*([] if samples else ["samples_s"]), *([] if machine_code else ["build", "simulated"])}
     wanted = tuple(name for name in EXPRESSIONS if name not in left_out and (not only or name in {*only, *NEEDED}))
-    key = ("records", tuple((run.path, run.stamp) for run in readable), selection, wanted)
-    return kept(key, lambda: _read_records(readable, selection, wanted))
+    key = ("records", tuple((run.path, run.stamp) for run in readable), selection, wanted, fastest)
+    return kept(key, lambda: _read_records(readable, selection, wanted, fastest))
 
 
 def choices(runs: Sequence[RunSummary]) -> Choices:
@@ -94,7 +98,7 @@ def counts(runs: Sequence[RunSummary]) -> dict[str, tuple[int, int, int, int]]:
     disturbed too much. A run that cannot be read has no entry."""
     readable = tuple(run for run in runs if run.state != "corrupt")
     key = ("counts", tuple((run.path, run.stamp) for run in readable))
-    return kept(key, lambda: {row[0]: row[1:] for rows in _each(readable, _counted)[0] for row in rows})
+    return kept(key, lambda: {row[0]: row[1:] for rows in over_each(readable, _counted)[0] for row in rows})
 
 
 def read_beside(
@@ -136,7 +140,7 @@ def _executed(runs: tuple[RunSummary, ...], wanted: tuple[str, str, str]) -> pd.
         "AND operation = ? AND variant = ? AND dtype = ? AND \"pass\" = 'forward'"
     )
     for run in runs:
-        answers, _ = _each(
+        answers, _ = over_each(
             (run,), lambda cursor, records: cursor.execute(query.format(records), list(wanted)).fetchall()
         )
         if answers and answers[0]:
@@ -157,7 +161,7 @@ def _tried(runs: tuple[RunSummary, ...], selection: Filter) -> Result:
         found: pd.DataFrame = cursor.execute(sql, parameters).df()
         return found
 
-    found, problems = _each(runs, query)
+    found, problems = over_each(runs, query)
     filled = [rows for rows in found if len(rows)]
     if not filled:
         return Result(pd.DataFrame(columns=list(TRIED)), problems)
@@ -186,9 +190,11 @@ def _code(kernel: dict[str, Any]) -> pd.DataFrame:
     )
 
 
-def _read_records(runs: tuple[RunSummary, ...], selection: Filter, wanted: Collection[str]) -> Result:
+def _read_records(runs: tuple[RunSummary, ...], selection: Filter, wanted: Collection[str], fastest: bool) -> Result:
     where, parameters = selection.where()
-    frames, problems = _each(runs, lambda cursor, records: select_flat(cursor, records, where, parameters, wanted))
+    frames, problems = over_each(
+        runs, lambda cursor, records: select_flat(cursor, records, where, parameters, wanted, fastest)
+    )
     every = ["run", *(name for name in columns() if name != "samples_s" or name in wanted)]
     # A frame with no rows has columns of no type, which would spoil the types of those it is joined to.
     frames = [frame for frame in frames if len(frame)]
@@ -201,7 +207,7 @@ def _read_records(runs: tuple[RunSummary, ...], selection: Filter, wanted: Colle
     return Result(joined.assign(**{name: None for name in DERIVED if name not in joined.columns}), problems)
 
 
-def _each(runs: tuple[RunSummary, ...], query: Callable[[Cursor, str], T]) -> tuple[list[T], tuple[str, ...]]:
+def over_each(runs: tuple[RunSummary, ...], query: Callable[[Cursor, str], T]) -> tuple[list[T], tuple[str, ...]]:
     """The answers of `query` over the nested records of the runs, as SQL, and what could not be read.
 
     Finished runs are asked all at once; where that fails, one by one, so that a broken file costs only itself. Runs
@@ -256,7 +262,7 @@ def _choices(runs: tuple[RunSummary, ...]) -> Choices:
     """Of each column its distinct values: one pass, over narrow columns only."""
     found: dict[str, set[Any]] = {}
     kinds: dict[tuple[str, str, str], None] = {}
-    answers, _ = _each(runs, _distinct)
+    answers, _ = over_each(runs, _distinct)
     for values, triples in answers:
         kinds |= dict.fromkeys(kind for kind in triples if all(isinstance(word, str) for word in kind))
         for column, distinct in values.items():

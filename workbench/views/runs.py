@@ -128,9 +128,9 @@ def _summary(path: Path, stamp: tuple[int, int], beside: tuple[tuple[int, int], 
     )
 
 
-def _is_null(field: Any) -> bool:
+def _is_null(column: Any) -> bool:
     """A column of nothing but missing values may have any type."""
-    return str(field.type) == "null"
+    return str(column.type) == "null"
 
 
 def _beside_problem(path: Path) -> str:

@@ -14,10 +14,14 @@ import numpy as np
 
 from kernel_variants.around_scan import AroundScan
 from kernel_variants.gate import products
+from kernel_variants.layer.backward import THROUGH_ROUNDED_GATES
 from kernel_variants.qrnn_window import operation as window
 from kernel_variants.qrnn_window import variants as window_variants
 from workbench.declare import Arrays, Call, Cost, Device, Operation, Pass, Plan, Settings, Shape, Tensor, Variant
 
+VALUES_IN_BF16, STATES_GRADIENT_IN_BF16 = 3e-3, 4e-3
+"""As those of a minGRU layer: half a unit of the last place of bf16 is 2e-3 at most, and pre-activations are rounded to
+it on the way. A state averages over those, and is float32."""
 DEVICES: tuple[Device, ...] = ("cpu", "cuda")
 WINDOW = {(v.pass_, v.name): v for v in window_variants.VARIANTS}
 FACTORS = {"algorithm": "serial", "source": "torch", "fusion": "none"}
@@ -46,7 +50,7 @@ class ProductAndScan:
     decay: int
     """The row of pre whose logit, low, makes memory long."""
     eager: Callable[[Any, Any], tuple[Any, Any]]
-    """pre, first state → h, last state, in torch."""
+    """pre, first state → h, last state, both float32, in torch."""
     has_window: bool = False
 
     # ----------------------------------------------------------------------------------------- what is computed
@@ -147,8 +151,7 @@ class ProductAndScan:
             reference=self.reference,
             least=self.least,
             baseline="eager",
-            tolerance={"float32": 2e-6},
-            dtypes=("float32",),
+            tolerance={"float32": 2e-6, "bfloat16": VALUES_IN_BF16},
             regimes=("normal", "slow"),
             depth=lambda shape: shape["T"],
             passes=(
@@ -160,11 +163,18 @@ class ProductAndScan:
                     reference=self.training_reference,
                     least=self.training_least,
                     baseline="autograd",
-                    tolerance={"float32": 5e-6},
+                    tolerance={"float32": 5e-6, "bfloat16": self._training_tolerance()},
                     depth=lambda shape: 2 * shape["T"],
                 ),
             ),
         )
+
+    def _training_tolerance(self) -> dict[str, float]:
+        return {
+            **dict.fromkeys(("h", f"{self.state}_last"), VALUES_IN_BF16),
+            **dict.fromkeys(GRADIENTS, THROUGH_ROUNDED_GATES),
+            f"d{self.state}0": STATES_GRADIENT_IN_BF16,
+        }
 
     # ------------------------------------------------------------------------------------------ how: the rungs
 
@@ -204,7 +214,8 @@ class ProductAndScan:
         around = self.around()
 
         def layer(x: Any, w: Any, bias: Any, state: Any) -> tuple[Any, Any]:
-            return self.eager(window_variants.windows(x, w, bias), state)
+            h, state = self.eager(window_variants.windows(x, w, bias), state)
+            return h.to(x.dtype), state
 
         def autograd(x: Any, w: Any, bias: Any, state: Any, gh: Any, g_last: Any) -> tuple[Any, ...]:
             import torch
@@ -212,8 +223,8 @@ class ProductAndScan:
             leaves = [tensor.detach().requires_grad_() for tensor in (x, w, bias, state)]
             with torch.enable_grad():
                 values = layer(*leaves)
-                found = torch.autograd.grad(values, leaves, (gh, g_last))
-            return *(value.detach() for value in values), *found
+                dx, dw, dbias, first = torch.autograd.grad(values, leaves, (gh, g_last))
+            return *(value.detach() for value in values), dx, dw.float(), dbias.float(), first
 
         def eager_cost(shape: Shape, settings: Settings) -> Cost:
             product = WINDOW["forward", "windows"].cost(self.of_window(shape), {})

@@ -38,7 +38,9 @@ def remember_ceilings() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not known.exists():
                 found = call(worker, method, *arguments, timeout_s=timeout_s, returns=returns)
-                known.write_bytes(adapter.dump_json(found))
+                half = known.with_name("half")  # whoever is killed as it writes leaves nothing broken
+                half.write_bytes(adapter.dump_json(found))
+                half.replace(known)
         return adapter.validate_json(known.read_bytes())
 
     Worker.call = remembered

@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import gc
 import importlib
 import json
 import os
@@ -77,6 +78,9 @@ def _serve(requests: socket.socket) -> NoReturn:
     make_app()
     load_catalog()
     remember_ceilings()
+    # Copies look through their own garbage, and leave the pages that they share as they are.
+    gc.collect()
+    gc.freeze()
     atexit._clear()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:

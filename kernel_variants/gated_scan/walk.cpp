@@ -9,10 +9,12 @@
 namespace {
 
 template <bool LINEAR, bool RECURRENT, bool PAST_CACHES>
-void row(const io_t *k, const io_t *v, const float *w, float *state, io_t *h, index_t width) {
+void row(const io_t *k, const io_t *v, const float *w, float *state, io_t *h, index_t width, index_t ahead) {
     index_t i = 0;
-    for (; i + LINE <= width; i += LINE)
+    for (; i + LINE <= width; i += LINE) {
+        __builtin_prefetch(k + i + ahead), __builtin_prefetch(v + i + ahead);
         put_line<PAST_CACHES>(h + i, gated_step<LINEAR, RECURRENT>(k + i, v + i, w + i, state + i));
+    }
     if (i < width) {
         const size_t bytes = (width - i) * sizeof(io_t);
         io_t part_k[LINE] = {}, part_v[LINE] = {}, part_h[LINE];
@@ -34,6 +36,7 @@ void walk(const io_t *kv, const float *h0, const float *w, const uint8_t *marks,
             std::memset(weight, 0, sizeof weight);
             std::memcpy(weight, w + first, width * sizeof(float));
         }
+        const index_t ahead = 2 * elements_ahead(width, H, reverse);
         const Steps steps = steps_of(marks, sequence, T, reverse);
         for (index_t step = 0; step < T; ++step) {
             const index_t at = sequence * T + steps.at(step);
@@ -45,11 +48,7 @@ void walk(const io_t *kv, const float *h0, const float *w, const uint8_t *marks,
                 continue;
             }
             if (mark == START_ANEW) std::memset(state, 0, width * sizeof(float));
-            if (PAST_CACHES && step + 1 < T) {
-                const io_t *next = kv + (sequence * T + steps.at(step + 1)) * 2 * H + first;
-                for (index_t i = 0; i < width; i += LINE) __builtin_prefetch(next + i), __builtin_prefetch(next + H + i);
-            }
-            row<LINEAR, RECURRENT, PAST_CACHES>(k, k + H, weight, state, out, width);
+            row<LINEAR, RECURRENT, PAST_CACHES>(k, k + H, weight, state, out, width, ahead);
         }
         std::memcpy(h_last + sequence * H + first, state, width * sizeof(float));
         if (PAST_CACHES) fence_streams();

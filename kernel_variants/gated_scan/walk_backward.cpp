@@ -11,11 +11,28 @@
 
 namespace {
 
+struct OfOutput {
+    const io_t *h;
+    INLINE floats operator()(index_t at) const { return load_io(h + at); }
+    INLINE float one(index_t at) const { return load_io_one(h + at); }
+    INLINE void prefetch(index_t at) const { __builtin_prefetch(h + at); }
+};
+
+struct OfState {
+    const float *state;
+    INLINE floats operator()(index_t at) const { return state ? load(state + at) : floats{}; }
+    INLINE float one(index_t at) const { return state ? state[at] : 0.0f; }
+    INLINE void prefetch(index_t) const {}
+};
+
 template <bool LINEAR, bool RECURRENT, bool PAST_CACHES, class Before>
 void row(const io_t *k, const io_t *v, const Before &before, const io_t *gh, const float *w, float *carry, float *w_sum,
-         io_t *dk, io_t *dv, index_t width) {
+         io_t *dk, io_t *dv, index_t width, index_t ahead) {
     index_t i = 0;
     for (; i + LINE <= width; i += LINE) {
+        __builtin_prefetch(k + i + 2 * ahead), __builtin_prefetch(v + i + 2 * ahead);
+        if (gh) __builtin_prefetch(gh + i + ahead);
+        before.prefetch(i + ahead);
         const GateGradients out = gated_step_back<LINEAR, RECURRENT>(
             k + i, v + i, [&](int at) { return before(i + at); }, gh ? gh + i : nullptr, w + i, carry + i, w_sum + i);
         put_line<PAST_CACHES>(dk + i, out.k);
@@ -39,18 +56,6 @@ void row(const io_t *k, const io_t *v, const Before &before, const io_t *gh, con
     }
 }
 
-struct OfOutput {
-    const io_t *h;
-    INLINE floats operator()(index_t at) const { return load_io(h + at); }
-    INLINE float one(index_t at) const { return load_io_one(h + at); }
-};
-
-struct OfState {
-    const float *state;
-    INLINE floats operator()(index_t at) const { return state ? load(state + at) : floats{}; }
-    INLINE float one(index_t at) const { return state ? state[at] : 0.0f; }
-};
-
 template <bool LINEAR, bool RECURRENT, bool PAST_CACHES>
 void walk(const io_t *kv, const io_t *h, const float *h0, const float *w, const uint8_t *marks, const io_t *gh,
           const float *gh_last, io_t *dkv, float *dh0, float *dw, index_t B, index_t T, index_t H, index_t reverse,
@@ -64,6 +69,7 @@ void walk(const io_t *kv, const io_t *h, const float *h0, const float *w, const 
             std::memset(w_sum, 0, sizeof w_sum);
             std::memcpy(weight, w + first, width * sizeof(float));
         }
+        const index_t ahead = elements_ahead(width, H, !reverse);
         const Steps steps = steps_of(marks, sequence, T, reverse);
         for (index_t step = T - 1; step >= 0; --step) {
             const index_t at = sequence * T + steps.at(step);
@@ -75,22 +81,13 @@ void walk(const io_t *kv, const io_t *h, const float *h0, const float *w, const 
                 std::memset(dk + H, 0, width * sizeof(io_t));
                 continue;
             }
-            if (PAST_CACHES && step > 0) {
-                const index_t next = sequence * T + steps.at(step - 1);
-                const io_t *next_k = kv + next * 2 * H + first, *next_g = gh ? gh + next * H + first : next_k;
-                for (index_t i = 0; i < width; i += LINE) {
-                    __builtin_prefetch(next_k + i);
-                    __builtin_prefetch(next_k + H + i);
-                    __builtin_prefetch(next_g + i);
-                }
-            }
             const index_t before = mark == START_ANEW ? -1 : steps.before(step);
             if (before >= 0) {
                 const OfOutput rows{h + (sequence * T + steps.at(before)) * H + first};
-                row<LINEAR, RECURRENT, PAST_CACHES>(k, k + H, rows, g, weight, carry, w_sum, dk, dk + H, width);
+                row<LINEAR, RECURRENT, PAST_CACHES>(k, k + H, rows, g, weight, carry, w_sum, dk, dk + H, width, ahead);
             } else {
                 const OfState rows{mark == START_ANEW || !h0 ? nullptr : h0 + sequence * H + first};
-                row<LINEAR, RECURRENT, PAST_CACHES>(k, k + H, rows, g, weight, carry, w_sum, dk, dk + H, width);
+                row<LINEAR, RECURRENT, PAST_CACHES>(k, k + H, rows, g, weight, carry, w_sum, dk, dk + H, width, ahead);
                 if (mark == START_ANEW) std::memset(carry, 0, width * sizeof(float));
             }
         }

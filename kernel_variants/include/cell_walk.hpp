@@ -131,6 +131,7 @@ void walk_slices(const CellWalk<Cell> &walk, index_t B, index_t T, index_t H, bo
             std::memset(sum[s], 0, lines * sizeof(float));
             at.sum[s] = sum[s];
         }
+        const index_t ahead = elements_ahead(width, H, from_the_end);
         const Steps steps = steps_of(walk.marks, sequence, T, from_the_end);
         for (index_t step = 0; step < T; ++step) {
             const index_t row = sequence * T + steps.at(step);
@@ -153,9 +154,9 @@ void walk_slices(const CellWalk<Cell> &walk, index_t B, index_t T, index_t H, bo
             }
             index_t channel = 0;
             for (; channel + LINE <= width; channel += LINE) {
-                if (STREAMED && step + 1 < T)
-                    for (int s = 0; s < Cell::READ; ++s)
-                        __builtin_prefetch(at.in[s] + channel + (from_the_end ? -H : H) * walk.in[s].rows);
+                for (int s = 0; s < Cell::READ; ++s)
+                    __builtin_prefetch(at.in[s] + channel + ahead * walk.in[s].rows);
+                if (Cell::BEFORE && at.before) __builtin_prefetch(at.before + channel + ahead * walk.before.rows);
                 line_of<Cell, STREAMED>(at, channel);
             }
             if (channel < width) part_of(at, channel, width - channel);

@@ -52,6 +52,17 @@ inline void for_each_walk(index_t B, index_t T, index_t H, index_t threads, cons
     for_each_slice(B, H, body);
 }
 
+// How far ahead in each of its streams a walk asks for lines.
+constexpr index_t AHEAD_BYTES = 4096;
+
+// The same in elements of a tensor (B, T, H), from a step to the one that is walked so much later. A walk asks for a line
+// with each line that it works on: the hardware's prefetchers follow a row to its end and start anew at the next, and a
+// row asked for all at once waits for itself, with the arithmetic behind it. Past the ends of a tensor it does no harm.
+inline index_t elements_ahead(index_t width, index_t H, bool from_the_end) {
+    const index_t rows = rows_of_prefetch(AHEAD_BYTES, width * sizeof(io_t));
+    return (from_the_end ? -rows : rows) * H;
+}
+
 // Whether rows of this tensor may be stored past the caches: every line of every row begins on a boundary.
 inline bool in_whole_lines(const io_t *p, index_t H) { return H % LINE == 0 && to_boundary(p, LINE) == 0; }
 

@@ -13,7 +13,7 @@ import torch
 
 from kernel_variants.modules import cells
 from kernel_variants.modules.composed import SKIPPED, Tensor, previous
-from kernel_variants.modules.passes import LIBRARY, NAME, called, gated_scan, refuse_second, scan
+from kernel_variants.modules.passes import LIBRARY, NAME, called, define, gated_scan, refuse_second, scan
 
 _ops = torch.ops.scan_workbench
 GIVEN = "Tensor pre, Tensor? x, Tensor? w, Tensor? mask, Tensor? initial"
@@ -23,13 +23,19 @@ SCHEMAS = {
     " -> (Tensor, Tensor, Tensor, Tensor)",
 }
 
-# `has_kernel` compiles, at the first call: nothing of that is to be traced.
-_has_kernel = torch.compiler.assume_constant_result(cells.has_kernel)
+
+def _has_kernel(*form: Any) -> bool:
+    return bool(cells.has_kernel(*form))
+
+
+# It compiles, at the first call: nothing of that is to be traced. torch.compiler.assume_constant_result says so by this
+# attribute, but imports torch's compiler for it, which takes as long as importing torch.
+_has_kernel._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _runs(name: str, pre: Tensor, marks: Tensor | None, tanh: bool = False, masked: bool = False) -> bool:
     directions, rows = pre.shape[2] if pre.dim() == 5 else 1, pre.shape[-2]
-    return bool(_has_kernel(name, pre.device.type, pre.dtype, directions, rows, tanh, masked, marks is not None))
+    return _has_kernel(name, pre.device.type, pre.dtype, directions, rows, tanh, masked, marks is not None)
 
 
 def minlstm_scan(
@@ -163,8 +169,7 @@ def _gradients(name: str, ctx: Any, gh: Tensor, _: Any, g_last: Tensor) -> tuple
 
 for _name in cells.CELLS:
     for _end, _run, _shapes in (("", cells.forward, _fake), ("_backward", cells.backward, _fake_backward)):
-        LIBRARY.define(_name + _end + SCHEMAS[_end], tags=(torch.Tag.pt2_compliant_tag,))
-        LIBRARY.impl(_name + _end, partial(_run, _name), "CompositeExplicitAutograd")
+        define(_name + _end, SCHEMAS[_end], partial(_run, _name))
         torch.library.register_fake(f"{NAME}::{_name}{_end}", partial(_shapes, _name), lib=LIBRARY)
     torch.library.register_autograd(f"{NAME}::{_name}", partial(_gradients, _name), setup_context=_keep, lib=LIBRARY)
     torch.library.register_autograd(f"{NAME}::{_name}_backward", refuse_second(f"{_name}_backward"), lib=LIBRARY)

@@ -19,6 +19,7 @@ from kernel_variants.minlstm_scan import operation as minlstm_scan
 from kernel_variants.minlstm_scan import variants as minlstm_walks
 from kernel_variants.modules import kernels
 from kernel_variants.modules.composed import Tensor
+from kernel_variants.modules.fresh import fresh
 from kernel_variants.qrnn_pool import operation as qrnn_pool
 from kernel_variants.qrnn_pool import variants as qrnn_walks
 from kernel_variants.scan.cell_walk import Walk
@@ -60,6 +61,30 @@ CELLS = {
 }
 
 
+@dataclass(frozen=True)
+class _Pass:
+    """What every call of a pass at one shape has in common: found out once, as a call for one step waits for it."""
+
+    shape: Shape
+    outputs: tuple[tuple[str, tuple[int, ...], torch.dtype], ...]
+    initial: str
+    """What the initial state is called."""
+    initial_sizes: tuple[int, ...]
+    kept: tuple[str, ...]
+    """What a backward pass takes states as."""
+
+
+@functools.lru_cache(maxsize=1024)
+def _pass(name: str, pass_: str, sizes: tuple[int, ...], dtype: torch.dtype, tanh: bool, masked: bool) -> _Pass:
+    """Of pre-activations of these sizes."""
+    shape, initial = shape_of(name, sizes, dtype, tanh, masked), f"{CELLS[name].state}0"
+    declared = _declared(name, pass_, shape)
+    outputs = tuple((t.name, t.shape, getattr(torch, t.dtype)) for t in declared if t.role == "output")
+    (initial_sizes,) = (t.shape for t in _declared(name, FORWARD, shape) if t.name == initial)
+    kept = tuple(t.name for t in declared if t.name in ("h", "c")) if pass_ == kernels.BACKWARD else ()
+    return _Pass(shape, outputs, initial, initial_sizes, kept)
+
+
 def forward(
     name: str,
     pre: Tensor,
@@ -72,10 +97,10 @@ def forward(
     tanh: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """pre (B, T, …, rows, H) → h, what a backward pass needs of the states beside it, the last state."""
-    state = CELLS[name].state
-    shape, given = _given(name, pre, x, w, mask, initial, tanh)
-    made = _run(name, FORWARD, shape, given, marks, reverse)
-    return made["h"], made.get("c", pre.new_empty(0)), made[f"{state}_last"]
+    form = _pass(name, FORWARD, pre.shape, pre.dtype, tanh, mask is not None)
+    made = _run(name, FORWARD, form, _given(form, pre, x, w, mask, initial), marks, reverse)
+    c = made.get("c")
+    return made["h"], pre.new_empty(0) if c is None else c, made[f"{CELLS[name].state}_last"]
 
 
 def backward(
@@ -94,19 +119,21 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """`states` are h where h is the state. Gradients of pre, x, the initial state and w; empty where there is none."""
     state = CELLS[name].state
-    shape, given = _given(name, pre, x, w, mask, initial, tanh)
-    kept = {t.name: kernels.ready(states) for t in _declared(name, kernels.BACKWARD, shape) if t.name in ("h", "c")}
-    given = {**given, **kept, "gh": kernels.ready(gh), f"g{state}_last": kernels.state(g_last)}
-    made = _run(name, kernels.BACKWARD, shape, given, marks, reverse)
+    form = _pass(name, kernels.BACKWARD, pre.shape, pre.dtype, tanh, mask is not None)
+    given = _given(form, pre, x, w, mask, initial)
+    given |= {kept: kernels.ready(states) for kept in form.kept}
+    given |= {"gh": kernels.ready(gh), f"g{state}_last": kernels.state(g_last)}
+    made = _run(name, kernels.BACKWARD, form, given, marks, reverse)
     none = pre.new_empty(0)
     dw = made.get("dw", none.float())
     return made["dpre"], made.get("dx", none), made[f"d{state}0"], dw
 
 
-def shape_of(name: str, pre: Tensor, tanh: bool, masked: bool) -> Shape:
-    B, T, *directions, rows, H = pre.shape
-    sizes = {"B": B, "T": T, "H": H, **_forms((*directions, 1)[0], rows, tanh, masked)}
-    return Shape.of(kernels.DTYPES[pre.dtype], **{axis: int(sizes[axis]) for axis in CELLS[name].operation.axes})
+def shape_of(name: str, sizes: tuple[int, ...], dtype: torch.dtype, tanh: bool, masked: bool) -> Shape:
+    """The operation's shape for pre-activations (B, T, …, rows, H)."""
+    B, T, *directions, rows, H = sizes
+    axes = {"B": B, "T": T, "H": H, **_forms((*directions, 1)[0], rows, tanh, masked)}
+    return Shape.of(kernels.DTYPES[dtype], **{axis: int(axes[axis]) for axis in CELLS[name].operation.axes})
 
 
 def _forms(directions: int, rows: int, tanh: bool, masked: bool) -> dict[str, int]:
@@ -116,20 +143,15 @@ def _forms(directions: int, rows: int, tanh: bool, masked: bool) -> dict[str, in
 
 
 def _given(
-    name: str,
-    pre: Tensor,
-    x: Tensor | None,
-    w: Tensor | None,
-    mask: Tensor | None,
-    initial: Tensor | None,
-    tanh: bool,
-) -> tuple[Shape, dict[str, Tensor]]:
-    shape, first = shape_of(name, pre, tanh, mask is not None), f"{CELLS[name].state}0"
+    form: _Pass, pre: Tensor, x: Tensor | None, w: Tensor | None, mask: Tensor | None, initial: Tensor | None
+) -> dict[str, Tensor]:
     if initial is None:
-        (size,) = (t.shape for t in _declared(name, FORWARD, shape) if t.name == first)
-        initial = torch.zeros(size, device=pre.device)
-    given = {"pre": pre, "x": x, "w": kernels.state(w), "m": kernels.state(mask), first: kernels.state(initial)}
-    return shape, {tensor: kernels.ready(value) for tensor, value in given.items() if value is not None}
+        initial = torch.zeros(form.initial_sizes, device=pre.device)
+    given = {"pre": kernels.ready(pre), form.initial: kernels.state(initial)}
+    for tensor, value in (("x", kernels.ready(x)), ("w", kernels.state(w)), ("m", kernels.state(mask))):
+        if value is not None:
+            given[tensor] = value
+    return given
 
 
 @functools.lru_cache(maxsize=1024)
@@ -141,14 +163,10 @@ def _declared(name: str, pass_: str, shape: Shape) -> tuple[Declared, ...]:
 
 
 def _run(
-    name: str, pass_: str, shape: Shape, given: dict[str, Tensor], marks: Tensor | None, reverse: bool
+    name: str, pass_: str, form: _Pass, given: dict[str, Tensor], marks: Tensor | None, reverse: bool
 ) -> dict[str, Tensor]:
-    pre = given["pre"]
-    made = {
-        t.name: torch.empty(t.shape, dtype=getattr(torch, t.dtype), device=pre.device)
-        for t in _declared(name, pass_, shape)
-        if t.role == "output"
-    }
+    pre, shape = given["pre"], form.shape
+    made = {output: fresh(pre, sizes, dtype) for output, sizes, dtype in form.outputs}
     device = kernels.device_of(pre)
     plain = marks is None and not (reverse and device == "cpu")
     taken = kernels.measured(name, device, shape, pass_) if plain else None
@@ -198,6 +216,7 @@ def compiles(name: str, dtype: str, forms: tuple[tuple[str, int], ...]) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=1024)
 def has_kernel(
     name: str, device: str, dtype: Any, directions: int, rows: int, tanh: bool, masked: bool, marked: bool
 ) -> bool:

@@ -18,6 +18,7 @@ import torch
 
 from kernel_variants.modules import composed
 from kernel_variants.modules.composed import Tensor
+from kernel_variants.modules.fresh import fresh
 from workbench.declare import FORWARD, Shape
 from workbench.dispatch import Choice, choose, host_function, prepare
 from workbench.problem import Problem
@@ -115,7 +116,7 @@ def scan(a: Tensor, b: Tensor, h0: Tensor | None, marks: Tensor | None, reverse:
     if function is None:
         return composed.scan_forward(composed.loop, a, b, h0, marks, reverse)
     a, b, h0, marks = ready(a), ready(b), state(h0), ready(marks)
-    h, h_last = torch.empty_like(b), b.new_empty(B, H)
+    h, h_last = fresh(b, b.shape), b.new_empty(B, H)
     if marks is None and not reverse and (choice := _measured("scan", "cpu", "float32", B, T, H)):
         _catalogue(choice, b, {"a": a, "b": b, "h0": h0, "h": h, "h_last": h_last})
         return h, h_last
@@ -134,7 +135,7 @@ def scan_backward(
     plain = plain and h.dtype == torch.float32
     taken = _measured("scan", device_of(h), "float32", B, T, H, BACKWARD) if plain else None
     if on_gpu or taken is not None:
-        da, db, dh0 = h.new_empty(B, T, H), h.new_empty(B, T, H), h.new_empty(B, H)
+        da, db, dh0 = fresh(h, h.shape), fresh(h, h.shape), h.new_empty(B, H)
         given = {"a": ready(a), "h": ready(h), "h0": state(h0), "gh": ready(gh), "gh_last": state(gh_last)}
         made = {"da": da, "db": db, "dh0": dh0}
         _catalogue(taken or fallback("scan", BACKWARD), h, {**given, **made})
@@ -144,7 +145,7 @@ def scan_backward(
         return composed.scan_backward(composed.loop, a, h, h0, marks, gh, gh_last, reverse)
     a, h, h0, marks = ready(a), ready(h), state(h0), ready(marks)
     gh, gh_last = ready(gh), state(gh_last)
-    da, db, dh0 = torch.empty_like(a), torch.empty_like(a), h.new_empty(B, H)
+    da, db, dh0 = fresh(h, h.shape), fresh(h, h.shape), h.new_empty(B, H)
     function(
         _at(a), _at(h), _at(h0), _at(marks), _at(gh), _at(gh_last), _at(da), _at(db), _at(dh0), B, T, H, reverse,
         large(da), threads(),
@@ -170,7 +171,7 @@ def gated_scan(
     if function is None:
         return composed.gated_forward(composed.loop, kv, h0, w, marks, reverse, linear)
     kv, h0, w, marks = ready(kv), state(h0), state(w), ready(marks)
-    h, h_last = kv.new_empty(B, T, H), torch.empty(B, H, dtype=torch.float32)
+    h, h_last = fresh(kv, (B, T, H)), torch.empty(B, H, dtype=torch.float32)
     if plain and (choice := _measured("gated_scan", "cpu", dtype or "", B, T, H)):
         _catalogue(choice, h, {"kv": kv, "h0": h0, "h": h, "h_last": h_last})
         return h, h_last
@@ -199,7 +200,7 @@ def gated_scan_backward(
         return composed.gated_backward(_on_gpu, kv, h, h0, w, marks, gh, gh_last, reverse, linear)
     taken = _measured("gated_scan", device_of(kv), dtype, B, T, H, BACKWARD) if plain and dtype else None
     if on_gpu or taken is not None:
-        dkv, dh0 = kv.new_empty(kv.shape), torch.empty(B, H, dtype=torch.float32, device=kv.device)
+        dkv, dh0 = fresh(kv, kv.shape), torch.empty(B, H, dtype=torch.float32, device=kv.device)
         first = torch.zeros_like(dh0) if h0 is None else state(h0)
         given = {"kv": ready(kv), "h": ready(h), "h0": first, "gh": ready(gh), "gh_last": state(gh_last)}
         _catalogue(taken or fallback("gated_scan", BACKWARD), h, {**given, "dkv": dkv, "dh0": dh0})
@@ -209,7 +210,7 @@ def gated_scan_backward(
         return composed.gated_backward(composed.loop, kv, h, h0, w, marks, gh, gh_last, reverse, linear)
     kv, h, h0, w, marks = ready(kv), ready(h), state(h0), state(w), ready(marks)
     gh, gh_last = ready(gh), state(gh_last)
-    dkv, dh0 = torch.empty_like(kv), torch.empty(B, H, dtype=torch.float32)
+    dkv, dh0 = fresh(kv, kv.shape), torch.empty(B, H, dtype=torch.float32)
     dw = torch.empty((B, H) if w is not None else 0, dtype=torch.float32)
     function(
         _at(kv), _at(h), _at(h0), _at(w), _at(marks), _at(gh), _at(gh_last), _at(dkv), _at(dh0), _at(dw), B, T, H,

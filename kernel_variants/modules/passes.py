@@ -6,6 +6,7 @@ they have no gradient themselves and say so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,23 +24,47 @@ SCHEMAS = {
     "gated_scan_backward": "(Tensor kv, Tensor h, Tensor? h0, Tensor? w, Tensor? marks, Tensor gh, Tensor gh_last,"
     " bool reverse, bool linear) -> (Tensor, Tensor, Tensor)",
 }
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+"""What an operator runs on tensors that have values."""
+_PLAIN = {torch.Tensor, torch.nn.Parameter, type(None), bool}
+
+
+def define(name: str, schema: str, function: Callable[..., Any]) -> None:
+    """An operator of this library; its gradient and its shapes without values are registered apart."""
+    LIBRARY.define(name + schema, tags=(torch.Tag.pt2_compliant_tag,))
+    LIBRARY.impl(name, function, "CompositeExplicitAutograd")
+    # Its only overload: going by its name looks for it at every call.
+    _FUNCTIONS[getattr(torch.ops.scan_workbench, name).default] = function
+
+
 for _name, _schema in SCHEMAS.items():
-    LIBRARY.define(_name + _schema, tags=(torch.Tag.pt2_compliant_tag,))
-    LIBRARY.impl(_name, getattr(kernels, _name), "CompositeExplicitAutograd")
+    define(_name, _schema, getattr(kernels, _name))
 
 _ops = torch.ops.scan_workbench
-# An operator's only overload: going by its name looks for it at every call.
 _scan, _scan_backward = _ops.scan.default, _ops.scan_backward.default
 _gated_scan, _gated_scan_backward = _ops.gated_scan.default, _ops.gated_scan_backward.default
 
 
 def called(operator: Any, *arguments: Any) -> Any:
-    """The operator's outputs. Where no gradients are recorded its rule for them is passed by, which would cost a step
-    at a time as much as the kernel."""
+    """The operator's outputs. Where no gradients are recorded its rule for them is passed by, and where nobody looks at
+    operators the operator too: a step at a time each would cost as much as the kernel."""
     if torch.is_grad_enabled() or torch.compiler.is_compiling():
         return operator(*arguments)
+    if not _is_looked_at() and all(type(argument) in _PLAIN for argument in arguments):
+        return _FUNCTIONS[operator](*arguments)
     with torch._C._AutoDispatchBelowAutograd():
         return operator(*arguments)
+
+
+def _is_looked_at() -> bool:
+    """Whether operators that are called are seen by a mode, a transformation (vmap), a profiler or a tracer."""
+    return bool(
+        torch._C._len_torch_dispatch_stack()
+        or torch._C._is_torch_function_mode_enabled()
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or torch._C._autograd._profiler_enabled()
+        or torch._C._get_tracing_state() is not None
+    )
 
 
 def scan(

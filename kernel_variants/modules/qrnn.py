@@ -24,6 +24,9 @@ class QRNN(Recurrent):
     `history`, a list that is empty at first and that every call brings up to date.
     """
 
+    _history: list[Tensor] | None = None
+    """Of the call that is going on. Where there is none nothing is set, which costs a module microseconds."""
+
     def __init__(self, *arguments: Any, pooling: str = "fo", window: int = 1, **keywords: Any) -> None:
         if pooling not in BLOCKS:
             raise ValueError(f"pooling must be one of {', '.join(BLOCKS)}, got {pooling!r}")
@@ -51,7 +54,9 @@ class QRNN(Recurrent):
         history: list[Tensor] | None = None,
     ) -> Any:
         """As Recurrent's; `history` as the class says, for one direction and without `lengths`."""
-        if history is not None and (self.bidirectional or lengths is not None):
+        if history is None:
+            return super().forward(input, hx, lengths=lengths, resets=resets)
+        if self.bidirectional or lengths is not None:
             raise ValueError("history goes on forwards in time: with one direction, and without lengths")
         self._history = history
         try:

@@ -35,6 +35,9 @@ class SRU(Recurrent):
 
     both_at_once = True
 
+    _mask_pad: Any = None
+    """Of the call that is going on. Where there is none nothing is set, which costs a module microseconds."""
+
     def __init__(
         self,
         input_size: int,
@@ -154,6 +157,8 @@ class SRU(Recurrent):
     ) -> Any:
         """As Recurrent's, with the state c in place of h. `mask_pad` (the input's leading dimensions): not 0 where a
         step is padding, wherever it stands."""
+        if mask_pad is None and self.nn_rnn_compatible_return is not False:
+            return super().forward(input, c0, lengths=lengths, resets=resets)
         self._mask_pad = mask_pad
         try:
             if self.nn_rnn_compatible_return is not False:
@@ -204,7 +209,7 @@ class SRU(Recurrent):
             highway = (x * self.scale if self.scale != 1 else x).to(pre.dtype).unflatten(-1, (directions, H))
         else:
             highway = pre.new_zeros(*pre.shape[:3], H)
-        w = None if self.v1 else torch.stack([self._parameters["weight_hh" + suffix] for suffix in suffixes])
+        w = None if self.v1 else self._state_weights(suffixes)
         both = None if marks[0] is None else torch.stack(marks[:directions])
         mask = None
         if self.training and self.dropout and end != f"_l{self.num_layers - 1}":
@@ -212,13 +217,20 @@ class SRU(Recurrent):
         h, c_last = sru_scan(pre, highway, w, h0, both, self.use_tanh, mask)
         return h.flatten(-2), c_last
 
+    # One step at a time, an operator of torch costs as much as the kernel: of one direction nothing is joined.
+
+    def _state_weights(self, suffixes: tuple[str, ...]) -> Tensor:
+        """(directions, 2, H)."""
+        weights = [self._parameters["weight_hh" + suffix] for suffix in suffixes]
+        return weights[0].unsqueeze(0) if len(weights) == 1 else torch.stack(weights)
+
     def _weights(self, suffixes: tuple[str, ...], product: bool) -> tuple[Tensor, Tensor]:
         """Those of all directions, one below the other; biases of k and r, and 0 of v and x'."""
-        H = self.hidden_size
         biases = []
         for suffix in suffixes:
-            of_k, of_r = self._parameters["bias_ih" + suffix].split(H)
-            biases += [F.pad(of_k, (0, H)), F.pad(of_r, (0, H * product))]
+            of_k, of_r = self._parameters["bias_ih" + suffix].chunk(2)
+            none = torch.zeros_like(of_k)
+            biases += [of_k, none, of_r, none][: 3 + product]
         weights = [self._parameters["weight_ih" + suffix] for suffix in suffixes]
         return weights[0] if len(weights) == 1 else torch.cat(weights), torch.cat(biases)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kernel_variants.gate.products import widened
 from kernel_variants.gated_scan.in_torch import eager_gates
 from kernel_variants.scan.in_torch import eager_loop
 
@@ -20,8 +21,10 @@ def stack(x: Any, w: Any, bias: Any, h0: Any) -> tuple[Any, Any]:
         for direction in range(directions):
             cell = layer, direction
             seen = x.flip(1) if direction else x
-            kv = torch.nn.functional.linear(seen, w[cell].flatten(0, 1), bias[cell].flatten())
+            factors = (seen, w[cell].flatten(0, 1), bias[cell].flatten())
+            kv = torch.nn.functional.linear(*map(widened, factors)).to(x.dtype)
             h, state = eager_loop(*eager_gates(kv.unflatten(-1, (2, H))), h0[cell])
+            h = h.to(x.dtype)
             rows.append(h.flip(1) if direction else h)
             last.append(state)
         x = torch.cat(rows, -1)
@@ -34,5 +37,5 @@ def autograd(x: Any, w: Any, bias: Any, h0: Any, gy: Any, gh_last: Any) -> tuple
     leaves = [tensor.detach().requires_grad_() for tensor in (x, w, bias, h0)]
     with torch.enable_grad():
         y, last = stack(*leaves)
-        found = torch.autograd.grad((y, last), leaves, (gy, gh_last))
-    return (y.detach(), last.detach(), *found)
+        dx, dw, dbias, dh0 = torch.autograd.grad((y, last), leaves, (gy, gh_last))
+    return y.detach(), last.detach(), dx, dw.float(), dbias.float(), dh0

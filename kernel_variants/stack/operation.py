@@ -57,8 +57,12 @@ def tensors(shape: Shape) -> tuple[Tensor, ...]:
 
 
 def training_tensors(shape: Shape) -> tuple[Tensor, ...]:
-    """Also gy and gh_last, what the loss says of y and h_last, and the gradients of all that is given."""
-    gradients = (Tensor(f"d{t.name}", t.shape, t.dtype, "output") for t in given(shape))
+    """Also gy and gh_last, what the loss says of y and h_last, and the gradients of all that is given; those of
+    parameters are sums over time, float32."""
+    sums = ("w", "bias")
+    gradients = (
+        Tensor(f"d{t.name}", t.shape, "float32" if t.name in sums else t.dtype, "output") for t in given(shape)
+    )
     y, last = values(shape)
     return (
         *given(shape), Tensor("gy", y.shape, y.dtype), Tensor("gh_last", last.shape, last.dtype), y, last, *gradients,
@@ -183,6 +187,14 @@ def shortest_chain(shape: Shape) -> int:
     return L * T if shape["directions"] > 1 else T + L - 1
 
 
+VALUES_IN_BF16 = 4e-3
+"""Rounding alone is 1.7e-3 (root mean square), and up to 2.5e-3 of few values; what layers below were rounded by comes
+on top, but states average over it."""
+ACROSS_THE_KINK = 4e-2
+"""Of gradients in bf16. The slope of g(v) is 1 above 0 and 1/4 just below it, and a v of the upper layers that rounding
+below has carried across 0 has the other one: of four layers' v one in a thousand, which makes 0.75 sqrt(0.001) = 2.4e-2
+(root mean square) of that layer's gradients. torch's autograd in bf16 is as far off."""
+
 OPERATION = Operation(
     name="stack",
     title="minGRU layers on top of each other, in one or both directions",
@@ -198,9 +210,8 @@ OPERATION = Operation(
     reference=reference,
     least=least,
     baseline="eager",
-    tolerance={"float32": 2e-6},
+    tolerance={"float32": 2e-6, "bfloat16": VALUES_IN_BF16},
     regimes=("normal", "slow"),
-    dtypes=("float32",),
     depth=shortest_chain,
     passes=(
         Pass(
@@ -211,7 +222,13 @@ OPERATION = Operation(
             reference=training_reference,
             least=training_least,
             baseline="autograd",
-            tolerance={"float32": 5e-6},
+            tolerance={
+                "float32": 5e-6,
+                "bfloat16": {
+                    **dict.fromkeys(("y", "h_last"), VALUES_IN_BF16),
+                    **dict.fromkeys(("dx", "dw", "dbias", "dh0"), ACROSS_THE_KINK),
+                },
+            },
             depth=lambda shape: 2 * shortest_chain(shape),
         ),
     ),

@@ -1,10 +1,13 @@
 """What torch does of a tile (a layer, a block of time): its library products, and copies between a block and all of
-time. Tensors in slots are flat here: a tile's rows begin at `first`, sequence after sequence.
+time. Tensors in slots are flat here: a tile's rows begin at `first`, sequence after sequence. A sum of products is
+rounded once where a CPU multiplies float32 copies of bf16 (gate/products.py); a GPU's library adds to what is there.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from kernel_variants.gate.products import widened
 
 Times = tuple[int, int]
 """The first step of a block, and that after its last."""
@@ -23,6 +26,19 @@ def _sources(x: Any, h: Any, times: Times, sources: tuple[int, ...]) -> tuple[An
     return tuple(_rows(h, first, x.shape[0] * (end - begin)) for first in sources)
 
 
+def _summed(held: Any) -> Any:
+    """Where sums of products that `held` is to have are made: there, or beside it in float32."""
+    import torch
+
+    wide = widened(held) is not held
+    return torch.empty(held.shape, device=held.device) if wide else held
+
+
+def _rounded(out: Any, held: Any) -> None:
+    if out is not held:
+        held.copy_(out)
+
+
 def pre_activations(
     x: Any, h: Any, w: Any, bias: Any, kv: Any, cell: tuple[int, int], times: Times, sources: tuple[int, ...], to: int
 ) -> None:
@@ -31,26 +47,36 @@ def pre_activations(
 
     seen = _sources(x, h, times, sources)
     columns = w[cell].flatten(0, 1).split(seen[0].shape[1], 1)
-    out = kv.view(-1, columns[0].shape[0])[to : to + seen[0].shape[0]]
-    torch.addmm(bias[cell].flatten(), seen[0], columns[0].T, out=out)
+    held = kv.view(-1, columns[0].shape[0])[to : to + seen[0].shape[0]]
+    out, offset = _summed(held), widened(bias[cell].flatten())
+    torch.addmm(offset, widened(seen[0]), widened(columns[0]).T, out=out)
     for rows, more in zip(seen[1:], columns[1:], strict=True):
-        out.addmm_(rows, more.T)
+        out.addmm_(widened(rows), widened(more).T)
+    _rounded(out, held)
 
 
 def weight_gradients(
     x: Any, h: Any, dkv: Any, dw: Any, dbias: Any, cell: tuple[int, int], times: Times, sources: tuple[int, ...],
     of: int, more: bool,
 ) -> None:  # fmt: skip
-    """dw and dbias of one layer and direction; with `more` added to what other blocks have left there."""
+    """dw and dbias of one layer and direction, float32; with `more` added to what other blocks have left there."""
     import torch
 
     seen = _sources(x, h, times, sources)
     flat = dw[cell].flatten(0, 1)
     gradient = dkv.view(-1, flat.shape[0])[of : of + seen[0].shape[0]]
+    columns = widened(gradient).T
     for rows, out in zip(seen, flat.split(seen[0].shape[1], 1), strict=True):
-        torch.addmm(out, gradient.T, rows, beta=int(more), out=out) if more else torch.mm(gradient.T, rows, out=out)
-    total = dbias[cell].flatten()
-    total.add_(gradient.sum(0)) if more else torch.sum(gradient, 0, out=total)
+        factor = widened(rows)
+        if factor.dtype != out.dtype:  # a GPU multiplies bf16 and leaves the sums as they are
+            made = torch.mm(columns, factor, out_dtype=out.dtype)
+            out.add_(made) if more else out.copy_(made)
+        elif more:
+            out.addmm_(columns, factor)
+        else:
+            torch.mm(columns, factor, out=out)
+    total, sums = dbias[cell].flatten(), gradient.sum(0, dtype=dbias.dtype)
+    total.add_(sums) if more else total.copy_(sums)
 
 
 def input_gradient(
@@ -61,11 +87,13 @@ def input_gradient(
 
     width = g.shape[-1]
     for half, first in enumerate(to):
-        out = _rows(g, first, rows)
+        held = _rows(g, first, rows)
+        out = _summed(held)
         for direction, of in enumerate(sources):
-            columns = w[layer, direction].flatten(0, 1)[:, half * width : (half + 1) * width]
-            gradient = dkv.view(-1, columns.shape[0])[of : of + rows]
+            columns = widened(w[layer, direction].flatten(0, 1)[:, half * width : (half + 1) * width])
+            gradient = widened(dkv.view(-1, columns.shape[0])[of : of + rows])
             out.addmm_(gradient, columns) if direction else torch.mm(gradient, columns, out=out)
+        _rounded(out, held)
 
 
 def lowest_input_gradient(dkv: Any, w: Any, dx: Any, times: Times, sources: tuple[int, ...]) -> None:
@@ -74,10 +102,11 @@ def lowest_input_gradient(dkv: Any, w: Any, dx: Any, times: Times, sources: tupl
 
     part = dx[:, slice(*times)]
     size = part.shape[0] * part.shape[1], part.shape[2]
-    out = part.view(size) if part.is_contiguous() else torch.empty(size, device=dx.device)
+    held = part.view(size) if part.is_contiguous() else torch.empty(size, dtype=dx.dtype, device=dx.device)
+    out = _summed(held)
     for direction, of in enumerate(sources):
-        columns = w[0, direction].flatten(0, 1)
-        gradient = dkv.view(-1, columns.shape[0])[of : of + size[0]]
+        columns = widened(w[0, direction].flatten(0, 1))
+        gradient = widened(dkv.view(-1, columns.shape[0])[of : of + size[0]])
         out.addmm_(gradient, columns) if direction else torch.mm(gradient, columns, out=out)
     if out.data_ptr() != part.data_ptr():
         part.copy_(out.view(part.shape))

@@ -225,14 +225,16 @@ def products_cost(time: Blocks, whole: bool) -> Cost:
 
 def products_back_cost(time: Blocks, whole: bool) -> Cost:
     """dkv in for a product for each direction below, for one with what the layer saw, and for a sum; gradients of
-    weights out, and in and out once more for every further block; gy, x and dx where they are copied."""
+    weights out (float32), and in and out once more for every further block; gy, x and dx where they are copied."""
     n, L, D, E, tiles = _sizes(time)
     H, K, copied = time.shape["H"], time.count, 2 * _copied(time)
     below = (L - 1) * D * (D * 2 * n + (2 * D - 1) * n) + D * 2 * n + (2 * D - 1) * D * n
     with_seen = L * D * (2 * n + D * n) + L * D * 2 * n
-    weights = tiles * 2 * H * D * H + (2 * tiles - L * D) * 2 * H * (D * H + 1)
-    moved = below + with_seen + weights + copied + (0 if whole else 2 * n * D)
+    moved = below + with_seen + tiles * 2 * H * D * H + copied + (0 if whole else 2 * n * D)
+    of_weights = 4 * (2 * tiles - L * D) * 2 * H * (D * H + 1)
     products = (2 * (L - 1) * D * D + 2 * D) * K
     sums = 2 * tiles - L * D
     launches = products + sums + (copied > 0) * 2 * K + (0 if whole else D * K)
-    return Cost(moved * E, flops=2 * n * L * D, matrix_flops=2 * L * D * 2 * 2 * n * D * H, launches=launches)
+    return Cost(
+        moved * E + of_weights, flops=2 * n * L * D, matrix_flops=2 * L * D * 2 * 2 * n * D * H, launches=launches
+    )

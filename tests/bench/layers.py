@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from kernel_variants.modules import MinGRU, kernels
-from tests.bench.cpu_scan import CEILING_SECONDS, SIZE, seconds_of
+from kernel_variants.modules import QRNN, SRU, MinGRU, MinLSTM, kernels
+from tests.bench.cpu_scan import CEILING_SECONDS, SIZE, in_memory, seconds_of
 from tests.bench.figure import Figure
 from workbench.measure.ceilings_cpu import measure_cpu_ceilings
 
 ROUNDS = 7
+STEP_ROUNDS, STEP_CALLS = 60, 50
 EXPONENTIALS = 2
 """Of the gates, an element, in backward as in forward."""
 B, H = 16, 256
@@ -30,27 +31,31 @@ def measure() -> Iterator[Figure]:
     yield from kept()
 
 
-def in_turn(*actions: Callable[[], Any], rounds: int = ROUNDS) -> list[float]:
-    """The median seconds of each, one after the other in every round, so that a neighbour's load hits all."""
+def in_turn(
+    *actions: Callable[[], Any], rounds: int = ROUNDS, of: Callable[[list[float]], float] = statistics.median
+) -> list[float]:
+    """The median seconds of each (or what `of` makes of them), one after the other in every round, so that a
+    neighbour's load hits all."""
     samples: list[list[float]] = [[] for _ in actions]
     for action in actions:
         action()
     for _ in range(rounds):
         for seconds, action in zip(samples, actions, strict=True):
             seconds.append(seconds_of(action))
-    return [statistics.median(seconds) for seconds in samples]
+    return [of(seconds) for seconds in samples]
 
 
 def backward_passes() -> Iterator[Figure]:
+    """In memory like the variants' own, the best round of each and of the ceilings, as cpu_scan compares; what torch's
+    own memory and fresh pages of it cost is shown beside it."""
     B, T, H = (SIZE[axis] for axis in "BTH")
     n = B * T * H
-    kv, gh, gh_last = torch.randn(B, T, 2, H), torch.randn(B, T, H), torch.randn(B, H)
-    a, h0 = torch.rand(B, T, H), torch.randn(B, H)
-    h, _ = kernels.gated_scan(kv, h0, None, None, False, False)
-    ceilings: dict[str, list[float]] = {}
-    seconds: list[list[float]] = [[], [], [], []]
-    # In memory that is there already, as cpu_scan's: what the system takes to hand out fresh pages is shown beside it.
-    da, db, dkv, dh0 = torch.zeros_like(a), torch.zeros_like(a), torch.zeros_like(kv), torch.zeros(B, H)
+    kv, gh, gh_last = in_memory(B, T, 2, H).normal_(), in_memory(B, T, H).normal_(), in_memory(B, H).normal_()
+    a, h, h0 = in_memory(B, T, H).uniform_(), in_memory(B, T, H), in_memory(B, H).normal_()
+    h.copy_(kernels.gated_scan(kv, h0, None, None, False, False)[0])
+    da, db, dkv, dh0 = in_memory(B, T, H), in_memory(B, T, H), in_memory(B, T, 2, H), in_memory(B, H)
+    ceilings: dict[str, float] = {}
+    seconds = [float("inf")] * 4
     at = {name: t.data_ptr() for name, t in locals().items() if isinstance(t, torch.Tensor)}
     scan, gated_scan = kernels.walk("scan", True, "float32"), kernels.walk("gated_scan", True, "float32")
     threads = torch.get_num_threads()
@@ -65,14 +70,13 @@ def backward_passes() -> Iterator[Figure]:
 
     for _ in range(3):
         for name, rate in measure_cpu_ceilings(CEILING_SECONDS).rates.items():
-            ceilings.setdefault(name, []).append(rate)
-        found = in_turn(partial(scan_back, 1), partial(gated_back, 1), partial(scan_back, 0), partial(gated_back, 0))
-        for collected, value in zip(seconds, found, strict=True):
-            collected.append(value)
-    rates = {name: statistics.median(values) for name, values in ceilings.items()}
-    triad = max(rates["triad_bytes_per_s"], rates["triad_nt_bytes_per_s"])
-    plain, gated, plain_cached, gated_cached = (statistics.median(values) for values in seconds)
-    bound = max(6 * 4 * n / triad, EXPONENTIALS * n / rates["exp_per_s"])
+            ceilings[name] = max(rate, ceilings.get(name, 0.0))
+        passes = partial(scan_back, 1), partial(gated_back, 1), partial(scan_back, 0), partial(gated_back, 0)
+        seconds = [min(pair) for pair in zip(seconds, in_turn(*passes, of=min), strict=True)]
+    triad = max(ceilings["triad_bytes_per_s"], ceilings["triad_nt_bytes_per_s"])
+    plain, gated, plain_cached, gated_cached = seconds
+    bound = max(6 * 4 * n / triad, EXPONENTIALS * n / ceilings["exp_per_s"])
+    yield Figure("triad, better of plain and non-temporal stores", triad, "B/s")
     yield Figure("scan backward", plain, "s")
     yield Figure("scan backward over its bound, 5 values per element at the triad", 5 * 4 * n / triad / plain, "ratio",
                  0.85, at_least=True)  # fmt: skip
@@ -81,8 +85,11 @@ def backward_passes() -> Iterator[Figure]:
                  0.85, at_least=True)  # fmt: skip
     yield Figure("scan backward with cached stores", plain_cached, "s")
     yield Figure("gated_scan backward with cached stores", gated_cached, "s")
-    (fresh,) = in_turn(lambda: kernels.gated_scan_backward(kv, h, h0, None, None, gh, gh_last, False, False), rounds=3)
-    yield Figure("gated_scan backward into fresh memory", fresh, "s")
+    given = [t.clone() for t in (kv, h, h0, gh, gh_last)]
+    (fresh,) = in_turn(
+        lambda: kernels.gated_scan_backward(*given[:3], None, None, *given[3:], False, False), rounds=3, of=min
+    )
+    yield Figure("gated_scan backward on torch's tensors, into fresh ones", fresh, "s")
 
 
 def training(T: int) -> Iterator[Figure]:
@@ -102,24 +109,28 @@ def training(T: int) -> Iterator[Figure]:
 
 
 def one_step() -> Iterator[Figure]:
-    """A call at T = 1 without gradients, less its product, on one thread: a product of two waits for the other."""
+    """Calls at T = 1 without gradients, less their product, on one thread: a product of two waits for the other. The
+    best of many short rounds: what a neighbour takes comes on top of a call as of its product, but not as much."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    rnn, x, h = MinGRU(H, H), torch.randn(1, B, H), torch.randn(1, B, H)
-    weight, bias = rnn.weight_ih_l0.detach(), rnn.bias_ih_l0.detach()
+    for rnn in (MinGRU(H, H), MinLSTM(H, H), QRNN(H, H), SRU(H, H, 1)):
+        x, h = torch.randn(1, B, H), torch.randn(1, B, H)
+        weight = rnn.weight_ih_l0.detach()
+        bias = torch.zeros(len(weight))
 
-    def calls() -> None:
-        with torch.no_grad():
-            for _ in range(200):
-                rnn(x, h)
+        def calls(rnn: nn.Module = rnn, x: Any = x, h: Any = h) -> None:
+            with torch.no_grad():
+                for _ in range(STEP_CALLS):
+                    rnn(x, h)
 
-    def products() -> None:
-        for _ in range(200):
-            nn.functional.linear(x, weight, bias)
+        def products(x: Any = x, weight: Any = weight, bias: Any = bias) -> None:
+            for _ in range(STEP_CALLS):
+                nn.functional.linear(x, weight, bias)
 
-    whole, product = in_turn(calls, products)
+        whole, product = in_turn(calls, products, rounds=STEP_ROUNDS, of=min)
+        beside, limit = (whole - product) / STEP_CALLS, 60e-6 if isinstance(rnn, MinGRU) else None
+        yield Figure(f"a call of {type(rnn).__name__} at T=1 beside its product", beside, "s", limit)
     torch.set_num_threads(threads)
-    yield Figure("a call at T=1 beside its product", (whole - product) / 200, "s", 60e-6)
 
 
 def kept() -> Iterator[Figure]:

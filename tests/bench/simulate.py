@@ -1,4 +1,5 @@
-"""The simulator, from PTX and from machine code: thread instructions per second of processor time, counters on."""
+"""The simulator, from PTX and from machine code: thread instructions per second of processor time, counters on; with
+every checker; and elements of a scan."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from tests.bench.figure import Figure
 from tests.kernels.executed import NUMPY_DTYPE, catalog
 from tests.simulate.simulated_case import ARCH, Case, binaries
 from workbench.declare import Shape
-from workbench.simulate.launch import Options
+from workbench.simulate.launch import Checks, Options
 from workbench.simulate.memory import Memory
 from workbench.simulate.plan import run_plan
 
@@ -21,24 +22,32 @@ KERNELS = {
 }
 PROMISED = 0.75e9
 """Per core."""
+PROMISED_CHECKED = 0.075e9
+PROMISED_ELEMENTS = 25e6
 ROUNDS = 3
 
 
 def measure() -> Iterator[Figure]:
     for name, axes in KERNELS.items():
         for machine_code in (False, True):
-            rate = _rate(name, axes, machine_code, Options())
+            rate, elements = _rate(name, axes, machine_code, Options())
             level = "SASS" if machine_code else "PTX"
             yield Figure(
                 f"scan/{name} simulated from {level}", rate, "thread instructions/s", PROMISED, at_least=True
             )  # fmt: skip
-    alone = _rate("serial", KERNELS["serial"], True, Options())
-    spread = _rate("serial", KERNELS["serial"], True, Options(threads=2))
+            checked, _ = _rate(name, {**axes, "T": axes["T"] // 4}, machine_code, Options(checks=Checks.ALL))
+            yield Figure(
+                f"scan/{name} checked from {level}", checked, "thread instructions/s", PROMISED_CHECKED, at_least=True
+            )  # fmt: skip
+            if name == "serial":
+                yield Figure(f"scan/{name} from {level}", elements, "elements/s", PROMISED_ELEMENTS, at_least=True)
+    alone, _ = _rate("serial", KERNELS["serial"], True, Options())
+    spread, _ = _rate("serial", KERNELS["serial"], True, Options(threads=2))
     yield Figure("scan/serial simulated by two threads: work per thread", spread / alone, "ratio", 0.8, at_least=True)
 
 
-def _rate(name: str, axes: dict[str, int], machine_code: bool, options: Options) -> float:
-    """Thread instructions per second of processor time, the best of a few rounds."""
+def _rate(name: str, axes: dict[str, int], machine_code: bool, options: Options) -> tuple[float, float]:
+    """Thread instructions and elements per second of processor time, the best of a few rounds."""
     case = Case(f"scan/{name}", Shape.of("float32", **axes))
     operation = catalog().operation("scan")
     made = operation.make_inputs(case.shape, "normal", np.random.default_rng(1))
@@ -57,4 +66,4 @@ def _rate(name: str, axes: dict[str, int], machine_code: bool, options: Options)
         counted = run_plan(plan, "float32", memory, built, ARCH, options)
         best = min(best, time.process_time() - begin)
         threads = sum(counts.total("threads") for counts in counted if counts is not None)
-    return threads / best
+    return threads / best, axes["B"] * axes["T"] * axes["H"] / best

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from workbench.cli import COMMANDS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -186,6 +187,12 @@ def test_a_report_is_written_to_a_file_alone(workbench: Run, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [] and Path("/dev/null").is_char_device()
 
 
+def test_the_command_alone_prints_its_help(workbench: Run) -> None:
+    alone, asked = workbench(), workbench("--help")
+    assert alone.returncode == 0 and alone.stderr == ""
+    assert alone.stdout == asked.stdout and all(f"  {name} " in alone.stdout for name, _ in COMMANDS)
+
+
 def test_output_that_nobody_takes(workbench: Run) -> None:
     """A full disk behind standard output, a closed one, and a locale that lacks the characters."""
     listing = [sys.executable, "-m", "workbench.cli", "list"]
@@ -206,9 +213,3 @@ def test_what_a_run_was_not_begun_with_is_refused_beside_resume(workbench: Run, 
         done = workbench("sweep", "--resume", "one", *words)
         assert done.returncode == 2 and words[0] in only_line(done.stderr), done.stderr
     assert "is finished; nothing to do" in workbench("sweep", "--resume", "one", "--preset", "quick").stderr
-
-
-def test_no_words_at_all_print_what_there_is(workbench: Run) -> None:
-    done = workbench()
-    assert done.returncode == 0 and not done.stderr
-    assert done.stdout == workbench("--help").stdout and "ablate" in done.stdout

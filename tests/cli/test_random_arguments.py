@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import shutil
 import signal
@@ -60,9 +61,10 @@ def no_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield tmp_path
 
 
+@functools.cache
 def options_of(command: str) -> list[tuple[str, bool]]:
     """Every option of a command, and whether it takes a value."""
-    group = typer.main.get_command(make_app())
+    group = typer.main.get_command(make_app(command))
     parameters = group.commands[command].params  # type: ignore[attr-defined]
     return [(o, not p.is_flag) for p in parameters if p.param_type_name == "option" for o in p.opts]
 

@@ -12,14 +12,13 @@ from streamlit.testing.v1 import AppTest
 from dashboard.folders import PROFILES
 from dashboard.pages import found
 from tests import warm
+from tests.dashboard.app import ROOT, new_app
 from tests.dashboard.synthetic import CPU, synthetic_run
 from tests.dashboard.visit import PAGES
 from tests.distributed.traced import recorded
 from tests.tasks.made import made_training
 from tests.views.test_history import history
 from workbench.store.notes import Notes, write_notes
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +32,7 @@ def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def app(profiles: Path, monkeypatch: pytest.MonkeyPatch, **parameters: str) -> AppTest:
     monkeypatch.setenv(PROFILES, str(profiles))
-    test = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
-    for name, value in parameters.items():
-        test.query_params[name] = value
-    test.run()
+    test = new_app(**parameters).run()
     assert not test.exception, test.exception
     return test
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -25,6 +27,43 @@ def test_arrays_pass_the_cache_and_leave_memory() -> None:
     assert ceilings_cpu.array_bytes(32 << 20, 64 << 30) == 128 << 20
     assert ceilings_cpu.array_bytes(512 << 20, 4 << 30) == 256 << 20
     assert ceilings_cpu.array_bytes(1 << 20, 64 << 30) == ceilings_cpu.LEAST_ARRAY_BYTES
+
+
+class _Places:
+    """A library that notes which parts of which arrays its functions are called for."""
+
+    def __init__(self) -> None:
+        self.filled: set[int] = set()
+        self.touched: list[tuple[int, int]] = []
+        """First byte, last one, of each call's first array."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def call(*arguments: Any) -> None:
+            values = [argument.value for argument in arguments]
+            if name == "fill":
+                self.filled.add(values[0])
+            else:
+                self.touched.append((values[0], values[0] + 4 * values[-3]))
+
+        return call
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_kind_finds_in_a_cache_what_another_has_just_read(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    """All of the memory is gone over before a part of it comes again, whichever kinds the calls are of."""
+    monkeypatch.setattr(ceilings_cpu, "PART_BYTES", 1 << 16)
+    monkeypatch.setattr(ceilings_cpu, "array_bytes", lambda cache, free: (1 << 20) + 4096)
+    places = _Places()
+    kinds = ceilings_cpu._memory(cast(ctypes.CDLL, places), threads)
+    parts = 16 // threads
+    for _ in range(parts):
+        for action, _ in kinds.values():
+            action()
+    first = [start for start, _ in places.touched]
+    assert len(kinds) == (5 if threads == 1 else 10) and set(first) <= places.filled
+    for place in range(len(first) - parts):
+        assert len(set(first[place : place + parts])) == parts
+    assert len(places.filled) == 3 * parts and all(end - start <= 65536 * threads for start, end in places.touched)
 
 
 def test_every_ceiling_is_a_rate_and_has_its_median(monkeypatch: pytest.MonkeyPatch) -> None:

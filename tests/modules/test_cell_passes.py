@@ -213,14 +213,14 @@ def test_without_a_compiler_torch_does_it_and_says_so(monkeypatch: pytest.Monkey
         raise Problem("no C++ compiler: g++ is not on PATH")
 
     monkeypatch.setattr(cells, "bind", none)
-    for cached in (cells.compiles, cells._walk):
+    for cached in (cells.has_kernel, cells.compiles, cells._walk):
         cached.cache_clear()
     try:
         with pytest.warns(UserWarning, match="qrnn_pool runs as a loop in torch, which is slow: no C"):
             assert [choice.variant for choice in QRNN(3, 5).chosen(2, 9)] == ["torch", "torch"]
         assert max(errors(FORMS["QRNN fo"], torch.float32, None, False).values()) <= 2e-6
     finally:
-        for cached in (cells.compiles, cells._walk):
+        for cached in (cells.has_kernel, cells.compiles, cells._walk):
             cached.cache_clear()
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kernel_variants.modules import composed, kernels, passes
+from kernel_variants.modules import composed, fresh, kernels, passes
 from tests.kernels.executed import NUMPY_DTYPE, executed
 from tests.modules import reference
 from workbench.catalog import load_catalog
@@ -181,7 +185,7 @@ class Seen(TorchDispatchMode):
 
 
 def test_without_gradients_it_is_the_same_operator_to_all_who_look() -> None:
-    """Only its rule for gradients is passed by: the values are the same, modes see it, and vmap goes through it."""
+    """The values are the same, and modes, profilers, tracers and vmap see it, though it is passed by where none is."""
     kv = torch.randn(2, 5, 2, 33)
     right = passes.gated_scan(kv.clone().requires_grad_())
     with torch.no_grad(), Seen() as seen:
@@ -192,6 +196,55 @@ def test_without_gradients_it_is_the_same_operator_to_all_who_look() -> None:
         warnings.simplefilter("ignore")
         each = torch.func.vmap(lambda one: passes.gated_scan(one)[0])(kv[:, None])
     assert torch.equal(each[:, 0], right[0])
+    with torch.no_grad(), torch.profiler.profile() as profile:
+        passes.gated_scan(kv)
+    assert "scan_workbench::gated_scan" in {event.key for event in profile.key_averages()}
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(lambda given: passes.gated_scan(given)[0], kv, check_trace=False)
+        assert torch.equal(traced(-kv), passes.gated_scan(-kv)[0])
+        assert all(torch.equal(a, b) for a, b in zip(passes.gated_scan(kv), right, strict=True))
+
+
+def test_where_nobody_looks_no_operator_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    def operator(*_: object) -> None:
+        raise AssertionError
+
+    kv = torch.randn(2, 5, 2, 33)
+    right = passes.gated_scan(kv)
+    monkeypatch.setitem(passes._FUNCTIONS, operator, kernels.gated_scan)
+    with torch.no_grad():
+        found = passes.called(operator, kv, None, None, None, False, False)
+    assert all(torch.equal(a, b) for a, b in zip(found, right, strict=True))
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="no huge pages to ask for")
+def test_what_is_large_asks_for_huge_pages_and_what_is_small_does_not() -> None:
+    """The flag of the mapping that its middle lies in."""
+
+    def asks(tensor: Tensor) -> bool:
+        middle, mapping = tensor.data_ptr() + tensor.nbytes // 2, (0, 0)
+        for line in Path("/proc/self/smaps").read_text().splitlines():
+            if re.match("[0-9a-f]+-[0-9a-f]+ ", line):
+                mapping = tuple(int(end, 16) for end in line.split()[0].split("-"))
+            elif line.startswith("VmFlags:") and mapping[0] <= middle < mapping[1]:
+                return "hg" in line.split()
+        raise AssertionError("its memory is in no mapping")
+
+    like = torch.empty(0)
+    assert asks(fresh.fresh(like, (1, fresh.FRESH_FROM // 4)))
+    assert not asks(fresh.fresh(like, (1, fresh.FRESH_FROM // 8)))
+    assert fresh.fresh(like, (2, 3), torch.bfloat16).dtype == torch.bfloat16
+    kv = torch.randn(1, 1024, 2, 8192)
+    h, _ = kernels.gated_scan(kv, None, None, None, False, False)
+    assert asks(h) and not asks(kv)
+
+
+def test_importing_the_layers_does_not_import_the_compiler() -> None:
+    """torch's own takes as long to import as torch."""
+    code = "import sys, kernel_variants.modules; print('torch' in sys.modules, 'torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
 
 
 def test_double_backward_is_refused_in_words() -> None:

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard.folders import PROFILES
 from docs import generate
+from tests.dashboard.app import new_app
 from tests.dashboard.synthetic import synthetic_run
 from workbench.catalog import load_catalog
 from workbench.show.figures import FIGURES, TABLES, Figure, columns_of, heading, sentence, value_text
@@ -34,10 +34,7 @@ def test_one_entry_is_a_figure_on_pages_in_the_report_and_in_the_docs(
     profiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def everywhere() -> list[bool]:
-        ladder, bandwidth = (
-            AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120) for _ in range(2)
-        )
-        bandwidth.query_params["page"] = "Bandwidth"
+        ladder, bandwidth = new_app(), new_app(page="Bandwidth")
         tables = " ".join(e.proto.body for e in ladder.run().get("html"))
         (run,) = list_summaries(profiles)
         return [

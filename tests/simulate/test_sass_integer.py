@@ -148,6 +148,34 @@ def test_carries_out_of_three_sources(signs: str, carries: tuple[int, int]) -> N
         assert after.predicates[0][lane] == (total >> 32 > 0) and after.predicates[1][lane] == (total >> 32 > 1)
 
 
+@pytest.mark.parametrize("low", ["IADD3 R4, P0, R1, R2, RZ", "IADD3 R4, P0, PT, R1, R2, RZ"])
+@pytest.mark.parametrize("high", ["IADD3.X R5, R3, R6, RZ, P0, !PT", "IADD3.X R5, R3, RZ, R6, P0, !PT"])
+@pytest.mark.parametrize("guard", ["", "@P3 "])
+def test_sums_of_64_bits_carry_from_one_half_into_the_other(low: str, high: str, guard: str) -> None:
+    a, b, c, d = operands(4, 13)
+    b[::3] = ~a[::3]  # no carry by the least bit
+    old = np.full(LANES, 7, np.uint32)
+    after = run([guard + low, guard + high], {1: a, 2: b, 3: c, 6: d, 4: old, 5: old}, {3: [1, 0] * 16, 0: [0] * LANES},
+                results=(4, 5), result_predicates=(0,))  # fmt: skip
+    for lane in range(LANES):
+        on = not guard or lane % 2 == 0
+        total = int(a[lane]) + int(b[lane])
+        whole = total + ((int(c[lane]) + int(d[lane])) << 32)
+        assert int(after.registers[4][lane]) == (total % M if on else 7)
+        assert int(after.registers[5][lane]) == (whole >> 32) % M if on else 7
+        assert after.predicates[0][lane] == (on and total >= M)
+
+
+def test_a_sum_takes_an_inverted_carry_and_keeps_it() -> None:
+    a, b = operands(2, 14)
+    after = run(
+        ["IADD3.X R5, R1, R2, RZ, !P0, !PT"], {1: a, 2: b}, {0: [0, 1] * 16}, results=(5,), result_predicates=(0,)
+    )
+    expected = (a.astype(np.uint64) + b + np.array([1, 0] * 16, np.uint64)) % M
+    np.testing.assert_array_equal(after.registers[5], expected)
+    assert list(after.predicates[0]) == [False, True] * 16
+
+
 def test_nothing_less_nothing_carries() -> None:
     after = run(["IADD3 R0, P0, RZ, -R1, RZ"], {1: np.zeros(LANES)}, result_predicates=(0,))
     assert all(after.predicates[0]) and not after.registers[0].any()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.arguments import c_argument
 from workbench.catalog import Catalog, load_catalog
-from workbench.declare import DTYPE_BYTES, FORWARD, Argument, Plan, Setting, Shape, Step, Tensor, variant_key
+from workbench.declare import DTYPE_BYTES, FORWARD, Argument, At, Plan, Setting, Shape, Step, Tensor, variant_key
 from workbench.dispatch.native import host_function
 from workbench.host_steps import bound_steps
 from workbench.problem import Problem
@@ -111,10 +111,35 @@ class TensorPlace:
     def host(self, source: Source, arguments: Sequence[Any]) -> Callable[[], None]:
         if self._device != "cpu":
             raise self._refused("Host")
-        function = host_function(source.path, source.function, self._dtype, source.defines, options=source.options)
+        signature = _signature(arguments) if isinstance(arguments, tuple) else None  # a list's change between calls
+        function = host_function(
+            source.path, source.function, self._dtype, source.defines, signature or "", source.options
+        )
+        if signature is not None:
+            return self._with_addresses(function, arguments)
 
         def call() -> None:
             function(*map(self._passed, arguments))
+
+        return call
+
+    def _with_addresses(self, function: Any, arguments: Sequence[Argument]) -> Callable[[], None]:
+        """The function on pointers and integers: a call looks up where tensors lie and nothing else, as a layer that is
+        called step by step waits for all that a call does."""
+        values = [argument if isinstance(argument, int) else None for argument in arguments]
+        places = []
+        for position, argument in enumerate(arguments):
+            if isinstance(argument, At):
+                places.append((position, argument.tensor, argument.offset * self._item_bytes[argument.tensor]))
+            elif isinstance(argument, str):
+                places.append((position, argument, 0))
+
+        def call() -> None:
+            tensors = self.tensors
+            for position, name, offset in places:
+                tensor = tensors[name]
+                values[position] = None if tensor is None else tensor.data_ptr() + offset
+            function(*values)
 
         return call
 
@@ -131,6 +156,12 @@ class TensorPlace:
 
     def _refused(self, step: str) -> Problem:
         return Problem(f"a plan with a {step} cannot run on {self._device} tensors")
+
+
+def _signature(arguments: Sequence[Argument]) -> str | None:
+    """See host_function; None where there is an argument that is neither a pointer nor an integer of 64 bits."""
+    letters = ["i" if type(a) is int else "p" if a is None or isinstance(a, str | At) else "" for a in arguments]
+    return "".join(letters) if all(letters) else None
 
 
 @functools.cache

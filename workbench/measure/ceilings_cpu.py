@@ -20,7 +20,7 @@ import mmap
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -49,8 +49,8 @@ CACHE_SECONDS = 0.002
 """About how long reading a cache over and over lasts; copies take twice or three times as long."""
 PART_BYTES = 4 << 20
 """Of each array of memory, per thread: what one timed call goes over, the next part at each. A call then lasts a
-millisecond or two, which on a busy machine finds a moment when nobody else runs, and no part comes again before all
-others have."""
+millisecond or two, which on a busy machine finds a moment when nobody else runs. No part comes again before all others
+have, whatever kind of call went over it: what one kind has just read, the next would find in the cache."""
 PRODUCT_SHARE = 0.25
 """Of the time: what goes to the matrix product."""
 PRODUCT_SIZE = 2048
@@ -148,13 +148,13 @@ def _memory(library: ctypes.CDLL, threads: int) -> dict[str, _Kind]:
     import psutil
 
     nbytes = array_bytes(last_cache_bytes(), psutil.virtual_memory().available)
-    maps = [_huge(nbytes) for _ in range(3)]
-    for one in maps:
-        start = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(one)))
-        library.fill(start, ctypes.c_float(0.5), ctypes.c_longlong(nbytes // 4), ctypes.c_longlong(threads))
-    found = _bandwidths(library, nbytes, 1, threads, min(nbytes, threads * PART_BYTES), maps)
+    part = min(nbytes, threads * PART_BYTES) // 64 * 64
+    nbytes = nbytes // part * part
+    maps = _filled(library, nbytes, part, threads)
+    places = itertools.cycle(range(0, nbytes, part))
+    found = _bandwidths(library, maps, part, 1, threads, places)
     if threads > 1:  # where cores are taken by others, two threads wait for each other and one alone gets more done
-        alone = _bandwidths(library, nbytes, 1, 1, min(nbytes, PART_BYTES), maps)
+        alone = _bandwidths(library, maps, min(part, PART_BYTES), 1, 1, places)
         found |= {f"{name}{ALONE}": kind for name, kind in alone.items()}
     return {_named(name): kind for name, kind in found.items()}
 
@@ -174,37 +174,48 @@ def _caches(library: ctypes.CDLL, threads: int) -> dict[str, _Kind]:
             rounds = 1  # found with one thread, which takes the others' share as well: nothing then waits for another
             while _alone_s(library, nbytes, rounds) < CACHE_SECONDS * threads:
                 rounds *= 2
-            found |= {at_level(level, n): kind for n, kind in _bandwidths(library, nbytes, rounds, threads).items()}
+            kinds = _bandwidths(library, _filled(library, nbytes, nbytes, threads), nbytes, rounds, threads)
+            found |= {at_level(level, name): kind for name, kind in kinds.items()}
         smaller += size
     return found
 
 
 def _alone_s(library: ctypes.CDLL, nbytes: int, rounds: int) -> float:
-    action, _ = _bandwidths(library, nbytes, rounds, 1)["read"]
+    action, _ = _bandwidths(library, _filled(library, nbytes, nbytes, 1), nbytes, rounds, 1)["read"]
     return min(_seconds(action) for _ in range(3))
+
+
+def _filled(library: ctypes.CDLL, nbytes: int, part: int, threads: int) -> list[mmap.mmap]:
+    """Three arrays, each `part` filled by the threads that will go over it: pages lie near them."""
+    maps = [_huge(nbytes) for _ in range(3)]
+    n, workers = ctypes.c_longlong(part // 4), ctypes.c_longlong(threads)
+    for one in maps:
+        for place in range(0, nbytes, part):
+            library.fill(ctypes.c_void_p(_address(one) + place), ctypes.c_float(0.5), n, workers)
+    return maps
+
+
+def _address(mapping: mmap.mmap) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(mapping))
 
 
 def _bandwidths(
     library: ctypes.CDLL,
-    nbytes: int,
+    maps: Sequence[mmap.mmap],
+    part: int,
     rounds: int,
     threads: int,
-    part_bytes: int | None = None,
-    maps: Sequence[mmap.mmap] = (),
+    places: Iterator[int] | None = None,
 ) -> dict[str, _Kind]:
-    """`rounds` times over three arrays of `nbytes`, or over the next part of them at each call; amounts are bytes read
-    plus written. `maps`: arrays that are filled already."""
-    part = (part_bytes or nbytes) // 64 * 64
+    """`rounds` times over the first `part` bytes of three arrays, or over as many from the next of `places` at each
+    call; amounts are bytes read plus written. Kinds that are given the same iterator never follow each other over one
+    part."""
     n, times, workers = ctypes.c_longlong(part // 4), ctypes.c_longlong(rounds), ctypes.c_longlong(threads)
-    filled, maps = bool(maps), maps or [_huge(nbytes) for _ in range(3)]
-    a, b, c = (ctypes.addressof(ctypes.c_char.from_buffer(m)) for m in maps)
-    places = range(0, nbytes - part + 1, part)
-    for array in () if filled else (a, b, c):
-        for place in places:  # by the threads that will read it: pages lie near them
-            library.fill(ctypes.c_void_p(array + place), ctypes.c_float(0.5), n, workers)
+    a, b, c = map(_address, maps)
+    following = places or itertools.repeat(0)
 
     def calling(name: str, *arrays: int) -> _Kind:
-        function, following = getattr(library, name), itertools.cycle(places)
+        function = getattr(library, name)
 
         def call() -> object:
             place = next(following)

@@ -139,7 +139,7 @@ ENTRIES = (
     Figure("shape", "shape", meaning="size of every axis, and dtype", text=shape_text,
            tables=("untimed", "bandwidth", "pairs", "tried")),
     Figure("run", "run", tables=("ladder", "untimed", "bandwidth", "launches", "history", "runs", "tried")),
-    Figure("device", "device", tables=("ladder", "bandwidth", "exponents", "history", "runs")),
+    Figure("device", "device", tables=("ladder", "bandwidth", "launches", "exponents", "history", "runs")),
     Figure("backend", "backend", tables=("untimed",),
            meaning="cuda: a GPU; cpu: timed here; simulated: executed as compiled, never timed"),
     Figure("arch", "architecture", tables=("untimed", "occupancy", "kernel")),

@@ -174,6 +174,27 @@ void test(Warp &w, const Instruction &i, u32 mask) {
     write_mask(w.predicate(i.o[1]), mask, over);
 }
 
+/// Sectors read and passes over the banks, of a copy by these lanes.
+void count_copy(Machine &machine, Warp &w, const Instruction &i, u32 mask, const u64 *from, const u64 *to, u32 bytes) {
+    Count &count = machine.count_of(i);
+    const int lead = std::countr_zero(mask);
+    const u64 ideal = count.wavefronts_ideal + (static_cast<u64>(std::popcount(mask)) * bytes + 127) / 128;
+    alignas(64) u32 offsets[LANES] = {};
+    each_lane(mask, [&](int lane) { offsets[lane] = static_cast<u32>(to[lane] - to[lead]); });
+    Footprint &target = machine.footprints_of(i, true).find(offsets, mask, to[lead] & 3, Space::shared, bytes);
+    count_footprint(count, target, to[lead], bytes);
+    count.wavefronts_ideal = ideal;
+    bool near = machine.caches == nullptr;
+    each_lane(mask, [&](int lane) {
+        const i64 offset = static_cast<i64>(from[lane] - from[lead]);
+        near &= offset == static_cast<i32>(offset);
+        offsets[lane] = static_cast<u32>(offset);
+    });
+    if (!near) return count_sectors(machine, w, i, Space::global, mask, from, bytes, false);
+    Footprint &source = machine.footprints_of(i).find(offsets, mask, from[lead] & 127, Space::global, bytes);
+    count_footprint(count, source, from[lead], bytes);
+}
+
 /// o: shared address, global address, bytes to copy (-1: all), predicate that lets nothing be copied (-1: none). The low
 /// half of the immediate is added to the shared address, the high half to the global one. What is not copied is zero.
 void copy(Warp &w, const Instruction &i, u32 mask) {
@@ -187,15 +208,21 @@ void copy(Warp &w, const Instruction &i, u32 mask) {
         w.machine().fault(w, i, "stray_write", "an asynchronous copy to elsewhere than shared memory");
     }
     const u32 ignored = i.o[3] >= 0 ? (w.predicate(i.o[3]) & i.keep[3]) ^ i.flip[3] : 0;
-    u32 filled[LANES] = {}, reads = 0;
-    each_lane(mask, [&](int lane) {
-        filled[lane] = i.o[2] < 0 ? bytes : w.row(i.o[2])[lane];
-        if (ignored >> lane & 1) filled[lane] = 0;
-        if (filled[lane] > bytes) filled[lane] = bytes;
-        reads |= static_cast<u32>(filled[lane] != 0) << lane;
-    });
+    u32 filled[LANES] = {}, reads = mask, least = bytes;
+    if (i.o[2] < 0 && ignored == 0) {
+        std::fill_n(filled, LANES, bytes);
+    } else {
+        reads = 0;
+        each_lane(mask, [&](int lane) {
+            filled[lane] = i.o[2] < 0 ? bytes : std::min(w.row(i.o[2])[lane], bytes);
+            if (ignored >> lane & 1) filled[lane] = 0;
+            reads |= static_cast<u32>(filled[lane] != 0) << lane;
+            if (filled[lane] != 0) least = std::min(least, filled[lane]);
+        });
+    }
     Machine &machine = w.machine();
     Count &count = machine.count_of(i);
+    const u8 *hosts[LANES] = {};
     ++count.requests;
     if (reads != 0) {
         Instruction source = i;
@@ -203,32 +230,36 @@ void copy(Warp &w, const Instruction &i, u32 mask) {
         source.address_rows = 2;
         source.base = i.o[5];
         // Alignment is that of the whole copy, bounds are those of what is read.
-        u32 least = bytes;
-        each_lane(reads, [&](int lane) { least = std::min(least, filled[lane]); });
         addresses_of(w, source, reads, least == bytes ? bytes : 1, false, i.o[1], i.immediate >> 32, from);
+        const auto [low, high] = span_of(reads, from);
+        const u8 *all = machine.resolve(low, high + bytes - low, false);
         each_lane(reads, [&](int lane) {
             if (from[lane] & (bytes - 1)) machine.fault(w, i, "misaligned", "an asynchronous copy", lane, from[lane]);
-            if (machine.resolve(from[lane], filled[lane], false) == nullptr) {
+            hosts[lane] = all != nullptr ? all + from[lane] - low : machine.resolve(from[lane], filled[lane], false);
+            if (hosts[lane] == nullptr) {
                 machine.fault(w, i, "stray_read", "an asynchronous copy reads behind the end of a buffer", lane, from[lane]);
             }
             count.bytes += filled[lane];
         });
-        count_sectors(machine, w, i, Space::global, reads, from, bytes, false);
-        const u64 ideal = count.wavefronts_ideal + (static_cast<u64>(std::popcount(reads)) * bytes + 127) / 128;
-        count_wavefronts(count, reads, to, bytes);
-        count.wavefronts_ideal = ideal;
+        count_copy(machine, w, i, reads, from, to, bytes);
         for (Observer *o : machine.observers) o->access(w, i, reads, from, bytes, Space::global, false);
     }
+    const bool watched = !machine.observers.empty() || machine.launch.copies_at_once;
     each_lane(mask, [&](int lane) {
-        const Flight flight{lane, from[lane], static_cast<u32>(to[lane]), bytes, filled[lane], w.group[lane], -1,
-                            machine.index_of(i)};
-        for (u32 k = 0; k < bytes; k += 4) ++w.block->in_flight[(flight.to + k) / 4];
-        ++w.block->flights;
-        for (Observer *o : machine.observers) o->flight_starts(w, flight);
+        // Put together where it stays: it is read again in other pieces than it would be written in.
+        Flight &flight = w.flights.emplace_back();
+        flight.from = from[lane], flight.host = hosts[lane], flight.to = static_cast<u32>(to[lane]);
+        flight.group = w.group[lane], flight.barrier = -1, flight.instruction = i.index;
+        flight.lane = static_cast<u8>(lane), flight.bytes = static_cast<u8>(bytes);
+        flight.filled = static_cast<u8>(filled[lane]);
+        mark_in_flight(*w.block, flight, 1);
+        __builtin_prefetch(hosts[lane]);
+        if (!watched) return;
+        const Flight own = flight;
+        for (Observer *o : machine.observers) o->flight_starts(w, own);
         if (machine.launch.copies_at_once) {
-            land_one(w, flight);
-        } else {
-            w.flights.push_back(flight);
+            w.flights.pop_back();
+            land_one(w, own);
         }
     });
 }
@@ -256,10 +287,12 @@ void arrive_after_copies(Warp &w, const Instruction &i, u32 mask) {
     objects_of(w, i, mask, i.o[0], addresses);
     each_lane(mask, [&](int lane) {
         if (i.variant == 0) object_at(w, addresses[lane]).expect_one_more();
-        const Flight flight{lane, 0, 0, 0, 0, w.group[lane], static_cast<i64>(addresses[lane]), w.machine().index_of(i)};
+        const Flight flight{0, nullptr, 0, w.group[lane], static_cast<i32>(addresses[lane]), i.index,
+                            static_cast<u8>(lane), 0, 0};
         if (w.machine().launch.copies_at_once) {
             land_one(w, flight);
         } else {
+            w.arrivals.push_back(static_cast<u32>(w.flights.size()));
             w.flights.push_back(flight);
         }
     });
@@ -284,12 +317,12 @@ RegisterForm async_forms[] = {
 void land_arrivals(Block &block, u32 address) {
     for (Warp &w : block.warps) {
         std::size_t last[LANES] = {};  // one behind the last flight of each lane that has to land
-        bool any = false;
-        for (std::size_t k = 0; k < w.flights.size(); ++k) {
-            if (w.flights[k].barrier == static_cast<i64>(address)) last[w.flights[k].lane] = k + 1, any = true;
+        std::size_t end = 0;
+        for (const u32 place : w.arrivals) {
+            if (w.flights[place].barrier == static_cast<i32>(address)) last[w.flights[place].lane] = end = place + 1;
         }
         std::size_t k = 0;
-        if (any) land(w, [&](const Flight &flight) { return k++ < last[flight.lane]; });
+        if (end != 0) land(w, [&](const Flight &flight) { return k++ < last[flight.lane]; }, end);
     }
 }
 

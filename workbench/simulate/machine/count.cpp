@@ -59,7 +59,27 @@ bool pairs_agree(u32 mask, const u64 *addresses, int distance) {
     return true;
 }
 
+/// Sectors of lanes in global memory, counted; into `sectors`, which has room for one per lane: how many are returned.
+int sectors_of(Count &count, u32 mask, const u64 *addresses, u32 bytes, u64 *sectors) {
+    u64 places[LANES];
+    int lanes = 0;
+    each_lane(mask, [&](int lane) {
+        sectors[lanes] = addresses[lane] >> 5;
+        places[lanes++] = addresses[lane];
+    });
+    const int found = distinct(sectors, lanes);
+    count.sectors += static_cast<u64>(found);
+    count.tags += static_cast<u64>(lines_among(sectors, found));
+    count.sectors_ideal += static_cast<u64>((distinct(places, lanes) * static_cast<int>(bytes) + 31) / 32);
+    return found;
+}
+
 }  // namespace
+
+void count_global(Count &count, u32 mask, const u64 *addresses, u32 bytes) {
+    u64 sectors[LANES];
+    sectors_of(count, mask, addresses, bytes, sectors);
+}
 
 void count_sectors(Machine &machine, Warp &w, const Instruction &i, Space space, u32 mask, const u64 *addresses, u32 bytes,
                    bool store) {
@@ -76,31 +96,11 @@ void count_sectors(Machine &machine, Warp &w, const Instruction &i, Space space,
         });
         found = distinct(sectors, found);
         count.sectors_ideal += static_cast<u64>((std::popcount(mask) * static_cast<int>(bytes) + 31) / 32);
+        count.sectors += static_cast<u64>(found);
+        count.tags += static_cast<u64>(lines_among(sectors, found));
     } else {
-        bool in_line = mask == FULL;
-        if (in_line) {
-            u64 off = 0;
-            for (int lane = 0; lane < LANES; ++lane) off |= addresses[lane] ^ (addresses[0] + static_cast<u64>(lane) * bytes);
-            in_line = off == 0;
-        }
-        if (in_line && machine.caches == nullptr) {
-            const u64 last = addresses[0] + LANES * bytes - 1;
-            count.sectors += (last >> 5) - (addresses[0] >> 5) + 1;
-            count.tags += (last >> 7) - (addresses[0] >> 7) + 1;
-            count.sectors_ideal += bytes;  // 32 lanes of so many bytes, 32 to a sector
-            return;
-        }
-        u64 places[LANES];
-        int lanes = 0;
-        each_lane(mask, [&](int lane) {
-            sectors[found++] = addresses[lane] >> 5;
-            places[lanes++] = addresses[lane];
-        });
-        found = distinct(sectors, found);
-        count.sectors_ideal += static_cast<u64>((distinct(places, lanes) * static_cast<int>(bytes) + 31) / 32);
+        found = sectors_of(count, mask, addresses, bytes, sectors);
     }
-    count.sectors += static_cast<u64>(found);
-    count.tags += static_cast<u64>(lines_among(sectors, found));
     if (machine.caches != nullptr) machine.caches->access(count, w.block->multiprocessor, sectors, found, store);
 }
 

@@ -147,11 +147,46 @@ u8 *Initcheck::bytes_at(Warp &w, Space space, int lane, u64 address) {
     return found.undefined == nullptr ? nullptr : found.undefined + (address - found.first);
 }
 
+bool Initcheck::bytes_of(Warp &w, Space space, u64 low, u64 end, u8 *&bytes) {
+    if (space == Space::local) return false;
+    if (space == Space::shared) {
+        bytes = blocks_[w.block->index].shared.data() + low;
+        return true;
+    }
+    const auto &all = machine_->allocations;
+    const auto after = std::upper_bound(all.begin(), all.end(), low,
+                                        [](u64 value, const Allocation &a) { return value < a.first; });
+    if (after == all.begin() || end > (after - 1)->end) return false;
+    const Allocation &found = *(after - 1);
+    bytes = found.undefined == nullptr ? nullptr : found.undefined + (low - found.first);
+    return true;
+}
+
+/// An access that brings nothing without a value along and meets nothing without one, as nearly all are. False: it may.
+bool Initcheck::access_plainly(Warp &w, u32 mask, const u64 *addresses, u32 bytes, Space space, bool store) {
+    const auto [low, high] = span_of(mask, addresses);
+    const u64 length = high + bytes - low;
+    u8 *known = nullptr;
+    if (!bytes_of(w, space, low, high + bytes, known)) return false;
+    if (known == nullptr) return true;
+    if (!store) return length <= 4096 && std::memchr(known, 1, length) == nullptr;
+    u64 off_line = ~mask;
+    for (u64 lane = 0; lane < LANES; ++lane) off_line |= addresses[lane] ^ (low + lane * bytes);
+    if (off_line == 0) {
+        std::memset(known, 0, length);
+    } else {
+        each_lane(mask, [&](int lane) { std::memset(known + (addresses[lane] - low), 0, bytes); });
+    }
+    return true;
+}
+
 void Initcheck::access(Warp &w, const Instruction &i, u32 mask, const u64 *addresses, u32 bytes, Space space, bool store) {
     const u32 each = i.values == Values::load || i.values == Values::store ? i.bytes : bytes;
     if (store) {
         const u32 told = i.values == Values::store ? i.reads & ~1u : 0;
-        if (const u32 lost = told == 0 ? 0 : undefined_in(w, i, told) & mask; lost != 0 && space == Space::global) {
+        const u32 lost = told == 0 ? 0 : undefined_in(w, i, told) & mask;
+        if (lost == 0 && access_plainly(w, mask, addresses, bytes, space, true)) return;
+        if (lost != 0 && space == Space::global) {
             report(w, i, "uninitialised_store", told, lost, space, addresses[std::countr_zero(lost)]);
         }
         each_lane(mask, [&](int lane) {
@@ -164,7 +199,7 @@ void Initcheck::access(Warp &w, const Instruction &i, u32 mask, const u64 *addre
         });
         return;
     }
-    if (i.values != Values::load) return;
+    if (i.values != Values::load || access_plainly(w, mask, addresses, bytes, space, false)) return;
     for (u32 e = 0; e * each < bytes; ++e) {
         u32 lost = 0;
         each_lane(mask, [&](int lane) {

@@ -46,6 +46,10 @@ class Initcheck : public Observer {
 
     WarpState &state_of(Warp &w) { return blocks_[w.block->index].warps[w.index]; }
     u8 *bytes_at(Warp &, Space, int lane, u64 address);
+    /// What is known of addresses [low, end) of global or shared memory; false where not all of them are of one buffer.
+    /// `bytes` is nullptr where nobody watches it.
+    bool bytes_of(Warp &, Space, u64 low, u64 end, u8 *&bytes);
+    bool access_plainly(Warp &, u32 mask, const u64 *addresses, u32 bytes, Space, bool store);
     u32 undefined_in(const Warp &, const Instruction &, u32 operands) const;
     void set(Warp &, const Instruction &, u32 mask, u32 undefined, i32 origin);
     i32 origin_of(Warp &, const Instruction &, u32 operands, u32 lanes);

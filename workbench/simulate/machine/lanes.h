@@ -5,9 +5,11 @@
 // the host's compiler turns them into vector code.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #ifdef __AVX2__
 #include <immintrin.h>
 #endif
@@ -80,10 +82,13 @@ inline u64 pair_of(const u32 *row, int lane) { return row[lane] | static_cast<u6
 /// A mask's lanes out of a condition over all lanes.
 template <class F>
 inline u32 lanes_where(F &&condition) {
-    alignas(32) u32 holds[LANES];
+    alignas(64) u32 holds[LANES];
     for (int lane = 0; lane < LANES; ++lane) holds[lane] = condition(lane) ? FULL : 0;
     u32 mask = 0;
-#ifdef __AVX2__
+#ifdef __AVX512F__
+    const __m512i low = _mm512_load_si512(holds), high = _mm512_load_si512(holds + 16);
+    mask = _mm512_test_epi32_mask(low, low) | static_cast<u32>(_mm512_test_epi32_mask(high, high)) << 16;
+#elif defined(__AVX2__)
     for (int part = 0; part < 4; ++part) {
         const __m256 eight = _mm256_castsi256_ps(_mm256_load_si256(reinterpret_cast<const __m256i *>(holds) + part));
         mask |= static_cast<u32>(_mm256_movemask_ps(eight)) << 8 * part;
@@ -92,6 +97,35 @@ inline u32 lanes_where(F &&condition) {
     for (int lane = 0; lane < LANES; ++lane) mask |= holds[lane] & 1u << lane;
 #endif
     return mask;
+}
+
+/// to[lane] = row[from[lane]], where `from` and `to` begin at cache lines.
+inline void permute_row(u32 *to, const u32 *row, const u32 *from) {
+#ifdef __AVX512F__
+    const __m512i low = _mm512_load_si512(row), high = _mm512_load_si512(row + 16);
+    _mm512_store_si512(to, _mm512_permutex2var_epi32(low, _mm512_load_si512(from), high));
+    _mm512_store_si512(to + 16, _mm512_permutex2var_epi32(low, _mm512_load_si512(from + 16), high));
+#else
+    for (int lane = 0; lane < LANES; ++lane) to[lane] = row[from[lane]];
+#endif
+}
+
+/// Whether the row holds one value in all lanes of the mask.
+inline bool all_hold(const u32 *row, u32 mask, u32 value) {
+    return (lanes_where([=](int lane) { return row[lane] != value; }) & mask) == 0;
+}
+
+/// The least and the greatest of the lanes' addresses.
+inline std::pair<u64, u64> span_of(u32 mask, const u64 *addresses) {
+    u64 low = addresses[std::countr_zero(mask)], high = low;
+    if (mask == FULL) {
+        for (int lane = 0; lane < LANES; ++lane) {
+            low = std::min(low, addresses[lane]), high = std::max(high, addresses[lane]);
+        }
+    } else {
+        each_lane(mask, [&](int lane) { low = std::min(low, addresses[lane]), high = std::max(high, addresses[lane]); });
+    }
+    return {low, high};
 }
 
 /// Predicates: bits of `made` where the mask has the lane, the old bits elsewhere.

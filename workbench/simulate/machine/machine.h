@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "program.h"
+#include "footprint.h"
 
 namespace simulate {
 
@@ -57,14 +57,14 @@ struct Split {
 
 /// An asynchronous copy on its way, of one lane: carried out as late as the program allows.
 struct Flight {
-    int lane;
     u64 from;
+    const u8 *host;    ///< where that is in the host's memory, if anything is copied
     u32 to;            ///< in shared memory
-    u32 bytes;
-    u32 filled;        ///< bytes that are copied; the rest become zero
     u32 group;
-    i64 barrier;       ///< the mbarrier that it arrives at, -1: none
-    int instruction;
+    i32 barrier;       ///< the mbarrier that it arrives at, -1: none
+    i32 instruction;
+    u8 lane, bytes;
+    u8 filled;         ///< bytes that are copied; the rest become zero
 };
 
 /// A store to global memory that only its own lane sees yet, or (in Block) its own block.
@@ -90,6 +90,7 @@ struct Warp {
     u32 alive = 0;
     std::vector<Split> splits;
     std::vector<Flight> flights;
+    std::vector<u32> arrivals;          ///< where among them those are that arrive at an mbarrier
     std::vector<PendingStore> pending;  ///< in the order of the program; see Launch::delays
     std::vector<LateLoad> late;         ///< loads whose values nobody has asked for yet
     u32 *undefined = nullptr;           ///< lanes without a value, by the offset of a row or predicate; see initcheck
@@ -219,6 +220,8 @@ struct Machine {
     u64 progress = 0;               ///< of them, when something last changed that others could wait for
     Observer *values = nullptr;     ///< whose values() is called: it slows every instruction
     std::mt19937_64 random;
+    std::vector<std::unique_ptr<Footprints>> footprints;  ///< by instruction, of those that have accessed memory
+    std::vector<std::unique_ptr<Footprints>> targets;     ///< of asynchronous copies: in shared memory
 
     /// Runs the launch. Throws Fault.
     void run();
@@ -233,6 +236,11 @@ struct Machine {
         return instruction.index;  // a form may have been handed a copy
     }
     Count &count_of(const Instruction &instruction) { return counts[index_of(instruction)]; }
+    Footprints &footprints_of(const Instruction &instruction, bool target = false) {
+        auto &found = (target ? targets : footprints)[static_cast<u32>(index_of(instruction))];
+        if (found == nullptr) found = std::make_unique<Footprints>();
+        return *found;
+    }
 
   private:
     u32 recent_ = 0;  ///< the allocation that the last access fell into
@@ -248,11 +256,21 @@ constexpr u64 SHARED_WINDOW = 0x7e'0000'0000ull, LOCAL_WINDOW = 0x7d'0000'0000ul
 /// Sectors and tags of one access to global or local memory, whose lanes are in mask (not empty).
 void count_sectors(Machine &, Warp &, const Instruction &, Space, u32 mask, const u64 *addresses, u32 bytes, bool store);
 
+/// The same of lanes in global memory, whatever caches there are.
+void count_global(Count &, u32 mask, const u64 *addresses, u32 bytes);
+
 /// Passes over the banks that one access to shared memory takes.
 void count_wavefronts(Count &, u32 mask, const u64 *addresses, u32 bytes);
 
 /// executed and threads of every instruction, out of their differences.
 void totals(const std::vector<Count> &counts, std::vector<Count> &out);
+
+// ---- quick.cpp
+
+/// An access of the usual kind: to shared or global memory, nothing wrong with it, nothing delayed. False: it is none,
+/// and nothing has happened.
+template <bool STORE>
+bool access_quickly(Warp &, const Instruction &, u32 mask);
 
 // ---- memory.cpp
 
@@ -277,10 +295,12 @@ void settle_by_chance(Warp &, u32 one_in);
 void finish_late(Warp &);
 void finish_late_for(Warp &, const Instruction &);
 
-/// Asynchronous copies of a warp that may no longer wait: all that `lands` accepts are carried out.
+/// Asynchronous copies of a warp that may no longer wait: of the first `end`, all that `lands` accepts are carried out.
 template <class F>
-void land(Warp &warp, F &&lands);
+void land(Warp &warp, F &&lands, std::size_t end = ~std::size_t{0});
 void land_one(Warp &warp, const Flight &flight);
+/// Marks the words that a copy will write, or (-1) has written.
+void mark_in_flight(Block &, const Flight &, int by);
 
 /// Faults where a lane's bytes of shared memory are those of a copy on its way.
 void check_in_flight(Warp &, const Instruction &, u32 mask, const u64 *addresses, u32 bytes);
@@ -292,16 +312,28 @@ void arrive_at(Warp &warp, const Flight &flight);
 void land_arrivals(Block &block, u32 address);
 
 template <class F>
-void land(Warp &warp, F &&lands) {
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < warp.flights.size(); ++i) {
-        if (lands(warp.flights[i])) {
-            land_one(warp, warp.flights[i]);
+void land(Warp &warp, F &&lands, std::size_t end) {
+    std::vector<Flight> &flights = warp.flights;
+    std::vector<u32> &arrivals = warp.arrivals;
+    std::size_t kept = 0, seen = 0, stay = 0;
+    end = std::min(end, flights.size());
+    for (std::size_t i = 0; i < end; ++i) {
+        const bool arrives = flights[i].barrier >= 0;
+        if (lands(flights[i])) {
+            land_one(warp, flights[i]);
         } else {
-            warp.flights[kept++] = warp.flights[i];
+            if (arrives) arrivals[stay++] = static_cast<u32>(kept);
+            if (kept != i) flights[kept] = flights[i];
+            ++kept;
         }
+        seen += arrives;
     }
-    warp.flights.resize(kept);
+    const std::size_t gone = end - kept;
+    if (gone == 0) return;
+    const auto at = [&](std::size_t place) { return flights.begin() + static_cast<std::ptrdiff_t>(place); };
+    flights.erase(at(kept), at(end));
+    for (; seen < arrivals.size(); ++seen) arrivals[stay++] = arrivals[seen] - static_cast<u32>(gone);
+    arrivals.resize(stay);
 }
 
 }  // namespace simulate

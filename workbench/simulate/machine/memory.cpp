@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "machine.h"
+#include "transfer.h"
 
 namespace simulate {
 
@@ -83,16 +83,9 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
         for (int lane = 0; lane < LANES; ++lane) out[lane] -= window;
     }
 
-    u64 low = ~0ull, high = 0, bits = 0;
-    if (mask == FULL) {
-        for (int lane = 0; lane < LANES; ++lane) {
-            low = std::min(low, out[lane]), high = std::max(high, out[lane]), bits |= out[lane];
-        }
-    } else {
-        each_lane(mask, [&](int lane) {
-            low = std::min(low, out[lane]), high = std::max(high, out[lane]), bits |= out[lane];
-        });
-    }
+    const auto [low, high] = span_of(mask, out);
+    u64 bits = 0;
+    for (u64 lane = 0; lane < LANES; ++lane) bits |= out[lane] & (0 - (mask >> lane & 1ull));
     if (bits & (bytes - 1)) {
         each_lane(mask, [&](int lane) {
             if (out[lane] & (bytes - 1)) {
@@ -231,45 +224,6 @@ void check_in_flight(Warp &w, const Instruction &i, u32 mask, const u64 *address
 
 namespace {
 
-/// One element between a row and memory.
-void load_element(u32 *row, int lane, const u8 *from, const Instruction &i) {
-    switch (i.bytes) {
-        case 1: row[lane] = i.sign_extend ? static_cast<u32>(static_cast<i32>(static_cast<i8>(*from))) : *from; break;
-        case 2: {
-            u16 half;
-            std::memcpy(&half, from, 2);
-            row[lane] = i.sign_extend ? static_cast<u32>(static_cast<i32>(static_cast<i16>(half))) : half;
-            break;
-        }
-        case 4: std::memcpy(&row[lane], from, 4); break;
-        default:
-            std::memcpy(&row[lane], from, 4);
-            std::memcpy(&row[LANES + lane], from + 4, 4);
-    }
-}
-
-void store_element(const u32 *row, int lane, u8 *to, const Instruction &i) {
-    if (i.bytes == 8) {
-        std::memcpy(to, &row[lane], 4);
-        std::memcpy(to + 4, &row[LANES + lane], 4);
-    } else {
-        std::memcpy(to, &row[lane], i.bytes);  // little-endian: the low bytes
-    }
-}
-
-/// How the lanes of a full warp lie: one behind the other, all at one place, or anyhow.
-enum class Pattern { contiguous, broadcast, any };
-
-Pattern pattern_of(u32 mask, const u64 *a, u32 bytes) {
-    if (mask != FULL) return Pattern::any;
-    u64 off_line = 0, off_place = 0;
-    for (int lane = 0; lane < LANES; ++lane) {
-        off_line |= a[lane] ^ (a[0] + static_cast<u64>(lane) * bytes);
-        off_place |= a[lane] ^ a[0];
-    }
-    return off_line == 0 ? Pattern::contiguous : off_place == 0 ? Pattern::broadcast : Pattern::any;
-}
-
 void transfer_local(Warp &w, const Instruction &i, u32 mask, const u64 *addresses, bool store) {
     each_lane(mask, [&](int lane) {
         for (int e = 0; e < i.elements; ++e) {
@@ -284,86 +238,6 @@ void transfer_local(Warp &w, const Instruction &i, u32 mask, const u64 *addresse
             if (!store) load_element(row, lane, element, i);
         }
     });
-}
-
-/// Lanes' elements that lie one behind the other from `host` on, or (line false) all at it.
-template <bool STORE>
-void transfer_line(Warp &w, const Instruction &i, u8 *host, bool line) {
-    const u32 stride = static_cast<u32>(i.bytes) * i.elements;
-    for (int e = 0; e < i.elements; ++e) {
-        u32 *row = w.row(i.o[1 + e]);
-        u8 *at = host + 4 * e;
-        if (i.bytes == 2) {
-            for (int lane = 0; lane < LANES; ++lane) {
-                u16 half = static_cast<u16>(row[lane]);
-                STORE ? std::memcpy(host + 2 * lane, &half, 2) : std::memcpy(&half, host + 2 * lane, 2);
-                if (!STORE) row[lane] = half;
-            }
-        } else if (!line) {
-            u32 value;
-            std::memcpy(&value, at, 4);
-            for (int lane = 0; lane < LANES; ++lane) row[lane] = value;
-        } else if (i.elements == 1) {
-            STORE ? std::memcpy(host, row, 4 * LANES) : std::memcpy(row, host, 4 * LANES);
-        } else {
-            for (int lane = 0; lane < LANES; ++lane, at += stride) {
-                STORE ? std::memcpy(at, &row[lane], 4) : std::memcpy(&row[lane], at, 4);
-            }
-        }
-    }
-}
-
-/// The access of a whole warp whose lanes lie one behind the other, or load from one place: most are of that kind, and
-/// nothing needs each lane's address. False: it is none, or something is wrong with it, which the general way finds.
-template <bool STORE>
-bool access_line(Warp &w, const Instruction &i) {
-    Machine &machine = w.machine();
-    const bool shared = i.space == Space::shared;
-    if ((!shared && (i.space != Space::global || i.address_rows != 2)) || i.o[0] < 0 || i.base >= 0 || i.scale != 0 ||
-        !machine.observers.empty() || machine.caches != nullptr || machine.launch.delays || (shared && w.block->flights != 0) ||
-        !(i.bytes == 4 || (i.bytes == 2 && i.elements == 1 && !i.sign_extend))) {
-        return false;
-    }
-    const u32 stride = static_cast<u32>(i.bytes) * i.elements;
-    const u32 *low = w.row(i.o[0]), *high = low + LANES;
-    const u32 start = low[0];
-    u32 off_line = 0, off_place = 0, off_high = 0;
-    for (int lane = 0; lane < LANES; ++lane) {
-        off_line |= low[lane] ^ (start + static_cast<u32>(lane) * stride);
-        off_place |= low[lane] ^ start;
-    }
-    const bool line = off_line == 0;
-    if (!line && (off_place != 0 || STORE || i.bytes != 4 || (shared && i.elements != 1))) return false;
-    u64 address = start;
-    if (i.address_rows == 2) {
-        for (int lane = 0; lane < LANES; ++lane) off_high |= high[lane] ^ high[0];
-        if (off_high != 0 || start > FULL - LANES * stride) return false;
-        address |= static_cast<u64>(high[0]) << 32;
-    }
-    address += static_cast<u64>(i.immediate);
-    if (i.address_rows == 1) address = static_cast<u32>(address);
-    const u32 extent = line ? LANES * stride : stride;
-    if ((address & (stride - 1)) != 0) return false;
-    u8 *host;
-    Count &count = machine.count_of(i);
-    if (shared) {
-        if (address + extent > w.block->shared.size()) return false;
-        host = w.block->shared.data() + address;
-        const u32 words = std::max(1u, stride / 4);
-        count.wavefronts += words, count.wavefronts_ideal += words;
-    } else {
-        host = machine.resolve(address, extent, STORE);
-        if (host == nullptr) return false;
-        const u64 last = address + extent - 1;
-        count.sectors += (last >> 5) - (address >> 5) + 1;
-        count.tags += (last >> 7) - (address >> 7) + 1;
-        count.sectors_ideal += line ? stride : 1;
-    }
-    ++count.requests;
-    count.bytes += static_cast<u64>(LANES) * stride;
-    if (STORE) machine.progress = machine.executed;
-    transfer_line<STORE>(w, i, host, line);
-    return true;
 }
 
 /// Whether chance lets a load wait for who needs it. One that acquires does not, nor one whose registers are not told.
@@ -412,7 +286,7 @@ void finish_late_at(Warp &w, u32 mask, const u64 *addresses, u32 bytes) {
 
 template <bool STORE>
 void access(Warp &w, const Instruction &i, u32 mask) {
-    if (mask == FULL && access_line<STORE>(w, i)) return;
+    if (access_quickly<STORE>(w, i, mask)) return;
     alignas(64) u64 addresses[LANES];
     const u32 bytes = static_cast<u32>(i.bytes) * i.elements;
     const Space space = addresses_of(w, i, mask, bytes, STORE, i.o[0], i.immediate, addresses);
@@ -443,12 +317,6 @@ void access(Warp &w, const Instruction &i, u32 mask) {
             for (int e = 0; e < i.elements; ++e) store_element(w.row(i.o[1 + e]), lane, pending.data + e * i.bytes, i);
             w.pending.push_back(pending);
         });
-    } else if (const Pattern pattern = pattern_of(mask, addresses, bytes);
-               i.bytes == 4 && (pattern == Pattern::contiguous || (!STORE && pattern == Pattern::broadcast))) {
-        // One allocation holds them all: two neighbours are never without a guard between them.
-        u8 *host = host_address(w, space, addresses[0], pattern == Pattern::contiguous ? bytes * LANES : bytes, STORE);
-        if (host == nullptr) machine.fault(w, i, "stray_read", "an access across two buffers", 0, addresses[0]);
-        transfer_line<STORE>(w, i, host, pattern == Pattern::contiguous);
     } else {
         each_lane(mask, [&](int lane) {
             u8 *host = host_address(w, space, addresses[lane], bytes, STORE);
@@ -483,14 +351,30 @@ void finish_late_for(Warp &w, const Instruction &i) {
 void load(Warp &w, const Instruction &i, u32 mask) { access<false>(w, i, mask); }
 void store(Warp &w, const Instruction &i, u32 mask) { access<true>(w, i, mask); }
 
+void mark_in_flight(Block &block, const Flight &flight, int by) {
+    u8 *words = block.in_flight.data() + flight.to / 4;
+    if (flight.bytes == 16) {  // four counters at once: what one carries into the next it takes back
+        u32 four;
+        std::memcpy(&four, words, 4);
+        four += static_cast<u32>(by) * 0x01010101u;
+        std::memcpy(words, &four, 4);
+    } else {
+        for (int k = 0; k < flight.bytes; k += 4) words[k / 4] = static_cast<u8>(words[k / 4] + by);
+    }
+    block.flights += static_cast<u64>(static_cast<i64>(by));
+}
+
 void land_one(Warp &w, const Flight &flight) {
     Block &block = *w.block;
     if (flight.bytes > 0) {
         u8 *to = block.shared.data() + flight.to;
-        if (flight.filled > 0) std::memcpy(to, w.machine().resolve(flight.from, flight.filled, false), flight.filled);
-        std::memset(to + flight.filled, 0, flight.bytes - flight.filled);
-        for (u32 k = 0; k < flight.bytes; k += 4) --block.in_flight[(flight.to + k) / 4];
-        --block.flights;
+        if (flight.filled == 16) {
+            std::memcpy(to, flight.host, 16);
+        } else {
+            if (flight.filled > 0) std::memcpy(to, flight.host, flight.filled);
+            std::memset(to + flight.filled, 0, static_cast<std::size_t>(flight.bytes - flight.filled));
+        }
+        mark_in_flight(block, flight, -1);
     }
     for (Observer *o : w.machine().observers) o->flight_lands(w, flight);
     if (flight.barrier >= 0) arrive_at(w, flight);

@@ -66,17 +66,16 @@ enum class Values : u8 {
     always,      ///< always a value
 };
 
-struct Instruction {
+/// What is looked at first lies together: of most instructions one cache line is read.
+struct alignas(64) Instruction {
     Form run = nullptr;
-    i32 o[OPERANDS];         ///< offsets into the warp's file, in 32-bit words; -1 where absent
-    u32 keep[4], flip[4];    ///< source modifiers: a source is (row & keep) ^ flip (absolute value, negation)
-    i64 immediate = 0;
     i32 guard = -1;          ///< offset of the predicate, -1: always
-    i32 target = -1;         ///< index of the instruction that a branch goes to
     Flow flow = Flow::next;
     bool guard_negated = false;
     bool leader = false;     ///< a branch may arrive here
     bool uniform = false;    ///< acts for the whole warp wherever any lane of it arrives (SASS's uniform datapath)
+    i64 immediate = 0;
+    i32 target = -1;         ///< index of the instruction that a branch goes to
     // Memory.
     Space space = Space::global;
     Order order = Order::weak;
@@ -86,10 +85,12 @@ struct Instruction {
     u8 address_rows = 2;     ///< 2: 64-bit addresses, 1: 32-bit
     bool sign_extend = false;
     u8 variant = 0;          ///< whatever a form wants to know: a mode, a comparison, a lookup table
+    i32 o[OPERANDS];         ///< offsets into the warp's file, in 32-bit words; -1 where absent
+    u32 keep[4], flip[4];    ///< source modifiers: a source is (row & keep) ^ flip (absolute value, negation)
     u8 scale = 0;            ///< the address row is shifted left by so many bits
+    Values values = Values::plain;
     u32 reads = 0, writes = 0;  ///< bits of the operands that are registers; 0 where the front end does not say
     u32 wide = 0;               ///< bits of those that take two rows
-    Values values = Values::plain;
     i32 base = -1;           ///< a row that every lane adds to its address (two rows where addresses have 64 bits)
     i32 index = 0;           ///< within its program
     i32 line = 0;            ///< of the source, 0: unknown

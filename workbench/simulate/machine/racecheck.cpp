@@ -1,6 +1,9 @@
 #include "racecheck.h"
 
+#include <algorithm>
 #include <bit>
+#include <new>
+#include <utility>
 
 namespace simulate {
 
@@ -15,15 +18,20 @@ u32 reach_of(const Instruction &i) {
 
 }  // namespace
 
+Racecheck::Quads::Quads(u64 count) : quads(static_cast<Quad *>(std::calloc(count + 1, sizeof(Quad)))) {
+    if (quads == nullptr) throw std::bad_alloc();
+}
+
 void Racecheck::start(Machine &machine) {
     machine_ = &machine;
     regions_.clear(), blocks_.clear(), released_.clear(), free_reads_.clear();
     more_reads_.assign(1, {});
+    words_.resize(1), free_words_.clear();
     last_block_ = ~0ull;
     recent_ = 0;
     asked_ = nullptr;
     for (const Allocation &a : machine.allocations) {
-        regions_.push_back({a.first, a.end, std::vector<Word>(a.writable ? (a.end - a.first + 3) / 4 : 0)});
+        regions_.push_back({a.first, a.end, a.writable, Quads(a.writable ? (a.end - a.first + 15) / 16 : 0)});
     }
 }
 
@@ -38,14 +46,18 @@ Racecheck::BlockState &Racecheck::state_of(const Block &block) {
 void Racecheck::block_starts(Block &block) {
     last_block_ = ~0ull;
     BlockState &state = state_of(block);
-    state.shared.resize((block.shared.size() + 3) / 4);
+    state.shared.resize((block.shared.size() + 15) / 16);
     state.warps.resize(block.warps.size());
     const auto nothing = std::make_shared<const Clock>();
     for (Lanes &lanes : state.warps) std::fill_n(lanes.clock, LANES, nothing);
 }
 
 void Racecheck::block_ends(Block &block) {
-    for (Word &word : state_of(block).shared) forget_reads(word);
+    for (Quad &quad : state_of(block).shared) {
+        if (quad.apart == 0) continue;
+        for (Word &word : words_[quad.apart]) forget_reads(word);
+        free_words_.push_back(quad.apart);
+    }
     blocks_.erase(block.index);
     last_block_ = ~0ull;
 }
@@ -175,8 +187,7 @@ void Racecheck::object_passed(Warp &w, const Instruction &i, u32 mask, u32 addre
 
 // ------------------------------------------------------------------------------------------------ accesses
 
-Racecheck::Word *Racecheck::word_at(Warp &w, Space space, u64 address) {
-    if (space == Space::shared) return &state_of(*w.block).shared[address / 4];
+Racecheck::Region *Racecheck::region_at(u64 address) {
     if (recent_ >= regions_.size() || address < regions_[recent_].first || address >= regions_[recent_].end) {
         const auto after = std::upper_bound(regions_.begin(), regions_.end(), address,
                                             [](u64 value, const Region &r) { return value < r.first; });
@@ -184,7 +195,42 @@ Racecheck::Word *Racecheck::word_at(Warp &w, Space space, u64 address) {
         recent_ = static_cast<std::size_t>(after - regions_.begin() - 1);
     }
     Region &region = regions_[recent_];
-    return region.words.empty() || address >= region.end ? nullptr : &region.words[(address - region.first) / 4];
+    return address >= region.end ? nullptr : &region;
+}
+
+Racecheck::Quad *Racecheck::quad_at(Warp &w, Space space, u64 address, u32 &word) {
+    if (space == Space::shared) {
+        word = static_cast<u32>(address / 4 % 4);
+        return &state_of(*w.block).shared[address / 16];
+    }
+    Region *region = region_at(address);
+    if (region == nullptr || !region->watched) return nullptr;
+    const u64 place = address - region->first;
+    word = static_cast<u32>(place / 4 % 4);
+    return region->quads.quads.get() + place / 16;
+}
+
+/// One word of a quad, which is kept word by word from now on.
+Racecheck::Word &Racecheck::word_of(Quad &quad, u32 word) {
+    if (quad.apart == 0) {
+        if (free_words_.empty()) {
+            free_words_.push_back(static_cast<u32>(words_.size()));
+            words_.emplace_back();
+        }
+        quad.apart = free_words_.back();
+        free_words_.pop_back();
+        ++quad.partings;
+        std::array<Word, 4> &words = words_[quad.apart] = {};
+        const auto of_one = [](Stamp stamp, u32 k) {
+            stamp.lanes = 1u << ((stamp.lanes & 31) + (k >> (stamp.lanes >> 8)));
+            return stamp;
+        };
+        for (u32 k = 0; k < 4; ++k) {
+            if (!quad.write.empty()) words[k].writes[0] = of_one(quad.write, k);
+            if (!quad.read.empty()) words[k].reads[0] = of_one(quad.read, k);
+        }
+    }
+    return words_[quad.apart][word];
 }
 
 u32 Racecheck::known(const Clock &clock, u32 warp) {
@@ -310,19 +356,99 @@ void Racecheck::remember_read(const Access &a, Word &word, const Stamp &mine) {
     more_reads_[word.more].push_back(mine);
 }
 
+/// What touch_word does to each word of a quad, at once, where it stays of one kind and nothing is to be said. False:
+/// nothing has happened.
+bool Racecheck::touch_together(const Access &a, Quad &quad, const Stamp &mine) {
+    const u32 shift = mine.lanes >> 8;
+    const auto all_ordered = [&](const Stamp &s) {
+        if (s.empty() || (s.warp == mine.warp && s.lanes == mine.lanes)) return true;
+        const Clock *last = nullptr;
+        u32 last_lane = 0;
+        for (u32 k = 0; k < 4; ++k) {
+            const u32 lane = static_cast<u32>(a.lane) + (k >> shift), other = (s.lanes & 31) + (k >> (s.lanes >> 8));
+            const Clock &clock = *a.lanes.clock[lane];
+            if ((&clock == last && other == last_lane) || (s.warp == mine.warp && lane == other)) continue;
+            last = &clock, last_lane = other;
+            if (known(clock, s.warp) >= s.count) continue;
+            if (clock.threads.of(static_cast<u64>(s.warp) * LANES + other) < s.count) return false;
+        }
+        return true;
+    };
+    if (!all_ordered(quad.write)) return false;
+    if (a.store) {
+        if (!all_ordered(quad.read)) return false;
+        quad.write = mine, quad.read = {};
+        return true;
+    }
+    if (a.i.run == simulate::load && a.i.variant == 1 && !quad.write.empty()) return false;
+    Stamp &read = quad.read;
+    if (!read.empty() && read.warp == mine.warp && read.count == mine.count) return read.lanes == mine.lanes;
+    if (!all_ordered(read)) return false;
+    read = mine;
+    return true;
+}
+
+/// A weak access to four neighbouring words by as many lanes as it takes, from a.lane on.
+void Racecheck::touch_quad(const Access &a, u64 address, u32 words_per_lane) {
+    u32 word = 0;
+    Quad *quad = quad_at(a.w, a.space, address, word);
+    if (quad == nullptr) return;
+    Stamp mine;
+    mine.warp = static_cast<u32>(a.w.global_index), mine.count = a.lanes.count, mine.bytes = 0xf;
+    mine.lanes = static_cast<u32>(a.lane) | static_cast<u32>(std::countr_zero(words_per_lane)) << 8;
+    mine.instruction = static_cast<u32>(a.i.index) & 0xffffff;
+    if (word == 0 && quad->apart == 0 && touch_together(a, *quad, mine)) return;
+    for (u32 k = 0; k < 4; ++k) {
+        Access of_lane = a;
+        of_lane.lane += static_cast<int>(k / words_per_lane);
+        u32 at = 0;
+        Quad *its = word == 0 ? quad : quad_at(a.w, a.space, address + 4 * k, at);
+        if (its != nullptr) touch_word(of_lane, word_of(*its, word == 0 ? k : at), 0xf, address + 4 * k);
+    }
+    // A store to all four leaves nothing else behind.
+    if (a.store && word == 0 && quad->partings < Quad::MOST_PARTINGS) {
+        free_words_.push_back(std::exchange(quad->apart, 0));
+        quad->write = mine, quad->read = {};
+    }
+}
+
 void Racecheck::touch(const Access &a, u64 address, u32 bytes) {
+    if (bytes == 16 && a.reach == 0 && address % 4 == 0) return touch_quad(a, address, 4);
     for (u64 at = address; at < address + bytes; at = (at | 3) + 1) {
-        Word *word = word_at(a.w, a.space, at);
-        if (word == nullptr) return;
+        u32 word = 0;
+        Quad *quad = quad_at(a.w, a.space, at, word);
+        if (quad == nullptr) return;
         const u32 count = static_cast<u32>(std::min<u64>(4 - at % 4, address + bytes - at));
-        touch_word(a, *word, ((1u << count) - 1) << at % 4, at);
+        touch_word(a, word_of(*quad, word), ((1u << count) - 1) << at % 4, at);
     }
 }
 
 void Racecheck::access(Warp &w, const Instruction &i, u32 mask, const u64 *addresses, u32 bytes, Space space, bool store) {
     if (space == Space::local || space == Space::constant) return;
-    Lanes &lanes = lanes_of(w);
     const u32 reach = reach_of(i);
+    if (reach == 0 && space == Space::global) {
+        const auto [low, high] = span_of(mask, addresses);
+        const Region *region = region_at(low);
+        if (region != nullptr && !region->watched && high + bytes <= region->end) return;
+    }
+    Lanes &lanes = lanes_of(w);
+    if (reach == 0 && (bytes == 4 || bytes == 8)) {
+        const u32 together = 16 / bytes;  // lanes to a quad
+        for (u32 first = 0; first < LANES; first += together) {
+            const u32 group = ((1u << together) - 1) << first;
+            bool in_line = (mask & group) == group && addresses[first] % 4 == 0;
+            for (u32 k = 1; k < together; ++k) in_line &= addresses[first + k] == addresses[first] + k * bytes;
+            if (in_line) {
+                touch_quad({w, i, lanes, static_cast<int>(first), space, store, 0}, addresses[first], bytes / 4);
+                continue;
+            }
+            for (u32 rest = mask & group; rest != 0; rest &= rest - 1) {
+                const int lane = std::countr_zero(rest);
+                touch({w, i, lanes, lane, space, store, 0}, addresses[lane], bytes);
+            }
+        }
+        return;
+    }
     each_lane(mask, [&](int lane) {
         if (reach != 0) synchronise(w, i, lane, addresses[lane], space, !store, store);
         touch({w, i, lanes, lane, space, store, reach}, addresses[lane], bytes);

@@ -1,6 +1,9 @@
 // Finds accesses to shared and global memory that nothing orders.
 #pragma once
 
+#include <array>
+#include <cstdlib>
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
@@ -31,19 +34,26 @@ class Racecheck : public Observer {
   private:
     /// Accesses to a word by lanes of one warp at one count of its steps.
     struct Stamp {
-        u32 warp = NOBODY;
+        u32 warp = 0;
         u32 lanes = 0;
         u32 count = 0;
         u32 instruction : 24 = 0;
-        u32 bytes : 4 = 0;   ///< which of the four
+        u32 bytes : 4 = 0;   ///< which of the four; none: nobody's
         u32 reach : 4 = 0;   ///< of a strong operation: 0 weak, 1 its block, 2 the device
-        static constexpr u32 NOBODY = ~0u;
-        bool empty() const { return warp == NOBODY; }
+        bool empty() const { return bytes == 0; }
     };
     /// Two writes, as two half-words have two writers; two reads, and more beside the table where nothing orders them.
     struct Word {
         Stamp writes[2], reads[2];
         u32 more = 0;  ///< in more_reads_, 0: none
+    };
+    /// Four words whose accesses were all alike: each by one lane, the lanes of a quad one behind the other, or one lane
+    /// all four. Nearly all are of that kind. Others are kept word by word.
+    struct Quad {
+        Stamp write, read;  ///< `lanes`: the first word's lane, and above it words per lane as a power of two
+        u32 apart = 0;      ///< in words_, 0: it is of that kind
+        u32 partings = 0;   ///< how often it was not; after a few it stays apart
+        static constexpr u32 MOST_PARTINGS = 4;
     };
     struct Lanes {
         ClockRef clock[LANES];
@@ -52,13 +62,21 @@ class Racecheck : public Observer {
         u32 count = 1;
         u32 arrived = 0;                       ///< at the barrier that the warp waits at
     };
+    /// Quads of which all bits are 0, as the host hands out memory: what is never touched costs nothing.
+    struct Quads {
+        struct Free { void operator()(Quad *quads) const { std::free(quads); } };
+        std::unique_ptr<Quad, Free> quads;
+
+        explicit Quads(u64 count);
+    };
     struct Region {
         u64 first, end;
-        std::vector<Word> words;  ///< none for inputs: nothing races on what nobody may write
+        bool watched;   ///< inputs are not: nothing races on what nobody may write
+        Quads quads;
     };
     struct BlockState {
         std::vector<Lanes> warps;
-        std::vector<Word> shared;
+        std::vector<Quad> shared;
         ClockRef gathering[BARRIERS], open[BARRIERS];
         std::unordered_map<u64, ClockRef> objects;  ///< by address: what was released to the block alone
     };
@@ -79,6 +97,8 @@ class Racecheck : public Observer {
     std::size_t recent_ = 0;
     std::unordered_map<u64, BlockState> blocks_;
     std::unordered_map<u64, ClockRef> released_;  ///< by address in global memory
+    std::vector<std::array<Word, 4>> words_;  ///< of quads that are kept apart, from 1 on
+    std::vector<u32> free_words_;
     std::vector<std::vector<Stamp>> more_reads_;
     std::vector<u32> free_reads_;
     u64 last_block_ = ~0ull;
@@ -89,7 +109,11 @@ class Racecheck : public Observer {
 
     BlockState &state_of(const Block &);
     Lanes &lanes_of(const Warp &w) { return state_of(*w.block).warps[w.index]; }
-    Word *word_at(Warp &, Space, u64 address);
+    Region *region_at(u64 address);
+    Quad *quad_at(Warp &, Space, u64 address, u32 &word);
+    Word &word_of(Quad &, u32 word);
+    void touch_quad(const Access &, u64 address, u32 words_per_lane);
+    bool touch_together(const Access &, Quad &, const Stamp &mine);
     void touch(const Access &, u64 address, u32 bytes);
     void touch_word(const Access &, Word &, u32 bytes, u64 address);
     void remember_read(const Access &, Word &, const Stamp &mine);

@@ -93,7 +93,11 @@ class Runner {
     void sync_groups(Warp &w, const Instruction &i, u32 mask, u32 on);
     void part(Warp &w);
     static u32 asked(Warp &w, const Instruction &i, u32 mask);
+    template <bool WATCHED>
     bool run_split(Warp &w, std::size_t place, i64 &quantum);
+    bool watched(const Warp &w) const {
+        return m_.values != nullptr || m_.launch.delays || (m_.trace.block == w.block->index && m_.trace.warp == w.index);
+    }
     void open_barriers(Block &block);
     void open_if_complete(Block &block, int barrier);
     [[noreturn]] void stuck();
@@ -361,14 +365,16 @@ bool Runner::turn(Warp &w, i64 quantum) {
             chosen = static_cast<int>(w.splits.size()) - 1;
         }
         moved = true;
-        if (!run_split(w, static_cast<std::size_t>(chosen), quantum)) break;
+        const auto place = static_cast<std::size_t>(chosen);
+        if (!(watched(w) ? run_split<true>(w, place, quantum) : run_split<false>(w, place, quantum))) break;
     }
     w.spun = quantum <= 0 && w.splits.size() > 1;
     return moved;
 }
 
 /// Runs one split until it branches apart, waits, ends, meets a place where others may join it, or the quantum is used
-/// up. False where the whole warp should give way.
+/// up. False where the whole warp should give way. WATCHED: somebody looks at each instruction, or accesses are delayed.
+template <bool WATCHED>
 bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
     const Instruction *code = m_.program.code.data();
     Count *counts = m_.counts.data();
@@ -376,10 +382,10 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
     const u32 mask = w.splits[place].mask;
     const bool passes = w.splits[place].passes;
     Observer *const values = m_.values;
-    const bool delays = m_.launch.delays;
+    const bool delays = WATCHED && m_.launch.delays;
     w.splits[place].passes = false;
     w.active = mask;
-    const bool traced = m_.trace.block == w.block->index && m_.trace.warp == w.index;
+    const bool traced = WATCHED && m_.trace.block == w.block->index && m_.trace.warp == w.index;
     const bool alone = w.splits.size() == 1 || !m_.program.merge_at_equal_pc;
     const i64 lanes = std::popcount(mask);
     u32 begin = pc;
@@ -404,9 +410,11 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
             on &= i.guard_negated ? ~p : p;
             counts[pc].off += static_cast<u64>(lanes - std::popcount(on));
         }
-        if (traced) m_.trace.step(w, pc, on);
-        if (!w.late.empty()) finish_late_for(w, i);
-        if (values != nullptr) values->values(w, i, on, mask);
+        if constexpr (WATCHED) {
+            if (traced) m_.trace.step(w, pc, on);
+            if (!w.late.empty()) finish_late_for(w, i);
+            if (values != nullptr) values->values(w, i, on, mask);
+        }
         switch (i.flow) {
             case Flow::next:
                 if (on != 0) i.run(w, i, i.uniform ? FULL : on);
@@ -559,6 +567,7 @@ template <class F>
 void each_group(const u32 *row, u32 mask, F &&f) {
     for (u32 rest = mask; rest != 0;) {
         const u32 members = row[std::countr_zero(rest)];
+        if (all_hold(row, rest, members)) return f(rest, members);
         const u32 group = rest & lanes_where([=](int lane) { return row[lane] == members; });
         rest &= ~group;
         f(group, members);
@@ -569,6 +578,7 @@ void each_group(const u32 *row, u32 mask, F &&f) {
 bool Runner::gather(Warp &w, std::size_t place, const Instruction &i, bool passes) {
     if (passes) return true;
     const u32 mask = w.splits[place].mask;
+    if ((w.alive & ~mask) == 0) return true;  // nobody is missing, whoever is named
     const auto state = i.flow == Flow::warp_sync ? Split::at_warp_sync : Split::at_converge;
     u32 missing = 0, need = 0;
     each_group(w.row(i.o[i.flow == Flow::warp_sync ? 4 : 0]), mask, [&](u32 group, u32 members) {
@@ -656,6 +666,10 @@ RegisterForm::RegisterForm(const Name &name, Form form) { forms()[name.text] = f
 void Machine::run() {
     random.seed(launch.seed);
     counts.assign(program.code.size() + 1, {});
+    for (auto *of : {&footprints, &targets}) {
+        of->clear();
+        of->resize(program.code.size());
+    }
     executed = progress = 0;
     Runner(*this).run();
 }

@@ -24,20 +24,34 @@ void move_pair(Warp &w, const Instruction &i, u32 mask) {
 void add3_carry(Warp &w, const Instruction &i, u32 mask) {
     const Source<false> a(w, i, 3, 0), b(w, i, 4, 1), c(w, i, 5, 2);
     const u32 first = predicate_source(w, i, 6), second = predicate_source(w, i, 7);
-    u32 one = 0, two = 0;
-    alignas(64) u32 made[LANES];
+    const u32 plus = a.plus + b.plus + c.plus;
+    alignas(64) u32 made[LANES], carry[LANES];
     for (int lane = 0; lane < LANES; ++lane) {
-        const u64 sum = static_cast<u64>((a.row[lane] & a.keep) ^ a.flip) + ((b.row[lane] & b.keep) ^ b.flip) +
-                        static_cast<u64>((c.row[lane] & c.keep) ^ c.flip) + a.plus + b.plus + c.plus +
-                        (first >> lane & 1) + (second >> lane & 1);
-        made[lane] = static_cast<u32>(sum);
-        const u32 carry = static_cast<u32>(sum >> 32);
-        one |= static_cast<u32>(carry > 0) << lane;
-        two |= static_cast<u32>(carry > 1) << lane;
+        const u32 x = (a.row[lane] & a.keep) ^ a.flip, y = (b.row[lane] & b.keep) ^ b.flip, z = (c.row[lane] & c.keep) ^ c.flip;
+        const u32 two_of = x + y, three = two_of + z, all = three + (plus + (first >> lane & 1) + (second >> lane & 1));
+        made[lane] = all;
+        carry[lane] = static_cast<u32>(two_of < x) + static_cast<u32>(three < z) + static_cast<u32>(all < three);
     }
     write_row(w.row(i.o[0]), mask, [&](int lane) { return made[lane]; });
-    predicate_result(w, i, 1, mask, one);
-    predicate_result(w, i, 2, mask, two);
+    predicate_result(w, i, 1, mask, lanes_where([&](int lane) { return carry[lane] > 0; }));
+    predicate_result(w, i, 2, mask, lanes_where([&](int lane) { return carry[lane] > 1; }));
+}
+
+/// d, p = a + b: the low half of most additions of 64 bits.
+void add_carry_out(Warp &w, const Instruction &i, u32 mask) {
+    const u32 *a = w.row(i.o[2]), *b = w.row(i.o[3]);
+    alignas(64) u32 made[LANES];
+    for (int lane = 0; lane < LANES; ++lane) made[lane] = a[lane] + b[lane];
+    const u32 carry = lanes_where([&](int lane) { return made[lane] < a[lane]; });
+    write_row(w.row(i.o[0]), mask, [&](int lane) { return made[lane]; });
+    predicate_result(w, i, 1, mask, carry);
+}
+
+/// d = a + b + carry: the high half.
+void add_carry_in(Warp &w, const Instruction &i, u32 mask) {
+    const u32 *a = w.row(i.o[1]), *b = w.row(i.o[2]);
+    const u32 carry = predicate_source(w, i, 3);
+    write_row(w.row(i.o[0]), mask, [=](int lane) { return a[lane] + b[lane] + (carry >> lane & 1); });
 }
 
 template <bool PLAIN>
@@ -81,35 +95,33 @@ void multiply_wide_carry(Warp &w, const Instruction &i, u32 mask) {
     const Source<false> a(w, i, 2, 0), b(w, i, 3, 1);
     const WideSource<false> c(w, i, 4, 2);
     const u32 carry_in = predicate_source(w, i, 5);
-    u32 carry = 0;
     alignas(64) u64 made[LANES];
+    alignas(64) u32 carry[LANES];
     for (int lane = 0; lane < LANES; ++lane) {
         const u64 ab = product<SIGNED>(a(lane), b(lane)), sum = ab + c(lane), all = sum + (carry_in >> lane & 1);
         made[lane] = all;
-        carry |= static_cast<u32>(sum < ab || all < sum) << lane;
+        carry[lane] = static_cast<u32>(sum < ab) | static_cast<u32>(all < sum);
     }
     if constexpr (HIGH) {
         write_row(w.row(i.o[0]), mask, [&](int lane) { return static_cast<u32>(made[lane] >> 32); });
     } else {
         write_pair(w.row(i.o[0]), mask, [&](int lane) { return made[lane]; });
     }
-    predicate_result(w, i, 1, mask, carry);
+    predicate_result(w, i, 1, mask, lanes_where([&](int lane) { return carry[lane] != 0; }));
 }
 
 /// d, p = (a << n) + b, n in `variant`.
 void shift_add(Warp &w, const Instruction &i, u32 mask) {
     const Source<false> a(w, i, 2, 0), b(w, i, 3, 1);
     const u32 shift = i.variant & 31;
-    u32 carry = 0;
-    alignas(64) u32 made[LANES];
+    alignas(64) u32 made[LANES], carry[LANES];
     for (int lane = 0; lane < LANES; ++lane) {
-        const u32 shifted = a(lane) << shift;
-        const u64 sum = static_cast<u64>(shifted) + ((b.row[lane] & b.keep) ^ b.flip) + b.plus;
-        made[lane] = static_cast<u32>(sum);
-        carry |= static_cast<u32>(sum >> 32) << lane;
+        const u32 shifted = a(lane) << shift, sum = shifted + ((b.row[lane] & b.keep) ^ b.flip), all = sum + b.plus;
+        made[lane] = all;
+        carry[lane] = static_cast<u32>(sum < shifted) | static_cast<u32>(all < sum);
     }
     write_row(w.row(i.o[0]), mask, [&](int lane) { return made[lane]; });
-    predicate_result(w, i, 1, mask, carry);
+    predicate_result(w, i, 1, mask, lanes_where([&](int lane) { return carry[lane] != 0; }));
 }
 
 /// d, p = the high word of the pair (c : a) << n, plus b, plus a carry. SIGN: c is a's sign.
@@ -118,18 +130,17 @@ void shift_add_high(Warp &w, const Instruction &i, u32 mask) {
     const Source<false> a(w, i, 2, 0), b(w, i, 3, 1), c(w, i, 4, 2);
     const u32 carry_in = predicate_source(w, i, 5);
     const u32 shift = i.variant & 31;
-    u32 carry = 0;
-    alignas(64) u32 made[LANES];
+    alignas(64) u32 made[LANES], carry[LANES];
     for (int lane = 0; lane < LANES; ++lane) {
         const u32 low = a(lane);
         const u32 high = SIGN ? static_cast<u32>(static_cast<i32>(low) >> 31) : c(lane);
         const u32 shifted = static_cast<u32>((low | static_cast<u64>(high) << 32) << shift >> 32);
-        const u64 sum = static_cast<u64>(shifted) + ((b.row[lane] & b.keep) ^ b.flip) + b.plus + (carry_in >> lane & 1);
-        made[lane] = static_cast<u32>(sum);
-        carry |= static_cast<u32>(sum >> 32) << lane;
+        const u32 sum = shifted + ((b.row[lane] & b.keep) ^ b.flip), all = sum + (b.plus + (carry_in >> lane & 1));
+        made[lane] = all;
+        carry[lane] = static_cast<u32>(sum < shifted) + static_cast<u32>(all < sum);
     }
     write_row(w.row(i.o[0]), mask, [&](int lane) { return made[lane]; });
-    predicate_result(w, i, 1, mask, carry);
+    predicate_result(w, i, 1, mask, lanes_where([&](int lane) { return carry[lane] != 0; }));
 }
 
 template <class T>
@@ -236,6 +247,7 @@ void dot_product(Warp &w, const Instruction &i, u32 mask) {
 }
 
 RegisterForm form_move("sass.mov", move), form_move_pair("sass.mov.64", move_pair);
+RegisterForm form_carry_out("sass.iadd.out", add_carry_out), form_carry_in("sass.iadd.in", add_carry_in);
 RegisterForm form_add3_carry("sass.iadd3.carry", add3_carry), form_imad_carry("sass.imad.x", multiply_add_carry);
 SASS_FORM(form_add3, "sass.iadd3", add3)
 SASS_FORM(form_imad, "sass.imad", multiply_add)

@@ -16,29 +16,28 @@ enum class Shuffle { up, down, butterfly, index };
 template <Shuffle MODE>
 void shuffle(Warp &w, const Instruction &i, u32 mask) {
     const u32 *a = w.row(i.o[1]), *b = w.row(i.o[2]), *c = w.row(i.o[3]);
-    u32 from[LANES], value[LANES];
-    u32 in_range = 0, undefined = 0;
+    alignas(64) u32 from[LANES], value[LANES], reaches[LANES];
     for (u32 lane = 0; lane < LANES; ++lane) {
         const u32 distance = b[lane] & 31, clamp = c[lane] & 31, segment = c[lane] >> 8 & 31;
         const u32 last = (lane & segment) | (clamp & ~segment), first = lane & segment;
         u32 source;
-        bool reaches;
         if constexpr (MODE == Shuffle::up) {
             source = lane - distance;
-            reaches = static_cast<i32>(source) >= static_cast<i32>(last);
+            reaches[lane] = static_cast<i32>(source) >= static_cast<i32>(last) ? FULL : 0;
         } else {
             source = MODE == Shuffle::down        ? lane + distance
                      : MODE == Shuffle::butterfly ? lane ^ distance
                                                   : first | (distance & ~segment);
-            reaches = source <= last;
+            reaches[lane] = source <= last ? FULL : 0;
         }
-        from[lane] = reaches ? source & 31 : lane;
-        in_range |= static_cast<u32>(reaches) << lane;
+        from[lane] = ((source & 31) & reaches[lane]) | (lane & ~reaches[lane]);
     }
-    for (int lane = 0; lane < LANES; ++lane) {
-        const bool takes_part = mask >> from[lane] & 1;
-        value[lane] = takes_part ? a[from[lane]] : FULL;
-        undefined |= static_cast<u32>(!takes_part) << lane;
+    const u32 in_range = lanes_where([&](int lane) { return reaches[lane] != 0; });
+    u32 undefined = 0;
+    permute_row(value, a, from);
+    if (mask != FULL) {
+        undefined = lanes_where([&](int lane) { return (mask >> from[lane] & 1) == 0; });
+        for (int lane = 0; lane < LANES; ++lane) value[lane] = undefined >> lane & 1 ? FULL : value[lane];
     }
     if ((undefined & mask) != 0) {
         for (Observer *o : w.machine().observers) o->undefined_shuffle(w, i, undefined & mask);

@@ -51,7 +51,7 @@ def lower_arithmetic(line: Line, kernel: Kernel) -> Instruction:
                 _conversion(line, kernel, made, name)
             else:
                 _operands(line, kernel, row, made, uniform)
-            return _finished(line, row, made, name, uniform)
+            return _finished(line, kernel, row, made, name, uniform)
         except Refusal as why:
             reasons.append(str(why))
     raise Refusal(max(reasons, key=lambda reason: "operand" in reason))
@@ -66,10 +66,12 @@ def _with_part(line: Line) -> Line:
     return replace(line, opcode=f"{line.opcode}.{named[0]}", operands=operands)
 
 
-def _finished(line: Line, row: Row, made: _Made, name: str, uniform: bool) -> Instruction:
+def _finished(line: Line, kernel: Kernel, row: Row, made: _Made, name: str, uniform: bool) -> Instruction:
     zero_variant = made.variant == 0 or "n" in row.signature.split()
     if row.plain and not made.modified and zero_variant:
         name, made.operands = _shorter(line, name + ".plain", made.operands)
+    elif name == "sass.iadd3.carry" and not made.modified:
+        name = _addition(name, made, kernel)
     elif name.startswith("sass.shf"):
         name, made.operands = _shorter(line, name, made.operands)
     return Instruction(
@@ -89,6 +91,27 @@ def _shorter(line: Line, name: str, operands: list[int]) -> tuple[str, list[int]
         if name in ("sass.shf.r.u32.hi", "sass.shf.r.s32.hi") and zero[1]:
             return f"sass.shr.{name[11:14]}", [operands[0], operands[3], operands[2]]
     return name, operands
+
+
+def _addition(name: str, made: _Made, kernel: Kernel) -> str:
+    """A sum of two words that carries out only, or in only, has a quicker form: 64-bit additions are made of them."""
+    registers, file = kernel.registers, kernel.registers.file
+    result, out, second_out, a, b, c, carry, _ = made.operands
+    nowhere = registers.predicate_result(ZERO)
+
+    def never(slot: int) -> bool:
+        negated = bool(made.immediate >> slot & 1)
+        return made.operands[slot] == file.predicate_constant(negated)
+
+    if c != registers.register(ZERO) or second_out != nowhere or not never(7):
+        return name
+    if never(6) and out != nowhere:
+        made.operands, made.immediate = [result, out, a, b], 0
+        return "sass.iadd.out"
+    if out == nowhere:
+        made.operands, made.immediate = [result, a, b, carry], (made.immediate >> 6 & 1) << 3
+        return "sass.iadd.in"
+    return name
 
 
 def modifiers(line: Line, row: Row, made: _Made) -> str:

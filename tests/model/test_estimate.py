@@ -93,6 +93,31 @@ def test_a_count_at_another_shape_is_scaled_by_what_is_declared() -> None:
     assert times[0] - gap == pytest.approx(10 * (times[1] - gap), rel=1e-3), "100 instructions a warp, 10 were followed"
 
 
+def test_l2_keeps_what_a_launch_moved_only_where_all_of_it_fits() -> None:
+    """Three launches that read their input twice, counted where L2 (1,000 bytes) had it the second time."""
+    streamed = made(10, sectors=320e6, trips=1, registers=10**6, launches=3)
+    gaps = 3 * (limits_of_device("h200", "float32").launch_s or 0.0)
+    small, large = extent(1000, launches=3), extent(10**9, launches=3)
+    assert of(streamed, large, small, moved_bytes=600.0).seconds - gaps == pytest.approx(10**9 / RATE, rel=1e-2), (
+        "all of it, from memory"
+    )
+    alone, larger = extent(1000), extent(10**9)
+    one = streamed.model_copy(update={"launches": 1})
+    assert of(one, larger, alone, moved_bytes=600.0).seconds == pytest.approx(0.6 * 10**9 / RATE, rel=2e-2), (
+        "within a launch it stays"
+    )
+
+
+def test_of_a_tie_the_one_with_most_room_beside_memory_is_first() -> None:
+    crowded, roomy = (
+        of(made(10, sectors=320e6, trips=trips, registers=10**6, chain=Chain(
+            instructions=9, issue_cycles=cycles, global_trips=trips, shared_trips=0, other_trips=0)), extent(10**9))
+        for trips, cycles in ((1, 200_000), (1, 10))
+    )  # fmt: skip
+    assert crowded.bound_by == roomy.bound_by == "bandwidth" and crowded.seconds == roomy.seconds
+    assert crowded.next_by == "chain" and crowded.next_seconds > roomy.next_seconds > 0
+
+
 def test_what_a_library_does_has_no_estimate() -> None:
     assert estimate(entry(made(), beside=["aten::mm"]), GPU, extent(10), extent(10)) is None
     assert estimate(entry(), GPU, extent(10), extent(10)) is None
@@ -169,3 +194,26 @@ def test_of_a_tie_other_kinds_are_tried_first() -> None:
     shape = Shape.of("float32", B=2, T=256, H=256)
     found = candidates(pd.DataFrame(rows), catalog, catalog.operation("scan"), shape, device("h100"), ["r"])
     assert set(found.to_try) == set(names) and found.to_try[0] == found.ranked[0].variant
+
+
+def test_a_tie_is_ordered_by_what_comes_next() -> None:
+    """Memory gives all three the same time: the one that waits least beside it stands first."""
+    catalog = load_catalog()
+    rows = []
+    for name, cycles in (("serial", 300), ("blelloch_global", 100), ("vector", 200)):
+        record = counted(name, settings=VECTOR if name == "vector" else {"block": 128} if name == "serial" else {})
+        (entry_,) = record.simulated
+        chain = Chain(instructions=9, issue_cycles=cycles, global_trips=0, shared_trips=0, other_trips=0)
+        kernels = [one.model_copy(update={"chain": chain, "counters": [], "grid": [1, 1, 1]}) for one in entry_.kernels]
+        own = json.dumps([entry_.model_copy(update={"kernels": kernels}).model_dump(mode="json")])
+        rows.append({"variant": name, "shape.dtype": "float32", "run": "r", "pass": "forward", "simulated": own})
+    shape = Shape.of("float32", B=2, T=256, H=256)
+    found = candidates(pd.DataFrame(rows), catalog, catalog.operation("scan"), shape, device("h100"), ["r"])
+    assert {one.rank for one in found.ranked} == {1} and len({one.seconds for one in found.ranked}) > 0
+    assert [one.variant for one in found.ranked] == ["blelloch_global", "vector", "serial"]
+    assert all("next is" in one.reason for one in found.ranked if one.bound_by == "bandwidth")
+    broken = counted("ring").simulated[0].model_copy(update={"kernels": [], "reason": "memcheck: stray_write"})
+    row = {**rows[0], "variant": "ring", "simulated": json.dumps([broken.model_dump(mode="json")])}
+    found = candidates(pd.DataFrame([*rows, row]), catalog, catalog.operation("scan"), shape, device("h100"), ["r"])
+    assert found.left_out["ring"] == "its machine code was not counted for sm_90: memcheck: stray_write"
+    assert found.left_out["eager"] == "a library's code, which is not at hand to be counted"

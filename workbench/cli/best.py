@@ -151,13 +151,13 @@ def _print_modelled(title: str, found: Candidates) -> None:
     from workbench.quantity import quantity
     from workbench.show.figures import settings_text
 
-    headings = ("rank", "variant", "about", "÷ first", "bound by", "settings", "counted at", "run")
+    headings = ("rank", "variant", "about", "÷ shortest", "bound by", "settings", "counted at", "run")
     rows = [
         Row([str(c.rank), c.variant, quantity(c.seconds, "s", 2), quantity(c.ratio, "x", 2), c.bound_by,
              settings_text(c.settings), c.counted_at, c.run])
         for c in found.ranked
     ]  # fmt: skip
-    print_table(title, [Column(name, right=name in ("rank", "about", "÷ first")) for name in headings], rows)
+    print_table(title, [Column(name, right=name in ("rank", "about", "÷ shortest")) for name in headings], rows)
     for one in found.ranked:
         say(f"{one.variant}: {one.reason}", style="dim")
     for variant, reason in found.left_out.items():

@@ -67,12 +67,19 @@ class Estimate:
     """Share of the SMs that have a block of it, on average over the rounds."""
     scaled: bool
     """Whether it was counted at another shape."""
+    next_seconds: float
+    """What the second slowest of all takes, over all kernels: how far what binds is from it tells variants apart that
+    the same memory gives the same time. Added to `seconds` it is the time where the two do not overlap at all."""
+    next_by: str
+    """That of the kernel that takes longest; empty where nothing else takes time."""
 
 
 @dataclass(frozen=True)
 class _Kernel:
     seconds: float
     bound_by: str
+    next_seconds: float
+    next_by: str
     in_flight: float
     waves: float
     busy_sms: float
@@ -109,6 +116,8 @@ def estimate(
         waves=longest.waves,
         busy_sms=longest.busy_sms,
         scaled=at != counted,
+        next_seconds=sum(one.next_seconds for one in found),
+        next_by=longest.next_by,
     )
 
 
@@ -160,10 +169,12 @@ def _kernel(one: _Scaled, gpu: Datasheet, moved: float, rate: float, hits: Simul
     starved = memory > 1.02 * moved / rate
     times["bytes in flight" if starved else "bandwidth"] = memory
     times["chain"] = one.launches * rounds * one.chain * _chain_cycles(kernel, hits) / clock
-    name = max(times, key=lambda resource: times[resource])
+    name, *others = sorted((one for one in times if times[one] > 0), key=lambda one: -times[one]) or ["bandwidth"]
+    second = others[0] if others else ""
     gaps = one.launches * (limits_of_device(gpu.name, "float32").launch_s or 0.0)
     seconds = times[name] + gaps
-    return _Kernel(seconds, name if times[name] >= gaps else "launches", most, one.blocks / slots, busy)
+    bound_by = name if times[name] >= gaps else "launches"
+    return _Kernel(seconds, bound_by, times.get(second, 0.0), second, most, one.blocks / slots, busy)
 
 
 def _rates(one: _Scaled, gpu: Datasheet, hits: SimulatedKernel | None) -> dict[str, float]:
@@ -218,11 +229,18 @@ def _share(kernel: SimulatedKernel | None, part: str, rest: str) -> float:
 
 def _moved(entry: Simulated, whole: Simulated | None, at: Extent, gpu: Datasheet) -> float:
     """DRAM bytes at the shape asked for: what was counted over what was declared there, times what is declared here;
-    less what L2 can keep from one launch to the next, and no less than any algorithm moves."""
-    seen = whole or entry
-    ratio = seen.moved_bytes / seen.declared.bytes if seen.moved_bytes and seen.declared.bytes else 1.0
-    kept = (at.launches - 1) * (gpu.l2_bytes or 0)
-    return max(ratio * (at.declared.bytes or 0) - kept, float(at.least.bytes or 0))
+    less what L2 can keep from one launch to the next, and no less than any algorithm moves.
+
+    L2 keeps what a launch moved for the next where all of it fits. A launch that moves more has put out the beginning
+    of it by the time the next one begins there, and what a small count found in L2 is then no longer there."""
+    seen, l2 = whole or entry, gpu.l2_bytes or 0
+    declared, before = at.declared.bytes or 0, seen.declared.bytes or 0
+    ratio = seen.moved_bytes / before if seen.moved_bytes and before else 1.0
+    fits = declared <= l2 * at.launches
+    if at.launches > 1 and not fits and before <= l2 * sum(kernel.launches for kernel in seen.kernels):
+        ratio = max(1.0, ratio)
+    kept = (at.launches - 1) * l2 if fits else 0
+    return max(ratio * declared - kept, float(at.least.bytes or 0))
 
 
 def _warps(kernel: SimulatedKernel) -> int:

@@ -32,11 +32,11 @@ class Candidate:
     """One variant at the shape on the GPU. Everything is modelled."""
 
     rank: int
-    """Those within APART of the first share its rank."""
+    """Those within APART of the shortest share rank 1."""
     variant: str
     seconds: float
     ratio: float
-    """Over the first's."""
+    """Over the shortest."""
     bound_by: str
     settings: dict[str, Any]
     counted_at: str
@@ -63,23 +63,32 @@ def candidates(
     architecture and the shape's dtype, that was counted nearest to `shape`; of equally near ones the newest run's."""
     found: list[tuple[Variant, Pair, str, Estimate]] = []
     left_out: dict[str, str] = {}
-    counted = _counted(records, operation, shape, gpu, newest)
+    counted, failed = _counted(records, operation, shape, gpu, newest)
     for variant in catalog.select([operation.name]):
         if variant.operation_key != operation.key or "cuda" not in variant.devices:
             continue
         reason = variant.supports(shape)
         pair, run = counted.get(variant.name, (None, ""))
-        if reason is None and pair is None:
-            reason = f"its machine code was not counted for {gpu.arch}"
+        if reason is None and pair is None and not _launches(variant, operation, shape.dtype):
+            reason = "a library's code, which is not at hand to be counted"
+        elif reason is None and pair is None:
+            why = f": {failed[variant.name]}" if variant.name in failed else ""
+            reason = f"its machine code was not counted for {gpu.arch}{why}"
         elif reason is None and pair is not None:
             estimated = _estimate(variant, operation, pair, shape, gpu)
             if estimated is not None:
                 found.append((variant, pair, run, estimated))
                 continue
             beside = ", ".join(pair.entry.beside)
-            reason = f"{beside} do a part of it, and were not counted" if beside else pair.entry.reason or "not counted"
+            reason = (
+                f"a library's part of it was not counted: {beside}" if beside else pair.entry.reason or "not counted"
+            )
         left_out[variant.name] = str(reason)
     found.sort(key=lambda one: one[3].seconds)
+    # Memory gives many variants one and the same time: of a tie the one is first that least hangs on what else it does
+    # being hidden behind it.
+    tied = sum(one[3].seconds <= APART * found[0][3].seconds for one in found)
+    found[:tied] = sorted(found[:tied], key=lambda one: one[3].seconds + one[3].next_seconds)
     ranked = tuple(_candidate(number, found, gpu) for number in range(len(found)))
     kinds = [(own.bound_by, variant.factors.get(operation.growth_factor)) for variant, _, _, own in found]
     return Candidates(ranked, _to_try(ranked, kinds), left_out)
@@ -87,21 +96,24 @@ def candidates(
 
 def _counted(
     records: pd.DataFrame, operation: Operation, shape: Shape, gpu: Datasheet, newest: Sequence[str]
-) -> dict[str, tuple[Pair, str]]:
-    """Variant → what was counted of it nearest to the shape, and the run."""
+) -> tuple[dict[str, tuple[Pair, str]], dict[str, str]]:
+    """Variant → what was counted of it nearest to the shape, and the run; variant → why a count has nothing."""
     place = {run: number for number, run in enumerate(newest)}
     best: dict[str, tuple[float, int, Pair, str]] = {}
+    failed: dict[str, str] = {}
     own = records[records["simulated"].notna() & (records["simulated"] != "[]") & (records["pass"] == operation.pass_)]
     own = own[own["shape.dtype"] == shape.dtype]
     own = own.assign(_run=own["run"].map(place)).sort_values("_run", kind="stable").groupby("variant").head(LOOKED_AT)
     for variant, run, text in own[["variant", "run", "simulated"]].itertuples(index=False):
         for pair in pairs_of(entries_of(text)):
+            if pair.entry.arch == gpu.arch and not pair.entry.kernels and pair.entry.reason:
+                failed.setdefault(variant, pair.entry.reason)
             if pair.entry.arch != gpu.arch or not pair.entry.kernels:
                 continue
             key = (_distance(pair.entry.axes, shape), place.get(run, len(place)))
             if variant not in best or key < best[variant][:2]:
                 best[variant] = (*key, pair, run)
-    return {variant: (pair, run) for variant, (_, _, pair, run) in best.items()}
+    return {variant: (pair, run) for variant, (_, _, pair, run) in best.items()}, failed
 
 
 def _distance(axes: Mapping[str, int], shape: Shape) -> float:
@@ -119,6 +131,15 @@ def extent(variant: Variant, operation: Operation, shape: Shape, settings: Setti
     """What a variant's plan launches at a shape, and what is declared of it."""
     launches, blocks = _launched(variant.plan(shape, settings).steps)
     return Extent(launches, blocks, _work(variant.cost(shape, settings)), _work(operation.least(shape)))
+
+
+def _launches(variant: Variant, operation: Operation, dtype: str) -> bool:
+    """Whether a plan of it launches a kernel of its own, rather than a library's code alone."""
+    if not variant.own_kernels:
+        return False
+    small = Shape(tuple((axis, operation.small[axis]) for axis in operation.axes), dtype)
+    settings = variant.default_settings()
+    return variant.supports(small) is not None or _launched(variant.plan(small, settings).steps)[0] > 0
 
 
 def _launched(steps: Iterable[Step]) -> tuple[int, int]:
@@ -140,7 +161,7 @@ def _work(cost: Cost) -> Work:
 
 def _candidate(number: int, found: Sequence[tuple[Variant, Pair, str, Estimate]], gpu: Datasheet) -> Candidate:
     variant, pair, run, own = found[number]
-    first = found[0][3].seconds
+    first = min(estimated.seconds for *_, estimated in found)
     tied = own.seconds <= APART * first
     return Candidate(
         rank=1 if tied else number + 1,
@@ -161,7 +182,8 @@ def _reason(own: Estimate, entry: Simulated, gpu: Datasheet) -> str:
     texts = {
         "bytes in flight": f"{quantity(own.in_flight, 'B')} in flight of the {quantity(own.needed, 'B')} that memory "
         f"needs to give its bandwidth; {sms}",
-        "bandwidth": f"memory: {quantity(own.in_flight, 'B')} in flight are enough for its bandwidth",
+        "bandwidth": f"memory: {quantity(own.in_flight, 'B')} in flight are enough for its bandwidth"
+        + (f"; next is {own.next_by}, {quantity(own.next_seconds / own.seconds, '%')} of it" if own.next_by else ""),
         "chain": f"each warp waits for one thing after the other, over {max(1, math.ceil(own.waves)):,} "
         f"round{'s' * (own.waves > 1)} of blocks; {sms}",
         "launches": "the gaps between its launches",

@@ -101,10 +101,9 @@ def test_a_rung_is_right_under_every_checker(key: str, dtype: str) -> None:
     assert compared.right, compared.reason
 
 
-@pytest.mark.parametrize("key", [key for key, v in RUNGS.items() if has_kernel(v) and v.name != "ring"])
+@pytest.mark.parametrize("key", [key for key, v in RUNGS.items() if has_kernel(v)])
 def test_a_kernel_moves_what_it_declares(key: str) -> None:
-    """Whole sectors that loads and stores ask for, at sizes that leave none in part. (What a ring copies is not among
-    them.)"""
+    """Whole sectors that loads, stores and asynchronous copies ask for, at sizes that leave none in part."""
     operation, shape = operation_of(key), shape_of(key, "float32", {"B": 1, "T": 256, "H": 32})
     settings = settings_of(RUNGS[key])
     if "look_back" in key:

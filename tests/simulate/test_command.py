@@ -12,6 +12,7 @@ import pytest
 from tests.cli.conftest import Run, workbench  # noqa: F401 - a fixture
 from tests.kernels.executed import catalog
 from tests.simulate.one_opcode import HEAD
+from tests.simulate.simulated_case import Case, binaries
 from workbench.catalog import BUILTIN
 from workbench.check.simulated import Request, SimulatedVariant
 from workbench.declare import Cost, Shape
@@ -50,6 +51,39 @@ def test_both_front_ends_agree_and_count_what_the_kernel_must_move(workbench: Ru
     assert any("state" in line["text"] and line["file"].endswith("50_serial.cu") for line in kernel["lines"])
 
 
+@pytest.mark.parametrize(
+    ("variant", "noted"),
+    [
+        ("scan/ring", ""),
+        ("scan/look_back_plain", "its blocks ask each other"),
+        ("scan/backward/vector", "lanes of a warp"),
+    ],
+)
+def test_sectors_of_ptx_and_machine_code_agree_or_differ_for_a_reason(
+    workbench: Run,  # noqa: F811
+    variant: str,
+    noted: str,
+) -> None:
+    """A ring's asynchronous copies are among them; whoever waits for others asks as often as it must."""
+    done = workbench("simulate", variant, "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 0 and not found["findings"], done.stderr
+    assert [noted in note for note in found["notes"]] == [True] * bool(noted)
+
+
+def test_a_sector_more_in_one_of_them_is_a_finding(workbench: Run, tmp_path: Path) -> None:  # noqa: F811
+    """One load of the kernel is made twice in its PTX."""
+    case = Case("scan/serial", Shape.of("float32", B=B, T=T, H=H))
+    (binary,) = binaries(case.plan(), "float32").values()
+    lines = binary.path.read_text().splitlines()
+    load = next(number for number, line in enumerate(lines) if "ld.global" in line and "@" not in line)
+    twice = tmp_path / "twice.ptx"
+    twice.write_text("\n".join([*lines[:load], lines[load], *lines[load:]]))
+    done = workbench("simulate", "scan/serial", *AXES, "--ptx", str(twice), "--through", "both", "--json")
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert done.returncode == 1 and "global sectors, SASS" in finding
+
+
 def test_the_table_fits_80_columns_and_says_that_it_is_simulated(workbench: Run) -> None:  # noqa: F811
     done = workbench("simulate", "scan/blelloch", "--through", "sass", "--lines", COLUMNS="80")
     assert done.returncode == 0, done.stderr
@@ -81,6 +115,20 @@ ENDLESS = HEAD + (
 )
 """It changes memory all the while: one that does not is found waiting."""
 PARAMETERS = ", ".join(f".param .u64 p{k}" for k in range(7))
+
+
+STRAY = HEAD + (".visible .entry scan_serial({}) {{ .reg .b64 %d; mov.u64 %d, 64; st.global.u32 [%d], 7; exit; }}\n")
+
+
+def test_a_trace_ends_at_the_instruction_that_must_not_be(workbench: Run, tmp_path: Path) -> None:  # noqa: F811
+    file = tmp_path / "stray.ptx"
+    file.write_text(STRAY.format(PARAMETERS))
+    arguments = ("simulate", "scan/serial", *AXES, "--ptx", str(file), "--trace", "0,0")
+    done = workbench(*arguments, "--json")
+    (run,) = json.loads(done.stdout)["runs"]
+    assert done.returncode == 1 and run["status"] == "fault" and run["kernel"] == "scan_serial"
+    assert [one["text"].split()[0] for one in run["trace"]] == ["mov.u64", "st.global.u32"]
+    assert "scan_serial (ptx): what the warp did" in workbench(*arguments).stdout
 
 
 def test_whatever_is_wrong_is_one_line(workbench: Run, tmp_path: Path) -> None:  # noqa: F811

@@ -223,6 +223,24 @@ def test_addition_of_64_bits_by_lea_and_imad_x() -> None:
         assert r[10][lane] | r[11][lane] << 32 == ((signed(int(a[lane])) << 2) + y) % M64
 
 
+@pytest.mark.parametrize("by", [0, 1, 3])
+def test_differences_of_64_bits_by_lea_of_a_negated_source(by: int) -> None:
+    """b - (a << n), also where what is taken away has a low word of 0: its complement and one carry then."""
+    a, a_high, b, b_high = operands(4, 17)
+    a[::4] = 0
+    a[1::4] <<= 29
+    lines = [
+        f"LEA R4, P0, -R1, R2, {by:#x}",
+        f"SHF.L.U64.HI R7, R1, {by:#x}, R6",
+        "IADD3.X R5, ~R7, R3, RZ, P0, !PT",
+    ]
+    after = run(lines, {1: a, 6: a_high, 2: b, 3: b_high}, results=(4, 5))
+    r = {k: v.astype(object) for k, v in after.registers.items()}
+    for lane in range(LANES):
+        x, y = int(a_high[lane]) << 32 | int(a[lane]), int(b_high[lane]) << 32 | int(b[lane])
+        assert r[4][lane] | r[5][lane] << 32 == (y - (x << by)) % M64
+
+
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "LT": lambda a, b: a < b, "LE": lambda a, b: a <= b, "GT": lambda a, b: a > b, "GE": lambda a, b: a >= b,
     "EQ": lambda a, b: a == b, "NE": lambda a, b: a != b,

@@ -107,6 +107,20 @@ def test_a_line_of_ptx_stands_once_whatever_the_machine_makes_of_it() -> None:
     assert (code.files, code.file, code.line) == (["k.cu"], [-1, 0], [0, 4])
 
 
+def test_a_function_that_is_compiled_in_two_ways_is_two_kernels(counter: Any) -> None:
+    """Forwards and backwards in time: by its name alone one would be counted as the other, or left out."""
+    variant = load_catalog(BUILTIN).variant("sru_scan/serial_gated")
+    sizes = {"B": 1, "T": 4, "H": 32, "directions": 2, "phi": 1, "rows": 3, "dropout": 1}
+    shape = Shape.of("float32", **sizes)
+    found = counter(variant.key).count(CountRequest((shape,), variant.default_settings(), "sm_90", "h200", 10**6))
+    (one,) = [Simulated.model_validate(one) for one in found["simulated"]]
+    names = [kernel.kernel for kernel in one.kernels]
+    assert len(set(names)) == 2 and names[1] == f"{names[0]} REVERSED=1"
+    assert [(code["kernel"], code["level"]) for code in found["executed"]] == [
+        (name, level) for level in ("sass", "ptx") for name in names
+    ]
+
+
 def test_too_much_work_is_sampled_and_run_whole_at_a_smaller_shape(counter: Any) -> None:
     (whole,) = counted(counter, "scan/hillis_steele", 10**7, B=2, T=128, H=256)
     sampled, smaller = counted(counter, "scan/hillis_steele", 200_000, B=2, T=128, H=256)

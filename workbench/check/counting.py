@@ -25,6 +25,7 @@ from workbench.check.launches import (
     launch_of,
     moved_bytes,
     occupied,
+    told_apart,
     totals,
     unwatched,
 )
@@ -93,6 +94,8 @@ class _Group:
     step: Step
     facts: dict[str, Any]
     code: Lowered
+    kernel: str
+    """Its name, and what tells it apart from others of that name."""
     counts: list[Counts] = field(default_factory=list)
     chain: Chain | None = None
 
@@ -176,11 +179,14 @@ class MachineCodeCounter(VariantInLimits):
         what = f"{self._variant.key} does not compile for {request.arch}"
         binaries = binaries_of(plan, shape.dtype, request.arch, Level.SASS, what)
         groups: dict[Hashable, _Group] = {}
+        apart = told_apart(plan)
         for step in leaves_of(plan.steps):
             if launch_of(step) is not None and alike(step) not in groups:
                 facts = occupied(step, binaries, shape.dtype, request.arch, request.gpu)
                 code = self._code(step, binaries, shape.dtype, request.arch)
-                groups[alike(step)] = _Group(step, facts, code)
+                source = kind_of(step).source(step)
+                assert source is not None
+                groups[alike(step)] = _Group(step, facts, code, code.facts.name + apart[source])
                 if sampled:
                     groups[alike(step)].chain = sampled[alike(step)].chain
         traced = {key for key, group in groups.items() if group.chain is not None}
@@ -253,7 +259,7 @@ class MachineCodeCounter(VariantInLimits):
         """What each instruction of the machine code did at a shape, and each line of the PTX."""
         kernels: dict[str, list[Counts]] = {}
         for group in groups.values():
-            kernels.setdefault(group.code.facts.name, []).extend(group.counts)
+            kernels.setdefault(group.kernel, []).extend(group.counts)
         return [
             executed_code(request.arch, kernel, level, counts)
             for level, own in ((Level.SASS, kernels), (Level.PTX, self._ptx(shape, request)))
@@ -268,11 +274,14 @@ class MachineCodeCounter(VariantInLimits):
         kernels: dict[str, list[Counts]] = {}
         try:
             binaries = binaries_of(plan, shape.dtype, request.arch, Level.PTX)
-            for counts in run_plan(plan, shape.dtype, self._memory(shape, plan), binaries, request.arch, options):
-                if counts is not None:
-                    kernels.setdefault(counts.program.name, []).append(counts)
+            counted = run_plan(plan, shape.dtype, self._memory(shape, plan), binaries, request.arch, options)
         except (SimulationFault, Problem):
             return {}
+        apart = told_apart(plan)
+        for step, counts in zip(unrolled(plan.steps), counted, strict=True):
+            source = kind_of(step).source(step)
+            if counts is not None and source is not None:
+                kernels.setdefault(counts.program.name + apart[source], []).append(counts)
         return kernels
 
     def _entry(self, request: CountRequest, swept: Shape, shape: Shape, reason: str = "") -> Simulated:
@@ -292,7 +301,7 @@ def _kernel(group: _Group) -> SimulatedKernel:
     assert launch is not None
     facts = group.facts
     return SimulatedKernel(
-        kernel=group.code.facts.name, launches=len(group.counts), grid=list(launch.grid), block=list(launch.block),
+        kernel=group.kernel, launches=len(group.counts), grid=list(launch.grid), block=list(launch.block),
         registers=facts["registers"], shared_bytes=facts["shared_bytes"], occupancy=facts["occupancy"],
         blocks_per_sm=facts["blocks_per_sm"], waves=facts["waves"],
         sampled=next((one.sampled for one in group.counts if one.sampled), ""),
@@ -322,7 +331,7 @@ def executed_code(arch: str, kernel: str, level: Level, launches: Sequence[Count
     """What each instruction did in the launches of its kernel, in the order of the code. A line of PTX for which the
     machine has several steps was executed as often as any of them; of a function that is called at several places each
     line stands once."""
-    counts = merged([counts for counts in launches if len(counts.values) == len(launches[0].values)])
+    counts = merged(launches)
     own = counts.program.instructions
     values = np.stack([counts[name] for name in BY_INSTRUCTION], axis=1)
     done: dict[tuple[int, str], NDArray[np.int64]] = {}

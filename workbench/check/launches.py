@@ -18,7 +18,7 @@ from workbench.problem import SourceError
 from workbench.simulate.counters import DIRTY, SECTOR_BYTES, Level
 from workbench.simulate.launch import Options
 from workbench.simulate.sass.cubin import kernel_of
-from workbench.steps import Launch, kind_of, leaves_of, unrolled
+from workbench.steps import Launch, Source, kind_of, leaves_of, unrolled
 
 L1_BESIDE_SHARED = 28 << 10
 """An SM's first-level cache and shared memory are one: so much more than shared memory alone may have, on every
@@ -51,6 +51,20 @@ def alike(step: Step) -> Hashable:
     """What launches of the same occupancy and the same number of waves share."""
     launch = launch_of(step)
     return kind_of(step).compiled(step), launch and launch.grid
+
+
+def told_apart(plan: Plan) -> dict[Source, str]:
+    """What follows the name of each of a plan's kernels: nothing; where a function is compiled in several ways, the
+    file, defines and options that not all of them have."""
+    sources = [kind_of(step).source(step) for step in leaves_of(plan.steps) if launch_of(step) is not None]
+    kernels = list(dict.fromkeys(source for source in sources if source is not None))
+    words = {k: [k.path.name, *(f"{name}={value}" for name, value in k.defines), *k.options] for k in kernels}
+    found = {}
+    for kernel in kernels:
+        of_function = [words[other] for other in kernels if other.function == kernel.function]
+        own = [word for word in words[kernel] if not all(word in others for others in of_function)]
+        found[kernel] = "".join(f" {word}" for word in own)
+    return found
 
 
 def occupied(

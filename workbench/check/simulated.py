@@ -19,6 +19,7 @@ from workbench.check.launches import (
     launch_of,
     moved_bytes,
     occupied,
+    told_apart,
     totals,
 )
 from workbench.check.limited import VariantInLimits
@@ -27,12 +28,12 @@ from workbench.declare import Plan, Shape, Step, Tolerance
 from workbench.devices import device
 from workbench.host_steps import path_of
 from workbench.problem import Problem, SourceError
-from workbench.simulate.counters import Level, global_sectors, merged
+from workbench.simulate.counters import Level, global_sectors, merged, why_sectors_differ
 from workbench.simulate.coverage import coverage_of_cubin, coverage_of_ptx
 from workbench.simulate.launch import Counts, Options, SimulationFault
 from workbench.simulate.memory import Memory
 from workbench.simulate.plan import run_plan
-from workbench.simulate.summary import summary
+from workbench.simulate.summary import summary, traced
 from workbench.steps import distinct_sources, kind_of, leaves_of, unrolled
 
 
@@ -67,7 +68,7 @@ class SimulatedVariant(VariantInLimits):
         inputs, want = make_set(operation, shape, InputSet(operation.regimes[0], 0))
         allowed = tolerances(operation, shape)
         bound = max(tolerance.relative for tolerance in allowed.values())
-        runs, outputs, sectors = [], {}, {}
+        runs, outputs, counted = [], {}, {}
         for name in request.levels:
             level = Level(name)
             run: dict[str, Any] = {"through": name, "status": "ok", "reason": "", "relative_l2": None, "bound": bound}
@@ -75,14 +76,15 @@ class SimulatedVariant(VariantInLimits):
             try:
                 got, found = self._simulated(plan, request, level, inputs, run)
             except SimulationFault as fault:
-                run |= {"status": "fault", "reason": str(fault)}
+                trace = [traced(fault.program, one) for one in fault.trace]
+                run |= {"status": "fault", "reason": str(fault), "kernel": fault.program.name, "trace": trace}
                 continue
             except SourceError:
                 raise
             except Problem as problem:
                 run |= {"status": "refused", "reason": str(problem)}
                 continue
-            sectors[name] = {kernel: global_sectors(counts) for kernel, counts in found.items()}
+            counted[name] = found
             if any(counts.sampled for counts in found.values()):
                 run |= {"status": "sampled", "reason": "a part of the blocks ran: the result is not compared"}
                 continue
@@ -93,10 +95,12 @@ class SimulatedVariant(VariantInLimits):
             if not comparison.right:
                 run |= {"status": "incorrect", "reason": comparison.reason}
         declared = variant.cost(shape, request.settings).bytes
+        apart, notes = _sectors_apart(counted)
         return {
             "variant": variant.key, "shape": shape.as_dict() | {"dtype": shape.dtype}, "settings": request.settings,
             "arch": request.arch, "gpu": request.gpu, "origin": "simulated", "runs": runs,
-            "findings": [*_disagreements(outputs, sectors, allowed),
+            "notes": notes,
+            "findings": [*_results_apart(outputs, allowed), *apart,
                          *_against_declared(runs, plan, declared, device(request.gpu).l2_bytes)],
             "declared_bytes": declared, "bit_equal": _bit_equal(outputs), "known_loss": variant.known_loss,
         }  # fmt: skip
@@ -132,13 +136,16 @@ class SimulatedVariant(VariantInLimits):
         options = _options(request, launches)
         counted = run_plan(plan, request.shape.dtype, memory, binaries, request.arch, options)
         steps: dict[str, list[tuple[Step, Counts]]] = {}
+        apart = told_apart(plan)
         for step, counts in zip(unrolled(plan.steps), counted, strict=True):
             if counts is not None:
-                steps.setdefault(kind_of(step).shown(step), []).append((step, counts))
+                source = kind_of(step).source(step)
+                assert source is not None
+                steps.setdefault(kind_of(step).shown(step) + apart[source], []).append((step, counts))
         found = {kernel: merged([counts for _, counts in pairs]) for kernel, pairs in steps.items()}
         run["kernels"] = [
             {"launches": len(pairs), "grid": launch.grid, "block": launch.block,
-             **launches.get(alike(pairs[0][0]), {}), **summary(found[kernel], level)}
+             **launches.get(alike(pairs[0][0]), {}), **summary(found[kernel], level), "kernel": kernel}
             for kernel, pairs in steps.items() if (launch := launch_of(pairs[0][0]))
         ]  # fmt: skip
         return {t.name: memory.array(t.name) for t in tensors if t.compared}, found
@@ -181,22 +188,28 @@ def _bit_equal(outputs: dict[str, dict[str, Any]]) -> bool | None:
     return all(one[name].tobytes() == other[name].tobytes() for name in one)
 
 
-def _disagreements(
-    outputs: dict[str, dict[str, Any]], sectors: dict[str, dict[str, int]], allowed: dict[str, Tolerance]
-) -> list[str]:
-    """Where PTX and machine code are not the same program."""
-    found = []
-    if len(outputs) == 2:
-        sass, ptx = outputs["sass"], outputs["ptx"]
-        want = {name: array.astype(np.float64) for name, array in sass.items()}
-        if not (apart := compare_outputs(ptx, want, allowed)).right:
-            found.append(f"PTX and SASS compute different results: {apart.reason}")
-    if len(sectors) == 2:
-        for kernel, count in sectors["sass"].items():
-            if sectors["ptx"].get(kernel) != count:
-                other = sectors["ptx"].get(kernel, 0)
-                found.append(f"{kernel}: PTX touches {other:,} global sectors, SASS {count:,} (simulated)")
-    return found
+def _results_apart(outputs: dict[str, dict[str, Any]], allowed: dict[str, Tolerance]) -> list[str]:
+    """Where PTX and machine code compute different results."""
+    if len(outputs) < 2:
+        return []
+    want = {name: array.astype(np.float64) for name, array in outputs["sass"].items()}
+    apart = compare_outputs(outputs["ptx"], want, allowed)
+    return [] if apart.right else [f"PTX and SASS compute different results: {apart.reason}"]
+
+
+def _sectors_apart(counted: dict[str, dict[str, Counts]]) -> tuple[list[str], list[str]]:
+    """Where PTX and machine code touch different sectors: what is a finding, and what has its reason."""
+    findings: list[str] = []
+    notes: list[str] = []
+    for kernel, sass in counted["sass"].items() if len(counted) == 2 else ():
+        ptx = counted["ptx"].get(kernel)
+        of_sass, of_ptx = global_sectors(sass), 0 if ptx is None else global_sectors(ptx)
+        if of_sass != of_ptx:
+            text = f"{kernel}: PTX touches {of_ptx:,} global sectors, SASS {of_sass:,} (simulated)"
+            reason = None if ptx is None else why_sectors_differ(sass, ptx)
+            findings += [] if reason else [text]
+            notes += [f"{text}: {reason}"] if reason else []
+    return findings, notes
 
 
 def _against_declared(runs: list[dict[str, Any]], plan: Plan, declared: int, cache_bytes: int | None) -> list[str]:

@@ -27,6 +27,9 @@ def print_result(found: dict[str, Any], lines: bool) -> None:
         say(
             "PTX and SASS: " + ("equal to the last bit" if found["bit_equal"] else "both within the bound, not one bit")
         )
+    for run in found["runs"]:
+        if run["status"] == "fault":
+            _print_trace(run["through"], run)
     done = [run for run in found["runs"] if "kernels" in run]
     if done:
         _print_kernels(done)
@@ -42,6 +45,8 @@ def print_result(found: dict[str, Any], lines: bool) -> None:
     moved = next((run["memory_bytes"] for run in done if "memory_bytes" in run), None)
     if moved is not None:
         say(f"memory: {found['declared_bytes']:,} bytes declared, {moved:,.0f} simulated (a lower bound)")
+    for note in found["notes"]:
+        say(f"note: {note}")
     for finding in found["findings"]:
         say(f"finding: {finding}", "red")
 
@@ -137,7 +142,7 @@ def _print_lines(through: str, kernel: dict[str, Any]) -> None:
 
 
 def _print_trace(through: str, kernel: dict[str, Any]) -> None:
-    """An instruction a line: address, line, lanes, text, and what each changed register holds in its first lane."""
+    """An instruction per line: address, line, lanes, text, and what each changed register holds in its first lane."""
     if not kernel["trace"]:
         return
     say(f"{kernel['kernel']} ({through}): what the warp did, in its order; values of the first lane that changed")

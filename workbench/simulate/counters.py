@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.simulate.launch import Counts
-from workbench.simulate.program import Flow, Instruction, Space
+from workbench.simulate.program import Flow, Instruction, Order, Space
 
 SECTOR_BYTES = 32
 DIRTY = "bytes that stay dirty in L2"
@@ -181,9 +181,32 @@ def figures(counts: Counts, level: Level) -> list[CounterValue]:
 
 
 def global_sectors(counts: Counts) -> int:
-    """Sectors of every access to global memory, asynchronous copies and atomics too: PTX and SASS must agree in it."""
-    spaces = [i.space in (Space.GLOBAL, Space.GENERIC) for i in counts.program.instructions]
-    return int(counts["sectors"][spaces].sum())
+    """Sectors of every access to global memory, asynchronous copies and atomics too: PTX and SASS must agree in it, but
+    for what `why_sectors_differ` names."""
+    reaching = [_reaches_global(i) or _copies(i) for i in counts.program.instructions]
+    return int(counts["sectors"][reaching].sum())
+
+
+def why_sectors_differ(sass: Counts, ptx: Counts) -> str | None:
+    """What lets PTX and machine code of one kernel touch different sectors though both are right; None where nothing
+    does, and they differ by a fault of the simulator or of what was given as the kernel's PTX or cubin."""
+    programs = (sass.program, ptx.program)
+    if any(_asks_others(i) for program in programs for i in program.instructions):
+        return "its blocks ask each other, as often as their order makes them"
+    if any(counts["divergent"].any() for counts in (sass, ptx)):
+        return "lanes of a warp part at its branches, which ptxas lays out anew"
+    return None
+
+
+def _reaches_global(i: Instruction) -> bool:
+    return i.space in (Space.GLOBAL, Space.GENERIC)
+
+
+def _asks_others(i: Instruction) -> bool:
+    """Whether it sees what another block has done meanwhile: a load that is not weak, or an atomic operation."""
+    return _reaches_global(i) and i.form is not None and (
+        i.form.startswith("atomic.") or (i.form == "load" and i.order is not Order.WEAK)
+    )  # fmt: skip
 
 
 def merged(launches: Sequence[Counts]) -> Counts:

@@ -28,10 +28,18 @@ class SimulationFault(Exception):
     """The kernel did what it must not; the text says what, and where."""
 
     def __init__(
-        self, kind: str, text: str, program: Program, place: Sequence[int], findings: tuple[Finding, ...] = ()
+        self,
+        kind: str,
+        text: str,
+        program: Program,
+        place: Sequence[int],
+        findings: tuple[Finding, ...] = (),
+        trace: tuple[Traced, ...] = (),
     ) -> None:
         self.kind = kind
         self.findings = findings
+        self.program, self.trace = program, trace
+        """What the traced warp did before."""
         self.instruction, self.lane, self.warp = place[0], place[1], place[2]
         self.block = tuple(place[3:6])
         where = f"kernel {program.name}, block {self.block}, warp {self.warp}"
@@ -200,7 +208,8 @@ def simulate(
             place = (ctypes.c_int64 * 7)()
             library.simulate_fault(session, place)
             kind, _, text = message.decode(errors="replace").partition("\t")
-            raise SimulationFault(kind, text, program, list(place), _findings(library, session, program, grid, block))
+            findings = _findings(library, session, program, grid, block)
+            raise SimulationFault(kind, text, program, list(place), findings, _trace(library, session))
         if not options.checks & Checks.VALUES:
             memory.all_written()
         return _counts(library, session, program, _findings(library, session, program, grid, block))

@@ -153,9 +153,17 @@ void fence(Warp &w, const Instruction &i, u32 mask) {
     for (Observer *o : w.machine().observers) o->fence(w, i, mask);
 }
 
+/// A fence of machine code: ptxas leaves a warp's barrier out where the warp is together, so that the stores of all its
+/// lanes that come before in the program come before the fence too, whichever lane makes it.
+void fence_of_warp(Warp &w, const Instruction &i, u32 mask) {
+    settle(w, FULL, i.scope);
+    fence(w, i, mask);
+}
+
 void nothing(Warp &, const Instruction &, u32) {}
 
 RegisterForm fence_form("fence", fence);
+RegisterForm fence_of_warp_form("fence.warp", fence_of_warp);
 RegisterForm nothing_form("nothing", nothing);
 
 }  // namespace

@@ -110,13 +110,15 @@ void multiply_wide_carry(Warp &w, const Instruction &i, u32 mask) {
     predicate_result(w, i, 1, mask, lanes_where([&](int lane) { return carry[lane] != 0; }));
 }
 
-/// d, p = (a << n) + b, n in `variant`.
+/// d, p = (a << n) + b, n in `variant`. A negated a is the complement of what was shifted, plus one that is added in full:
+/// b - (0 << n) carries, which the high word of a difference of 64 bits then takes.
 void shift_add(Warp &w, const Instruction &i, u32 mask) {
     const Source<false> a(w, i, 2, 0), b(w, i, 3, 1);
-    const u32 shift = i.variant & 31;
+    const u32 shift = i.variant & 31, plus = a.plus + b.plus;
     alignas(64) u32 made[LANES], carry[LANES];
     for (int lane = 0; lane < LANES; ++lane) {
-        const u32 shifted = a(lane) << shift, sum = shifted + ((b.row[lane] & b.keep) ^ b.flip), all = sum + b.plus;
+        const u32 shifted = ((a.row[lane] & a.keep) << shift) ^ a.flip;
+        const u32 sum = shifted + ((b.row[lane] & b.keep) ^ b.flip), all = sum + plus;
         made[lane] = all;
         carry[lane] = static_cast<u32>(sum < shifted) | static_cast<u32>(all < sum);
     }

@@ -173,7 +173,7 @@ def _fence(line: Line, kernel: Kernel) -> Instruction:
     scopes = {"CTA": 0, "SM": 0, "GPU": 1, "VC": 1, "SYS": 2}
     scope = next((scopes[m] for m in line.modifiers if m in scopes), 1)
     return Instruction(
-        "fence", variant=scope, order=Order.ACQUIRE_RELEASE, scope=Scope.DEVICE if scope else Scope.BLOCK
+        "fence.warp", variant=scope, order=Order.ACQUIRE_RELEASE, scope=Scope.DEVICE if scope else Scope.BLOCK
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from kernel_variants import equations
 from kernel_variants.around_scan import AroundScan
 from kernel_variants.gate import products
 from kernel_variants.layer.backward import THROUGH_ROUNDED_GATES
@@ -52,6 +53,8 @@ class ProductAndScan:
     eager: Callable[[Any, Any], tuple[Any, Any]]
     """pre, first state → h, last state, both float32, in torch."""
     has_window: bool = False
+    candidate: int | None = None
+    """The row of pre that goes through minGRU's g, which has a kink."""
 
     # ----------------------------------------------------------------------------------------- what is computed
 
@@ -97,6 +100,8 @@ class ProductAndScan:
 
     def make_training_inputs(self, shape: Shape, regime: str, random: np.random.Generator) -> Arrays:
         made = dict(self.make_inputs(shape, regime, random))
+        if (row := self.candidate) is not None:
+            made["x"] = equations.clear_of_the_kink(made["x"], made["w"][0, row], made["bias"][row])
         incoming = {f"g{t.name}": random.standard_normal(t.shape, dtype=np.float32) for t in self._values(shape)}
         return made | incoming
 

@@ -74,10 +74,12 @@ def training_tensors(shape: Shape) -> tuple[Tensor, ...]:
 
 
 def make_training_inputs(shape: Shape, regime: str, random: np.random.Generator) -> Arrays:
-    """The forward pass's inputs, and gradients of N(0, 1)."""
+    """The forward pass's inputs, clear of the candidate's kink, and gradients of N(0, 1)."""
     B, T, H, O = (shape[axis] for axis in "BTHO")
+    made = make_forward_inputs(shape, regime, random)
     return {
-        **make_forward_inputs(shape, regime, random),
+        **made,
+        "x": equations.clear_of_the_kink(made["x"], made["w"][1], made["bias"][1]),
         "gy": random.standard_normal((B, T, O), dtype=np.float32),
         "gh_last": random.standard_normal((B, H), dtype=np.float32),
     }

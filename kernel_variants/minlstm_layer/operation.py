@@ -25,6 +25,7 @@ LAYER = ProductAndScan(
     state="h",
     rows=PARTS,
     decay=1,
+    candidate=2,
     eager=eager,
 )
 OPERATION = LAYER.operation({"B": 4, "T": 4096, "D": 1024, "H": 1024}, {"B": 2, "T": 35, "D": 19, "H": 33})

@@ -25,7 +25,7 @@ from workbench.check.launches import (
     launch_of,
     moved_bytes,
     occupied,
-    told_apart,
+    suffix_by_step,
     totals,
     unwatched,
 )
@@ -179,14 +179,12 @@ class MachineCodeCounter(VariantInLimits):
         what = f"{self._variant.key} does not compile for {request.arch}"
         binaries = binaries_of(plan, shape.dtype, request.arch, Level.SASS, what)
         groups: dict[Hashable, _Group] = {}
-        apart = told_apart(plan)
+        suffix = suffix_by_step(plan)
         for step in leaves_of(plan.steps):
             if launch_of(step) is not None and alike(step) not in groups:
                 facts = occupied(step, binaries, shape.dtype, request.arch, request.gpu)
                 code = self._code(step, binaries, shape.dtype, request.arch)
-                source = kind_of(step).source(step)
-                assert source is not None
-                groups[alike(step)] = _Group(step, facts, code, code.facts.name + apart[source])
+                groups[alike(step)] = _Group(step, facts, code, code.facts.name + suffix(step))
                 if sampled:
                     groups[alike(step)].chain = sampled[alike(step)].chain
         traced = {key for key, group in groups.items() if group.chain is not None}
@@ -277,11 +275,10 @@ class MachineCodeCounter(VariantInLimits):
             counted = run_plan(plan, shape.dtype, self._memory(shape, plan), binaries, request.arch, options)
         except (SimulationFault, Problem):
             return {}
-        apart = told_apart(plan)
+        suffix = suffix_by_step(plan)
         for step, counts in zip(unrolled(plan.steps), counted, strict=True):
-            source = kind_of(step).source(step)
-            if counts is not None and source is not None:
-                kernels.setdefault(counts.program.name + apart[source], []).append(counts)
+            if counts is not None:
+                kernels.setdefault(counts.program.name + suffix(step), []).append(counts)
         return kernels
 
     def _entry(self, request: CountRequest, swept: Shape, shape: Shape, reason: str = "") -> Simulated:

@@ -3,7 +3,7 @@ stand behind it, and whether what was declared agrees with what was moved."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,18 +53,18 @@ def alike(step: Step) -> Hashable:
     return kind_of(step).compiled(step), launch and launch.grid
 
 
-def told_apart(plan: Plan) -> dict[Source, str]:
-    """What follows the name of each of a plan's kernels: nothing; where a function is compiled in several ways, the
+def suffix_by_step(plan: Plan) -> Callable[[Step], str]:
+    """What follows the name of a step's kernel: nothing; where the plan has a function compiled in several ways, the
     file, defines and options that not all of them have."""
     sources = [kind_of(step).source(step) for step in leaves_of(plan.steps) if launch_of(step) is not None]
     kernels = list(dict.fromkeys(source for source in sources if source is not None))
     words = {k: [k.path.name, *(f"{name}={value}" for name, value in k.defines), *k.options] for k in kernels}
-    found = {}
+    found: dict[Source | None, str] = {}
     for kernel in kernels:
         of_function = [words[other] for other in kernels if other.function == kernel.function]
         own = [word for word in words[kernel] if not all(word in others for others in of_function)]
         found[kernel] = "".join(f" {word}" for word in own)
-    return found
+    return lambda step: found[kind_of(step).source(step)]
 
 
 def occupied(

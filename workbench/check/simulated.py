@@ -19,7 +19,7 @@ from workbench.check.launches import (
     launch_of,
     moved_bytes,
     occupied,
-    told_apart,
+    suffix_by_step,
     totals,
 )
 from workbench.check.limited import VariantInLimits
@@ -136,12 +136,10 @@ class SimulatedVariant(VariantInLimits):
         options = _options(request, launches)
         counted = run_plan(plan, request.shape.dtype, memory, binaries, request.arch, options)
         steps: dict[str, list[tuple[Step, Counts]]] = {}
-        apart = told_apart(plan)
+        suffix = suffix_by_step(plan)
         for step, counts in zip(unrolled(plan.steps), counted, strict=True):
             if counts is not None:
-                source = kind_of(step).source(step)
-                assert source is not None
-                steps.setdefault(kind_of(step).shown(step) + apart[source], []).append((step, counts))
+                steps.setdefault(kind_of(step).shown(step) + suffix(step), []).append((step, counts))
         found = {kernel: merged([counts for _, counts in pairs]) for kernel, pairs in steps.items()}
         run["kernels"] = [
             {"launches": len(pairs), "grid": launch.grid, "block": launch.block,

@@ -12,8 +12,8 @@ from workbench.store.record import BuildFact
 from workbench.views.code_pair import CodeLine, PairedLine
 
 RESOURCES = {
-    "registers": "registers a thread", "shared_bytes": "shared memory, bytes", "spill_bytes": "spilled, bytes",
-    "block_threads": "threads a block",
+    "registers": "registers per thread", "shared_bytes": "shared memory, bytes", "spill_bytes": "spilled, bytes",
+    "block_threads": "threads per block",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.views.build_records import SHAPE, failed, timed
 from workbench.problem import Problem
-from workbench.show.compare_text import as_json, as_markdown, summary
+from workbench.show.compare_text import as_json, as_markdown, rows, summary, verdict_text
 from workbench.store.new_run import create_run
 from workbench.store.record import Machine, Record, Run, Status
 from workbench.views.compare import EXIT_STATUS, Comparison, compare
@@ -101,6 +102,20 @@ def test_texts() -> None:
     assert plain["exit_status"] == 1
     assert plain["pairs"][0]["shape"]["T"] == 4096
     assert summary(against(timed("x", 1.0), timed("y", 1.0))) == "nothing comparable"
+
+
+def test_the_same_says_within_what_everywhere() -> None:
+    result = against(timed("serial", 1.0, noise=0.002, count=60), timed("serial", 1.0, noise=0.002, count=60, seed=1))
+    pair = result.pairs[0]
+    assert pair.verdict == "same" and 0 < pair.resolution < 0.005
+    told = verdict_text(pair)
+    assert (found := re.fullmatch(r"same within (0\.[0-9]+) %", told)) and float(found[1]) >= 100 * pair.resolution
+    assert summary(result).startswith(f"1 pair: 1 {told}")
+    assert f"⚪ {told} |" in as_markdown(result, "old", "new") and rows(result)[0][-1] == told
+    assert as_json(result)["pairs"][0]["resolution"] == result.frame()["resolution"][0] == pair.resolution
+    one = timed("serial", 1.0)
+    itself = against(one, one)
+    assert verdict_text(itself.pairs[0]) == "same" and summary(itself).startswith("1 pair: 1 same;")
 
 
 def test_sides(tmp_path: Path) -> None:

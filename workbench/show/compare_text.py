@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from workbench.quantity import quantity
+from workbench.quantity import bound_text, quantity
 from workbench.show.markup import cell_text, code
 from workbench.views.compare import Comparison, Pair
 from workbench.views.shapes import shape_text
@@ -34,7 +34,12 @@ def rows(result: Comparison) -> list[tuple[str, ...]]:
 
 
 def verdict_text(pair: Pair) -> str:
-    return f"{pair.verdict}, disturbed" if pair.disturbed else pair.verdict
+    """The verdict in words: of sides that are the same, within what they are known to be."""
+    if pair.disturbed:
+        return f"{pair.verdict}, disturbed"
+    if pair.verdict == "same" and pair.resolution > 0:
+        return f"same within {bound_text(pair.resolution)}"
+    return pair.verdict
 
 
 def ratio_text(pair: Pair) -> str:
@@ -48,7 +53,11 @@ def summary(result: Comparison) -> str:
     if not result.pairs:
         return "nothing comparable"
     counts = Counter(pair.verdict for pair in result.pairs)
-    words = ", ".join(f"{counts[word]} {word}" for word in ("slower", "faster", "same", "undecided") if counts[word])
+    told = {word: f"{counts[word]} {word}" for word in ("slower", "faster", "same", "undecided") if counts[word]}
+    within = max((pair.resolution for pair in result.pairs if pair.verdict == "same"), default=0.0)
+    if within > 0:
+        told["same"] += f" within {bound_text(within)}"
+    words = ", ".join(told.values())
     disturbed = sum(bool(pair.disturbed) for pair in result.pairs)
     words += f" ({disturbed} disturbed)" if disturbed else ""
     noise = [pair.noise_floor for pair in result.pairs if pair.noise_floor is not None]
@@ -85,6 +94,7 @@ def as_json(result: Comparison) -> dict[str, Any]:
     for pair in result.pairs:
         plain = {name.rstrip("_"): _plain(value) for name, value in asdict(pair).items()}
         plain["shape"] = json.loads(pair.shape)
+        plain["resolution"] = _plain(pair.resolution)
         pairs.append(plain)
     return {"exit_status": result.exit_status, "pairs": pairs, "notes": list(result.notes), "summary": summary(result)}
 

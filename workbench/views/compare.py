@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
 import pandas as pd
 
-from workbench.statistics.verdict import Verdict, Word
+from workbench.statistics.verdict import Verdict, Word, resolution
 from workbench.views.best import best_settings
 from workbench.views.rows import dicts_of
 from workbench.views.verdicts import between_runs, noise_between, verdict_on
@@ -60,6 +61,11 @@ class Pair:
     noise_floor: float | None
     reason: str
 
+    @property
+    def resolution(self) -> float:
+        """The sides differ by no more than this, relative to the faster one; 0 of one measurement."""
+        return resolution(self.low, self.high)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -93,7 +99,10 @@ class Comparison:
     def frame(self) -> pd.DataFrame:
         rows = [{f.name.rstrip("_"): getattr(pair, f.name) for f in fields(Pair)} for pair in self.pairs]
         found = pd.DataFrame(rows, columns=[f.name.rstrip("_") for f in fields(Pair)])
-        return found.assign(disturbed=found["disturbed"].where(found["disturbed"] != ""))
+        return found.assign(
+            disturbed=found["disturbed"].where(found["disturbed"] != ""),
+            resolution=[pair.resolution if math.isfinite(pair.resolution) else math.nan for pair in self.pairs],
+        )
 
 
 def compare(

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.views.build_records import SHAPE, failed, timed
+from tests.views.build_records import SHAPE, failed, met, timed
 from workbench.problem import Problem
-from workbench.show.compare_text import as_json, as_markdown, rows, summary, verdict_text
+from workbench.show.compare_text import as_json, as_markdown, rows, status_text, summary, verdict_text
 from workbench.store.new_run import create_run
 from workbench.store.record import Machine, Record, Run, Status
 from workbench.views.compare import EXIT_STATUS, Comparison, compare
@@ -193,6 +193,22 @@ def test_two_runs_differ_by_what_a_repeated_baseline_did() -> None:
     other = one.assign(variant="tree", samples_s=[[1.1 * s for s in samples] for samples in one["samples_s"]])
     within = compare(one, other, same_variant=False)
     assert [p.verdict for p in within.pairs] == ["slower", "slower"], "within a run the A/A spread is the noise"
+
+
+def test_the_status_says_what_it_means_here() -> None:
+    one, slower = timed("serial", 1.0), timed("serial", 1.2, seed=1)
+    wide = timed("serial", 1.0, noise=0.5, count=8, seed=2)
+    assert status_text(against(one, one)) == "exit status 0: nothing is slower"
+    assert status_text(against(one, slower)) == "exit status 1: 1 of 1 pairs is slower beyond doubt"
+    passing = against(one, slower, fail_over=0.5)
+    assert passing.pairs[0].verdict == "slower"
+    assert status_text(passing) == "exit status 0: nothing is slower by more than 50 %"
+    open_ = "exit status 2: 1 of 1 pairs could be slower"
+    assert status_text(against(one, wide)) == f"{open_}: more samples would decide"
+    disturbed = slower.model_copy(update={"disturbance": met(9)})
+    assert status_text(against(one, disturbed)) == f"{open_}: sweep again when the machine is quiet (1 disturbed)"
+    assert "nothing to compare" in status_text(against(timed("x", 1.0), timed("y", 1.0)))
+    assert pd.isna(against(one, slower).frame()["resolution"][0]), "of what was told apart it says nothing"
 
 
 def test_every_exit_status_has_its_meaning() -> None:

@@ -92,6 +92,8 @@ def test_equals_are_a_tie_and_say_within_what_and_a_backward_pass_says_what_is_k
         (("scan", "--T", "64", "--device", "gpuu"), "gpuu"),
         (("scan", "--T", "64,128"), "one size of each axis"),
         ((), "name one operation"),
+        (("scna",), "unknown operation scna: did you mean scan"),
+        (("scan", "--pass", "bakward"), "unknown pass scan/bakward"),
         (("gate",), "gate forward float32 was not timed at any shape; workbench sweep gate measures it"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.known import refuse_unknown
 from workbench.cli.options import AXES, Json, Kernels, Profiles, one_size_each, split_axes
 from workbench.problem import Problem, unknown
 
@@ -71,6 +72,8 @@ def command(
     wanted = " ".join(f"{name}={size}" for name, size in sizes.items())
     chosen = at_shape(records, sizes)
     if chosen.empty:
+        if records.empty:
+            refuse_unknown(kernels, names[0], pass_)
         measure = " ".join(["workbench sweep", names[0], *(f"--{name} {size}" for name, size in sizes.items())])
         near = nearest(records, sizes)
         told = f"; measured nearby: {', '.join(near)}" if near else ""

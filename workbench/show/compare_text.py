@@ -67,6 +67,25 @@ def summary(result: Comparison) -> str:
     return f"{count} pair{'s' * (count > 1)}: {words}{floor}{margin}"
 
 
+def status_text(result: Comparison) -> str:
+    """What the exit status means here, in a line."""
+    failed = sum(map(result.fails, result.pairs))
+    open_ = [pair for pair in result.pairs if not result.fails(pair) and result.undecided(pair)]
+    by = "" if result.fail_over is None else f" by more than {quantity(result.fail_over, '%')}"
+    if result.exit_status == 1:
+        told = f"{failed} of {len(result.pairs)} pairs {'is' if failed == 1 else 'are'} slower{by} beyond doubt"
+    elif not result.pairs:
+        told = "there is nothing to compare, so nothing was shown to be well"
+    elif open_:
+        disturbed = sum(bool(pair.disturbed) for pair in open_)
+        told = f"{len(open_)} of {len(result.pairs)} pairs could be slower{by}: "
+        told += "sweep again when the machine is quiet" if disturbed == len(open_) else "more samples would decide"
+        told += f" ({disturbed} disturbed)" if disturbed else ""
+    else:
+        told = f"nothing is slower{by}"
+    return f"exit status {result.exit_status}: {told}"
+
+
 def _span(noise: list[float]) -> str:
     """Each pair has the noise of its own case: the least and the most of them."""
     ends = dict.fromkeys(quantity(value, "%") for value in (min(noise), max(noise)))
@@ -94,7 +113,7 @@ def as_json(result: Comparison) -> dict[str, Any]:
     for pair in result.pairs:
         plain = {name.rstrip("_"): _plain(value) for name, value in asdict(pair).items()}
         plain["shape"] = json.loads(pair.shape)
-        plain["resolution"] = _plain(pair.resolution)
+        plain["resolution"] = _plain(pair.within)
         pairs.append(plain)
     return {"exit_status": result.exit_status, "pairs": pairs, "notes": list(result.notes), "summary": summary(result)}
 

@@ -24,7 +24,7 @@ TIMER = ("time.timer", "time.cache")
 
 
 EXIT_STATUS = {
-    0: "nothing is slower",
+    0: "nothing is slower, or by more than --fail-over lets pass",
     1: "something is slower, beyond doubt and by more than --fail-over lets pass",
     2: "it cannot be excluded that something is slower: undecided, disturbed, or nothing to compare",
 }
@@ -66,6 +66,12 @@ class Pair:
         """The sides differ by no more than this, relative to the faster one; 0 of one measurement."""
         return resolution(self.low, self.high)
 
+    @property
+    def within(self) -> float:
+        """The resolution where it says something: of sides that were not told apart; else NaN."""
+        is_open = self.verdict in ("same", "undecided")
+        return self.resolution if is_open and math.isfinite(self.resolution) else math.nan
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -101,7 +107,7 @@ class Comparison:
         found = pd.DataFrame(rows, columns=[f.name.rstrip("_") for f in fields(Pair)])
         return found.assign(
             disturbed=found["disturbed"].where(found["disturbed"] != ""),
-            resolution=[pair.resolution if math.isfinite(pair.resolution) else math.nan for pair in self.pairs],
+            resolution=[pair.within for pair in self.pairs],
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -129,6 +130,19 @@ def log_ticks(values: list[float]) -> list[float]:
 
 def _tick(value: float, unit: str) -> str:
     return quantity(value, unit)
+
+
+TITLE_LINE = 26
+"""Characters of a horizontal axis' title in a line: between the names of rows and the edge of a narrow screen."""
+
+
+def titles_wrapped(picture: go.Figure) -> go.Figure:
+    """The picture with long titles of its horizontal axes in several lines: a narrow screen would cut them off."""
+    for axis in picture.select_xaxes():
+        text = axis.title.text
+        if text and "<br>" not in text:
+            axis.title.text = "<br>".join(textwrap.wrap(text, TITLE_LINE, break_long_words=False))
+    return picture
 
 
 GRID = {"gridcolor": "rgba(138,143,152,0.25)", "zerolinecolor": "rgba(138,143,152,0.5)"}

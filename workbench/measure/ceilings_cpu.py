@@ -54,10 +54,12 @@ AGAIN = 3
 MOST_SECONDS = 20.0
 """When fewer rounds than LEAST_ROUNDS have to do: where threads wait for each other at each call."""
 PART_BYTES = 4 << 20
-"""Of each array of memory, per thread: what one round goes over, the next part at each. A round then lasts a
-millisecond or two, which on a busy machine finds a moment when nobody else runs. No part comes again before all others
-have, whatever kind of round went over it: what one kind has just read, the next would find in the cache. A thread's
-share of an array of the last cache that is larger is cut into pieces of about as much, a burst each."""
+"""Of each array of memory, per thread: what one burst goes over. It then lasts a millisecond or less, which on a busy
+machine finds a moment when nobody else runs. A thread's share of an array of the last cache that is larger is cut into
+pieces of about as much, a burst each."""
+PARTS_A_ROUND = 4
+"""Bursts of memory in a round, which goes over the next parts each time. No part comes again before all others have,
+whatever kind of round went over it: what one kind has just read, the next would find in the cache."""
 PRODUCT_SHARE = 0.25
 """Of the time: what goes to the matrix product."""
 PRODUCT_SIZE = 2048
@@ -181,11 +183,11 @@ def _memory(library: ctypes.CDLL, threads: int) -> dict[str, _Kind]:
     import psutil
 
     nbytes = array_bytes(last_cache_bytes(), psutil.virtual_memory().available)
-    part = min(nbytes, threads * PART_BYTES) // 64 * 64
+    part = min(nbytes, threads * PARTS_A_ROUND * PART_BYTES) // 64 * 64
     nbytes = nbytes // part * part
     maps = _filled(library, nbytes, part, threads)
     places = itertools.cycle(range(0, nbytes, part))
-    found = _bandwidths(library, maps, part, _Stamped(threads, 1, 1), places)
+    found = _bandwidths(library, maps, part, _Stamped(threads, 1, PARTS_A_ROUND, PARTS_A_ROUND), places)
     return {at_level(MEMORY, name): kind for name, kind in found.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import math
 from collections.abc import Callable
 from typing import Any, cast
@@ -138,6 +139,12 @@ def test_the_cpp_stamps_every_burst_of_every_thread_in_order() -> None:
         assert kind() > 0
         in_order = stamped.stamps.reshape(2, -1)
         assert (in_order > 0).all() and (np.diff(in_order, axis=1) >= 0).all()
+
+
+def test_stamps_live_as_long_as_the_call_that_writes_them() -> None:
+    _, given = ceilings_cpu._Stamped(1, 1, 1).arguments()
+    gc.collect()
+    assert given._obj.kept.ctypes.data == given._obj.stamps and given._obj.kept.tolist() == [[[0, 0]]]
 
 
 def test_a_copy_in_pieces_copies_everything() -> None:

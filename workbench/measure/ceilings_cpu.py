@@ -155,6 +155,8 @@ class _Bursts(ctypes.Structure):
         ("rounds", ctypes.c_longlong), ("count", ctypes.c_longlong), ("pieces", ctypes.c_longlong),
         ("stamps", ctypes.c_void_p),
     )  # fmt: skip
+    kept: NDArray[np.int64]
+    """What `stamps` points to: it lives for as long as whoever was given the bursts."""
 
 
 class _Stamped:
@@ -163,6 +165,7 @@ class _Stamped:
     def __init__(self, threads: int, rounds: int, count: int = BURSTS, pieces: int = 1) -> None:
         self.stamps = np.zeros((threads, count, 2), dtype=np.int64)
         self.bursts = _Bursts(rounds, count, pieces, self.stamps.ctypes.data)
+        self.bursts.kept = self.stamps
         self.threads = ctypes.c_longlong(threads)
 
     def arguments(self) -> tuple[Any, Any]:

@@ -96,7 +96,10 @@ def test_texts() -> None:
     result = against(timed("serial", 1.0), timed("serial", 1.2, seed=1))
     markdown = as_markdown(result, "old", "new")
     assert "| scan | serial | B=4 T=4096 H=1024 float32 |" in markdown
-    assert "slower |" in markdown
+    assert "slower |" in markdown and markdown.endswith("\n\nexit status 1: 1 of 1 pairs is slower beyond doubt")
+    wide = as_markdown(against(timed("serial", 1.0), timed("serial", 1.0, noise=0.5, count=8, seed=2)), "old", "new")
+    (reason,) = (line for line in wide.splitlines() if line.startswith("- "))
+    assert reason.startswith("- serial at B=4 T=4096 H=1024 float32: ") and "would decide" in reason
     assert summary(result) == "1 pair: 1 slower; noise (A/A) ±1 % (measured)"
     plain = json.loads(json.dumps(as_json(result), allow_nan=False))
     assert plain["exit_status"] == 1
@@ -204,7 +207,7 @@ def test_the_status_says_what_it_means_here() -> None:
     assert passing.pairs[0].verdict == "slower"
     assert status_text(passing) == "exit status 0: nothing is slower by more than 50 %"
     open_ = "exit status 2: 1 of 1 pairs could be slower"
-    assert status_text(against(one, wide)) == f"{open_}: more samples would decide"
+    assert status_text(against(one, wide)) == f"{open_}: the reasons say what would decide"
     disturbed = slower.model_copy(update={"disturbance": met(9)})
     assert status_text(against(one, disturbed)) == f"{open_}: sweep again when the machine is quiet (1 disturbed)"
     assert "nothing to compare" in status_text(against(timed("x", 1.0), timed("y", 1.0)))

@@ -79,7 +79,9 @@ def status_text(result: Comparison) -> str:
     elif open_:
         disturbed = sum(bool(pair.disturbed) for pair in open_)
         told = f"{len(open_)} of {len(result.pairs)} pairs could be slower{by}: "
-        told += "sweep again when the machine is quiet" if disturbed == len(open_) else "more samples would decide"
+        told += (
+            "sweep again when the machine is quiet" if disturbed == len(open_) else "the reasons say what would decide"
+        )
         told += f" ({disturbed} disturbed)" if disturbed else ""
     else:
         told = f"nothing is slower{by}"
@@ -93,7 +95,7 @@ def _span(noise: list[float]) -> str:
 
 
 def as_markdown(result: Comparison, a: str, b: str) -> str:
-    """A table for a pull request; slower ones first."""
+    """A table for a pull request, slower ones first; why pairs are undecided, and what the exit status means here."""
     order = {"slower": 0, "undecided": 1, "faster": 2, "same": 3}
     both = sorted(zip(result.pairs, rows(result), strict=True), key=lambda pair: order[pair[0].verdict])
     lines = [f"**{code(b)} against {code(a)}**: {summary(result)}", ""]
@@ -103,8 +105,10 @@ def as_markdown(result: Comparison, a: str, b: str) -> str:
             names = [cell_text(cell) for cell in cells[:3]]
             verdict = MARKS[pair.verdict] + cells[-1].removeprefix(pair.verdict)
             lines.append("| " + " | ".join((*names, *cells[3:-1], verdict)) + " |")
+        told = [f"- {cells[1]} at {cells[2]}: {pair.reason}" for pair, cells in both if pair.reason]
+        lines += ["", *map(cell_text, told)] if told else []
     lines += [f"\n_{cell_text(note)}_" for note in result.notes]
-    return "\n".join(lines)
+    return "\n".join([*lines, f"\n{cell_text(status_text(result))}"])
 
 
 def as_json(result: Comparison) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from workbench.cli import _with_local_cluster
+from workbench.cli import _with_local_cluster, main
 from workbench.cluster.connect import LOCAL, connected
 from workbench.problem import Problem
 from workbench.store.record import Machine
@@ -33,6 +35,27 @@ def test_where_nothing_answers_it_is_a_line(address: str, said: str) -> None:
     pytest.importorskip("ray")
     with pytest.raises(Problem, match=said), connected(address):
         pass
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["scann"], "unknown operation scann: did you mean scan?"),
+        (["scan", "--device", "gpu"], "unknown device gpu"),
+        (["scan", "--arch", "sm_9"], "sm_9"),
+        (["scan", "--name", "a/b"], "a/b"),
+    ],
+)
+def test_what_is_typed_wrong_starts_no_cluster(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.cluster.connect.connected", lambda *_: pytest.fail("a cluster was joined"))
+    monkeypatch.setattr(sys, "argv", ["workbench", "sweep", *words, "--cluster", "--profiles", str(tmp_path / "runs")])
+    with pytest.raises(SystemExit) as end:
+        main()
+    error = capsys.readouterr().err
+    assert end.value.code == 2 and error.startswith("workbench: ") and error.count("\n") == 1 and said in error
+    assert not (tmp_path / "runs").exists()
 
 
 def test_an_address_can_be_left_out() -> None:

@@ -51,12 +51,16 @@ def test_kernels_of_a_gpu_and_collectives_of_nccl(tmp_path: Path) -> None:
         tmp_path, 0, event("aten::mm", 0, 9, "cpu_op"), event("gemm", 1, 5, "kernel", pid=0),
         event("ncclDevKernel_AllReduce_Sum_f32_RING_LL(ncclDevComm*)", 3, 9, "kernel", pid=0),
         event("ncclDevKernel_SendRecv(ncclDevComm*)", 9, 10, "kernel", pid=0),
+        event("nccl:all_reduce", 0, 2), event("nccl:all_reduce", 2.5, 9, "gpu_user_annotation", pid=0),
     )  # fmt: skip
     (trace,) = traces(tmp_path)
     found = shares([trace]).iloc[0]
     assert found["computing"] == pytest.approx(0.4) and found["exposed"] == pytest.approx(0.5)
     assert found["overlap"] == pytest.approx(2 / 7)
-    assert [call.begin_s for call in trace.collectives] == [3.0]
+    assert [call.begin_s for call in trace.collectives] == [3.0], "when it runs, not when the host asks for it"
+    write(tmp_path, 0, event("aten::mm", 0, 2, "cpu_op"), event("nccl:all_reduce", 2, 3))
+    (trace,) = traces(tmp_path)
+    assert [call.begin_s for call in trace.collectives] == [2.0], "of a trace without kernels that is all there is"
 
 
 def test_states_passed_in_steps_stand_beside_their_model(tmp_path: Path) -> None:

@@ -39,6 +39,20 @@ def require_parts(example: Tensor, parts: int, kind: Pipelined) -> None:
         raise Problem(f"{size} {what} are not divided into {parts} parts: choose a divisor", exit_status=2)
 
 
+def stages_of(model: nn.Module, count: int) -> list[nn.Module]:
+    """The model cut into so many. Raises Problem where it cannot be."""
+    cut = getattr(model, "stages", None)
+    if not callable(cut):
+        raise Problem(f"{type(model).__name__} has no stages(count): where it can be cut between ranks")
+    stages: list[nn.Module] = cut(count)
+    if len(stages) != count:
+        raise Problem(f"{type(model).__name__}.stages({count}) returns {len(stages)} stages")
+    bare = [number for number, stage in enumerate(stages) if not any(True for _ in stage.parameters())]
+    if bare:
+        raise Problem(f"stage {bare[0]} of {count} has no weights: fewer --stages, or another cut", exit_status=2)
+    return stages
+
+
 class Pipeline:
     """One rank's stage of a model, and the schedule that runs it with the others.
 
@@ -51,17 +65,9 @@ class Pipeline:
         order: str = "",
     ) -> None:  # fmt: skip
         place, count = mesh.get_local_rank(), mesh.size()
-        cut = getattr(model, "stages", None)
-        if not callable(cut):
-            raise Problem(f"{type(model).__name__} has no stages(count): where it can be cut between ranks")
         require_parts(example, parts, kind)
         axis = AXIS[kind]
-        stages = cut(count)
-        if len(stages) != count:
-            raise Problem(f"{type(model).__name__}.stages({count}) returns {len(stages)} stages")
-        bare = [number for number, stage in enumerate(stages) if not any(True for _ in stage.parameters())]
-        if bare:
-            raise Problem(f"stage {bare[0]} of {count} has no weights: fewer --stages, or another cut", exit_status=2)
+        stages = stages_of(model, count)
         self.stage = cast(nn.Module, stages[place])
         self.model = model
         """The whole model, with this stage's weights alone, under their names in it."""

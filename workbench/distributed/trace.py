@@ -1,6 +1,7 @@
 """Where a rank's time goes, from the Chrome trace that torch.profiler wrote of it (or of anybody's training).
 
-Communication is what the collectives' own names say: gloo's are annotations `gloo:…`, NCCL's are kernels `nccl…`.
+Communication is what the collectives' own names say: gloo's are annotations `gloo:…`, NCCL's are kernels `nccl…`, or,
+where no kernel was traced, annotations `nccl:…`.
 Computing is what ran on the device (kernels) where the trace has any, else torch's operators on the host.
 Of a pipeline of ours the annotations of its steps and parts tell when a stage had no part to work on: its bubble.
 Sums are over the union of intervals: what runs at the same time counts once.
@@ -26,7 +27,9 @@ from workbench.foreign import printable, reading
 from workbench.problem import Problem
 from workbench.quantity import quantity
 
-COMMUNICATION = re.compile(r"^(gloo:|nccl:|nccl(Dev)?Kernel)", re.IGNORECASE)
+COMMUNICATION = re.compile(r"^(gloo:|nccl:|nccl\w*Kernel)", re.IGNORECASE)
+ASKED = re.compile(r"^nccl:", re.IGNORECASE)
+"""The host's word for what a kernel of NCCL does later; a trace draws it on the device once more."""
 BETWEEN_TWO = re.compile(r"send|recv", re.IGNORECASE)
 OPERATOR = re.compile(r"^(?!_?c10d|autograd::)\w+::")
 """What computes on the host: `aten::mm`. An autograd function (`AddmmBackward0`, one of your own) and the engine's
@@ -217,6 +220,8 @@ def read(file: Path) -> RankTrace:
 
 def _trace(rank: int, events: Sequence[dict[str, Any]]) -> RankTrace:
     passing = [e for e in events if COMMUNICATION.match(e["name"])]
+    done = [e for e in passing if not ASKED.match(e["name"])]
+    passing = done if any(e.get("cat") == "kernel" for e in done) else passing
     kernels = [e for e in events if e.get("cat") in ("kernel", "gpu_memcpy", "gpu_memset")]
     operators = kernels or [e for e in events if e.get("cat") == "cpu_op"]
     compute = union(

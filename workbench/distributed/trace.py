@@ -34,6 +34,9 @@ BETWEEN_TWO = re.compile(r"send|recv", re.IGNORECASE)
 OPERATOR = re.compile(r"^(?!_?c10d|autograd::)\w+::")
 """What computes on the host: `aten::mm`. An autograd function (`AddmmBackward0`, one of your own) and the engine's
 `autograd::…` are drawn around what they call, waits for other ranks too."""
+PASSING = re.compile(r"^_?c10d\w*::")
+"""What passes tensors to other ranks or waits for theirs, `_c10d_functional::wait_tensor`. An operator that computes with
+a tensor that is still on its way is drawn around the wait."""
 PIPELINE_STEP, PIPELINE_PART = "pipeline:step", "pipeline:part"
 CARRY = re.compile(r"^carry:(gather|chain) (\d{1,15})$")
 NAMES = re.compile(r"^trace-.*\.json(\.gz)?$")
@@ -223,10 +226,10 @@ def _trace(rank: int, events: Sequence[dict[str, Any]]) -> RankTrace:
     done = [e for e in passing if not ASKED.match(e["name"])]
     passing = done if any(e.get("cat") == "kernel" for e in done) else passing
     kernels = [e for e in events if e.get("cat") in ("kernel", "gpu_memcpy", "gpu_memset")]
-    operators = kernels or [e for e in events if e.get("cat") == "cpu_op"]
-    compute = union(
-        e for e in operators if not COMMUNICATION.match(e["name"]) and (kernels or OPERATOR.match(e["name"]))
-    )
+    if kernels:
+        compute = union(e for e in kernels if not COMMUNICATION.match(e["name"]))
+    else:
+        compute = _computed([e for e in events if e.get("cat") == "cpu_op"])
     everything = union(events)
     whole = np.array([[everything[0, 0], everything[-1, 1]]]) if len(everything) else everything
     # The host's annotations alone: a trace of a GPU draws each once more over what it launched.
@@ -240,6 +243,21 @@ def _trace(rank: int, events: Sequence[dict[str, Any]]) -> RankTrace:
     )  # fmt: skip
 
 
+def _computed(operators: Iterable[dict[str, Any]]) -> Intervals:
+    """When any thread of the host computed."""
+    threads: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for event in operators:
+        threads[f"{event.get('pid')} {event.get('tid')}"].append(event)
+    found = [
+        without(
+            union(e for e in own if OPERATOR.match(e["name"]) and not COMMUNICATION.match(e["name"])),
+            union(e for e in own if PASSING.match(e["name"])),
+        )
+        for own in threads.values()
+    ]
+    return _disjoint(span for intervals in found for span in intervals.tolist())
+
+
 def _calls(events: Iterable[dict[str, Any]]) -> tuple[Call, ...]:
     found = (Call(e["name"], e["ts"] / 1e6, (e["ts"] + e["dur"]) / 1e6) for e in events)
     return tuple(sorted(found, key=lambda call: (call.begin_s, call.name)))
@@ -247,9 +265,12 @@ def _calls(events: Iterable[dict[str, Any]]) -> tuple[Call, ...]:
 
 def union(events: Iterable[dict[str, Any]]) -> Intervals:
     """The disjoint intervals that events (microseconds) cover."""
-    spans = sorted((float(e["ts"]) / 1e6, (float(e["ts"]) + float(e["dur"])) / 1e6) for e in events)
+    return _disjoint((float(e["ts"]) / 1e6, (float(e["ts"]) + float(e["dur"])) / 1e6) for e in events)
+
+
+def _disjoint(spans: Iterable[Sequence[float]]) -> Intervals:
     merged: list[list[float]] = []
-    for begin, end in spans:
+    for begin, end in sorted(spans):
         if merged and begin <= merged[-1][1]:
             merged[-1][1] = max(merged[-1][1], end)
         else:

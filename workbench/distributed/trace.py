@@ -35,8 +35,8 @@ OPERATOR = re.compile(r"^(?!_?c10d|autograd::)\w+::")
 """What computes on the host: `aten::mm`. An autograd function (`AddmmBackward0`, one of your own) and the engine's
 `autograd::…` are drawn around what they call, waits for other ranks too."""
 PASSING = re.compile(r"^_?c10d\w*::")
-"""What passes tensors to other ranks or waits for theirs, `_c10d_functional::wait_tensor`. An operator that computes with
-a tensor that is still on its way is drawn around the wait."""
+"""What passes tensors to other ranks or waits for theirs, `_c10d_functional::wait_tensor`. An operator that
+computes with a tensor that is still on its way is drawn around the wait."""
 PIPELINE_STEP, PIPELINE_PART = "pipeline:step", "pipeline:part"
 CARRY = re.compile(r"^carry:(gather|chain) (\d{1,15})$")
 NAMES = re.compile(r"^trace-.*\.json(\.gz)?$")

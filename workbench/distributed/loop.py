@@ -99,7 +99,9 @@ def run(training: Training) -> None:
             loop: _Loop = _Pipelined(training, task, mesh)
         else:
             loop = _Laid(training, task, mesh)
-        if attempt() == 0:
+        first = [attempt()]
+        dist.broadcast_object_list(first)  # machines count their restarts each for itself
+        if first[0] == 0:
             note(training, task, torch.device(mesh.device_type))
         loop.run()
 
@@ -124,7 +126,7 @@ def note(training: Training, task: Task, device: torch.device) -> None:
 
 
 def attempt() -> int:
-    """How often torchrun has started the ranks again."""
+    """How often torchrun has started the ranks of this machine again."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 

@@ -4,7 +4,6 @@ ranks. (python -m tests.campaign.schemes does so in float32 too, and says how fa
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from torch.distributed.tensor import DTensor
 from tests.distributed.mixer import SCANNED, STEPS, Shifted, Stack, T, apart, sgd, trained_on_one
 from tests.distributed.ranks import on_ranks
 from workbench.distributed.mesh import Sizes
-from workbench.distributed.schemes import lay_out, own_part, whole_weights
+from workbench.distributed.schemes import channel_plan, lay_out, own_part, scans_of, whole_weights
 from workbench.distributed.task import Task
 from workbench.problem import Problem
 
@@ -94,10 +93,8 @@ def test_a_mesh_that_does_not_fit_is_refused_in_one_line() -> None:
 
 
 def test_a_model_that_lacks_what_a_scheme_needs_is_refused() -> None:
-    from workbench.distributed.schemes import split_channels, split_time
-
     with pytest.raises(Problem, match=r"Linear has no tensor_plan\(\)"):
-        split_channels(nn.Linear(2, 2), None)  # type: ignore[arg-type]
+        channel_plan(nn.Linear(2, 2), 2)
     for ranks, change, line in (
         (3, {}, "8 channels of layers.0.gate are not divided by 3 tensor ranks: choose a divisor"),
         (2, {"layers.7.gate": "columns"}, "names layers.7.gate: Stack has no such layer"),
@@ -107,6 +104,6 @@ def test_a_model_that_lacks_what_a_scheme_needs_is_refused() -> None:
         plan = model.tensor_plan() | change
         model.tensor_plan = lambda plan=plan: plan  # type: ignore[method-assign]
         with pytest.raises(Problem, match=line):
-            split_channels(model, SimpleNamespace(size=lambda ranks=ranks: ranks))  # type: ignore[arg-type]
+            channel_plan(model, ranks)
     with pytest.raises(Problem, match="no module of Linear has a scan"):
-        split_time(nn.Linear(2, 2), None, "gather")  # type: ignore[arg-type]
+        scans_of(nn.Linear(2, 2))

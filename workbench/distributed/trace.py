@@ -16,6 +16,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -40,6 +41,8 @@ computes with a tensor that is still on its way is drawn around the wait."""
 PIPELINE_STEP, PIPELINE_PART = "pipeline:step", "pipeline:part"
 CARRY = re.compile(r"^carry:(gather|chain) (\d{1,15})$")
 NAMES = re.compile(r"^trace-.*\.json(\.gz)?$")
+KEPT = 128
+"""Traces that stay in memory once they are read, which takes seconds: what is kept of one is small."""
 MOST_BYTES = 1 << 31
 """Of a trace once it is unpacked."""
 
@@ -216,6 +219,15 @@ def _bytes_of(file: Path) -> bytes:
 
 def read(file: Path) -> RankTrace:
     """One trace. Raises Problem for a file that is none."""
+    try:
+        stamp = file.stat().st_mtime_ns, file.stat().st_size
+    except OSError:
+        stamp = 0, 0  # whoever opens it says why
+    return _read(file, *stamp)
+
+
+@lru_cache(maxsize=KEPT)
+def _read(file: Path, changed_ns: int, size: int) -> RankTrace:
     rank, events = events_of(file)
     with reading(file, "corrupt, not a Chrome trace", "trace again, by torch.profiler's export_chrome_trace"):
         return _trace(rank, events)

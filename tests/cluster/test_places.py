@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,15 @@ def test_without_ray_it_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     said = r"^--cluster needs Ray, which is not installed: .*scan-workbench\[cluster\]"
     with pytest.raises(Problem, match=said), connected(LOCAL):
         pass
+
+
+def test_nothing_of_it_is_imported_where_no_cluster_is_asked_for() -> None:
+    without = (
+        "import sys; sys.modules['ray'] = None; import workbench.cluster.connect, workbench.sweep.session; "
+        "from workbench.cli import main; sys.argv = ['workbench', 'sweep', '--help']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True)
+    assert done.returncode == 0 and "--cluster" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize(

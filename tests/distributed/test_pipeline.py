@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
 
@@ -62,6 +63,26 @@ def test_pipelines_train_as_one_process_does(tmp_path: Path) -> None:
         assert losses[-1] < losses[0], "the last stage has the losses, and they fall"
 
 
+def placed(rank: int, size: int) -> set[str]:
+    """Where weights and a batch are, of ranks whose device is another than that of the task."""
+    task = Shifted()
+    mesh = SimpleNamespace(
+        get_local_rank=lambda: 0, size=lambda: 1, get_group=lambda: dist.group.WORLD, device_type="meta"
+    )
+    pipe = Pipeline(task.model(), mesh, task.loss, task.batch(0)[0], parts=4)  # type: ignore[arg-type]
+    given: list[Tensor] = []
+    pipe._schedule = SimpleNamespace(  # type: ignore[assignment]
+        step=lambda x, target, losses: (given.extend((x, target)), losses.append(torch.zeros(())))
+    )
+    pipe.step(*task.batch(0))
+    return {str(tensor.device) for tensor in (*pipe.model.parameters(), *given)}
+
+
+def test_a_stage_and_its_batch_are_on_the_ranks_device(tmp_path: Path) -> None:
+    """NCCL passes nothing that lies on the host."""
+    assert on_ranks(1, placed, folder=tmp_path) == [{"meta"}]
+
+
 def refused(rank: int, size: int) -> str:
     task = Shifted()
     pipe = pipeline(size, task, kind="time", parts=4, order="gpipe")
@@ -74,7 +95,7 @@ def refused(rank: int, size: int) -> str:
 
 def test_a_stage_without_weights_is_refused() -> None:
     task = Shifted()
-    mesh = SimpleNamespace(get_local_rank=lambda: 0, size=lambda: 3)
+    mesh = SimpleNamespace(get_local_rank=lambda: 0, size=lambda: 3, device_type="cpu")
     with pytest.raises(Problem, match="stage 2 of 3 has no weights: fewer --stages"):
         Pipeline(task.model(), mesh, task.loss, task.batch(0)[0], 4)  # type: ignore[arg-type]
 

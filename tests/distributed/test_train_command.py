@@ -137,6 +137,17 @@ def test_a_torch_without_ranks_is_one_line(
     assert "built without torch.distributed" in told(["--out", tmp_path / "out"], TASK, capsys, monkeypatch)
 
 
+def test_more_ranks_than_gpus_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    for options in (["--data", 2], ["--scaling", "1,2"]):
+        line = told(["--out", tmp_path / "out", *options], TASK, capsys, monkeypatch)
+        assert "2 ranks, and 1 GPU on this machine: each rank has its own" in line
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_that_cannot_be_made_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

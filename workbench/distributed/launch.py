@@ -11,6 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from workbench.distributed.failure import Failure, told
 from workbench.distributed.loop import Training
 from workbench.foreign import first_words, printable
@@ -52,6 +54,13 @@ class Machines:
             raise Problem(f"--machine {self.number}: they count from 0 to {self.count - 1}", exit_status=2)
         if ranks % self.count:
             raise Problem(f"{ranks} ranks are not divided by {self.count} machines: choose a divisor", exit_status=2)
+        own, there = ranks // self.count, torch.cuda.device_count() if torch.cuda.is_available() else None
+        if there is not None and own > there:
+            raise Problem(
+                f"{own} ranks, and {there} GPU{'s' if there > 1 else ''} on this machine: each rank has its own; start "
+                "fewer, or set CUDA_VISIBLE_DEVICES= for ranks on the processor",
+                exit_status=2,
+            )
 
     def options(self, ranks: int, timeout_s: float) -> list[str]:
         """torchrun's."""

@@ -74,8 +74,11 @@ class Pipeline:
         self._last = place == count - 1
         self._first = place == 0
         self._time = kind == "time"
-        given, made = _ends(stages, place, example.chunk(parts, axis)[0], time_first=self._time)
+        self._device = torch.device(mesh.device_type)
+        ends = _ends(stages, place, example.chunk(parts, axis)[0], time_first=self._time)
+        given, made = (end.detach().to(self._device).requires_grad_(end.requires_grad) for end in ends)
         _keep(model, self.stage)
+        self.stage.to(self._device)  # this stage's part of the model alone goes to a GPU
         module = self.stage
         if self._time:
             # Torch cuts along the first dimension: time comes first between stages.
@@ -83,7 +86,7 @@ class Pipeline:
             module = _TimeFirst(self.stage)
         # All four are given, or torch runs the stage to see them: that would count as a block of time.
         own = _NotedStage(
-            module, place, count, given.device, input_args=(given,), output_args=(made,),
+            module, place, count, self._device, input_args=(given,), output_args=(made,),
             input_grads=None if self._first else (torch.zeros_like(given),),
             output_grads=None if self._last else (torch.zeros_like(made),), group=mesh.get_group(),
         )  # fmt: skip
@@ -95,6 +98,7 @@ class Pipeline:
         """Forward and backward of one batch, whole on the first and the last rank; its loss on the last, else None."""
         if self._time:
             inputs, targets = inputs.transpose(0, 1), targets.transpose(0, 1)
+        inputs, targets = inputs.to(self._device), targets.to(self._device)
         losses: list[Tensor] = []
         given = (inputs.contiguous(),) if self._first else ()
         more: dict[str, Any] = {"target": targets.contiguous(), "losses": losses} if self._last else {}

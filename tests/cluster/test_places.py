@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +47,60 @@ def test_where_nothing_answers_it_is_a_line(address: str, said: str) -> None:
     pytest.importorskip("ray")
     with pytest.raises(Problem, match=said), connected(address):
         pass
+
+
+@pytest.mark.parametrize(
+    ("raised", "written", "said"),
+    [
+        ("Failed to connect", "W gcs_client.cc: Unauthenticated: InvalidAuthToken", "the cluster asks for a token: set"),
+        (
+            "Version mismatch: The cluster was started with: Ray: 2.9.0 Python: 3.12.1 This process on node n was "
+            "started with: Ray: 2.60.0 Python: 3.11.2.", "",
+            "has Ray 2.9.0 with Python 3.12.1, this machine Ray 2.60.0 with Python 3.11.2; install the same on both",
+        ),
+        ("no room", "", "Ray cannot be joined or started (no room); see docs/cluster.md"),
+    ],
+)  # fmt: skip
+def test_a_cluster_that_lets_nobody_in_is_a_line(
+    raised: str, written: str, said: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Ray's own code writes of it, twenty times over, is not for a user."""
+    ray = pytest.importorskip("ray")
+
+    def refuse(**options: object) -> None:
+        os.write(2, written.encode())
+        raise ConnectionError(raised)
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        with pytest.raises(Problem) as end, connected(address):
+            pass
+    assert said in str(end.value) and "\n" not in str(end.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_local_ray_has_a_token_and_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray itself would write one into the user's home, and ask for it in every cluster that is started later."""
+    ray = pytest.importorskip("ray")
+    found: list[str] = []
+
+    def init(**options: object) -> None:
+        found.append(os.environ["RAY_AUTH_TOKEN"])
+        os.environ["RAY_AUTH_MODE"] = "token"  # as Ray does
+
+    monkeypatch.setattr(ray, "init", init)
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    for _ in range(2):
+        with connected(LOCAL):
+            pass
+        assert not {"RAY_AUTH_TOKEN", "RAY_AUTH_MODE"} & os.environ.keys()
+    assert len(set(found)) == 2 and min(map(len, found)) == 64
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "mine")
+    with connected(LOCAL):
+        pass
+    assert found[-1] == os.environ["RAY_AUTH_TOKEN"] == "mine"
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_where_nothing_answers_it_is_a_line(address: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("raised", "written", "said"),
     [
-        ("Failed to connect", "W gcs_client.cc: Unauthenticated: InvalidAuthToken", "the cluster asks for a token: set"),
+        ("Failed to connect", "W gcs: Unauthenticated: InvalidAuthToken", "the cluster asks for a token: set"),
         (
             "Version mismatch: The cluster was started with: Ray: 2.9.0 Python: 3.12.1 This process on node n was "
             "started with: Ray: 2.60.0 Python: 3.11.2.", "",

@@ -267,7 +267,7 @@ def _computed(operators: Iterable[dict[str, Any]]) -> Intervals:
         )
         for own in threads.values()
     ]
-    return _disjoint(span for intervals in found for span in intervals.tolist())
+    return _disjoint((begin, end) for intervals in found for begin, end in intervals.tolist())
 
 
 def _calls(events: Iterable[dict[str, Any]]) -> tuple[Call, ...]:
@@ -280,7 +280,7 @@ def union(events: Iterable[dict[str, Any]]) -> Intervals:
     return _disjoint((float(e["ts"]) / 1e6, (float(e["ts"]) + float(e["dur"])) / 1e6) for e in events)
 
 
-def _disjoint(spans: Iterable[Sequence[float]]) -> Intervals:
+def _disjoint(spans: Iterable[tuple[float, float]]) -> Intervals:
     merged: list[list[float]] = []
     for begin, end in sorted(spans):
         if merged and begin <= merged[-1][1]:

@@ -12,6 +12,7 @@ import torch
 
 from examples.tasks.cells import CELLS
 from workbench.problem import Problem, unknown
+from workbench.tasks.parts import clock_here, now
 from workbench.tasks.recorded import recorded, table_text
 from workbench.tasks.task import Task
 from workbench.tasks.train import train
@@ -54,9 +55,12 @@ def main(makes: Sequence[Make], description: str, arguments: list[str] | None = 
         torch.set_num_threads(max(1, chosen.threads))
         names = set()
         for make, seed, cell in product(makes, range(chosen.seeds), chosen.cells):
+            clock = clock_here(chosen.device)
+            begin = now(clock)
             task = make(cell, seed, chosen)
             names.add(task.name)
-            train(task, chosen.out, chosen.device, told=lambda line: print(line, flush=True))
+            prepared_s = now(clock) - begin
+            train(task, chosen.out, chosen.device, lambda line: print(line, flush=True), prepared_s)
         print(table_text([run for run in recorded(chosen.out) if run.task in names]))
     except Problem as problem:
         print(f"{Path(sys.argv[0]).name}: {problem}", file=sys.stderr)

@@ -13,7 +13,7 @@ import torch
 
 from examples.tasks import command, copying, language_model, measures
 from examples.tasks.cells import CELLS, Stack
-from examples.tasks.cloze import Cloze
+from examples.tasks.cloze import CANDIDATES, END, GAP, MOST_COUNTED, Cloze, Question, glanced, in_numbers
 from examples.tasks.copying import Copying, SelectiveCopy
 from examples.tasks.language_model import Brown
 from examples.tasks.mails import Mails
@@ -21,6 +21,7 @@ from examples.tasks.pixels import Pixels
 from examples.tasks.prompts import Prompts, held_out, spoken
 from examples.tasks.sections import Sections
 from examples.tasks.spoken_digits import SpokenDigits
+from examples.tasks.texts import UNKNOWN, Vocabulary
 from examples.tasks.translation import Translation
 from tests.tasks import stand_ins
 from workbench.problem import Problem
@@ -162,3 +163,19 @@ def test_unigrams_are_the_perplexity_of_counts() -> None:
     assert 1 < task.goal.trivial < len(task.vocabulary)
     assert language_model.SHARE * task.goal.trivial == task.goal.wanted
     assert json.dumps(task.data)
+
+
+def test_a_reader_is_told_of_each_word_what_a_glance_shows() -> None:
+    """4 times how often it stands there beyond once, 2 if the question has it, 1 if it is a candidate."""
+    seen = glanced(candidates=[11, 12], asked=[10, 11], words=[12, 12, 10, 13, *[14] * 20])
+    assert seen == [6, 3, 0, 5, 5, 6, 0, *[4 * (MOST_COUNTED - 1)] * 20]
+
+
+def test_a_candidate_without_a_number_has_its_own_in_its_question() -> None:
+    nouns = [f"n{place}" for place in range(CANDIDATES)]
+    question = Question(("n3", "of", "n9", "n3"), ("the", GAP), tuple(nouns), 3)
+    asked = in_numbers(question, Vocabulary([["of", *nouns[:-2]]], 40, first=3))
+    words = asked.inputs[:, 0].tolist()
+    assert len(set(words[:CANDIDATES])) == CANDIDATES and UNKNOWN not in words[:CANDIDATES]
+    assert words[CANDIDATES:] == [UNKNOWN, UNKNOWN, END, words[3], words[-3], words[9], words[3]]
+    assert asked.is_most_frequent and asked.answer == 3

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from examples.tasks.cells import CELLS
+from examples.tasks.command import QUICK
 from workbench.quantity import quantity
 from workbench.tasks.record_steps import read_steps, steps_text
-from workbench.tasks.recorded import recorded, shares, source_text, table_text
+from workbench.tasks.recorded import Recorded, recorded, shares, source_text, table_text
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAININGS = ROOT / "profiles" / "tasks-quick"
@@ -17,24 +20,43 @@ BASELINE = "nn.LSTM"
 
 
 def trainings(folder: Path = TRAININGS) -> str:
-    """Where and when, a table per task, and the shares of a step's time."""
+    """Where and when, what a command took, a table per task, and the shares of a step's time."""
     runs = recorded(folder)
-    first = runs[0].header
-    loads = [float(epoch["load"]) for run in runs for epoch in run.epochs]
-    clock = "CPU time of one thread" if first["clock"] == "cpu" else "time on the clock"
-    spent = {run.task: 0.0 for run in runs}
+    where: dict[str, list[Recorded]] = {}
     for run in runs:
-        spent[run.task] += sum(float(epoch["seconds"]) + float(epoch["evaluation_s"]) for epoch in run.epochs)
+        where.setdefault(_where(run), []).append(run)
+    told = [f"{text}, at a load average of {_loads(own)}: {_tasks(own)}." for text, own in where.items()]
     head = (
-        f"Trainings of `{folder.relative_to(ROOT)}`: {first['device']}, {first['created'][:10]}, torch "
-        f"{first['versions']['torch']}, {clock}, at a load average of {min(loads):.0f} to {max(loads):.0f}; `--quick`. "
-        "Quality: the median of the seeds, then their range. All trainings of a task together took "
-        + ", ".join(f"{quantity(seconds, 's')} ({task})" for task, seconds in spent.items())
-        + "."
+        f"Trainings of `{folder.relative_to(ROOT)}`, `--quick`. {' '.join(told)} "
+        f"Quality: the median of the seeds, then their range.\n\n{took_table(runs)}"
     )
     data = {run.task: "; ".join(map(source_text, run.header["data"])) for run in runs}
     sources = "\n".join(f"- `{task}`: {text}" for task, text in data.items())
     return f"{head}\n\nData:\n\n{sources}\n\n{table_text(runs)}\n\nWhere a step's time goes:\n\n{parts_table(folder)}"
+
+
+def _where(run: Recorded) -> str:
+    clock = "CPU time of one thread" if run.header["clock"] == "cpu" else "time on the clock"
+    return f"{run.header['device']}, {run.header['created'][:10]}, torch {run.header['versions']['torch']}, {clock}"
+
+
+def _loads(runs: list[Recorded]) -> str:
+    loads = [float(epoch["load"]) for run in runs for epoch in run.epochs]
+    return f"{min(loads):.0f} to {max(loads):.0f}"
+
+
+def _tasks(runs: list[Recorded]) -> str:
+    return ", ".join(f"`{task}`" for task in dict.fromkeys(run.task for run in runs))
+
+
+def took_table(runs: Sequence[Recorded]) -> str:
+    """What the command takes for a task, with evaluation, preparation of the data and what is measured at the end."""
+    lines = [f"| task | `--quick`: {len(QUICK)} cells, 3 seeds | all cells that are here |", "|---|---:|---:|"]
+    for task in dict.fromkeys(run.task for run in runs):
+        own = [run for run in runs if run.task == task]
+        quick, every = (sum(run.whole_s for run in own if run.subject in cells) for cells in (QUICK, CELLS))
+        lines.append(f"| {task} | {quantity(quick, 's')} | {quantity(every, 's')} |")
+    return "\n".join(lines)
 
 
 def parts_table(folder: Path = TRAININGS) -> str:

@@ -12,6 +12,8 @@ import torch
 
 from examples.tasks.cells import CELLS
 from workbench.problem import Problem, unknown
+from workbench.quantity import quantity
+from workbench.tasks.estimate import estimate
 from workbench.tasks.parts import clock_here, now
 from workbench.tasks.recorded import recorded, table_text
 from workbench.tasks.task import Task
@@ -36,6 +38,7 @@ def options(description: str, arguments: list[str] | None = None) -> argparse.Na
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=1, help="of torch on a CPU; 1: times are CPU time")
     parser.add_argument("--layers", type=int, help="layers of the stack, if not as many as the task has")
+    parser.add_argument("--estimate", action="store_true", help="train nothing: say how long it would take")
     chosen = parser.parse_args(arguments)
     chosen.cells = chosen.cells.split(",") if chosen.cells else list(QUICK if chosen.quick else CELLS)
     return chosen
@@ -53,6 +56,10 @@ def main(makes: Sequence[Make], description: str, arguments: list[str] | None = 
         if chosen.device.startswith("cuda") and not torch.cuda.is_available():
             raise Problem("--device cuda: torch finds no GPU here; leave it out", exit_status=2)
         torch.set_num_threads(max(1, chosen.threads))
+        if chosen.estimate:
+            for make in makes:
+                _estimate(make, chosen)
+            return 0
         names = set()
         for make, seed, cell in product(makes, range(chosen.seeds), chosen.cells):
             clock = clock_here(chosen.device)
@@ -73,3 +80,18 @@ def main(makes: Sequence[Make], description: str, arguments: list[str] | None = 
         print("ended; the same command goes on behind the last epoch", file=sys.stderr)
         return 130
     return 0
+
+
+def _estimate(make: Make, chosen: argparse.Namespace) -> None:
+    """A line per cell, and one for all of them with all seeds."""
+    total = 0.0
+    for cell in chosen.cells:
+        task = make(cell, 0, chosen)
+        found = estimate(task, chosen.device)
+        total += found.steps_s * chosen.seeds
+        print(
+            f"{task.name} {cell}: {found.steps:,} steps of {quantity(found.step_s, 's')}, "
+            f"{quantity(found.steps_s, 's')} per seed",
+            flush=True,
+        )
+    print(f"{task.name}: {quantity(total, 's')} for {chosen.seeds} seeds of each, evaluation not counted")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from docs.task_tables import BASELINE, TRAININGS
 from workbench.statistics.intervals import ratio_interval
 from workbench.tasks.record_steps import read_steps
@@ -30,6 +32,7 @@ def test_every_task_is_learned_by_every_seed_of_both() -> None:
             assert row["learned"] and row["seeds"] == 3, (task, name)
 
 
-def test_a_text_read_in_pieces_is_the_whole() -> None:
-    found = table(recorded(TRAININGS)).set_index("task").loc["language_model"]
+@pytest.mark.parametrize("task", ["language_model", "copy", "selective_copy"])
+def test_a_sequence_read_in_pieces_is_the_whole(task: str) -> None:
+    found = table(recorded(TRAININGS)).set_index("task").loc[task]
     assert (found["more.difference in pieces"] < 1e-5).all()

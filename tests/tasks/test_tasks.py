@@ -48,7 +48,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         tiny = {name: value for name, value in TINY.items() if name in task.QUICK}
         monkeypatch.setattr(task, "QUICK", {**task.QUICK, **tiny})
     for task in (Copying, SelectiveCopy):
-        monkeypatch.setattr(task, "QUICK", {**task.QUICK, "tested": (48,)})
+        monkeypatch.setattr(task, "QUICK", {**task.QUICK, "tested": (2100,)})
     monkeypatch.setattr(Cloze, "QUICK", {**Cloze.QUICK, "stride": 2, "sentences": 8})
     monkeypatch.setattr(Pixels, "QUICK", {**Pixels.QUICK, "batch": 40})
     monkeypatch.setattr(Mails, "QUICK", {**Mails.QUICK, "batch": 48})
@@ -67,6 +67,22 @@ def test_a_tiny_slice_of_each_task(task: Any, tmp_path: Path, capsys: pytest.Cap
     assert 0 < row["studied_s"] < row["epoch_s"] and row["parameters_studied"] < row["parameters"]
     assert sum(run.parts().values()) == pytest.approx(1)
     assert "| nn.LSTM |" in capsys.readouterr().out
+
+
+def test_an_estimate_is_of_all_steps_and_trains_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ticks = iter(range(1000))
+    monkeypatch.setattr("workbench.tasks.estimate.now", lambda clock: float(next(ticks)))  # a step takes 1 s
+    monkeypatch.setattr(Copying, "QUICK", {**Copying.QUICK, "epochs": 20})
+    arguments = ["--quick", "--estimate", "--seeds", "2", "--cells", "nn.GRU,MinGRU", "--out", str(tmp_path / "runs")]
+    assert command.main([Copying], "", arguments) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "copy nn.GRU: 60 steps of 1 s, 60 s per seed",
+        "copy MinGRU: 60 steps of 1 s, 60 s per seed",
+        "copy: 240 s for 2 seeds of each, evaluation not counted",
+    ]
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -91,6 +107,17 @@ def test_mails_are_learned_and_perplexity_falls(tmp_path: Path) -> None:
     (run,) = recorded(tmp_path)
     assert run.quality > run.header["goal"]["wanted"]
     assert run.epochs[-1]["loss"] < 0.5 * run.epochs[0]["loss"]
+
+
+def test_a_state_that_is_not_carried_on_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A symbol of an earlier piece is asked for in the last one."""
+    task = Copying("nn.GRU", 0, command.options("", ["--quick"]))
+    torch.manual_seed(0)
+    model = task.model().eval()
+    with torch.no_grad():
+        assert task.more(model)["difference in pieces"] < 1e-5
+        monkeypatch.setattr(model, "go_on", lambda inputs, states: model(inputs))
+        assert task.more(model)["difference in pieces"] > 1e-3
 
 
 def test_copying_asks_for_what_was_said() -> None:

@@ -54,6 +54,13 @@ class Recorded:
         follows."""
         return float(median(epoch["seconds"] for epoch in self._timed))
 
+    @property
+    def whole_s(self) -> float:
+        """Seconds of everything: the data's preparation, all epochs with their evaluation, what is measured at the
+        end. Trainings of an earlier version have neither the first nor the last."""
+        ends = (self.header.get("prepared_s", 0.0), 0.0 if self.end is None else self.end.get("end_s", 0.0))
+        return float(sum(ends) + sum(epoch["seconds"] + epoch["evaluation_s"] for epoch in self.epochs))
+
     def part_s(self, name: str) -> float:
         """The same of one part, forwards and backwards together."""
         names = (name, name + FORWARD, name + BACKWARD)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from examples.tasks import command, copying, language_model, measures
+from examples.tasks import command, copying, language_model, measures, step_time
 from examples.tasks.cells import CELLS, Stack
 from examples.tasks.cloze import CANDIDATES, END, GAP, MOST_COUNTED, Cloze, Question, glanced, in_numbers
 from examples.tasks.copying import Copying, SelectiveCopy
@@ -167,16 +167,47 @@ def test_all_packages_of_a_source_are_tested_or_none() -> None:
     ("arguments", "words"),
     [
         (["--cells", "MinGRUU"], "unknown cell MinGRUU: did you mean MinGRU?"),
-        (["--seeds", "0"], "at least 1"),
-        (["--device", "cuda"], "torch finds no GPU here"),
+        (["--cells", "MinGRU,"], "unknown cell"),
+        (["--seeds", "0"], "--seeds 0: at least 1"),
+        (["--layers", "0"], "--layers 0: at least 1"),
+        (["--threads", "-1"], "--threads -1: at least 1"),
+        (["--device", "gpu"], "--device gpu: cpu, cuda"),
+        (["--device", "cuda:one"], "--device cuda:one: cpu, cuda"),
+        (["--device", "cuda:99"], "torch finds no such GPU here"),
     ],
 )
 def test_mistakes_are_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    if torch.cuda.is_available() and "cuda" in arguments:
-        pytest.skip("there is a GPU here")
     assert command.main([Copying], "", ["--quick", *arguments]) == 2
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--cells", "LSTM"], "unknown cell LSTM"),
+        (["--sizes", "4"], "unknown size 4: known: 0, 1, 2, 3"),
+        (["--sizes", "SRU"], "unknown size SRU"),
+        (["--steps", "0"], "--steps 0: at least 1"),
+        (["--device", "gpu"], "--device gpu: cpu, cuda"),
+    ],
+)
+def test_mistakes_of_step_times_are_one_line_and_leave_nothing(
+    arguments: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert step_time.main([*arguments, "--out", str(tmp_path / "steps")]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1 and not (tmp_path / "steps").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    small = ["--cells", "MinGRU", "--steps", "1", "--sizes", "0"]
+    for main in (lambda out: command.main([Copying], "", ["--quick", *out]), lambda out: step_time.main(small + out)):
+        assert main(["--out", str(file / "under")]) == 1
+        error = capsys.readouterr().err
+        assert "name a folder that can be written" in error and error.count("\n") == 1
 
 
 def test_measures_name_the_extra_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

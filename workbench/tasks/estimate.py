@@ -32,7 +32,8 @@ def estimate(task: Task, device: str = "cpu") -> Estimate:
     torch.manual_seed(task.seed)
     model = task.model().to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=task.settings["learning_rate"])
-    clock, seconds = clock_here(device), []
+    clock = clock_here(device)
+    seconds: list[float] = []
     batches = iter(task.batches(0))
     while len(seconds) < min(TIMED_STEPS + 1, task.steps):
         begin = now(clock)

@@ -9,7 +9,7 @@ from examples.tasks.cells import CELLS
 from examples.tasks.command import QUICK
 from workbench.quantity import quantity
 from workbench.tasks.record_steps import read_steps, steps_text
-from workbench.tasks.recorded import Recorded, recorded, shares, source_text, table_text
+from workbench.tasks.recorded import Recorded, recorded, shares, source_text, table_text, where
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAININGS = ROOT / "profiles" / "tasks-quick"
@@ -22,10 +22,7 @@ BASELINE = "nn.LSTM"
 def trainings(folder: Path = TRAININGS) -> str:
     """Where and when, what a command took, a table per task, and the shares of a step's time."""
     runs = recorded(folder)
-    where: dict[str, list[Recorded]] = {}
-    for run in runs:
-        where.setdefault(_where(run), []).append(run)
-    told = [f"{text}, at a load average of {_loads(own)}: {_tasks(own)}." for text, own in where.items()]
+    told = [f"{text}: {_tasks(own)}." for text, own in where(runs).items()]
     head = (
         f"Trainings of `{folder.relative_to(ROOT)}`, `--quick`. {' '.join(told)} "
         f"Quality: the median of the seeds, then their range.\n\n{took_table(runs)}"
@@ -33,16 +30,6 @@ def trainings(folder: Path = TRAININGS) -> str:
     data = {run.task: "; ".join(map(source_text, run.header["data"])) for run in runs}
     sources = "\n".join(f"- `{task}`: {text}" for task, text in data.items())
     return f"{head}\n\nData:\n\n{sources}\n\n{table_text(runs)}\n\nWhere a step's time goes:\n\n{parts_table(folder)}"
-
-
-def _where(run: Recorded) -> str:
-    clock = "CPU time of one thread" if run.header["clock"] == "cpu" else "time on the clock"
-    return f"{run.header['device']}, {run.header['created'][:10]}, torch {run.header['versions']['torch']}, {clock}"
-
-
-def _loads(runs: list[Recorded]) -> str:
-    loads = [float(epoch["load"]) for run in runs for epoch in run.epochs]
-    return f"{min(loads):.0f} to {max(loads):.0f}"
 
 
 def _tasks(runs: list[Recorded]) -> str:

@@ -164,6 +164,21 @@ def shares(runs: Sequence[Recorded]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "subject", "part", "share"])
 
 
+def where(runs: Sequence[Recorded]) -> dict[str, list[Recorded]]:
+    """Device, date, torch, what tells the time, and how busy the machine was → the trainings of which that is so."""
+    found: dict[str, list[Recorded]] = {}
+    for run in runs:
+        header = run.header
+        clock = "CPU time of one thread" if header["clock"] == "cpu" else "time on the clock"
+        text = f"{header['device']}, {header['created'][:10]}, torch {header['versions']['torch']}, {clock}"
+        found.setdefault(text, []).append(run)
+    loads = {text: [float(epoch["load"]) for run in own for epoch in run.epochs] for text, own in found.items()}
+    return {
+        f"{text}, at a load average of {min(loads[text]):.0f} to {max(loads[text]):.0f}": own
+        for text, own in found.items()
+    }
+
+
 def source_text(source: Mapping[str, Any]) -> str:
     """Where a training's data come from: name, version, licence, and what was counted in them."""
     known = [str(source[name]) for name in ("name", "version", "licence") if name in source]

@@ -22,7 +22,9 @@ BASELINE = "nn.LSTM"
 def trainings(folder: Path = TRAININGS) -> str:
     """Where and when, what a command took, a table per task, and the shares of a step's time."""
     runs = recorded(folder)
-    told = [f"{text}: {_tasks(own)}." for text, own in where(runs).items()]
+    told = [f"{text}: {_tasks(own, runs)}." for text, own in where(runs).items()]
+    if len(told) > 1:
+        told.append("Seconds of one machine do not compare with those of another.")
     head = (
         f"Trainings of `{folder.relative_to(ROOT)}`, `--quick`. {' '.join(told)} "
         f"Quality: the median of the seeds, then their range.\n\n{took_table(runs)}"
@@ -32,8 +34,13 @@ def trainings(folder: Path = TRAININGS) -> str:
     return f"{head}\n\nData:\n\n{sources}\n\n{table_text(runs)}\n\nWhere a step's time goes:\n\n{parts_table(folder)}"
 
 
-def _tasks(runs: list[Recorded]) -> str:
-    return ", ".join(f"`{task}`" for task in dict.fromkeys(run.task for run in runs))
+def _tasks(own: Sequence[Recorded], runs: Sequence[Recorded]) -> str:
+    """Tasks, each with its cells where not all of them are meant."""
+    names = []
+    for task in dict.fromkeys(run.task for run in own):
+        cells, every = (dict.fromkeys(run.subject for run in each if run.task == task) for each in (own, runs))
+        names.append(f"`{task}`" if cells == every else f"`{task}` ({', '.join(cells)})")
+    return ", ".join(names)
 
 
 def took_table(runs: Sequence[Recorded]) -> str:

@@ -165,18 +165,21 @@ def shares(runs: Sequence[Recorded]) -> pd.DataFrame:
 
 
 def where(runs: Sequence[Recorded]) -> dict[str, list[Recorded]]:
-    """Device, date, torch, what tells the time, and how busy the machine was → the trainings of which that is so."""
-    found: dict[str, list[Recorded]] = {}
+    """Device, torch and what tells the time, with when that was and how busy the machine was → the trainings of which
+    that is so."""
+    found: dict[tuple[str, str, str], list[Recorded]] = {}
     for run in runs:
-        header = run.header
-        clock = "CPU time of one thread" if header["clock"] == "cpu" else "time on the clock"
-        text = f"{header['device']}, {header['created'][:10]}, torch {header['versions']['torch']}, {clock}"
-        found.setdefault(text, []).append(run)
-    loads = {text: [float(epoch["load"]) for run in own for epoch in run.epochs] for text, own in found.items()}
-    return {
-        f"{text}, at a load average of {min(loads[text]):.0f} to {max(loads[text]):.0f}": own
-        for text, own in found.items()
-    }
+        clock = "CPU time of one thread" if run.header["clock"] == "cpu" else "time on the clock"
+        key = (run.header["device"], f"torch {run.header['versions']['torch']}", clock)
+        found.setdefault(key, []).append(run)
+    told = {}
+    for (device, torch, clock), own in found.items():
+        days = sorted({run.header["created"][:10] for run in own})
+        loads = [float(epoch["load"]) for run in own for epoch in run.epochs]
+        when = " to ".join(dict.fromkeys((days[0], days[-1])))
+        busy = f"at a load average of {min(loads):.0f} to {max(loads):.0f}"
+        told[f"{device}, {when}, {torch}, {clock}, {busy}"] = own
+    return told
 
 
 def source_text(source: Mapping[str, Any]) -> str:

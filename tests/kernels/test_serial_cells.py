@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kernels.differences import assert_gradient_is_a_difference
 from tests.kernels.executed import Case, catalog, libraries, run
 from workbench.check.examine import ARCH
 from workbench.compile import units_of
@@ -78,6 +79,12 @@ def test_the_references_are_torch_s_layers(cell: str, size: list[int], seed: int
         assert np.abs(found[name] - array).max() <= 1e-12 * max(1e-3, np.abs(array).max()), name
     forward = catalog().operation(cell).reference(shape, wide)
     assert np.array_equal(forward["h"], found["h"])
+
+
+@pytest.mark.parametrize("name", ["x", "w", "u", "bias"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_of_the_reference_are_finite_differences(cell: str, name: str) -> None:
+    assert_gradient_is_a_difference(cell, Shape.of("float32", B=2, T=4, D=3, H=3), name, {"h": "gh"})
 
 
 @pytest.mark.parametrize("key", [key for key in VARIANTS if key.split("/")[-1].startswith("per_step")])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.kernels.differences import assert_gradient_is_a_difference
 from tests.kernels.executed import Case, catalog, run
 from workbench.declare import Shape
 
@@ -75,3 +76,9 @@ def test_the_references_of_training_are_those_of_autograd(
     assert set(found) == set(right)
     for key, tensor in right.items():
         np.testing.assert_allclose(found[key], tensor.detach().numpy(), rtol=1e-10, atol=1e-12, err_msg=key)
+
+
+@pytest.mark.parametrize("name", ["x", "w", "bias", "c0"])
+def test_gradients_of_the_reference_are_finite_differences(name: str) -> None:
+    shape = Shape.of("float32", B=2, T=4, H=3)
+    assert_gradient_is_a_difference("sru_layer", shape, name, {"h": "gh", "c_last": "gc_last"})

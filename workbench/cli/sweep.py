@@ -44,7 +44,7 @@ def command(
     variants: Variants = "",
     pass_: Passes = "",
     preset: Annotated[
-        str, typer.Option(help="quick, standard, gpu, limit, peers, experiment: shapes and patience.")
+        str, typer.Option(help="quick, standard, gpu, limit, peers, layers, experiment: shapes and patience.")
     ] = "quick",
     dtype: Dtype = "",
     device: Device = "",

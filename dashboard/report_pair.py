@@ -75,4 +75,4 @@ def two_reports(runs: Sequence[RunSummary], current: RunSummary) -> None:
         )  # fmt: skip
     for side, only in (("A", found.only_a), ("B", found.only_b)):
         if only:
-            st.caption(f"Only in {code(side)}: {plain(', '.join(one.signature for one in only))}")
+            st.caption(f"Only in {code(side)}: {plain(', '.join(dict.fromkeys(one.signature for one in only)))}")

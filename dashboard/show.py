@@ -15,6 +15,7 @@ from workbench.show import hints
 from workbench.show.hints import unreadable
 from workbench.show.markup import Html, plain
 from workbench.show.pictures.data import csv_of
+from workbench.show.pictures.style import titles_wrapped
 from workbench.show.table_html import as_html
 from workbench.show.tables import SCIENTIFIC, table
 from workbench.show.trust import doubts
@@ -40,7 +41,7 @@ def picture(figure: go.Figure, key: str, caption: str = "", of: Sequence[str] = 
         margin_t=20 + 15 * len(lines),
     )  # fmt: skip
     saved = {"format": str(st.session_state.get(SAVED_AS, "png")).lower(), "filename": name, "scale": 2}
-    st.plotly_chart(figure, width="stretch", key=key, config={**CONFIG, "toImageButtonOptions": saved})
+    st.plotly_chart(titles_wrapped(figure), width="stretch", key=key, config={**CONFIG, "toImageButtonOptions": saved})
     told, data = st.columns([8, 1], vertical_alignment="top")
     with told:
         st.caption(caption)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.quantity import PREFIXES, quantity
+from workbench.quantity import PREFIXES, bound_text, quantity
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,6 +35,14 @@ def test_what_is_written_is_the_value(value: float, unit: str) -> None:
     number, prefixed = quantity(value, unit).split()
     factor = {prefix: factor for factor, prefix in PREFIXES}[prefixed.removesuffix(unit)]
     assert float(number.replace(",", "")) * factor == pytest.approx(value, rel=5.1e-3)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.0123, "1.3 %"), (0.01, "1 %"), (0.1001, "11 %"), (0.999, "100 %"), (2.61, "270 %"), (math.inf, "–")],
+)
+def test_a_bound_is_rounded_up(share: float, text: str) -> None:
+    assert bound_text(share) == text
 
 
 OWN_PREFIXES = re.compile(r"""\(1e-?[369], *["'][kmMµ]""")

@@ -48,6 +48,14 @@ def quantity(value: float | None, unit: str = "", digits: int = 3) -> str:
     return f"{_digits(value / factor, digits)} {prefix}{unit}".strip()
 
 
+def bound_text(share: float) -> str:
+    """A share that nothing exceeds, in percent: two digits, rounded up."""
+    if not math.isfinite(share) or share <= 0:
+        return quantity(share, "%")
+    step = 10.0 ** (math.floor(math.log10(100 * share)) - 1)
+    return quantity(math.ceil(100 * share / step - 1e-9) * step / 100, "%")
+
+
 def _digits(value: float, digits: int) -> str:
     """So many significant digits; a whole number, and what has more before the point, with all of those it has."""
     whole = value == round(value) or abs(value) >= 10**digits - 0.5

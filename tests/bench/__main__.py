@@ -16,7 +16,8 @@ from pathlib import Path
 from tests.bench.figure import Figure, quantity
 
 BENCHMARKS = (
-    "cpu_scan", "layers", "command_line", "decisions", "ranges", "harness", "import_reports", "dashboard", "simulate",
+    "cpu_scan", "caches", "layers", "command_line", "decisions", "ranges", "harness", "import_reports", "dashboard",
+    "simulate",
 )  # fmt: skip
 """Add yours here."""
 

@@ -249,6 +249,8 @@ def test_report_opens_with_no_network(chromium: Any, tmp_path: Path, run: str) -
     assert page.locator(".dots").count() > 5
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")  # draws what is not in view yet
     page.wait_for_selector(".picture svg.main-svg", state="attached")
+    heights = page.locator(".picture svg.main-svg").evaluate_all("all => all.map(one => one.clientHeight)")
+    assert heights and max(heights) < ON_PAPER["height"], "a picture goes over two sheets"
     assert page.locator(".picture:not(:has(svg.main-svg))").count() == 0, "every picture is drawn"
     assert page.locator(".picture").count() > 5
     page.emulate_media(media="print")

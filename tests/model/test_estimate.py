@@ -186,13 +186,14 @@ def test_of_a_tie_other_kinds_are_tried_first() -> None:
     names = {"serial": {"block": 128}, "vector": VECTOR, "blelloch_global": {}}
     rows = [
         {
-            "variant": name, "shape.dtype": "float32", "run": "r", "pass": "forward",
+            "variant": name, "shape.dtype": "float32", "run": "r", "pass": "forward", "error.relative_l2": 1e-7,
             "simulated": json.dumps([one.model_dump(mode="json") for one in counted(name, settings=chosen).simulated]),
         }
         for name, chosen in names.items()
     ]  # fmt: skip
     shape = Shape.of("float32", B=2, T=256, H=256)
     found = candidates(pd.DataFrame(rows), catalog, catalog.operation("scan"), shape, device("h100"), ["r"])
+    assert {(one.error, one.kept_bytes) for one in found.ranked} == {(1e-7, 0)}
     assert set(found.to_try) == set(names) and found.to_try[0] == found.ranked[0].variant
 
 
@@ -206,7 +207,8 @@ def test_a_tie_is_ordered_by_what_comes_next() -> None:
         chain = Chain(instructions=9, issue_cycles=cycles, global_trips=0, shared_trips=0, other_trips=0)
         kernels = [one.model_copy(update={"chain": chain, "counters": [], "grid": [1, 1, 1]}) for one in entry_.kernels]
         own = json.dumps([entry_.model_copy(update={"kernels": kernels}).model_dump(mode="json")])
-        rows.append({"variant": name, "shape.dtype": "float32", "run": "r", "pass": "forward", "simulated": own})
+        told = {"run": "r", "pass": "forward", "error.relative_l2": 1e-7, "simulated": own}
+        rows.append({"variant": name, "shape.dtype": "float32", **told})
     shape = Shape.of("float32", B=2, T=256, H=256)
     found = candidates(pd.DataFrame(rows), catalog, catalog.operation("scan"), shape, device("h100"), ["r"])
     assert {one.rank for one in found.ranked} == {1} and len({one.seconds for one in found.ranked}) > 0

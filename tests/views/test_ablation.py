@@ -134,6 +134,7 @@ def test_the_command_takes_the_newest_run_of_each_shape(tmp_path: Path) -> None:
         (("scan", "--factor", "memry"), "unknown factor memry: did you mean memory"),
         (("scan", "--T", "5"), "no two variants that declare different factors were timed together"),
         ((), "name one operation"),
+        (("scna",), "unknown operation scna: did you mean scan"),
         (("scan", "--device", "h100"), "unknown device h100"),
     ):
         with pytest.raises(Problem, match=message):

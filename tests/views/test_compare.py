@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from tests.views.build_records import SHAPE, failed, timed
+from tests.views.build_records import SHAPE, failed, met, timed
 from workbench.problem import Problem
-from workbench.show.compare_text import as_json, as_markdown, summary
+from workbench.show.compare_text import as_json, as_markdown, rows, status_text, summary, verdict_text
 from workbench.store.new_run import create_run
 from workbench.store.record import Machine, Record, Run, Status
 from workbench.views.compare import EXIT_STATUS, Comparison, compare
@@ -113,12 +114,29 @@ def test_texts() -> None:
     result = against(timed("serial", 1.0), timed("serial", 1.2, seed=1))
     markdown = as_markdown(result, "old", "new")
     assert "| scan | serial | B=4 T=4096 H=1024 float32 |" in markdown
-    assert "slower |" in markdown
+    assert "slower |" in markdown and markdown.endswith("\n\nexit status 1: 1 of 1 pairs is slower beyond doubt")
+    wide = as_markdown(against(timed("serial", 1.0), timed("serial", 1.0, noise=0.5, count=8, seed=2)), "old", "new")
+    (reason,) = (line for line in wide.splitlines() if line.startswith("- "))
+    assert reason.startswith("- serial at B=4 T=4096 H=1024 float32: ") and "would decide" in reason
     assert summary(result) == "1 pair: 1 slower; noise (A/A) ±1 % (measured)"
     plain = json.loads(json.dumps(as_json(result), allow_nan=False))
     assert plain["exit_status"] == 1
     assert plain["pairs"][0]["shape"]["T"] == 4096
     assert summary(against(timed("x", 1.0), timed("y", 1.0))) == "nothing comparable"
+
+
+def test_the_same_says_within_what_everywhere() -> None:
+    result = against(timed("serial", 1.0, noise=0.002, count=60), timed("serial", 1.0, noise=0.002, count=60, seed=1))
+    pair = result.pairs[0]
+    assert pair.verdict == "same" and 0 < pair.resolution < 0.005
+    told = verdict_text(pair)
+    assert (found := re.fullmatch(r"same within (0\.[0-9]+) %", told)) and float(found[1]) >= 100 * pair.resolution
+    assert summary(result).startswith(f"1 pair: 1 {told}")
+    assert f"⚪ {told} |" in as_markdown(result, "old", "new") and rows(result)[0][-1] == told
+    assert as_json(result)["pairs"][0]["resolution"] == result.frame()["resolution"][0] == pair.resolution
+    one = timed("serial", 1.0)
+    itself = against(one, one)
+    assert verdict_text(itself.pairs[0]) == "same" and summary(itself).startswith("1 pair: 1 same;")
 
 
 def test_sides(tmp_path: Path) -> None:
@@ -196,6 +214,22 @@ def test_two_runs_differ_by_what_a_repeated_baseline_did() -> None:
     other = one.assign(variant="tree", samples_s=[[1.1 * s for s in samples] for samples in one["samples_s"]])
     within = compare(one, other, same_variant=False)
     assert [p.verdict for p in within.pairs] == ["slower", "slower"], "within a run the A/A spread is the noise"
+
+
+def test_the_status_says_what_it_means_here() -> None:
+    one, slower = timed("serial", 1.0), timed("serial", 1.2, seed=1)
+    wide = timed("serial", 1.0, noise=0.5, count=8, seed=2)
+    assert status_text(against(one, one)) == "exit status 0: nothing is slower"
+    assert status_text(against(one, slower)) == "exit status 1: 1 of 1 pairs is slower beyond doubt"
+    passing = against(one, slower, fail_over=0.5)
+    assert passing.pairs[0].verdict == "slower"
+    assert status_text(passing) == "exit status 0: nothing is slower by more than 50 %"
+    open_ = "exit status 2: 1 of 1 pairs could be slower"
+    assert status_text(against(one, wide)) == f"{open_}: the reasons say what would decide"
+    disturbed = slower.model_copy(update={"disturbance": met(9)})
+    assert status_text(against(one, disturbed)) == f"{open_}: sweep again when the machine is quiet (1 disturbed)"
+    assert "nothing to compare" in status_text(against(timed("x", 1.0), timed("y", 1.0)))
+    assert pd.isna(against(one, slower).frame()["resolution"][0]), "of what was told apart it says nothing"
 
 
 def test_every_exit_status_has_its_meaning() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_variants_are_ranked_with_ties_and_reasons(profiles: Path) -> None:
     assert list(ranked) == ["streaming", "simd", "eager", "scalar", "tree"]
     assert [one["rank"] for one in ranked.values()] == [1, 1, 1, 3, 5]
     assert ranked["streaming"]["reason"] == "the shortest median; 25 % of its own model, bound by bandwidth (modelled)"
-    assert ranked["simd"]["reason"].startswith("a tie: ")
+    assert ranked["simd"]["reason"].startswith("not told apart from the first: ")
     assert "disturbed" in ranked["eager"]["reason"] and ranked["eager"]["disturbed"]
     assert ranked["scalar"]["run"] == "new" and ranked["tree"]["run"] == "old", "the newest run that timed it"
     assert ranked["scalar"]["reason"].startswith("2x the bytes of streaming (declared); 13 % of its own model")
@@ -62,10 +63,26 @@ def test_variants_are_ranked_with_ties_and_reasons(profiles: Path) -> None:
 
 def test_the_terminal_says_what_to_take(profiles: Path) -> None:
     text = best(profiles, "scan", "--T", "4096", "--B", "4")
-    assert "a tie between streaming, simd, eager: take any of them" in text
+    assert "take streaming; not told apart from streaming yet: simd, eager" in text
+    assert "kept" not in text.splitlines()[1], "a forward pass keeps nothing"
     assert "! 1 of 5 times were taken on a disturbed machine" in text
     alone = best(profiles, "scan", "--T", "64")
     assert "take scalar" in alone and "%" in alone
+
+
+def test_equals_are_a_tie_and_say_within_what_and_a_backward_pass_says_what_is_kept(tmp_path: Path) -> None:
+    records = [
+        timed(name, 1.0, noise=0.002, count=60, seed=seed, pass_="backward", declared=Work(bytes=100, kept_bytes=kept))
+        for seed, (name, kept) in enumerate((("streaming", 4_000_000), ("simd", 8_000_000)))
+    ]
+    folder = create_run(tmp_path, Run(name="back", created="2026-02-01", command=[], machines=[MACHINE]))
+    for record in records:
+        folder.append(record)
+    folder.finish()
+    text = best(tmp_path, "scan", "--pass", "backward", "--T", "4096")
+    assert "take any of them" in text and "not told apart" not in text
+    assert re.search(r": a tie: the same within [0-9.]+ %", text)
+    assert "kept" in text.splitlines()[1] and "4 MB" in text and "8 MB" in text
 
 
 @pytest.mark.parametrize(
@@ -75,6 +92,8 @@ def test_the_terminal_says_what_to_take(profiles: Path) -> None:
         (("scan", "--T", "64", "--device", "gpuu"), "gpuu"),
         (("scan", "--T", "64,128"), "one size of each axis"),
         ((), "name one operation"),
+        (("scna",), "unknown operation scna: did you mean scan"),
+        (("scan", "--pass", "bakward"), "unknown pass scan/bakward"),
         (("gate",), "gate forward float32 was not timed at any shape; workbench sweep gate measures it"),
     ],
 )

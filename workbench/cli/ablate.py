@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.known import refuse_unknown
 from workbench.cli.options import AXES, Json, Kernels, Profiles, named, one_size_each, split_axes, words
 from workbench.problem import Problem, unknown
 
@@ -72,6 +73,8 @@ def command(
     )
     known = factors_of(found)
     if not known:
+        if result.frame.empty:
+            refuse_unknown(kernels, names[0], pass_)
         raise Problem(
             f"{names[0]} {pass_} {dtype}: no two variants that declare different factors were timed together; "
             f"workbench sweep {names[0]} times all"

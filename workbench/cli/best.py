@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.known import refuse_unknown
 from workbench.cli.options import AXES, Json, Kernels, Profiles, one_size_each, split_axes
 from workbench.problem import Problem, unknown
 
@@ -71,6 +72,8 @@ def command(
     wanted = " ".join(f"{name}={size}" for name, size in sizes.items())
     chosen = at_shape(records, sizes)
     if chosen.empty:
+        if records.empty:
+            refuse_unknown(kernels, names[0], pass_)
         measure = " ".join(["workbench sweep", names[0], *(f"--{name} {size}" for name, size in sizes.items())])
         near = nearest(records, sizes)
         told = f"; measured nearby: {', '.join(near)}" if near else ""
@@ -149,15 +152,18 @@ def _modelled(
 def _print_modelled(title: str, found: Candidates) -> None:
     from workbench.cli.terminal import Column, Row, print_table, say
     from workbench.quantity import quantity
-    from workbench.show.figures import settings_text
+    from workbench.show.figures import settings_text, value_text
 
-    headings = ("rank", "variant", "about", "÷ shortest", "bound by", "settings", "counted at", "run")
+    keeps = [KEPT] if any(c.kept_bytes for c in found.ranked) else []  # a backward pass alone has any
+    headings = ("rank", "variant", "about", "÷ shortest", "bound by", "error", *keeps, "settings", "counted at", "run")
     rows = [
         Row([str(c.rank), c.variant, quantity(c.seconds, "s", 2), quantity(c.ratio, "x", 2), c.bound_by,
+             value_text("error.relative_l2", c.error), *([quantity(c.kept_bytes, "B")] if keeps else []),
              settings_text(c.settings), c.counted_at, c.run])
         for c in found.ranked
     ]  # fmt: skip
-    print_table(title, [Column(name, right=name in ("rank", "about", "÷ shortest")) for name in headings], rows)
+    right = ("rank", "about", "÷ shortest", "error", KEPT)
+    print_table(title, [Column(name, right=name in right) for name in headings], rows)
     for one in found.ranked:
         say(f"{one.variant}: {one.reason}", style="dim")
     for variant, reason in found.left_out.items():
@@ -170,9 +176,12 @@ def _print(operation: str, shape: str, device: str, ranked: Sequence[Ranked]) ->
     from workbench.cli.terminal import Column, Row, print_table, say
     from workbench.quantity import quantity
     from workbench.show.figures import settings_text, value_text
+    from workbench.views.ranking import to_take
     from workbench.views.shapes import shape_text
 
-    columns = [Column(name, right=name in ("rank", "time", "÷ first", "error")) for name in HEADINGS]
+    keeps = [KEPT] if any(one.kept_bytes is not None for one in ranked) else []  # a backward pass alone has any
+    headings = [*HEADINGS[:-2], *keeps, *HEADINGS[-2:]]
+    columns = [Column(name, right=name in ("rank", "time", "÷ first", "error", KEPT)) for name in headings]
     rows = [
         Row(
             [
@@ -183,6 +192,7 @@ def _print(operation: str, shape: str, device: str, ranked: Sequence[Ranked]) ->
                 quantity(one.ratio, "x"),
                 value_text("share_of_limit", one.share_of_limit),
                 value_text("error.relative_l2", one.error),
+                *([quantity(one.kept_bytes, "B")] if keeps else []),
                 settings_text(one.settings),
                 one.run,
             ],
@@ -193,9 +203,9 @@ def _print(operation: str, shape: str, device: str, ranked: Sequence[Ranked]) ->
     print_table(f"{operation}  {shape_text(shape)}  on {device}", columns, rows)
     for one in ranked:
         say(f"{one.variant}: {one.reason}" + (" [timed on a disturbed machine]" if one.disturbed else ""), style="dim")
-    first = [one.variant for one in ranked if one.rank == 1]
-    say(f"take {first[0]}" if len(first) == 1 else f"a tie between {', '.join(first)}: take any of them")
+    say(to_take(ranked))
     print()
 
 
+KEPT = "kept"
 HEADINGS = ("rank", "variant", "time", "95 % interval", "÷ first", "% of the best possible", "error", "settings", "run")

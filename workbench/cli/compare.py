@@ -177,8 +177,7 @@ def parse_share(text: str) -> float:
 
 def _print(result: Comparison, a: str, b: str) -> None:
     from workbench.cli.terminal import Column, Row, print_table, say
-    from workbench.show.compare_text import HEADINGS, rows, summary
-    from workbench.views.compare import EXIT_STATUS
+    from workbench.show.compare_text import HEADINGS, rows, status_text, summary
 
     if result.pairs:
         columns = [Column(heading, right=heading in HEADINGS[3:6]) for heading in HEADINGS]
@@ -190,7 +189,7 @@ def _print(result: Comparison, a: str, b: str) -> None:
     for note in result.notes:
         say(f"note: {note}")
     say(summary(result))
-    say(f"exit status {result.exit_status}: {EXIT_STATUS[result.exit_status]}", style="dim")
+    say(status_text(result), style="dim")
 
 
 def _print_counted(found: pd.DataFrame) -> None:

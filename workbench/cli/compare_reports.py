@@ -94,8 +94,8 @@ def _print(
     if len(longest) > KERNELS_SHOWN:
         say(f"\n… and {len(longest) - KERNELS_SHOWN} kernels that took less time: --csv FILE has the counters of all")
     for side, only in (("A", matched.only_a), ("B", matched.only_b)):
-        for one in only:
-            say(f"only in {side}: {one.signature}")
+        for signature in dict.fromkeys(one.signature for one in only):
+            say(f"only in {side}: {signature}")
     for note in matched.notes:
         say(f"note: {note}")
     if not matched.matches:

@@ -54,9 +54,11 @@ def command(
         found = found[found["host"] == host]
     if found.empty:
         there = choices(runs)
-        for kind, word, known in (("operation", operation, there.operations), ("variant", name, there.variants)):
-            if known and word not in known:
-                raise unknown(kind, word, known)
+        if there.operations and operation not in there.operations:
+            raise unknown("operation", operation, there.operations)
+        known = sorted(set(read_records(runs, Filter(operations=(operation,)), only=["backend"]).frame["variant"]))
+        if known and name not in known:
+            raise unknown("variant", name, known)
         raise Problem(f"{names[0]} {pass_}: no run of {profiles} has timed it so; workbench sweep {operation} does")
     steps = steps_of(found, runs)
     if as_json:

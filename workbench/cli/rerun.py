@@ -20,8 +20,6 @@ from workbench.temporary import temporary_folder
 if TYPE_CHECKING:
     from workbench.views.compare import Comparison
 
-FEWEST_ROUNDS = 2
-"""One round does not say by how much rounds differ."""
 VARIANT = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)?/[a-z0-9_]+")
 
 
@@ -55,6 +53,7 @@ def parse_until(text: str) -> int:
 def rerun(asked: Asked, fail_over: float | None) -> Comparison:
     """Measures in rounds, and judges after each, until at most so many pairs are undecided or the seconds are over."""
     from workbench.cli.terminal import say
+    from workbench.statistics.rounds import FEWEST_ROUNDS
     from workbench.views.filter import Filter
     from workbench.views.query import read_records
     from workbench.views.rerun import compared, open_pairs

@@ -1,8 +1,10 @@
 // What a CPU gives at most: bytes through its memory with ordinary and with non-temporal stores, exponentials and
-// multiply-adds through its vector units. Every core of OpenMP's takes part; ceilings_cpu.py holds the clock.
+// multiply-adds through its vector units. Every core of OpenMP's takes part. Threads never wait for each other: each
+// works in bursts and writes down when each of them began and ended; ceilings_cpu.py makes rates of that.
 //
 // Plain loops where the compiler vectorises them, its vector extensions where not; only non-temporal stores are
 // intrinsics.
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 
@@ -27,7 +29,8 @@ void in_slices(index_t n, index_t threads, const Body &body) {
     const index_t lines = n / LINE;
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
     for (index_t thread = 0; thread < threads; ++thread)
-        body(Slice{lines * thread / threads * LINE, thread + 1 == threads ? n : lines * (thread + 1) / threads * LINE});
+        body(Slice{lines * thread / threads * LINE, thread + 1 == threads ? n : lines * (thread + 1) / threads * LINE},
+             thread);
 }
 
 // 64 bytes past the caches: p is a line's start.
@@ -84,26 +87,55 @@ constexpr index_t RESIDENT = 2048;  // floats in and out together are 16 KiB: th
 
 }  // namespace
 
-// Every array below has n floats and starts on a cache line. Each thread goes over its own slice `rounds` times: one that
-// fits in a cache stays there.
+// How the work of each thread is cut up: into bursts, burst after burst over the next of so many equal pieces of its
+// slice, `rounds` times over it. `stamps`: begin and end of each burst in nanoseconds, thread by thread.
+struct Bursts {
+    index_t rounds, count, pieces;
+    int64_t *stamps;
+};
+
+inline int64_t now() {
+    using namespace std::chrono;
+    return duration_cast<nanoseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+// body(burst) for each burst of a thread.
 template <class Body>
-void over_and_over(index_t n, index_t rounds, index_t threads, const Body &body) {
-    in_slices(n, threads, [=](Slice s) {
-        for (index_t round = 0; round < rounds; ++round) {
-            body(s);
-            asm volatile("" ::: "memory");  // every round's results are wanted
-        }
+void in_bursts(index_t thread, const Bursts &bursts, const Body &body) {
+    int64_t *stamps = bursts.stamps + 2 * bursts.count * thread;
+    for (index_t burst = 0; burst < bursts.count; ++burst) {
+        stamps[2 * burst] = now();
+        body(burst);
+        stamps[2 * burst + 1] = now();
+    }
+}
+
+// Every array below has n floats and starts on a cache line. Each thread goes over its own slice: one that fits in a
+// cache stays there.
+template <class Body>
+void over_and_over(index_t n, index_t threads, const Bursts &bursts, const Body &body) {
+    in_slices(n, threads, [=](Slice s, index_t thread) {
+        const index_t lines = (s.last - s.first) / LINE;
+        in_bursts(thread, bursts, [=](index_t burst) {
+            const index_t piece = burst % bursts.pieces;
+            const Slice own{s.first + lines * piece / bursts.pieces * LINE,
+                            s.first + lines * (piece + 1) / bursts.pieces * LINE};
+            for (index_t round = 0; round < bursts.rounds; ++round) {
+                body(own);
+                asm volatile("" ::: "memory");  // every round's results are wanted
+            }
+        });
     });
 }
 
 extern "C" void fill(float *x, float value, index_t n, index_t threads) {
-    in_slices(n, threads, [=](Slice s) {
+    in_slices(n, threads, [=](Slice s, index_t) {
         for (index_t i = s.first; i < s.last; ++i) x[i] = value;
     });
 }
 
-extern "C" void read(const float *from, index_t n, index_t rounds, index_t threads) {
-    over_and_over(n, rounds, threads, [=](Slice s) {
+extern "C" void read(const float *from, index_t n, index_t threads, const Bursts *bursts) {
+    over_and_over(n, threads, *bursts, [=](Slice s) {
         vector sums[4] = {};
         for (index_t i = s.first; i + LINE <= s.last; i += LINE)
             for (index_t j = 0; j < LINE / LANES; ++j) {
@@ -115,8 +147,9 @@ extern "C" void read(const float *from, index_t n, index_t rounds, index_t threa
     });
 }
 
-extern "C" void copy(const float *__restrict__ from, float *__restrict__ to, index_t n, index_t rounds, index_t threads) {
-    over_and_over(n, rounds, threads, [=](Slice s) {
+extern "C" void copy(const float *__restrict__ from, float *__restrict__ to, index_t n, index_t threads,
+                     const Bursts *bursts) {
+    over_and_over(n, threads, *bursts, [=](Slice s) {
         // Not memcpy, which takes non-temporal stores on its own for a size like this.
         for (index_t i = s.first; i + LINE <= s.last; i += LINE) {
 #pragma omp simd
@@ -126,25 +159,25 @@ extern "C" void copy(const float *__restrict__ from, float *__restrict__ to, ind
     });
 }
 
-extern "C" void copy_nt(const float *__restrict__ from, float *__restrict__ to, index_t n, index_t rounds,
-                        index_t threads) {
-    over_and_over(n, rounds, threads, [=](Slice s) {
+extern "C" void copy_nt(const float *__restrict__ from, float *__restrict__ to, index_t n, index_t threads,
+                        const Bursts *bursts) {
+    over_and_over(n, threads, *bursts, [=](Slice s) {
         for (index_t i = s.first; i + LINE <= s.last; i += LINE) stream_line(to + i, from + i);
         fence();
     });
 }
 
 extern "C" void triad(const float *__restrict__ b, const float *__restrict__ c, float *__restrict__ a, index_t n,
-                      index_t rounds, index_t threads) {
-    over_and_over(n, rounds, threads, [=](Slice s) {
+                      index_t threads, const Bursts *bursts) {
+    over_and_over(n, threads, *bursts, [=](Slice s) {
 #pragma omp simd
         for (index_t i = s.first; i < s.last; ++i) a[i] = b[i] + 3.0f * c[i];
     });
 }
 
 extern "C" void triad_nt(const float *__restrict__ b, const float *__restrict__ c, float *__restrict__ a, index_t n,
-                         index_t rounds, index_t threads) {
-    over_and_over(n, rounds, threads, [=](Slice s) {
+                         index_t threads, const Bursts *bursts) {
+    over_and_over(n, threads, *bursts, [=](Slice s) {
         for (index_t i = s.first; i + LINE <= s.last; i += LINE) {
             alignas(64) float line[LINE];
 #pragma omp simd
@@ -155,19 +188,28 @@ extern "C" void triad_nt(const float *__restrict__ b, const float *__restrict__ 
     });
 }
 
-// `rounds` times RESIDENT exponentials a thread, of arguments in [-8, 0).
-extern "C" void exponentials(index_t rounds, index_t threads) {
-    in_slices(threads * LINE, threads, [=](Slice) {
+// RESIDENT exponentials a round, of arguments in [-8, 0), by `evaluate(from, to)`.
+template <class Evaluate>
+void exponentials_by(index_t threads, const Bursts &bursts, const Evaluate &evaluate) {
+    in_slices(threads * LINE, threads, [=](Slice, index_t thread) {
         alignas(64) float x[RESIDENT], y[RESIDENT];
         for (index_t i = 0; i < RESIDENT; ++i) x[i] = -8.0f + 8.0f * (float)i / RESIDENT;
-        for (index_t round = 0; round < rounds; ++round) {
-            for (index_t i = 0; i < RESIDENT; i += LANES) {
-                vector v;
-                std::memcpy(&v, x + i, sizeof v);
-                v = exponential(v);
-                std::memcpy(y + i, &v, sizeof v);
+        in_bursts(thread, bursts, [&](index_t) {
+            for (index_t round = 0; round < bursts.rounds; ++round) {
+                evaluate(x, y);
+                asm volatile("" : : "r"(y) : "memory");  // every round's results are wanted
             }
-            asm volatile("" : : "r"(y) : "memory");  // every round's results are wanted
+        });
+    });
+}
+
+extern "C" void exponentials(index_t threads, const Bursts *bursts) {
+    exponentials_by(threads, *bursts, [](const float *x, float *y) {
+        for (index_t i = 0; i < RESIDENT; i += LANES) {
+            vector v;
+            std::memcpy(&v, x + i, sizeof v);
+            v = exponential(v);
+            std::memcpy(y + i, &v, sizeof v);
         }
     });
 }
@@ -177,33 +219,31 @@ extern "C" void exponentials(index_t rounds, index_t threads) {
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
 #pragma omp declare simd notinbranch
 extern "C" float expf(float) noexcept;
-extern "C" int exponentials_libm(index_t rounds, index_t threads) {
-    in_slices(threads * LINE, threads, [=](Slice) {
-        alignas(64) float x[RESIDENT], y[RESIDENT];
-        for (index_t i = 0; i < RESIDENT; ++i) x[i] = -8.0f + 8.0f * (float)i / RESIDENT;
-        for (index_t round = 0; round < rounds; ++round) {
+extern "C" int exponentials_libm(index_t threads, const Bursts *bursts) {
+    exponentials_by(threads, *bursts, [](const float *x, float *y) {
 #pragma omp simd
-            for (index_t i = 0; i < RESIDENT; ++i) y[i] = expf(x[i]);
-            asm volatile("" : : "r"(y) : "memory");
-        }
+        for (index_t i = 0; i < RESIDENT; ++i) y[i] = expf(x[i]);
     });
     return 1;
 }
 #else
-extern "C" int exponentials_libm(index_t, index_t) { return 0; }
+extern "C" int exponentials_libm(index_t, const Bursts *) { return 0; }
 #endif
 
 // Independent chains of multiply-adds, enough of them to hide their latency.
-extern "C" void multiply_adds(index_t rounds, index_t threads) {
-    in_slices(threads * LINE, threads, [=](Slice) {
-        vector chain[CHAINS] = {};
-        asm volatile("" : "+m"(chain));  // for all the compiler knows they differ
-        const vector factor = vector{} + 0.5f, term = vector{} + 1.0f;
-        for (index_t round = 0; round < rounds; ++round)
-            for (int i = 0; i < CHAINS; ++i) chain[i] = chain[i] * factor + term;
-        vector sum = {};
-        for (int i = 0; i < CHAINS; ++i) sum += chain[i];
-        asm volatile("" : : "m"(sum));  // the chains are wanted
+extern "C" void multiply_adds(index_t threads, const Bursts *bursts) {
+    const Bursts own = *bursts;
+    in_slices(threads * LINE, threads, [=](Slice, index_t thread) {
+        in_bursts(thread, own, [=](index_t) {
+            vector chain[CHAINS] = {};
+            asm volatile("" : "+m"(chain));  // for all the compiler knows they differ
+            const vector factor = vector{} + 0.5f, term = vector{} + 1.0f;
+            for (index_t round = 0; round < own.rounds; ++round)
+                for (int i = 0; i < CHAINS; ++i) chain[i] = chain[i] * factor + term;
+            vector sum = {};
+            for (int i = 0; i < CHAINS; ++i) sum += chain[i];
+            asm volatile("" : : "m"(sum));  // the chains are wanted
+        });
     });
 }
 

@@ -7,9 +7,13 @@ a plain triad 4 for 3. Non-temporal stores move what is counted.
 
 All but the product run in C++ (ceilings_cpu.cpp) on as many threads as OpenMP would take; the arrays of memory on huge
 pages and several times the size of the last cache, those of a cache half its size and gone over again and again. The
-kinds are measured in turn, round after round, so that a neighbour's load hits all of them alike. Each ceiling is its
-best round, of those that nothing disturbed where there is one; the median stands beside it as `NAME_median`. Rounds go
-on for a while where a kind has had no quiet one. Memory is measured with one thread as well.
+kinds are measured in turn, round after round, so that a neighbour's load hits all of them alike.
+
+In a round each thread works in short bursts and waits for no other: where another process has a core, threads that meet
+at a barrier all wait for the one that lost it, and a rate of the whole call says how often that happened. The rate of a
+round is that of the machine, all threads together, during the best of its bursts. Each ceiling is its best round, for
+load makes none faster; the median, of rounds that nothing disturbed where there are any, stands beside it as
+`NAME_median`. Rounds go on for a while where a kind has had no quiet one.
 """
 
 from __future__ import annotations
@@ -21,8 +25,11 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from workbench.measure.caches import LEVELS, cache_bytes, last_cache_bytes
 from workbench.measure.ceilings import MEMORY, Measured, at_level
@@ -37,20 +44,22 @@ LEAST_ARRAY_BYTES = 64 << 20
 SHARE_OF_MEMORY = 16
 """An array takes at most a sixteenth of the memory that is free."""
 LEAST_ROUNDS = 5
-ARITHMETIC_SECONDS = 0.005
-"""About how long one timed call of exponentials or multiply-adds lasts."""
-ALONE = " alone"
-"""Ends the name of what one thread does; its rounds count with those of all threads."""
+BURSTS = 16
+"""Of a thread, in one round."""
+BURST_SECONDS = 2.5e-4
+"""About how long a burst of arithmetic lasts, or of reading a cache; copies take twice or three times as long. Well
+under the milliseconds for which a thread keeps its core, well over the time that two looks at the clock take."""
 AGAIN = 3
 """How many times their seconds rounds go on at most for the sake of kinds that have had no quiet one."""
 MOST_SECONDS = 20.0
 """When fewer rounds than LEAST_ROUNDS have to do: where threads wait for each other at each call."""
-CACHE_SECONDS = 0.002
-"""About how long reading a cache over and over lasts; copies take twice or three times as long."""
 PART_BYTES = 4 << 20
-"""Of each array of memory, per thread: what one timed call goes over, the next part at each. A call then lasts a
-millisecond or two, which on a busy machine finds a moment when nobody else runs. No part comes again before all others
-have, whatever kind of call went over it: what one kind has just read, the next would find in the cache."""
+"""Of each array of memory, per thread: what one burst goes over. It then lasts a millisecond or less, which on a busy
+machine finds a moment when nobody else runs. A thread's share of an array of the last cache that is larger is cut into
+pieces of about as much, a burst each."""
+PARTS_A_ROUND = 4
+"""Bursts of memory in a round, which goes over the next parts each time. No part comes again before all others have,
+whatever kind of round went over it: what one kind has just read, the next would find in the cache."""
 PRODUCT_SHARE = 0.25
 """Of the time: what goes to the matrix product."""
 PRODUCT_SIZE = 2048
@@ -84,22 +93,19 @@ def measure_cpu_ceilings(seconds: float = 4.0) -> Measured:
     # Apart from the rest: a product takes as long as all of them, and torch's OpenMP, where it is not the same one,
     # leaves threads that spin for a while on the same cores.
     rounds |= _rounds(_product(), seconds * PRODUCT_SHARE)
-    alone = {name: rounds.pop(name) for name in list(rounds) if name.endswith(ALONE)}
-    for name, found in alone.items():
-        rounds[name.removesuffix(ALONE)] += found
-    counted = {name: _quiet(found) or found for name, found in rounds.items()}
+    typical = {name: statistics.median(rate for rate, _ in _quiet(found) or found) for name, found in rounds.items()}
     return Measured(
-        {name: max(rate for rate, _ in found) for name, found in counted.items()}
-        | {f"{name}_median": statistics.median(rate for rate, _ in found) for name, found in counted.items()},
+        {name: max(rate for rate, _ in found) for name, found in rounds.items()}
+        | {f"{name}_median": value for name, value in typical.items()},
         tuple(name for name, found in rounds.items() if not _quiet(found)),
         tuple(most_common([met.disturbances() for found in rounds.values() for _, met in found])),
     )
 
 
-_Kind = tuple[Callable[[], object], float]
-"""An action and the amount of work in it: bytes, exponentials or operations."""
+_Kind = Callable[[], float]
+"""Does a round and returns its rate: bytes, exponentials or operations per second."""
 _Round = tuple[float, Surroundings]
-"""The rate of one round, in amounts per second, and what else the machine did meanwhile."""
+"""The rate of one round, and what else the machine did meanwhile."""
 
 
 def _quiet(found: list[_Round]) -> list[_Round]:
@@ -117,9 +123,7 @@ def _rounds(kinds: Mapping[str, _Kind], seconds: float) -> dict[str, list[_Round
     rounds, wanted, most = 0, list(kinds), AGAIN * seconds
     while wanted and (_is_short(rounds, time.perf_counter() - begin) or time.perf_counter() - begin < most):
         for name in wanted:
-            action, amount = kinds[name]
-            spent, surroundings = around(partial(_seconds, action))
-            found[name].append((amount / spent, surroundings))
+            found[name].append(around(kinds[name]))
         rounds += 1
         if rounds >= LEAST_ROUNDS and time.perf_counter() - begin >= seconds:
             wanted = [name for name in wanted if not _quiet(found[name])]
@@ -144,23 +148,50 @@ def threads_of_openmp() -> int:
     return int(named) if named.isdecimal() and int(named) > 0 else len(os.sched_getaffinity(0))
 
 
+class _Bursts(ctypes.Structure):
+    """How the work of each thread is cut up, and the nanoseconds in which each burst began and ended."""
+
+    _fields_ = (
+        ("rounds", ctypes.c_longlong), ("count", ctypes.c_longlong), ("pieces", ctypes.c_longlong),
+        ("stamps", ctypes.c_void_p),
+    )  # fmt: skip
+    kept: NDArray[np.int64]
+    """What `stamps` points to: it lives for as long as whoever was given the bursts."""
+
+
+class _Stamped:
+    """The stamps of `threads` threads, and what the C++ functions take to write them."""
+
+    def __init__(self, threads: int, rounds: int, count: int = BURSTS, pieces: int = 1) -> None:
+        self.stamps = np.zeros((threads, count, 2), dtype=np.int64)
+        self.bursts = _Bursts(rounds, count, pieces, self.stamps.ctypes.data)
+        self.bursts.kept = self.stamps
+        self.threads = ctypes.c_longlong(threads)
+
+    def arguments(self) -> tuple[Any, Any]:
+        return self.threads, ctypes.byref(self.bursts)
+
+
+def rate_of(stamps: NDArray[np.int64], amount: float) -> float:
+    """What all threads did per second during the best burst, `amount` in each of their bursts; of those that overlap
+    it in part, that part. `stamps`: threads x bursts x (begin, end), nanoseconds, each thread's in order."""
+    ends = stamps.reshape(len(stamps), -1).astype(np.float64)
+    done = amount * np.repeat(np.arange(stamps.shape[1] + 1), 2)[1:-1]
+    begin, end = ends[:, ::2].ravel(), ends[:, 1::2].ravel()
+    work = sum(np.interp(end, own, done) - np.interp(begin, own, done) for own in ends)
+    return float(np.max(work / np.maximum(end - begin, 1.0))) * 1e9
+
+
 def _memory(library: ctypes.CDLL, threads: int) -> dict[str, _Kind]:
     import psutil
 
     nbytes = array_bytes(last_cache_bytes(), psutil.virtual_memory().available)
-    part = min(nbytes, threads * PART_BYTES) // 64 * 64
+    part = min(nbytes, threads * PARTS_A_ROUND * PART_BYTES) // 64 * 64
     nbytes = nbytes // part * part
     maps = _filled(library, nbytes, part, threads)
     places = itertools.cycle(range(0, nbytes, part))
-    found = _bandwidths(library, maps, part, 1, threads, places)
-    if threads > 1:  # where cores are taken by others, two threads wait for each other and one alone gets more done
-        alone = _bandwidths(library, maps, min(part, PART_BYTES), 1, 1, places)
-        found |= {f"{name}{ALONE}": kind for name, kind in alone.items()}
-    return {_named(name): kind for name, kind in found.items()}
-
-
-def _named(way: str) -> str:
-    return at_level(MEMORY, way.removesuffix(ALONE)) + ALONE * way.endswith(ALONE)
+    found = _bandwidths(library, maps, part, _Stamped(threads, 1, PARTS_A_ROUND, PARTS_A_ROUND), places)
+    return {at_level(MEMORY, name): kind for name, kind in found.items()}
 
 
 def _caches(library: ctypes.CDLL, threads: int) -> dict[str, _Kind]:
@@ -171,18 +202,21 @@ def _caches(library: ctypes.CDLL, threads: int) -> dict[str, _Kind]:
         size = sizes.get(level, 0)
         nbytes = size // 2 // 3 // 64 * 64
         if 3 * nbytes > smaller:
+            pieces = max(1, nbytes // threads // PART_BYTES)
             rounds = 1  # found with one thread, which takes the others' share as well: nothing then waits for another
-            while _alone_s(library, nbytes, rounds) < CACHE_SECONDS * threads:
+            while pieces == 1 and _alone_s(library, nbytes, rounds) < BURST_SECONDS * threads:
                 rounds *= 2
-            kinds = _bandwidths(library, _filled(library, nbytes, nbytes, threads), nbytes, rounds, threads)
+            stamped = _Stamped(threads, rounds, BURSTS if pieces == 1 else pieces, pieces)
+            kinds = _bandwidths(library, _filled(library, nbytes, nbytes, threads), nbytes, stamped)
             found |= {at_level(level, name): kind for name, kind in kinds.items()}
         smaller += size
     return found
 
 
 def _alone_s(library: ctypes.CDLL, nbytes: int, rounds: int) -> float:
-    action, _ = _bandwidths(library, _filled(library, nbytes, nbytes, 1), nbytes, rounds, 1)["read"]
-    return min(_seconds(action) for _ in range(3))
+    maps = _filled(library, nbytes, nbytes, 1)
+    kind = _bandwidths(library, maps, nbytes, _Stamped(1, rounds, 3))["read"]
+    return nbytes * rounds / kind()
 
 
 def _filled(library: ctypes.CDLL, nbytes: int, part: int, threads: int) -> list[mmap.mmap]:
@@ -203,26 +237,26 @@ def _bandwidths(
     library: ctypes.CDLL,
     maps: Sequence[mmap.mmap],
     part: int,
-    rounds: int,
-    threads: int,
+    stamped: _Stamped,
     places: Iterator[int] | None = None,
 ) -> dict[str, _Kind]:
-    """`rounds` times over the first `part` bytes of three arrays, or over as many from the next of `places` at each
-    call; amounts are bytes read plus written. Kinds that are given the same iterator never follow each other over one
-    part."""
-    n, times, workers = ctypes.c_longlong(part // 4), ctypes.c_longlong(rounds), ctypes.c_longlong(threads)
+    """Rounds over the first `part` bytes of three arrays, or over as many from the next of `places` at each; rates are
+    bytes read plus written. Kinds that are given the same iterator never follow each other over one part."""
+    n, bursts = ctypes.c_longlong(part // 4), stamped.bursts
     a, b, c = map(_address, maps)
     following = places or itertools.repeat(0)
 
     def calling(name: str, *arrays: int) -> _Kind:
         function = getattr(library, name)
+        amount = len(arrays) * part * bursts.rounds / len(stamped.stamps) / bursts.pieces
 
-        def call() -> object:
+        def call() -> float:
             place = next(following)
-            function(*(ctypes.c_void_p(array + place) for array in arrays), n, times, workers)
-            return maps  # the memory lives on in it
+            function(*(ctypes.c_void_p(array + place) for array in arrays), n, *stamped.arguments())
+            assert maps  # the memory lives on in it
+            return rate_of(stamped.stamps, amount)
 
-        return call, len(arrays) * part * rounds
+        return call
 
     return {
         "read": calling("read", b),
@@ -247,25 +281,27 @@ def _arithmetic(library: ctypes.CDLL, threads: int) -> dict[str, _Kind]:
         "exp_per_s": _repeated(library.exponentials, exponentials, threads),
         "fma_flops_per_s": _repeated(library.multiply_adds, flops, threads),
     }
-    if library.exponentials_libm(ctypes.c_longlong(1), ctypes.c_longlong(1)):
+    if library.exponentials_libm(*_Stamped(1, 1, 1).arguments()):
         kinds["exp_libm_per_s"] = _repeated(library.exponentials_libm, exponentials, threads)
     return kinds
 
 
 def _repeated(function: Callable[..., object], amount: int, threads: int) -> _Kind:
-    """A call of enough rounds to last ARITHMETIC_SECONDS, found with one thread: nothing then waits for another."""
+    """Bursts of enough rounds to last BURST_SECONDS, found with one thread: nothing then waits for another."""
+
+    def calling(threads: int, rounds: int) -> _Kind:
+        stamped = _Stamped(threads, rounds)
+
+        def call() -> float:
+            function(*stamped.arguments())
+            return rate_of(stamped.stamps, float(amount * rounds))
+
+        return call
+
     rounds = 64
-    alone = ctypes.c_longlong(1)
-    while min(_seconds(partial(function, ctypes.c_longlong(rounds), alone)) for _ in range(5)) < ARITHMETIC_SECONDS:
+    while amount * rounds / calling(1, rounds)() < BURST_SECONDS:
         rounds *= 2
-    n, workers = ctypes.c_longlong(rounds), ctypes.c_longlong(threads)
-    return partial(function, n, workers), float(amount * rounds * threads)
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
+    return calling(threads, rounds)
 
 
 def _product() -> dict[str, _Kind]:
@@ -276,4 +312,10 @@ def _product() -> dict[str, _Kind]:
     x = torch.randn(PRODUCT_SIZE, PRODUCT_SIZE)
     y = torch.randn(PRODUCT_SIZE, PRODUCT_SIZE)
     out = torch.empty_like(x)
-    return {"matmul_flops_per_s": (lambda: torch.matmul(x, y, out=out), 2.0 * PRODUCT_SIZE**3)}
+
+    def call() -> float:
+        start = time.perf_counter()
+        torch.matmul(x, y, out=out)
+        return 2.0 * PRODUCT_SIZE**3 / (time.perf_counter() - start)
+
+    return {"matmul_flops_per_s": call}

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from workbench.quantity import quantity
+from workbench.quantity import bound_text, quantity
 from workbench.show.markup import cell_text, code
 from workbench.views.compare import Comparison, Pair
 from workbench.views.shapes import shape_text
@@ -34,7 +34,12 @@ def rows(result: Comparison) -> list[tuple[str, ...]]:
 
 
 def verdict_text(pair: Pair) -> str:
-    return f"{pair.verdict}, disturbed" if pair.disturbed else pair.verdict
+    """The verdict in words: of sides that are the same, within what they are known to be."""
+    if pair.disturbed:
+        return f"{pair.verdict}, disturbed"
+    if pair.verdict == "same" and pair.resolution > 0:
+        return f"same within {bound_text(pair.resolution)}"
+    return pair.verdict
 
 
 def ratio_text(pair: Pair) -> str:
@@ -48,7 +53,11 @@ def summary(result: Comparison) -> str:
     if not result.pairs:
         return "nothing comparable"
     counts = Counter(pair.verdict for pair in result.pairs)
-    words = ", ".join(f"{counts[word]} {word}" for word in ("slower", "faster", "same", "undecided") if counts[word])
+    told = {word: f"{counts[word]} {word}" for word in ("slower", "faster", "same", "undecided") if counts[word]}
+    within = max((pair.resolution for pair in result.pairs if pair.verdict == "same"), default=0.0)
+    if within > 0:
+        told["same"] += f" within {bound_text(within)}"
+    words = ", ".join(told.values())
     disturbed = sum(bool(pair.disturbed) for pair in result.pairs)
     words += f" ({disturbed} disturbed)" if disturbed else ""
     noise = [pair.noise_floor for pair in result.pairs if pair.noise_floor is not None]
@@ -58,6 +67,27 @@ def summary(result: Comparison) -> str:
     return f"{count} pair{'s' * (count > 1)}: {words}{floor}{margin}"
 
 
+def status_text(result: Comparison) -> str:
+    """What the exit status means here, in a line."""
+    failed = sum(map(result.fails, result.pairs))
+    open_ = [pair for pair in result.pairs if not result.fails(pair) and result.undecided(pair)]
+    by = "" if result.fail_over is None else f" by more than {quantity(result.fail_over, '%')}"
+    if result.exit_status == 1:
+        told = f"{failed} of {len(result.pairs)} pairs {'is' if failed == 1 else 'are'} slower{by} beyond doubt"
+    elif not result.pairs:
+        told = "there is nothing to compare, so nothing was shown to be well"
+    elif open_:
+        disturbed = sum(bool(pair.disturbed) for pair in open_)
+        told = f"{len(open_)} of {len(result.pairs)} pairs could be slower{by}: "
+        told += (
+            "sweep again when the machine is quiet" if disturbed == len(open_) else "the reasons say what would decide"
+        )
+        told += f" ({disturbed} disturbed)" if disturbed else ""
+    else:
+        told = f"nothing is slower{by}"
+    return f"exit status {result.exit_status}: {told}"
+
+
 def _span(noise: list[float]) -> str:
     """Each pair has the noise of its own case: the least and the most of them."""
     ends = dict.fromkeys(quantity(value, "%") for value in (min(noise), max(noise)))
@@ -65,7 +95,7 @@ def _span(noise: list[float]) -> str:
 
 
 def as_markdown(result: Comparison, a: str, b: str) -> str:
-    """A table for a pull request; slower ones first."""
+    """A table for a pull request, slower ones first; why pairs are undecided, and what the exit status means here."""
     order = {"slower": 0, "undecided": 1, "faster": 2, "same": 3}
     both = sorted(zip(result.pairs, rows(result), strict=True), key=lambda pair: order[pair[0].verdict])
     lines = [f"**{code(b)} against {code(a)}**: {summary(result)}", ""]
@@ -75,8 +105,10 @@ def as_markdown(result: Comparison, a: str, b: str) -> str:
             names = [cell_text(cell) for cell in cells[:3]]
             verdict = MARKS[pair.verdict] + cells[-1].removeprefix(pair.verdict)
             lines.append("| " + " | ".join((*names, *cells[3:-1], verdict)) + " |")
+        told = [f"- {cells[1]} at {cells[2]}: {pair.reason}" for pair, cells in both if pair.reason]
+        lines += ["", *map(cell_text, told)] if told else []
     lines += [f"\n_{cell_text(note)}_" for note in result.notes]
-    return "\n".join(lines)
+    return "\n".join([*lines, f"\n{cell_text(status_text(result))}"])
 
 
 def as_json(result: Comparison) -> dict[str, Any]:
@@ -85,6 +117,7 @@ def as_json(result: Comparison) -> dict[str, Any]:
     for pair in result.pairs:
         plain = {name.rstrip("_"): _plain(value) for name, value in asdict(pair).items()}
         plain["shape"] = json.loads(pair.shape)
+        plain["resolution"] = _plain(pair.within)
         pairs.append(plain)
     return {"exit_status": result.exit_status, "pairs": pairs, "notes": list(result.notes), "summary": summary(result)}
 

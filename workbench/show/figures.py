@@ -172,6 +172,7 @@ ENTRIES = (
     Figure("ratio", "B ÷ A", "derived", "x", "ratio of the medians: over 1 where B is slower", ("pairs",)),
     Figure("low", "low", "derived", "x", "of the ratio's 99 % interval", ("pairs",)),
     Figure("high", "high", "derived", "x", "of the ratio's 99 % interval", ("pairs",)),
+    Figure("resolution", "resolution", "derived", "%", "the sides differ by no more, beyond doubt", ("pairs",)),
     Figure("factor", "factor", tables=("effects", "joint")),
     Figure("from", "from", meaning="level of the factor: that of the lower rung", tables=("effects", "joint")),
     Figure("to", "to", meaning="the other level", tables=("effects", "joint")),

@@ -46,10 +46,10 @@ def no_times(records: pd.DataFrame, operation: str) -> str:
     """Why there are records and no time among them."""
     statuses = records["status"].value_counts()
     backends = set(records["backend"])
-    if "unnamed" in set(records["operation"]):
+    if "unnamed" in set(records["operation"]) or (statuses.index == "ok").all():
         return (
             "An imported report brings counters, no times: times come from `workbench sweep`, never from a profiler. "
-            "How long each launch took under ncu stands on the page Time."
+            "How long each launch took under ncu stands on the pages Report and Time."
         )
     if backends <= set(UNTIMED):
         return (

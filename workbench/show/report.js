@@ -17,14 +17,20 @@ const seen = new IntersectionObserver(
   { rootMargin: "600px" },
 );
 document.querySelectorAll(".picture").forEach((element) => seen.observe(element));
-// A sheet of A4 in landscape is narrower than a screen (report.css has its margins).
-const SHEET = 1000;
+// A sheet of A4 in landscape is narrower than a screen, and no picture goes over two of them (report.css has the
+// margins; a heading takes the rest of the height).
+const SHEET = { width: 1000, height: 620 };
+function resized(element, height, width) {
+  element.style.height = `${height}px`;
+  Plotly.relayout(element, { autosize: width === null, width, height });
+}
 window.addEventListener("beforeprint", () =>
   document.querySelectorAll(".picture").forEach((element) => {
     if (!element.dataset.drawn) draw(element);
-    Plotly.relayout(element, { autosize: false, width: SHEET });
+    element.dataset.height = element.dataset.height || element.offsetHeight;
+    resized(element, Math.min(element.dataset.height, SHEET.height), SHEET.width);
   }));
 window.addEventListener("afterprint", () =>
-  document.querySelectorAll(".picture").forEach((element) => Plotly.relayout(element, { autosize: true, width: null })));
+  document.querySelectorAll(".picture").forEach((element) => resized(element, Number(element.dataset.height), null)));
 dark.addEventListener("change", () =>
   document.querySelectorAll(".picture[data-drawn]").forEach((element) => Plotly.relayout(element, colours())));

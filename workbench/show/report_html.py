@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from workbench.show.markup import Html, element, escaped, together
 from workbench.show.pictures.dots import CSS
+from workbench.show.pictures.style import titles_wrapped
 
 Piece: TypeAlias = go.Figure | Html
 """A picture, or HTML."""
@@ -58,7 +59,7 @@ def _piece(piece: Piece) -> Html:
     if isinstance(piece, str):
         return escaped(piece)
     # The end of a script inside of one would end it, and a record's name or reason might hold one.
-    data = Html(piece.to_json().replace("<", "\\u003c"))
+    data = Html(titles_wrapped(piece).to_json().replace("<", "\\u003c"))
     height = piece.layout.height or 450
     picture = element("div", class_="picture", style=f"height:{height}px")
     return together(picture, element("script", data, type="application/json"))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -17,6 +17,7 @@ from workbench.model.estimate import Estimate, Extent, estimate
 from workbench.quantity import quantity
 from workbench.steps import kind_of
 from workbench.store.record import Simulated, Work
+from workbench.views.rows import number_of
 from workbench.views.shapes import sizes_text
 from workbench.views.simulated import Pair, entries_of, pairs_of
 
@@ -38,6 +39,10 @@ class Candidate:
     ratio: float
     """Over the shortest."""
     bound_by: str
+    error: float | None
+    """Worst relative L2 error of what was simulated."""
+    kept_bytes: float
+    """What a backward pass needs that the forward pass keeps, as the variant says; 0 of a forward pass."""
     settings: dict[str, Any]
     counted_at: str
     """The shape that its machine code was counted at."""
@@ -56,19 +61,28 @@ class Candidates:
     """Variant → why it has no estimate."""
 
 
+class _Found(NamedTuple):
+    variant: Variant
+    pair: Pair
+    run: str
+    error: float | None
+    kept_bytes: float
+    own: Estimate
+
+
 def candidates(
     records: pd.DataFrame, catalog: Catalog, operation: Operation, shape: Shape, gpu: Datasheet, newest: Sequence[str]
 ) -> Candidates:
     """Of every CUDA variant of an operation (in its pass) that does `shape`: an estimate by the entry, of the GPU's
     architecture and the shape's dtype, that was counted nearest to `shape`; of equally near ones the newest run's."""
-    found: list[tuple[Variant, Pair, str, Estimate]] = []
+    found: list[_Found] = []
     left_out: dict[str, str] = {}
     counted, failed = _counted(records, operation, shape, gpu, newest)
     for variant in catalog.select([operation.name]):
         if variant.operation_key != operation.key or "cuda" not in variant.devices:
             continue
         reason = variant.supports(shape)
-        pair, run = counted.get(variant.name, (None, ""))
+        pair, run, error = counted.get(variant.name, (None, "", None))
         if reason is None and pair is None and not _launches(variant, operation, shape.dtype):
             reason = "a library's code, which is not at hand to be counted"
         elif reason is None and pair is None:
@@ -77,34 +91,36 @@ def candidates(
         elif reason is None and pair is not None:
             estimated = _estimate(variant, operation, pair, shape, gpu)
             if estimated is not None:
-                found.append((variant, pair, run, estimated))
+                kept = variant.cost(shape, dict(pair.entry.settings)).kept_bytes
+                found.append(_Found(variant, pair, run, error, kept, estimated))
                 continue
             beside = ", ".join(pair.entry.beside)
             reason = (
                 f"a library's part of it was not counted: {beside}" if beside else pair.entry.reason or "not counted"
             )
         left_out[variant.name] = str(reason)
-    found.sort(key=lambda one: one[3].seconds)
+    found.sort(key=lambda one: one.own.seconds)
     # Memory gives many variants one and the same time: of a tie the one is first that least hangs on what else it does
     # being hidden behind it.
-    tied = sum(one[3].seconds <= APART * found[0][3].seconds for one in found)
-    found[:tied] = sorted(found[:tied], key=lambda one: one[3].seconds + one[3].next_seconds)
+    tied = sum(one.own.seconds <= APART * found[0].own.seconds for one in found)
+    found[:tied] = sorted(found[:tied], key=lambda one: one.own.seconds + one.own.next_seconds)
     ranked = tuple(_candidate(number, found, gpu) for number in range(len(found)))
-    kinds = [(own.bound_by, variant.factors.get(operation.growth_factor)) for variant, _, _, own in found]
+    kinds = [(own.bound_by, variant.factors.get(operation.growth_factor)) for variant, *_, own in found]
     return Candidates(ranked, _to_try(ranked, kinds), left_out)
 
 
 def _counted(
     records: pd.DataFrame, operation: Operation, shape: Shape, gpu: Datasheet, newest: Sequence[str]
-) -> tuple[dict[str, tuple[Pair, str]], dict[str, str]]:
-    """Variant → what was counted of it nearest to the shape, and the run; variant → why a count has nothing."""
+) -> tuple[dict[str, tuple[Pair, str, float | None]], dict[str, str]]:
+    """Variant → what was counted of it nearest to the shape, the run and the record's error; variant → why a count has
+    nothing."""
     place = {run: number for number, run in enumerate(newest)}
-    best: dict[str, tuple[float, int, Pair, str]] = {}
+    best: dict[str, tuple[float, int, Pair, str, float | None]] = {}
     failed: dict[str, str] = {}
     own = records[records["simulated"].notna() & (records["simulated"] != "[]") & (records["pass"] == operation.pass_)]
     own = own[own["shape.dtype"] == shape.dtype]
     own = own.assign(_run=own["run"].map(place)).sort_values("_run", kind="stable").groupby("variant").head(LOOKED_AT)
-    for variant, run, text in own[["variant", "run", "simulated"]].itertuples(index=False):
+    for variant, run, text, error in own[["variant", "run", "simulated", "error.relative_l2"]].itertuples(index=False):
         for pair in pairs_of(entries_of(text)):
             if pair.entry.arch == gpu.arch and not pair.entry.kernels and pair.entry.reason:
                 failed.setdefault(variant, pair.entry.reason)
@@ -112,8 +128,8 @@ def _counted(
                 continue
             key = (_distance(pair.entry.axes, shape), place.get(run, len(place)))
             if variant not in best or key < best[variant][:2]:
-                best[variant] = (*key, pair, run)
-    return {variant: (pair, run) for variant, (_, _, pair, run) in best.items()}, failed
+                best[variant] = (*key, pair, run, number_of(error))
+    return {variant: own[2:] for variant, own in best.items()}, failed
 
 
 def _distance(axes: Mapping[str, int], shape: Shape) -> float:
@@ -159,9 +175,9 @@ def _work(cost: Cost) -> Work:
     return Work(**{name: value for name, value in asdict(cost).items() if name in Work.model_fields})
 
 
-def _candidate(number: int, found: Sequence[tuple[Variant, Pair, str, Estimate]], gpu: Datasheet) -> Candidate:
-    variant, pair, run, own = found[number]
-    first = min(estimated.seconds for *_, estimated in found)
+def _candidate(number: int, found: Sequence[_Found], gpu: Datasheet) -> Candidate:
+    variant, pair, run, error, kept, own = found[number]
+    first = min(one.own.seconds for one in found)
     tied = own.seconds <= APART * first
     return Candidate(
         rank=1 if tied else number + 1,
@@ -169,6 +185,8 @@ def _candidate(number: int, found: Sequence[tuple[Variant, Pair, str, Estimate]]
         seconds=own.seconds,
         ratio=own.seconds / first,
         bound_by=own.bound_by,
+        error=error,
+        kept_bytes=kept,
         settings=dict(pair.entry.settings),
         counted_at=sizes_text(pair.entry.axes),
         run=run,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
 import pandas as pd
 
-from workbench.statistics.verdict import Verdict, Word
+from workbench.statistics.verdict import Verdict, Word, resolution
 from workbench.views.best import best_settings
 from workbench.views.rows import dicts_of
 from workbench.views.verdicts import between_runs, noise_between, verdict_on
@@ -23,7 +24,7 @@ TIMER = ("time.timer", "time.cache")
 
 
 EXIT_STATUS = {
-    0: "nothing is slower",
+    0: "nothing is slower, or by more than --fail-over lets pass",
     1: "something is slower, beyond doubt and by more than --fail-over lets pass",
     2: "it cannot be excluded that something is slower: undecided, disturbed, or nothing to compare",
 }
@@ -60,6 +61,17 @@ class Pair:
     noise_floor: float | None
     reason: str
 
+    @property
+    def resolution(self) -> float:
+        """The sides differ by no more than this, relative to the faster one; 0 of one measurement."""
+        return resolution(self.low, self.high)
+
+    @property
+    def within(self) -> float:
+        """The resolution where it says something: of sides that were not told apart; else NaN."""
+        is_open = self.verdict in ("same", "undecided")
+        return self.resolution if is_open and math.isfinite(self.resolution) else math.nan
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -93,7 +105,10 @@ class Comparison:
     def frame(self) -> pd.DataFrame:
         rows = [{f.name.rstrip("_"): getattr(pair, f.name) for f in fields(Pair)} for pair in self.pairs]
         found = pd.DataFrame(rows, columns=[f.name.rstrip("_") for f in fields(Pair)])
-        return found.assign(disturbed=found["disturbed"].where(found["disturbed"] != ""))
+        return found.assign(
+            disturbed=found["disturbed"].where(found["disturbed"] != ""),
+            resolution=[pair.within for pair in self.pairs],
+        )
 
 
 def compare(

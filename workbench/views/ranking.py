@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.quantity import quantity
+from workbench.quantity import bound_text, quantity
+from workbench.statistics.verdict import Verdict, Word
 from workbench.views.best import best_settings
 from workbench.views.flat import EXPRESSIONS
 from workbench.views.rows import dicts_of, number_of
@@ -45,7 +46,11 @@ class Ranked:
     error: float | None
     """Worst relative L2 error."""
     share_of_limit: float | None
+    kept_bytes: float | None
+    """What a backward pass needs that the forward pass keeps; None of a forward pass."""
     disturbed: bool
+    verdict: Word
+    """Against the first; `same` of itself."""
     reason: str
 
 
@@ -82,7 +87,7 @@ def ranking(records: pd.DataFrame, newest: Sequence[str]) -> list[Ranked]:
     for number, row in enumerate(found):
         verdict, _ = verdict_on(row, found[0])
         tied = number == 0 or verdict.word != "slower"
-        reason = _first(row) if number == 0 else _apart(row, found[0], verdict.reason if tied else "")
+        reason = _first(row) if number == 0 else _tie(verdict) if tied else _apart(row, found[0])
         ranked.append(
             Ranked(
                 rank=1 if tied else number + 1,
@@ -96,7 +101,9 @@ def ranking(records: pd.DataFrame, newest: Sequence[str]) -> list[Ranked]:
                 settings=str(row["settings"]),
                 error=number_of(row["error.relative_l2"]),
                 share_of_limit=number_of(row["share_of_limit"]),
+                kept_bytes=number_of(row["kept_bytes"]),
                 disturbed=bool(row["disturbed"]),
+                verdict=verdict.word,
                 reason=reason,
             )
         )
@@ -110,10 +117,16 @@ def _first(row: Mapping[str, Any]) -> str:
     return f"the shortest median; {quantity(share, '%')} of its own model, bound by {bound} (modelled)"
 
 
-def _apart(row: Mapping[str, Any], first: Mapping[str, Any], undecided: str) -> str:
+def _tie(verdict: Verdict) -> str:
+    if verdict.word == "undecided":
+        return f"not told apart from the first: {verdict.reason}"
+    if verdict.word == "faster":  # of samples whose medians are in the other order than those of the whole record
+        return "a tie: not slower than the first beyond doubt"
+    return f"a tie: the same within {bound_text(verdict.resolution)}"
+
+
+def _apart(row: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     """Why it is not the first: what it does more of, counted before declared; else how well it runs."""
-    if undecided:
-        return f"a tie: {undecided}"
     found = []
     for what, unit, counted, declared in (
         ("bytes", "x", "bytes.counted", "bytes.declared"),
@@ -129,6 +142,15 @@ def _apart(row: Mapping[str, Any], first: Mapping[str, Any], undecided: str) -> 
     if share is not None and isinstance(row["floor_bound_by"], str):
         found.append(f"{quantity(share, '%')} of its own model, bound by {row['floor_bound_by']}")
     return "; ".join(found) or "slower, and neither bytes nor launches say why"
+
+
+def to_take(ranked: Sequence[Ranked]) -> str:
+    """What a ranking comes to, in a sentence: an open question is no tie."""
+    first = ranked[0].variant
+    same = [one.variant for one in ranked[1:] if one.rank == 1 and one.verdict == "same"]
+    open_ = [one.variant for one in ranked[1:] if one.rank == 1 and one.verdict != "same"]
+    text = f"a tie between {', '.join([first, *same])}: take any of them" if same else f"take {first}"
+    return f"{text}; not told apart from {first} yet: {', '.join(open_)}" if open_ else text
 
 
 def as_plain(found: Sequence[Ranked]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.statistics.intervals import NORMAL_95
+from workbench.statistics.rounds import between_rounds
 from workbench.statistics.verdict import EQUIVALENT, resolution
 from workbench.views.best import best_settings
 from workbench.views.compare import SAME_PROBLEM, Comparison, Pair, compare
@@ -67,8 +68,7 @@ def _noise(own: pd.DataFrame, same_variant: bool) -> dict[tuple[Any, ...], float
             continue
         rounds = max(1, len(medians))
         within = min(float(spreads.max()), NORMAL_95 * math.sqrt(float((spreads**2).mean()) / rounds))
-        ratios = np.log(medians["B"].to_numpy(float) / medians["A"].to_numpy(float))
-        between = NORMAL_95 * float(np.std(ratios, ddof=1)) / math.sqrt(rounds) if rounds > 1 else 0.0
+        between = between_rounds(medians["B"].to_numpy(float) / medians["A"].to_numpy(float))
         found[_place(dicts_of(group.head(1))[0], same_variant)] = max(within, between)
     return found
 

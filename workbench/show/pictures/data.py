@@ -25,7 +25,10 @@ def csv_of(picture: go.Figure) -> str:
 
 def _cell(value: Any) -> Any:
     """As it is; a text that a spreadsheet would take for a formula, behind an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
+    if isinstance(value, str):
+        value = value.replace("<br>", " ")  # a label in lines
+        return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t") else value
+    return value
 
 
 def _rows(trace: Any) -> list[list[Any]]:

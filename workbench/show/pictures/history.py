@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -48,9 +49,18 @@ def history(found: pd.DataFrame, steps: Sequence[Step], by_commit: bool = False)
             title={"text": "commit, oldest run first"}, type="category", categoryarray=order, nticks=12
         )
     else:
-        picture.update_xaxes(title={"text": "date of the run"}, type="date")
+        picture.update_xaxes(title={"text": "date of the run"}, type="date", **_a_day_at_least(found["created"]))
     picture.update_yaxes(**axis("time.median_s"))
     return laid_out(picture, 480)
+
+
+def _a_day_at_least(created: pd.Series[str]) -> dict[str, Any]:
+    """A range for dates that all lie within a day: ticks would else stand milliseconds apart."""
+    dates = pd.to_datetime(created, utc=True, errors="coerce").dropna()
+    if dates.empty or dates.max() - dates.min() >= pd.Timedelta(days=1):
+        return {}
+    pad = pd.Timedelta(hours=12)
+    return {"range": [str(at)[:19] for at in (dates.min() - pad, dates.max() + pad)]}
 
 
 def _label(row: object) -> str:

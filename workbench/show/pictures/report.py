@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -11,7 +13,8 @@ from workbench.show.pictures.style import PALETTE, axis, laid_out, row_axis, row
 
 MOST = 15
 """Kernels drawn, the longest; the table has all."""
-LONGEST_NAME = 44
+NAME_LINE, NAME_LINES = 26, 2
+"""Characters of a kernel's name in a line, and lines: more would leave a narrow screen no room for bars."""
 
 
 def by_time(kernels: pd.DataFrame) -> go.Figure:
@@ -39,10 +42,11 @@ def by_time(kernels: pd.DataFrame) -> go.Figure:
 
 
 def _labels(rows: pd.DataFrame) -> list[str]:
-    """The kernels' names, cut, with a number where several are alike: a bar each."""
+    """The kernels' names in lines, cut, with a number where several are alike: a bar each."""
     found: list[str] = []
     for name in rows["kernel"]:
-        short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+        lines = textwrap.wrap(name, NAME_LINE, max_lines=NAME_LINES, placeholder="…") or [name]
+        short = "<br>".join(lines)
         number = 2
         label = short
         while label in found:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -131,6 +132,26 @@ def _tick(value: float, unit: str) -> str:
     return quantity(value, unit)
 
 
+TITLE_LINE = 34
+"""Characters of a horizontal axis' title in a line: between the names of rows and the edge of a narrow screen."""
+LINE_HEIGHT = 18
+"""Of a title, in pixels: what a picture grows by with each further line."""
+
+
+def titles_wrapped(picture: go.Figure) -> go.Figure:
+    """The picture with long titles of its horizontal axes in several lines: a narrow screen would cut them off."""
+    most = 0
+    for axis in picture.select_xaxes():
+        text = axis.title.text
+        if text and "<br>" not in text:
+            lines = textwrap.wrap(text, TITLE_LINE, break_long_words=False)
+            axis.title.text = "<br>".join(lines)
+            most = max(most, len(lines) - 1)
+    if picture.layout.height is not None:
+        picture.layout.height += LINE_HEIGHT * most
+    return picture
+
+
 GRID = {"gridcolor": "rgba(138,143,152,0.25)", "zerolinecolor": "rgba(138,143,152,0.5)"}
 
 
@@ -159,7 +180,7 @@ def row_axis(names: list[str]) -> dict[str, Any]:
 def laid_out(picture: go.Figure, height: int, legend: bool = True) -> go.Figure:
     """A picture that was put together trace by trace, with the layout that all have."""
     picture.update_layout(layout(height, legend))
-    picture.update_xaxes(GRID)
+    picture.update_xaxes(GRID, automargin=True)
     picture.update_yaxes(GRID)
     return picture
 

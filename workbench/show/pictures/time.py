@@ -105,4 +105,4 @@ def stacked(found: pd.DataFrame, group: str, title: str, most: int = 7) -> go.Fi
     picture.update_layout(barmode="stack")
     picture.update_xaxes(tickformat=".0%", range=[0, 1.0], title={"text": title})
     picture.update_yaxes(autorange="reversed", automargin=True)
-    return laid_out(picture, rows_height(found["variant"].nunique(), row=34, frame=170))
+    return laid_out(picture, rows_height(found["variant"].nunique(), row=34, frame=240))

@@ -38,7 +38,7 @@ class Machines:
         self.cluster = Cluster(initialize_head=True, head_node_args=head)
         self.address: str = self.cluster.address
         self.nodes: dict[str, Any] = {}
-        self._silent: list[Any] = []
+        self._silent: list[tuple[Any, list[psutil.Process]]] = []
 
     def add(self, name: str, kind: str = "fake", **more: Any) -> None:
         self.nodes[name] = self.cluster.add_node(
@@ -52,17 +52,22 @@ class Machines:
         node = self.nodes.pop(name)
         if silently:
             raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-            for process in (raylet, *raylet.children(recursive=True)):
+            stopped = [raylet, *raylet.children(recursive=True)]
+            for process in stopped:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.suspend()
-            self._silent.append(node)
+            self._silent.append((node, stopped))
         else:
             self.cluster.remove_node(node, allow_graceful=False)
 
     def bury(self) -> None:
-        """Ends what was lost silently."""
+        """Ends what was lost silently: who is stopped does not see that its parent is gone."""
         while self._silent:
-            self.cluster.remove_node(self._silent.pop(), allow_graceful=False)
+            node, stopped = self._silent.pop()
+            for process in stopped:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self.cluster.remove_node(node, allow_graceful=False)
 
     def mend(self) -> int:
         """Starts anew what is there and was taken for dead, as on one busy machine that is all of them: how many."""

@@ -44,12 +44,14 @@ def _tasks(own: Sequence[Recorded], runs: Sequence[Recorded]) -> str:
 
 
 def took_table(runs: Sequence[Recorded]) -> str:
-    """What the command takes for a task, with evaluation, preparation of the data and what is measured at the end."""
+    """What the command takes for a task, with evaluation, preparation of the data and what is measured at the end;
+    `over` where trainings of an earlier version do not hold the latter two."""
     lines = [f"| task | `--quick`: {len(QUICK)} cells, 3 seeds | all cells that are here |", "|---|---:|---:|"]
     for task in dict.fromkeys(run.task for run in runs):
         own = [run for run in runs if run.task == task]
         quick, every = (sum(run.whole_s for run in own if run.subject in cells) for cells in (QUICK, CELLS))
-        lines.append(f"| {task} | {quantity(quick, 's')} | {quantity(every, 's')} |")
+        over = "" if all("prepared_s" in run.header for run in own) else "over "
+        lines.append(f"| {task} | {over}{quantity(quick, 's')} | {over}{quantity(every, 's')} |")
     return "\n".join(lines)
 
 

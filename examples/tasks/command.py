@@ -12,8 +12,7 @@ import torch
 
 from examples.tasks.cells import CELLS
 from workbench.problem import Problem, unknown
-from workbench.quantity import quantity
-from workbench.tasks.estimate import estimate
+from workbench.tasks.estimate import estimate, total_text
 from workbench.tasks.parts import clock_here, now
 from workbench.tasks.recorded import recorded, table_text
 from workbench.tasks.task import Task
@@ -102,14 +101,9 @@ def _trained(makes: Sequence[Make], chosen: argparse.Namespace) -> None:
 
 def _estimate(make: Make, chosen: argparse.Namespace) -> None:
     """A line per cell, and one for all of them with all seeds."""
-    total = 0.0
+    found = []
     for cell in chosen.cells:
         task = make(cell, 0, chosen)
-        found = estimate(task, chosen.device)
-        total += found.steps_s * chosen.seeds
-        print(
-            f"{task.name} {cell}: {found.steps:,} steps of {quantity(found.step_s, 's')}, "
-            f"{quantity(found.steps_s, 's')} per seed",
-            flush=True,
-        )
-    print(f"{task.name}: {quantity(total, 's')} for {chosen.seeds} seeds of each, evaluation not counted")
+        found.append(estimate(task, chosen.device))
+        print(f"{task.name} {cell}: {found[-1].text()}", flush=True)
+    print(f"{task.name}: {total_text(found, chosen.seeds)}")

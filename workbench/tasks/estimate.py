@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 import torch
 
+from workbench.quantity import quantity
 from workbench.tasks.parts import clock_here, now
 from workbench.tasks.task import Task
 
@@ -26,6 +28,9 @@ class Estimate:
         """Seconds of all steps; evaluation comes on top."""
         return self.step_s * self.steps
 
+    def text(self) -> str:
+        return f"{self.steps:,} steps of {quantity(self.step_s, 's')}, {quantity(self.steps_s, 's')} per seed"
+
 
 def estimate(task: Task, device: str = "cpu") -> Estimate:
     """Takes some steps with a model of its own, and keeps nothing of them."""
@@ -44,3 +49,8 @@ def estimate(task: Task, device: str = "cpu") -> Estimate:
         float(loss.detach())  # on a GPU this waits for the step to end
         seconds.append(now(clock) - begin)
     return Estimate(median(seconds[1:] or seconds), int(task.settings["epochs"]) * task.steps)
+
+
+def total_text(found: Sequence[Estimate], seeds: int) -> str:
+    total = quantity(seeds * sum(one.steps_s for one in found), "s")
+    return f"{total} for {seeds} seeds of each, evaluation not counted"

@@ -292,7 +292,9 @@ def mbarrier(low: Lowering, statement: Statement) -> None:
     space = Space.SHARED if {"shared", "shared::cta"} & set(words) else None
     if words[-1:] != ["b64"] or "shared::cluster" in words:
         raise low.unknown()
-    order = next((ORDERS[word] for word in words if word in ORDERS), Order.RELEASE)
+    # What makes or ends an object orders nothing: others may come to it only behind a barrier of their own.
+    usual = Order.WEAK if action in ("init", "inval") else Order.RELEASE
+    order = next((ORDERS[word] for word in words if word in ORDERS), usual)
     scope = next((SCOPES[word] for word in words if word in SCOPES), Scope.BLOCK)
     operands = list(statement.operands)
 

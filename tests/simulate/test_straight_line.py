@@ -34,10 +34,10 @@ def agree(opcodes: list[str], seed: int, folder: Path) -> int:
     try:
         told = apart(one, folder, seed)
     except Problem as problem:
-        if len(one.results) == 1:
+        left = [opcode for opcode in opcodes if any(opcode == made for made, _ in one.results)]
+        if len(left) == 1:
             assert re.search(IN_MACHINE_CODE, str(problem)), problem
             return 0
-        left = [opcode for opcode, _ in one.results]
         return sum(agree(half, seed, folder) for half in (left[::2], left[1::2]))
     assert not told, told
     return len(one.results)
@@ -45,4 +45,5 @@ def agree(opcodes: list[str], seed: int, folder: Path) -> int:
 
 @pytest.mark.parametrize("number", range(len(programs())))
 def test_both_front_ends_agree_on_what_the_instruction_set_settles(number: int, tmp_path: Path) -> None:
-    assert agree(programs()[number], number, tmp_path) > LENGTH // 4
+    opcodes = programs()[number]
+    assert agree(opcodes, number, tmp_path) > len(opcodes) // 4

@@ -41,7 +41,7 @@ bench: setup
 fuzz: setup
 	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "broken or odd or hostile or never" tests/store tests/profile tests/compile tests/cli
 	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "right or never_waits or rung_claims" tests/kernels tests/compile
-	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "both_front_ends or equivalent_mutation" tests/simulate tests/campaign
+	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "both_front_ends or equivalent_mutation or ptx_derived" tests/simulate tests/campaign
 
 # 300 kills and resumes of a small sweep, 20 of ranks that train, 30 machines lost by sweeps on a cluster and 20 kills of
 # those; make campaign KILLS=50 RANK_KILLS=5 MACHINES=3 SEED=3 for others.

@@ -32,3 +32,14 @@ def test_each_header_compiles_by_itself(header: str) -> None:
 def test_all_of_them_with_the_toolkits_own() -> None:
     body = "fminf(INFINITY, FLT_MAX) * (uint32_t)INT32_MAX + (float)M_PI + sizeof(uint64_t) + INT_MAX"
     assert compiled(["cuda_fp16.h", "cuda_bf16.h", "cooperative_groups.h", "cuda/std/cstdint", *HEADERS], body) == ""
+
+
+@pytest.mark.parametrize("body", ["fminf(INFINITY, NAN)", "FLT_MAX", "INT_MAX", "float(uint(i))", "ushort(i) + M_PI"])
+def test_what_nvcc_knows_without_an_include(body: str) -> None:
+    assert compiled([], body) == ""
+
+
+def test_a_name_that_nobody_knows_is_told_beside_one_that_nvcc_does() -> None:
+    """The first compiler's message stands: nothing in it comes of what was tried after it."""
+    log = compiled([], "INFINITY + NOT_KNOWN")
+    assert 'identifier "NOT_KNOWN" is undefined' in log and 'identifier "INFINITY" is undefined' in log

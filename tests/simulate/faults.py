@@ -71,6 +71,17 @@ FAULTS = (
                      :: "r"((unsigned)__cvta_generic_to_shared(s + threadIdx.x)), "l"(x + threadIdx.x));
         if (FIX) asm volatile("cp.async.wait_all;" ::: "memory");
         y[threadIdx.x] = s[threadIdx.x];"""),
+    Fault("an mbarrier that others come to before it is made", "race", """
+        __shared__ unsigned long long object;
+        const unsigned at = (unsigned)__cvta_generic_to_shared(&object);
+        if (threadIdx.x == 0) asm volatile("mbarrier.init.shared.b64 [%0], 64;" :: "r"(at) : "memory");
+        if (FIX) __syncthreads();
+        unsigned over = 0;
+        asm volatile("mbarrier.arrive.shared.b64 _, [%0];" :: "r"(at) : "memory");
+        while (!over)
+            asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], 0; selp.u32 %0, 1, 0, p; }"
+                         : "=r"(over) : "r"(at) : "memory");
+        y[threadIdx.x] = x[threadIdx.x];"""),
     Fault("the read-only cache of what is written", "stale_read", """
         y[threadIdx.x] = x[threadIdx.x];
         __syncthreads();

@@ -131,6 +131,21 @@ def test_a_trace_ends_at_the_instruction_that_must_not_be(workbench: Run, tmp_pa
     assert "scan_serial (ptx): what the warp did" in workbench(*arguments).stdout
 
 
+def test_a_file_of_ptx_is_run_under_every_checker(workbench: Run, tmp_path: Path) -> None:  # noqa: F811
+    """With a barrier less than the kernel has, every other way to run it once is right."""
+    plan = Case("scan/warp_shuffle", Shape.of("float32", B=B, T=T, H=H)).plan()
+    (made,) = [made for unit, made in binaries(plan, "float32").items() if "warp_shuffle" in unit.source.name]
+    changed = tmp_path / "changed.ptx"
+    changed.write_text(made.path.read_text().replace("bar.sync \t0;", ""))
+    done = workbench("simulate", "scan/warp_shuffle", "--check", "--ptx", "changed.ptx", "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 1 and not found["right"]
+    assert found["findings"][0].startswith("racecheck: race: two accesses to shared memory")
+    assert done.stderr.startswith("workbench: scan/warp_shuffle does not pass: racecheck: race")
+    done = workbench("simulate", "scan/warp_shuffle", "--check")
+    assert done.returncode == 0 and "under every checker" in done.stdout, done.stderr
+
+
 def test_whatever_is_wrong_is_one_line(workbench: Run, tmp_path: Path) -> None:  # noqa: F811
     (tmp_path / "endless.ptx").write_text(ENDLESS.format(PARAMETERS))
     (tmp_path / "few.ptx").write_text(ENDLESS.format(".param .u64 p0"))
@@ -153,6 +168,8 @@ def test_whatever_is_wrong_is_one_line(workbench: Run, tmp_path: Path) -> None: 
         (("scan/serial", "--ptx", "."), "no file is there"),
         (("scan/serial", "--cubin", "x" * 300), "no file is there"),
         (("scan/serial", "--cubin", "broken.cubin"), "no ELF file of a CUDA device"),
+        (("scan/serial", "--check", "--cubin", "broken.cubin"), "--check runs PTX"),
+        (("scan/serial", "--check", "--ptx", "few.ptx"), "7 arguments for 1 parameters"),
         (("scan/serial", "--ptx", "endless.ptx", "--timeout", "8"), "did not end within 8 s"),
         (("--report", "nowhere.ncu-rep"), "nowhere.ncu-rep"),
     ):

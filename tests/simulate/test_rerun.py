@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import lzma
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,3 +96,14 @@ def test_counts_that_values_decide_are_told_apart() -> None:
 def test_wrong_arguments_make_counters_differ() -> None:
     found = rerun(NAIVE, 0, [f"buffer:{1 << 16}"] * 3 + ["64", "1.0", "1.0"])
     assert "inst_executed, by instruction" in found["differences"]
+
+
+@pytest.mark.parametrize(("kept", "words"), [(20_000, "cut short"), (700_000, "cut short"), (0, "not an Nsight")])
+def test_a_part_of_a_report_is_refused_as_such(kept: int, words: str, tmp_path: Path) -> None:
+    """NVIDIA's reader takes what it finds of it: no launch, or one without its figures."""
+    whole = lzma.decompress((Path(__file__).parent / "reports" / "h200" / "large.ncu-rep.xz").read_bytes())
+    part = tmp_path / "part.ncu-rep"
+    part.write_bytes(whole[:kept] or b"\x93" * 3000)
+    with pytest.raises(Problem, match=words) as refused:
+        launch_of_report(part, 0)
+    assert "\n" not in str(refused.value)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernels.executed import catalog
+from tests.kernels.executed import FUZZ, catalog, sliced
 from tests.simulate.simulated_case import Case, bound, cases, run
 from workbench.catalog import BUILTIN
 from workbench.check.simulated import Request, SimulatedVariant
 from workbench.compile import Binary, build_units, unit_of
-from workbench.declare import FORWARD, Kernel, Shape
+from workbench.declare import Kernel, Shape
+from workbench.devices import for_arch
 from workbench.simulate.launch import Options
 from workbench.simulate.sass.coverage import coverage
 from workbench.steps import leaves_of
@@ -37,29 +38,47 @@ def test_every_instruction_is_known_and_the_result_is_right(case: Case, arch: st
     assert sum(step.total("executed") for step in counts if step is not None) > 0
 
 
-def trained() -> list[str]:
-    """The kernels of every further pass, and the rungs of other cells, at their smallest problem."""
+def every() -> list[tuple[str, str, str]]:
+    """(variant, dtype, architecture) of every kernel of the catalogue, in every pass, but those of peers."""
     found = []
     for variant in catalog():
-        shape = Shape.of("float32", **catalog().operation_of(variant).small)
-        if variant.pass_ == FORWARD or variant.factors.get("peer") == "yes" or variant.supports(shape) is not None:
-            continue
-        plan = variant.plan(shape, variant.default_settings())
-        if any(isinstance(step, Kernel) for step in leaves_of(plan.steps)):
-            found.append(variant.key)
+        operation = catalog().operation_of(variant)
+        for dtype in operation.dtypes:
+            shape = Shape.of(dtype, **operation.small)
+            if variant.factors.get("peer") == "yes" or variant.supports(shape) is not None:
+                continue
+            plan = variant.plan(shape, variant.default_settings())
+            if any(isinstance(step, Kernel) for step in leaves_of(plan.steps)):
+                found += [(variant.key, dtype, arch) for arch in ARCHS]
     return found
 
 
-@pytest.mark.parametrize("key", trained())
-def test_other_passes_are_right_from_ptx_and_machine_code(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def chosen() -> list[tuple[str, str, str]]:
+    """One dtype and architecture of each variant that the test above leaves out, another for another; all of all where
+    WORKBENCH_FUZZ asks for it."""
+    of_variant: dict[str, list[tuple[str, str, str]]] = {}
+    above = set() if FUZZ > 1 else {case.variant for case in AT_DEFAULTS}
+    for one in every():
+        if one[0] in above:
+            continue
+        of_variant.setdefault(one[0], []).append(one)
+    return [one for key, ways in of_variant.items() for one in sliced(ways, key)]
+
+
+@pytest.mark.parametrize(("key", "dtype", "arch"), chosen())
+def test_both_front_ends_agree_with_the_reference_and_each_other(
+    key: str, dtype: str, arch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A difference of 64 bits by LEA of a negated source came in a backward kernel alone, and went unseen."""
     variant = catalog().variant(key)
     operation = catalog().operation_of(variant)
     monkeypatch.setattr("workbench.check.limited.limit_memory", lambda more: None)
     simulated = SimulatedVariant(BUILTIN, key, 0)
-    shape = Shape.of("float32", **operation.small)
-    found = simulated.run(Request(shape, variant.default_settings(), "sm_89", "rtx4090"))
-    assert [run["reason"] for run in found["runs"]] == ["", ""] and not found["findings"]
+    shape = Shape.of(dtype, **operation.small)
+    found = simulated.run(Request(shape, variant.default_settings(), arch, for_arch(arch)[0].name))
+    assert [run["through"] for run in found["runs"]] == ["sass", "ptx"]
+    reasons = [] if variant.known_loss else [run["reason"] for run in found["runs"] if run["reason"]]
+    assert not reasons and not found["findings"]
 
 
 @pytest.mark.parametrize("arch", ARCHS)

@@ -265,6 +265,16 @@ def test_floats_to_integers_and_to_whole_floats(rounding: str) -> None:
         )
 
 
+def test_denormals_are_flushed_before_they_are_made_whole() -> None:
+    """-2^-149 rounds down to -1, but to -0 where it is no number any more."""
+    a = words(np.array([-1e-45, 1e-45, -0.5, 0.5] * 8, np.float32))
+    lines = ["FRND.FLOOR R4, R1", "FRND.FTZ.FLOOR R5, R1", "FRND.FTZ.CEIL R6, R1"]
+    after = run(lines, {1: a}, results=(4, 5, 6))
+    wanted = {4: [-1, 0, -1, 0], 5: [-0.0, 0, -1, 0], 6: [-0.0, 0, -0.0, 1]}
+    for register, whole in wanted.items():
+        assert (after.registers[register] == words(np.array(whole * 8, np.float32))).all()
+
+
 def test_integers_to_floats_in_every_rounding() -> None:
     low, high = operands(2, 13)
     lines = [

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from workbench.check.case import InputSet, make_set
+from workbench.check.case import InputSet, checked_sets, make_set
 from workbench.check.compare_outputs import compare_outputs, tolerances
+from workbench.check.examine import examine
 from workbench.check.launches import (
     against_declared,
     alike,
@@ -103,6 +104,24 @@ class SimulatedVariant(VariantInLimits):
             "findings": [*_results_apart(outputs, allowed), *apart,
                          *_against_declared(runs, plan, declared, device(request.gpu).l2_bytes)],
             "declared_bytes": declared, "bit_equal": _bit_equal(outputs), "known_loss": variant.known_loss,
+        }  # fmt: skip
+
+    def examined(self, request: Request) -> dict[str, Any]:
+        """The plan's PTX under every checker and in every schedule, and for every regime of inputs."""
+        shape, variant, operation = request.shape, self._variant, self._operation
+        plan = variant.plan(shape, request.settings)
+        if not any(launch_of(step) for step in leaves_of(plan.steps)):
+            raise Problem(f"{variant.key}: has no CUDA kernel of its own for {shape.dtype}: nothing to simulate")
+        sets = (InputSet(operation.regimes[0], 0), *checked_sets(operation))
+        verdict = examine(plan, operation, shape, sets, self._binaries(plan, request, Level.PTX), request.arch)
+        found = verdict.comparison
+        return {
+            "variant": variant.key, "shape": shape.as_dict() | {"dtype": shape.dtype}, "settings": request.settings,
+            "arch": request.arch, "origin": "simulated", "through": "ptx", "right": verdict.right,
+            "reason": verdict.reason, "findings": list(verdict.findings), "notes": list(verdict.notes),
+            "relative_l2": found.relative_l2 if found is not None and np.isfinite(found.relative_l2) else None,
+            "bound": None if found is None else found.bound, "worst_at": None if found is None else found.where,
+            "known_loss": variant.known_loss,
         }  # fmt: skip
 
     def coverage(self, request: Request) -> dict[str, Any]:

@@ -31,6 +31,9 @@ def command(
     through: Annotated[str, typer.Option(help="sass (machine code), ptx, or both, which must agree.")] = "",
     ptx: Annotated[Path | None, typer.Option(metavar="FILE", help="PTX in place of what would be compiled.")] = None,
     cubin: Annotated[Path | None, typer.Option(metavar="FILE", help="A cubin in place of what would be.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="PTX under every checker, in four schedules; no counters.")
+    ] = False,
     sample: Annotated[bool, typer.Option("--sample", help="A few blocks of each kind; results stay unknown.")] = False,
     seed: Annotated[int, typer.Option(parser=whole_number, help="Order of blocks and warps; 0: in order.")] = 0,
     trace: Annotated[
@@ -62,7 +65,7 @@ def command(
 
     Without axes the operation's small shape is run; --T 1000 and the like choose another. Every figure is simulated.
     """
-    from workbench.cli.simulate_table import print_coverage, print_report, print_result
+    from workbench.cli.simulate_table import print_coverage, print_report, print_result, print_verdict
 
     check_timeout(timeout)
     if not 0.1 <= memory <= 4096:
@@ -97,6 +100,8 @@ def command(
             raise Problem(f"{printable(path)}: no file is there; name one for --{kind}", exit_status=2)
     given = tuple(("sass" if k == "cubin" else k, str(path.resolve())) for k, path in files.items() if path is not None)
     levels = tuple(level for level, _ in given) if given and not through else _levels(through or "both")
+    if check and (through == "sass" or cubin is not None or trace or sample or coverage or lines or seed):
+        raise Problem("--check runs PTX in schedules of its own, and counts nothing: no other option of a run", 2)
     shape = _shape(operation, axes, dtype)
     if (why := variant.supports(shape)) is not None:
         raise Problem(f"{variant.key} at {shape}: {why}")
@@ -111,6 +116,12 @@ def command(
         found = _in_worker(root, variant.key, memory, timeout, "coverage", request)
         _json(found) if as_json else print_coverage(found)
         _complain(found["refused"], "not all of it is known")
+        return
+    if check:
+        found = _in_worker(root, variant.key, memory, timeout, "examined", request)
+        _json(found) if as_json else print_verdict(found)
+        if not found["right"] and not found["known_loss"]:
+            raise Problem(f"{variant.key} does not pass: {found['reason']}")
         return
     found = _in_worker(root, variant.key, memory, timeout, "run", request)
     _json(found) if as_json else print_result(found, lines)

@@ -9,7 +9,7 @@ from workbench.cli.terminal import Column, Row, print_table, say, width_of_outpu
 from workbench.quantity import MISSING, quantity
 
 STYLES = {"ok": "green", "sampled": "yellow"}
-MOST_LINES, MOST_OPCODES = 20, 12
+MOST_LINES, MOST_OPCODES, MOST_FINDINGS = 20, 12, 8
 
 
 def print_result(found: dict[str, Any], lines: bool) -> None:
@@ -49,6 +49,23 @@ def print_result(found: dict[str, Any], lines: bool) -> None:
         say(f"note: {note}")
     for finding in found["findings"]:
         say(f"finding: {finding}", "red")
+
+
+def print_verdict(found: dict[str, Any]) -> None:
+    """What the checkers say of a variant: a line per finding and note."""
+    shape = " ".join(f"{k}={v}" if isinstance(v, int) else str(v) for k, v in found["shape"].items())
+    title = f"{found['variant']} {shape}, {found['arch']}, from PTX under every checker: simulated, no time"
+    error = MISSING if found["relative_l2"] is None else f"{found['relative_l2']:.1e}"
+    bound = MISSING if found["bound"] is None else f"{found['bound']:.0e}"
+    columns = [Column("status"), Column("relative L2", True), Column("bound", True), Column("where it is largest")]
+    status = "ok" if found["right"] else "incorrect"
+    print_table(title, columns, [Row((status, error, bound, found["worst_at"] or ""), {0: STYLES.get(status, "red")})])
+    for finding in found["findings"][:MOST_FINDINGS]:
+        say(f"finding: {finding}", "red")
+    if (more := len(found["findings"]) - MOST_FINDINGS) > 0:
+        say(f"and {more} more findings: --json has all")
+    for note in found["notes"]:
+        say(f"note: {note}")
 
 
 def _print_kernels(done: list[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,11 +45,41 @@ def options_of(unit: Unit, form: Form) -> list[str]:
     ]
 
 
+UNASKED = (
+    (r"(?:INFINITY|NAN|M_\w+)", "--pre-include=math.h"),
+    (r"(?:FLT|DBL)_(?:MAX|MIN|EPSILON|DIG)", "--pre-include=float.h"),
+    (r"(?:U?INT|U?LONG|U?LLONG)_(?:MAX|MIN)|CHAR_BIT", "--pre-include=limits.h"),
+    (r"uint", "--define-macro=uint=unsigned"),
+    (r"ushort", "--define-macro=ushort=decltype((unsigned short)0)"),
+    (r"ulong", "--define-macro=ulong=decltype(0ul)"),
+)
+"""What sources written for nvcc use without an include, as nvcc reads the C library's headers before each: the name,
+and the option by which a source that does not compile for want of it is compiled again."""
+
+
 def compile_cuda(
     name: str, text: str, options: Sequence[str], include: Sequence[str], form: Form = "cubin", instance: str = ""
 ) -> Compilation:
     """Compiles one translation unit. `name` is the path that messages and line numbers refer to; `instance` a function
     that is no `extern "C"` one, whose mangled name the log then tells. Raises Problem where NVRTC itself fails."""
+    made = first = _compile_once(name, text, options, include, form, instance)
+    given = tuple(options)
+    while made.code is None and (missing := _unasked(made.log, given)):
+        given = (*missing, *given)
+        made = _compile_once(name, text, given, include, form, instance)
+    return made if made.code is not None else first
+
+
+def _unasked(log: str, given: Sequence[str]) -> list[str]:
+    """Options, beyond those given, for what the log says is undefined."""
+    undefined = set(re.findall(r'identifier "(\w+)" is undefined', log))
+    wanted = [option for pattern, option in UNASKED if any(re.fullmatch(pattern, one) for one in undefined)]
+    return [option for option in wanted if option not in given]
+
+
+def _compile_once(
+    name: str, text: str, options: Sequence[str], include: Sequence[str], form: Form, instance: str
+) -> Compilation:
     _, nvrtc = modules()
     _, program = nvrtc.nvrtcCreateProgram(text.encode(errors="replace"), name.encode(), 0, [], [])
     try:

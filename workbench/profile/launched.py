@@ -8,6 +8,8 @@ from typing import Any
 from workbench.devices import archs
 from workbench.foreign import reading
 from workbench.problem import Problem
+from workbench.profile.read_report import compressed
+from workbench.profile.report_blocks import read_blocks
 from workbench.simulate.launch import Options
 from workbench.simulate.program import Program
 from workbench.simulate.report import embedded_cubins
@@ -34,16 +36,21 @@ OLDEST = 80
 def launch_of_report(report: Path, number: int) -> Measured:
     """One launch, by its number. Raises Problem where there is none."""
     launches = launches_of_report(report)
+    if not launches:
+        raise Problem(f"{report}: a report with no kernel in it; profile again")
     if not 0 <= number < len(launches):
         raise Problem(f"--launch {number}: {report} has {len(launches)} launches, the first is 0", 2)
     return launches[number]
 
 
 def launches_of_report(report: Path) -> list[Measured]:
-    """Every launch, in order. Raises Problem for what is no report."""
+    """Every launch, in order. Raises Problem for what is no report, or a part of one: NVIDIA's reader takes what it
+    finds of a file that was cut short."""
     with reading(report, "not as Nsight Compute writes its reports", "copy it again, or profile again"):
         if not report.is_file():
             raise FileNotFoundError(2, "No such file", str(report))
+        if not compressed(report):
+            read_blocks(report)
         context = _reader().load_report(str(report))
         ranges = [context.range_by_idx(k) for k in range(context.num_ranges())]
         return [Measured(context, one.action_by_idx(k)) for one in ranges for k in range(one.num_actions())]

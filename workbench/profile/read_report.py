@@ -31,14 +31,17 @@ def read_report(path: Path, processes: int = 2) -> Iterator[Launch]:
     if importlib.util.find_spec("ncu_report") is None:
         raise Problem(f"{path}: NVIDIA's report reader is missing; pip install ncu-report")
     with reading(path, "not as Nsight Compute writes its reports", "copy it again, or profile again"):
-        with path.open("rb") as file:
-            compressed = file.read(len(ZSTD)) == ZSTD
         found = False
-        for launch in read_piece(path) if compressed else _in_pieces(read_blocks(path), processes):
+        for launch in read_piece(path) if compressed(path) else _in_pieces(read_blocks(path), processes):
             found = True
             yield launch
     if not found:
         raise Problem(f"{path}: a report with no kernel in it; nothing ran inside the profiled ranges, profile again")
+
+
+def compressed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(ZSTD)) == ZSTD
 
 
 def _in_pieces(blocks: Blocks, processes: int) -> Iterator[Launch]:

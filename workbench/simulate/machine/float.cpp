@@ -130,7 +130,7 @@ void test(Warp &w, const Instruction &i, u32 mask) {
             case Test::infinite: return kind == FP_INFINITE;
             case Test::number: return kind != FP_NAN;
             case Test::not_a_number: return kind == FP_NAN;
-            case Test::normal: return kind == FP_NORMAL;
+            case Test::normal: return kind == FP_NORMAL || kind == FP_ZERO;
             case Test::subnormal: return kind == FP_SUBNORMAL;
         }
         return false;

@@ -187,7 +187,8 @@ void to_whole(Warp &w, const Instruction &i, u32 mask) {
     const Value<Format> a(w, i, 1);
     alignas(64) u64 made[LANES];
     for (int lane = 0; lane < LANES; ++lane) {
-        const f64 value = a(lane);
+        f64 value = a(lane);
+        if (i.variant & 4 && std::fabs(value) < 0x1p-126) value = std::copysign(0.0, value);
         made[lane] = narrowed<Format>(std::copysign(rounded(value, i.variant), value), 0, 0);
     }
     write_format<Format>(w, i, mask, made);

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from workbench.simulate.program import ABSENT, Flow, Order, Scope, Space
 from workbench.simulate.ptx import memory
 from workbench.simulate.ptx.draft import Operand, Virtual
+from workbench.simulate.ptx.fragments import fragments
 from workbench.simulate.ptx.lower import Frame, Lowering, Parameter
 from workbench.simulate.ptx.memory import HINTS, ORDERS, SCOPES, SPACES, fields_of, need, parameter_of, vector
 from workbench.simulate.ptx.reader import Declared, Statement
@@ -292,7 +293,9 @@ def mbarrier(low: Lowering, statement: Statement) -> None:
     space = Space.SHARED if {"shared", "shared::cta"} & set(words) else None
     if words[-1:] != ["b64"] or "shared::cluster" in words:
         raise low.unknown()
-    order = next((ORDERS[word] for word in words if word in ORDERS), Order.RELEASE)
+    # What makes or ends an object orders nothing: others may come to it only behind a barrier of their own.
+    usual = Order.WEAK if action in ("init", "inval") else Order.RELEASE
+    order = next((ORDERS[word] for word in words if word in ORDERS), usual)
     scope = next((SCOPES[word] for word in words if word in SCOPES), Scope.BLOCK)
     operands = list(statement.operands)
 
@@ -387,7 +390,7 @@ LOWERINGS: dict[str, Callable[[Lowering, Statement], None]] = {
     "discard": nothing, "applypriority": nothing, "nanosleep": pause, "bar": barrier, "barrier": barrier,
     "shfl": shuffle, "vote": vote, "activemask": active_mask, "match": match, "redux": reduce, "elect": elect,
     "fence": fence, "membar": fence, "cp": copy, "mbarrier": mbarrier, "ldmatrix": matrices, "stmatrix": matrices,
-    "mma": product, "ld": memory.load, "ldu": memory.load, "st": memory.store, "atom": memory.atomic,
+    "mma": product, "wmma": fragments, "ld": memory.load, "ldu": memory.load, "st": memory.store, "atom": memory.atomic,
     "red": memory.atomic, "cvta": memory.convert_address, "isspacep": memory.is_in_space,
     "mov": memory.move,
 }  # fmt: skip

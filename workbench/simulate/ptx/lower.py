@@ -74,6 +74,17 @@ class Address:
     variable: Declared | None = None
 
 
+NOT_RUN = (
+    (r"(?:tex|tld4|txq|suld|sust|sured|suq)\b", "textures and surfaces are not"),
+    (r"wgmma|tcgen05", "of matrix products mma.sync is, and wmma of 16 x 16 x 16"),
+    (r"wmma", "of wmma, m16n16k16 of f16 and bf16 is"),
+    (r"cp\.(?:async\.bulk|reduce)|tensormap", "of asynchronous copies cp.async is"),
+    (r"(?:atom|red)\..*\.v[248]\b", "an atomic operation on each element is"),
+    (r"mapa|getctarank|barrier\.cluster", "clusters are not"),
+)
+"""What whole kinds of instructions are refused for: the first words of an opcode, and what is run in their place."""
+
+
 class Lowering:
     """One kernel on its way to the machine."""
 
@@ -102,7 +113,9 @@ class Lowering:
 
     def unknown(self) -> Problem:
         assert self.statement is not None
-        return self.refuse(f"form {self.statement.opcode} is not simulated")
+        opcode = self.statement.opcode
+        why = next((f": {why}" for pattern, why in NOT_RUN if re.match(pattern, opcode)), "")
+        return self.refuse(f"form {opcode} is not simulated{why}")
 
     # ---- emitting
 
@@ -282,7 +295,8 @@ class Lowering:
         if text[:1].isdigit() or text[:1] == "-":
             return self.file.constant(self.literal(text, kind), rows)
         if text.startswith("%"):
-            raise self.refuse(f"register {text} is not declared, or not simulated")
+            why = ": grid-wide groups take a cooperative launch, which no plan makes" if text[:7] == "%envreg" else ""
+            raise self.refuse(f"register {text} is not declared, or not simulated{why}")
         return self.symbol(text, rows)
 
     def number(self, text: str) -> int:

@@ -1,0 +1,49 @@
+"""Random straight-line PTX gives the same from its text as from the machine code that ptxas makes of it."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.campaign.mutate import FUZZ
+from tests.simulate.straight_line import accepted, apart, comparable
+from workbench.problem import Problem
+from workbench.simulate.ptx.forms import FORMS
+
+LENGTH, PROGRAMS = 32, 4
+"""Opcodes of a program, and how many programs a run of the tests has; WORKBENCH_FUZZ takes every opcode there is."""
+IN_MACHINE_CODE = r"opcode I2I|modifier \.(?:SATFINITE|XORSIGN) is not known"
+"""What machine code is refused for that these opcodes become: by name, and not by a wrong result."""
+
+
+def programs() -> list[list[str]]:
+    opcodes = [opcode for opcode in FORMS if comparable(opcode)]
+    random.Random(1).shuffle(opcodes)
+    every = [opcodes[k : k + LENGTH] for k in range(0, len(opcodes), LENGTH)]
+    return every if FUZZ > 1 else every[:: len(every) // PROGRAMS][:PROGRAMS]
+
+
+def agree(opcodes: list[str], seed: int, folder: Path) -> int:
+    """How many of the opcodes were compared; those whose machine code is refused are told from the others by halves."""
+    one, _ = accepted(opcodes, seed)
+    if not one.results:
+        return 0
+    try:
+        told = apart(one, folder, seed)
+    except Problem as problem:
+        left = [opcode for opcode in opcodes if any(opcode == made for made, _ in one.results)]
+        if len(left) == 1:
+            assert re.search(IN_MACHINE_CODE, str(problem)), problem
+            return 0
+        return sum(agree(half, seed, folder) for half in (left[::2], left[1::2]))
+    assert not told, told
+    return len(one.results)
+
+
+@pytest.mark.parametrize("number", range(len(programs())))
+def test_both_front_ends_agree_on_what_the_instruction_set_settles(number: int, tmp_path: Path) -> None:
+    opcodes = programs()[number]
+    assert agree(opcodes, number, tmp_path) > len(opcodes) // 4

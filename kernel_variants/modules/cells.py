@@ -172,14 +172,15 @@ def _run(
     name: str, pass_: str, form: _Pass, given: dict[str, Tensor], marks: Tensor | None, reverse: bool
 ) -> dict[str, Tensor]:
     pre, shape = given["pre"], form.shape
-    made = {output: fresh(pre, sizes, dtype) for output, sizes, dtype in form.outputs}
     device = kernels.device_of(pre)
     if form.small and device == "cpu":
+        made = {output: torch.empty(sizes, dtype=dtype) for output, sizes, dtype in form.outputs}
         given |= made
         if marks is not None:
             given[MARKS] = kernels.ready(marks)
         _walk_of(form, name, pass_, False, marks is not None, reverse, kernels.threads())(given)
         return made
+    made = {output: fresh(pre, sizes, dtype) for output, sizes, dtype in form.outputs}
     plain = marks is None and not (reverse and device == "cpu")
     taken = kernels.measured(name, device, shape, pass_) if plain else None
     if device != "cpu":

@@ -195,7 +195,7 @@ class SRU(Recurrent):
     ) -> tuple[Tensor, Tensor]:
         """Both directions at once: one product, and one pass that walks each its own way."""
         H, directions, end = self.hidden_size, len(suffixes), suffixes[0]
-        lead = x.shape[:-1]
+        B, T = x.shape[:2]
         inside = self._modules["layer_norm" + end](x) if self._options["layer_norm"] else x
         if self.training and self.rnn_dropout:
             inside = inside * _mask(inside[:, :1], self.rnn_dropout)
@@ -203,12 +203,12 @@ class SRU(Recurrent):
             inside = F.linear(inside, self._parameters["weight_proj" + end])
 
         product = self._has_product(x.shape[-1])
-        pre = F.linear(inside, *self._weights(suffixes, product)).view(*lead, directions, 3 + product, H)
+        pre = F.linear(inside, *self._weights(suffixes, product)).view(B, T, directions, 3 + product, H)
         if product:
             highway = None
         elif self._options["has_skip_term"]:
             scale = self.scale
-            highway = (x if scale == 1 else x * scale).to(pre.dtype).view(*lead, directions, H)
+            highway = (x if scale == 1 else x * scale).to(pre.dtype).view(B, T, directions, H)
         else:
             highway = pre.new_zeros(*pre.shape[:3], H)
         w = None if self.v1 else self._state_weights(suffixes)
@@ -217,7 +217,7 @@ class SRU(Recurrent):
         if self.training and self.dropout and end != f"_l{self.num_layers - 1}":
             mask = _mask(pre[:, 0, :, 0].transpose(0, 1).float(), self.dropout)
         h, c_last = sru_scan(pre, highway, w, h0, both, self.use_tanh, mask)
-        return h.view(*lead, directions * H), c_last
+        return h.view(B, T, directions * H), c_last
 
     # One step at a time, an operator of torch costs as much as the kernel: of one direction nothing is joined.
 

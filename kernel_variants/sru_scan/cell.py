@@ -39,11 +39,15 @@ def backward_cells(shape: Shape) -> tuple[Cell, ...]:
     return tuple(_backward(shape, direction) for direction in range(shape["directions"]))
 
 
-def rows_of(shape: Shape, tensor: str, highway: str, direction: int, kept: bool = False) -> tuple[Stream, ...]:
-    """k, v, r and x of one direction, or their gradients. x is no part of a step's affine map; r is none either, but it
-    shares a reciprocal with k."""
+def rows_of(
+    shape: Shape, tensor: str, highway: str, direction: int, kept: bool = False, has_v: bool = True
+) -> tuple[Stream, ...]:
+    """k, v, r and x of one direction, or their gradients. x is no part of a step's affine map, and v where it `has_v`
+    not; r is none either, but it shares a reciprocal with k."""
     rows = shape["rows"]
-    gates = tuple(Stream(tensor, part=direction * rows + part, kept=kept) for part in range(3))
+    gates = tuple(
+        Stream(tensor, part=direction * rows + part, kept=kept, mapped=has_v or part != 1) for part in range(3)
+    )
     if own_highway(shape):
         return (*gates, Stream(tensor, part=direction * rows + 3, kept=kept, mapped=False))
     return (*gates, Stream(highway, part=direction, kept=kept, mapped=False))
@@ -96,10 +100,10 @@ def _backward(shape: Shape, direction: int) -> Cell:
         "sru_scan",
         "CELL_SRU_BACKWARD",
         (
-            *rows_of(shape, "pre", "x", direction, kept=True),
+            *rows_of(shape, "pre", "x", direction, kept=True, has_v=tanh),  # v and c make phi'(c), which may be 1
             Stream("gh", part=direction),
             *mask_of(shape, direction),
-            Stream("c", part=direction, first=state_of(shape, "c0", direction), kept=True),
+            Stream("c", part=direction, first=state_of(shape, "c0", direction), kept=True, mapped=tanh),
         ),
         rows_of(shape, "dpre", "dx", direction),
         flops_per_step=FLOPS + 12 + tanh * (FLOPS_OF_TANH + 3),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.cli.conftest import Run, workbench  # noqa: F401 - a fixture
 from tests.kernels.executed import catalog
 from tests.simulate.one_opcode import HEAD
 from tests.simulate.simulated_case import Case, binaries
+from tests.warm import ROOT
 from workbench.catalog import BUILTIN
 from workbench.check.simulated import Request, SimulatedVariant
 from workbench.declare import Cost, Shape
@@ -49,6 +51,23 @@ def test_both_front_ends_agree_and_count_what_the_kernel_must_move(workbench: Ru
     threads = [line["threads"] for line in kernel["lines"]]
     assert threads == sorted(threads, reverse=True)
     assert any("state" in line["text"] and line["file"].endswith("50_serial.cu") for line in kernel["lines"])
+
+
+def test_lines_are_those_of_the_files_as_they_are_called_now(workbench: Run, tmp_path: Path) -> None:  # noqa: F811
+    """What is compiled is kept by content and names the files of whoever compiled it; those may be gone."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    shutil.copytree(ROOT / "examples" / "softmax", before)
+    source = before / "softmax" / "row_block.cu"
+    source.write_text(f"// {tmp_path}\n{source.read_text()}")  # compiled by nobody yet
+    for folder in (before, after):
+        if folder is after:
+            before.rename(after)
+        done = workbench("simulate", "softmax/row_block", "--kernels", str(folder), "--json")
+        assert done.returncode == 0, done.stderr
+        for run in json.loads(done.stdout)["runs"]:
+            lines = [line for line in run["kernels"][0]["lines"] if line["file"].endswith("row_block.cu")]
+            assert len(lines) > 3 and all(line["text"] for line in lines), (folder, lines)
+            assert {line["file"] for line in lines} == {str(folder / "softmax" / "row_block.cu")}
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from workbench.catalog import BUILTIN
@@ -54,15 +54,30 @@ class Unit:
         return [(f"IO_{self.dtype.upper()}", "1"), *((name, str(value)) for name, value in self.defines)]
 
     def project_folders(self) -> list[Path]:
-        """Where its quoted includes are looked for: beside the source, in the `include/` one level up, and in the
-        built-in kernels' own, for those who add a variant from elsewhere."""
-        folder = self.source.parent
-        return list(dict.fromkeys((folder, folder.parent / "include", BUILTIN / "include")))
+        """Where its quoted includes are looked for."""
+        return project_folders(self.source)
 
     def __str__(self) -> str:
         defines = "".join(f" -D{name}={value}" for name, value in self.defines)
         options = "".join(f" {option}" for option in self.options)
         return f"{self.source.name} {self.dtype} {self.arch}{defines}{options} {self.instance}".rstrip()
+
+
+def project_folders(source: Path) -> list[Path]:
+    """Where a source's quoted includes are looked for: beside it, in the `include/` one level up, and in the built-in
+    kernels' own, for those who add a variant from elsewhere."""
+    folder = source.parent
+    return list(dict.fromkeys((folder, folder.parent / "include", BUILTIN / "include")))
+
+
+def name_here(files: MutableMapping[int, str], source: Path) -> None:
+    """Names the files that lines of a binary refer to as they are called here. Whoever compiled what the cache holds
+    may have had them elsewhere, in a checkout that is gone or has changed; their content is the same by its key."""
+    for number, path in files.items():
+        name = PurePath(path).name
+        here = next((folder / name for folder in project_folders(source) if name and (folder / name).is_file()), None)
+        if here is not None:
+            files[number] = str(here)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from workbench.arguments import c_argument, check_constant
-from workbench.compile.units import Binary, unit_of_source
+from workbench.compile.units import Binary, name_here, unit_of_source
 from workbench.declare import Argument, Plan, Step
 from workbench.devices import arch_limits
 from workbench.foreign import reading
@@ -89,8 +89,10 @@ class SimulatedPlace(HostPlace):
         added, pointers = built.launch_needs if built else (0, 0)
         passed, dynamic = (*launch.arguments, *[0] * pointers), launch.shared_bytes + added
         key = path, source.constants
+        named = False
 
         def run() -> None:
+            nonlocal named
             if path.suffix == ".cubin":
                 program = program_of(path, function, source.constants)
             else:
@@ -98,6 +100,9 @@ class SimulatedPlace(HostPlace):
                     prefix = f"{path.stem[:12]}.{len(self._modules) or ''}"
                     self._modules[key] = Loaded(module_of(path), self.memory, prefix, source.constants)
                 program = self._modules[key].program(function)
+            if built and not named:
+                name_here(program.files, source.path)
+                named = True
             shared = program.static_shared - program.reserved_shared + dynamic
             if shared > self._shared_limit:
                 raise WrongLaunch(

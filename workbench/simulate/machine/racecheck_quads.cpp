@@ -1,0 +1,185 @@
+// What is remembered of four words at once, as long as all of them have been through the same.
+//
+// Each step here does to all words of an access what racecheck_words.cpp would do to each of them, or nothing: where the
+// words part, or something is to be said, they are taken apart and treated one by one.
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "racecheck.h"
+
+namespace simulate {
+
+namespace {
+
+u32 lane_of(u32 lanes, u32 word) { return (lanes & 31) + (word >> (lanes >> 8)); }
+
+}  // namespace
+
+/// One word of a quad, which is kept word by word from now on.
+Racecheck::Word &Racecheck::word_of(Quad &quad, u32 word) {
+    if (quad.apart == 0) {
+        if (free_words_.empty()) {
+            free_words_.push_back(static_cast<u32>(words_.size()));
+            words_.emplace_back();
+        }
+        quad.apart = free_words_.back();
+        free_words_.pop_back();
+        ++quad.partings;
+        std::array<Word, 4> &words = words_[quad.apart] = {};
+        const auto each_word = [&](const Stamp &stamp, auto &&f) {
+            for (u32 k = 0; k < 4; ++k) {
+                if (!(stamp.bytes >> k & 1)) continue;
+                Stamp of_one = stamp;
+                of_one.lanes = 1u << lane_of(stamp.lanes, k), of_one.bytes = 0xf;
+                f(words[k], of_one);
+            }
+        };
+        const auto read = [&](Word &of, const Stamp &stamp) {
+            const bool first = of.reads[0].empty();
+            if (first || of.reads[1].empty()) of.reads[first ? 0 : 1] = stamp; else more_of(of.more).push_back(stamp);
+        };
+        for (const Stamp &stamp : quad.writes) each_word(stamp, [](Word &of, const Stamp &s) { of.writes[0] = s; });
+        each_word(quad.read, read);
+        for (std::size_t k = 0; quad.more != 0 && k < more_reads_[quad.more].size(); ++k) {
+            each_word(Stamp(more_reads_[quad.more][k]), read);  // a copy: the list of lists grows
+        }
+        forget(quad.more);
+        quad.writes[0] = quad.writes[1] = quad.read = {};
+    }
+    return words_[quad.apart][word];
+}
+
+/// Whether the accesses of a stamp to the words of `mine` happened before.
+inline Racecheck::Ordered Racecheck::ordered_all(const Stamp &s, const Access &a, const Stamp &mine) {
+    const u32 words = s.bytes & mine.bytes;
+    if (words == 0 || (s.warp == mine.warp && s.lanes == mine.lanes)) return Ordered::all;
+    // Where the warp's lanes know the same, one answer holds for all of them; where not, each is asked.
+    const bool together = a.lanes.clocks.together();
+    const Known *known = nullptr;
+    if (together) {
+        known = a.lanes.clocks.of(0)->of(s.warp);
+        if (known != nullptr && known->all >= s.count) return Ordered::all;
+    }
+    u32 before = 0;
+    for (u32 k = 0; k < 4; ++k) {
+        if (!(words >> k & 1)) continue;
+        const u32 lane = lane_of(mine.lanes, k), other = lane_of(s.lanes, k);
+        if (!together) known = a.lanes.clocks.of(static_cast<int>(lane))->of(s.warp);
+        const bool own = s.warp == mine.warp && lane == other;
+        before |= static_cast<u32>(own || (known != nullptr && known->of_lane(other) >= s.count)) << k;
+    }
+    return before == words ? Ordered::all : before == 0 ? Ordered::none : Ordered::some;
+}
+
+/// Behind the reads that each of the words has, in place of the first two of them that came before.
+inline bool Racecheck::read_together(const Access &a, Quad &quad, const Stamp &mine) {
+    const u32 words = mine.bytes;
+    u32 passed = 0;
+    // 0: the next one; 1: done; 2: the words part.
+    const auto meet = [&](Stamp &s) {
+        if ((s.bytes & words) == 0) return 0;
+        if ((s.bytes & words) != words) return 2;
+        if (s.warp == mine.warp && s.count == mine.count) return s.lanes == mine.lanes ? 1 : 2;
+        if (passed++ >= 2) return 0;
+        const Ordered order = ordered_all(s, a, mine);
+        if (order == Ordered::none) return 0;
+        if (order == Ordered::some || s.bytes != words) return 2;
+        s = mine;
+        return 1;
+    };
+    if (quad.read.empty() && quad.more == 0) {
+        quad.read = mine;
+        return true;
+    }
+    if (const int met = meet(quad.read); met != 0) return met == 1;
+    if (quad.more != 0) {
+        for (Stamp &s : more_reads_[quad.more]) {
+            if (const int met = meet(s); met != 0) return met == 1;
+        }
+    }
+    more_of(quad.more).push_back(mine);
+    return true;
+}
+
+/// In place of what was read and written there.
+inline bool Racecheck::store_together(const Access &a, Quad &quad, const Stamp &mine) {
+    if (ordered_all(quad.read, a, mine) != Ordered::all) return false;
+    if (quad.more != 0) {
+        for (const Stamp &s : more_reads_[quad.more]) {
+            if (ordered_all(s, a, mine) != Ordered::all) return false;
+        }
+    }
+    const u32 others = ~static_cast<u32>(mine.bytes) & 0xf;
+    const u32 left[2] = {quad.writes[0].bytes & others, quad.writes[1].bytes & others};
+    if (left[0] != 0 && left[1] != 0) return false;
+    for (int k = 0; k < 2; ++k) quad.writes[k].bytes = left[k] & 0xf;
+    quad.writes[left[0] == 0 ? 0 : 1] = mine;
+    quad.read.bytes = quad.read.bytes & others & 0xf;
+    if (quad.more == 0) return true;
+    std::vector<Stamp> &more = more_reads_[quad.more];
+    for (Stamp &s : more) s.bytes = s.bytes & others & 0xf;
+    std::erase_if(more, [](const Stamp &s) { return s.empty(); });
+    if (more.empty()) forget(quad.more);
+    return true;
+}
+
+/// False: nothing has happened.
+bool Racecheck::touch_together(const Access &a, Quad &quad, const Stamp &mine) {
+    for (const Stamp &s : quad.writes) {
+        if (ordered_all(s, a, mine) != Ordered::all) return false;
+    }
+    if (a.store) return store_together(a, quad, mine);
+    const u32 written = (quad.writes[0].bytes | quad.writes[1].bytes) & mine.bytes;
+    if (written != 0 && a.i.variant == 1 && a.i.run == simulate::load) return false;
+    return read_together(a, quad, mine);
+}
+
+/// A weak access to these words of a quad that begins at `start`, by as many lanes as it takes, from a.lane on.
+void Racecheck::touch_quad(const Access &a, Quad &quad, u64 start, u32 words, u32 shift) {
+    Stamp mine;
+    mine.warp = static_cast<u32>(a.w.global_index), mine.count = a.lanes.count, mine.bytes = words & 0xf;
+    mine.lanes = static_cast<u32>(a.lane) | shift << 8;
+    mine.instruction = static_cast<u32>(a.i.index) & 0xffffff;
+    if (quad.apart == 0 && touch_together(a, quad, mine)) return;
+    Access of_lane = a;
+    for (u32 rest = words; rest != 0; rest &= rest - 1) {
+        const u32 k = static_cast<u32>(std::countr_zero(rest));
+        of_lane.lane = static_cast<int>(lane_of(mine.lanes, k));
+        touch_word(of_lane, word_of(quad, k), 0xf, start + 4 * k);
+    }
+    // A store to all four leaves nothing else behind.
+    if (a.store && words == 0xf && quad.partings < Quad::MOST_PARTINGS) {
+        free_words_.push_back(std::exchange(quad.apart, 0));
+        quad.writes[0] = mine;
+    }
+}
+
+/// Four neighbouring words.
+void Racecheck::touch_in_line(const Access &a, u64 address, u32 words_per_lane) {
+    const u32 shift = static_cast<u32>(std::countr_zero(words_per_lane));
+    u32 word = 0;
+    Quad *quad = quad_at(a, address, word);
+    if (quad == nullptr) return;
+    if (word == 0) return touch_quad(a, *quad, address, 0xf, shift);
+    Access of_lane = a;
+    for (u32 k = 0; k < 4; ++k) {
+        of_lane.lane = a.lane + static_cast<int>(k >> shift);
+        Quad *its = quad_at(a, address + 4 * k, word);
+        if (its != nullptr) touch_word(of_lane, word_of(*its, word), 0xf, address + 4 * k);
+    }
+}
+
+/// A word by a.lane and, eight bytes on, one by the lane behind it.
+void Racecheck::touch_pair(const Access &a, u64 address) {
+    u32 word = 0;
+    Quad *quad = quad_at(a, address, word);
+    if (quad != nullptr && word < 2) return touch_quad(a, *quad, address - 4 * word, 5u << word, 1);
+    Access behind = a;
+    ++behind.lane;
+    touch(a, address, 4);
+    touch(behind, address + 8, 4);
+}
+
+}  // namespace simulate

@@ -120,7 +120,7 @@ void Racecheck::flight_lands(Warp &w, const Flight &flight, u32 mask) {
 
 void Racecheck::report(const char *kind, const Stamp &first, const Access &a, u64 address) {
     const u64 thread = static_cast<u64>(first.warp) * LANES + static_cast<u64>(std::countr_zero(first.lanes));
-    findings_.add({kind, static_cast<int>(first.instruction), a.i.index, a.space, address, thread, thread_of(a.w, a.lane), 0});
+    findings_.add({kind, static_cast<int>(first.instruction()), a.i.index, a.space, address, thread, thread_of(a.w, a.lane), 0});
 }
 
 }  // namespace simulate

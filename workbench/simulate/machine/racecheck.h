@@ -37,10 +37,17 @@ class Racecheck : public Observer {
         u32 warp = 0;
         u32 lanes = 0;
         u32 count = 0;
-        u32 instruction : 24 = 0;
-        u32 bytes : 4 = 0;   ///< which of the four; none: nobody's
-        u32 reach : 4 = 0;   ///< of a strong operation: 0 weak, 1 its block, 2 the device
-        bool empty() const { return bytes == 0; }
+        /// The instruction in 24 bits, which of the four bytes (none: nobody's), and the reach of a strong operation: 0
+        /// weak, 1 its block, 2 the device. Put together by shifts: a stamp made in pieces of memory would have to wait
+        /// for itself when it is copied whole.
+        u32 what = 0;
+
+        u32 instruction() const { return what & 0xffffff; }
+        u32 bytes() const { return what >> 24 & 0xf; }
+        u32 reach() const { return what >> 28; }
+        bool empty() const { return bytes() == 0; }
+        bool alike(const Stamp &other) const { return (what ^ other.what) >> 24 == 0; }
+        Stamp of(u32 some_bytes) const { return {warp, lanes, count, (what & ~(0xfu << 24)) | some_bytes << 24}; }
     };
     /// Two writes, as two half-words have two writers; two reads, and more beside the table where nothing orders them.
     struct Word {
@@ -101,6 +108,11 @@ class Racecheck : public Observer {
         Space space;
         bool store;
         u32 reach;
+
+        u32 warp() const { return static_cast<u32>(w.global_index); }
+        Stamp stamp(u32 of_lanes, u32 bytes) const {
+            return {warp(), of_lanes, lanes.count, (static_cast<u32>(i.index) & 0xffffff) | bytes << 24 | reach << 28};
+        }
     };
 
     Findings &findings_;
@@ -134,9 +146,12 @@ class Racecheck : public Observer {
     bool touch_together(const Access &, Quad &, const Stamp &mine);
     bool read_together(const Access &, Quad &, const Stamp &mine);
     bool store_together(const Access &, Quad &, const Stamp &mine);
+    static bool surely_ordered(const Stamp &, const Access &, const Stamp &mine);
     static Ordered ordered_all(const Stamp &, const Access &, const Stamp &mine);
     void touch(const Access &, u64 address, u32 bytes);
+    void touch_one(const Access &, Quad &, u32 word, u32 bytes, u64 address);
     void touch_word(const Access &, Word &, u32 bytes, u64 address);
+    void touch_fully(const Access &, Word &, u32 bytes, u64 address);
     bool touch_plainly(const Access &, Word &, const Stamp &mine);
     bool remember_read(const Access &, Word &, const Stamp &mine);
     void remember_one_more(Word &, const Stamp &mine);
@@ -144,6 +159,7 @@ class Racecheck : public Observer {
     void forget(u32 &more);
     static bool ordered(const Stamp &, const Access &);
     static bool may_meet(const Stamp &, const Access &, u32 bytes);
+    static bool both_strong(const Stamp &, const Access &);
     bool same_value(const Access &, const Stamp &, u64 address) const;
     void report(const char *kind, const Stamp &first, const Access &, u64 address);
 

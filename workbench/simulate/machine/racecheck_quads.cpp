@@ -30,9 +30,9 @@ Racecheck::Word &Racecheck::word_of(Quad &quad, u32 word) {
         std::array<Word, 4> &words = words_[quad.apart] = {};
         const auto each_word = [&](const Stamp &stamp, auto &&f) {
             for (u32 k = 0; k < 4; ++k) {
-                if (!(stamp.bytes >> k & 1)) continue;
-                Stamp of_one = stamp;
-                of_one.lanes = 1u << lane_of(stamp.lanes, k), of_one.bytes = 0xf;
+                if (!(stamp.bytes() >> k & 1)) continue;
+                Stamp of_one = stamp.of(0xf);
+                of_one.lanes = 1u << lane_of(stamp.lanes, k);
                 f(words[k], of_one);
             }
         };
@@ -51,17 +51,21 @@ Racecheck::Word &Racecheck::word_of(Quad &quad, u32 word) {
     return words_[quad.apart][word];
 }
 
-/// Whether the accesses of a stamp to the words of `mine` happened before.
-inline Racecheck::Ordered Racecheck::ordered_all(const Stamp &s, const Access &a, const Stamp &mine) {
-    const u32 words = s.bytes & mine.bytes;
-    if (words == 0 || (s.warp == mine.warp && s.lanes == mine.lanes)) return Ordered::all;
-    // Where the warp's lanes know the same, one answer holds for all of them; where not, each is asked.
-    const bool together = a.lanes.clocks.together();
-    const Known *known = nullptr;
-    if (together) {
-        known = a.lanes.clocks.of(0)->of(s.warp);
-        if (known != nullptr && known->all >= s.count) return Ordered::all;
-    }
+/// Whether the accesses of a stamp to the words of `mine` happened before, where that is told at a glance: they are of
+/// the same lanes, or all that the other warp did is known to all lanes of this one.
+[[gnu::always_inline]] inline bool Racecheck::surely_ordered(const Stamp &s, const Access &a, const Stamp &mine) {
+    if ((s.bytes() & mine.bytes()) == 0 || (s.warp == mine.warp && s.lanes == mine.lanes)) return true;
+    if (!a.lanes.clocks.together()) return false;
+    const Known *known = a.lanes.clocks.of(0)->of(s.warp);
+    return known != nullptr && known->all >= s.count;
+}
+
+/// Whether they did, lane by lane.
+Racecheck::Ordered Racecheck::ordered_all(const Stamp &s, const Access &a, const Stamp &mine) {
+    if (surely_ordered(s, a, mine)) return Ordered::all;
+    const u32 words = s.bytes() & mine.bytes();
+    const bool together = a.lanes.clocks.together();  // one clock answers for all of them
+    const Known *known = together ? a.lanes.clocks.of(0)->of(s.warp) : nullptr;
     u32 before = 0;
     for (u32 k = 0; k < 4; ++k) {
         if (!(words >> k & 1)) continue;
@@ -74,18 +78,18 @@ inline Racecheck::Ordered Racecheck::ordered_all(const Stamp &s, const Access &a
 }
 
 /// Behind the reads that each of the words has, in place of the first two of them that came before.
-inline bool Racecheck::read_together(const Access &a, Quad &quad, const Stamp &mine) {
-    const u32 words = mine.bytes;
+[[gnu::always_inline]] inline bool Racecheck::read_together(const Access &a, Quad &quad, const Stamp &mine) {
+    const u32 words = mine.bytes();
     u32 passed = 0;
     // 0: the next one; 1: done; 2: the words part.
     const auto meet = [&](Stamp &s) {
-        if ((s.bytes & words) == 0) return 0;
-        if ((s.bytes & words) != words) return 2;
+        if ((s.bytes() & words) == 0) return 0;
+        if ((s.bytes() & words) != words) return 2;
         if (s.warp == mine.warp && s.count == mine.count) return s.lanes == mine.lanes ? 1 : 2;
         if (passed++ >= 2) return 0;
         const Ordered order = ordered_all(s, a, mine);
         if (order == Ordered::none) return 0;
-        if (order == Ordered::some || s.bytes != words) return 2;
+        if (order == Ordered::some || s.bytes() != words) return 2;
         s = mine;
         return 1;
     };
@@ -104,50 +108,52 @@ inline bool Racecheck::read_together(const Access &a, Quad &quad, const Stamp &m
 }
 
 /// In place of what was read and written there.
-inline bool Racecheck::store_together(const Access &a, Quad &quad, const Stamp &mine) {
-    if (ordered_all(quad.read, a, mine) != Ordered::all) return false;
+[[gnu::always_inline]] inline bool Racecheck::store_together(const Access &a, Quad &quad, const Stamp &mine) {
+    if (!surely_ordered(quad.read, a, mine) && ordered_all(quad.read, a, mine) != Ordered::all) return false;
     if (quad.more != 0) {
         for (const Stamp &s : more_reads_[quad.more]) {
-            if (ordered_all(s, a, mine) != Ordered::all) return false;
+            if (!surely_ordered(s, a, mine) && ordered_all(s, a, mine) != Ordered::all) return false;
         }
     }
-    const u32 others = ~static_cast<u32>(mine.bytes) & 0xf;
-    const u32 left[2] = {quad.writes[0].bytes & others, quad.writes[1].bytes & others};
-    if (left[0] != 0 && left[1] != 0) return false;
-    for (int k = 0; k < 2; ++k) quad.writes[k].bytes = left[k] & 0xf;
-    quad.writes[left[0] == 0 ? 0 : 1] = mine;
-    quad.read.bytes = quad.read.bytes & others & 0xf;
+    const u32 others = ~mine.bytes() & 0xf;
+    const auto left = [&](const Stamp &s) { return s.bytes() & others; };
+    Stamp &first = quad.writes[0], &second = quad.writes[1];
+    if (left(first) == 0) {
+        first = mine, second = second.of(left(second));
+    } else if (left(second) == 0) {
+        first = first.of(left(first)), second = mine;
+    } else {
+        return false;
+    }
+    quad.read = quad.read.of(left(quad.read));
     if (quad.more == 0) return true;
     std::vector<Stamp> &more = more_reads_[quad.more];
-    for (Stamp &s : more) s.bytes = s.bytes & others & 0xf;
+    for (Stamp &s : more) s = s.of(left(s));
     std::erase_if(more, [](const Stamp &s) { return s.empty(); });
     if (more.empty()) forget(quad.more);
     return true;
 }
 
 /// False: nothing has happened.
-bool Racecheck::touch_together(const Access &a, Quad &quad, const Stamp &mine) {
+[[gnu::always_inline]] inline bool Racecheck::touch_together(const Access &a, Quad &quad, const Stamp &mine) {
     for (const Stamp &s : quad.writes) {
-        if (ordered_all(s, a, mine) != Ordered::all) return false;
+        if (!surely_ordered(s, a, mine) && ordered_all(s, a, mine) != Ordered::all) return false;
     }
     if (a.store) return store_together(a, quad, mine);
-    const u32 written = (quad.writes[0].bytes | quad.writes[1].bytes) & mine.bytes;
+    const u32 written = (quad.writes[0].bytes() | quad.writes[1].bytes()) & mine.bytes();
     if (written != 0 && a.i.variant == 1 && a.i.run == simulate::load) return false;
     return read_together(a, quad, mine);
 }
 
 /// A weak access to these words of a quad that begins at `start`, by as many lanes as it takes, from a.lane on.
 void Racecheck::touch_quad(const Access &a, Quad &quad, u64 start, u32 words, u32 shift) {
-    Stamp mine;
-    mine.warp = static_cast<u32>(a.w.global_index), mine.count = a.lanes.count, mine.bytes = words & 0xf;
-    mine.lanes = static_cast<u32>(a.lane) | shift << 8;
-    mine.instruction = static_cast<u32>(a.i.index) & 0xffffff;
+    const Stamp mine = a.stamp(static_cast<u32>(a.lane) | shift << 8, words);
     if (quad.apart == 0 && touch_together(a, quad, mine)) return;
     Access of_lane = a;
     for (u32 rest = words; rest != 0; rest &= rest - 1) {
         const u32 k = static_cast<u32>(std::countr_zero(rest));
         of_lane.lane = static_cast<int>(lane_of(mine.lanes, k));
-        touch_word(of_lane, word_of(quad, k), 0xf, start + 4 * k);
+        touch_one(of_lane, quad, k, 0xf, start + 4 * k);
     }
     // A store to all four leaves nothing else behind.
     if (a.store && words == 0xf && quad.partings < Quad::MOST_PARTINGS) {
@@ -167,7 +173,7 @@ void Racecheck::touch_in_line(const Access &a, u64 address, u32 words_per_lane) 
     for (u32 k = 0; k < 4; ++k) {
         of_lane.lane = a.lane + static_cast<int>(k >> shift);
         Quad *its = quad_at(a, address + 4 * k, word);
-        if (its != nullptr) touch_word(of_lane, word_of(*its, word), 0xf, address + 4 * k);
+        if (its != nullptr) touch_one(of_lane, *its, word, 0xf, address + 4 * k);
     }
 }
 

@@ -39,9 +39,8 @@ Racecheck::Quad *Racecheck::quad_at(const Access &a, u64 address, u32 &word) {
 }
 
 /// Whether the access happened before this one.
-inline bool Racecheck::ordered(const Stamp &s, const Access &a) {
-    const u32 own = s.warp == static_cast<u32>(a.w.global_index) ? 1u << a.lane : 0;
-    u32 rest = s.lanes & ~own;
+[[gnu::always_inline]] inline bool Racecheck::ordered(const Stamp &s, const Access &a) {
+    u32 rest = s.lanes & ~(s.warp == a.warp() ? 1u << a.lane : 0);
     if (rest == 0) return true;
     const Known *known = a.lanes.clocks.of(a.lane)->of(s.warp);
     if (known == nullptr) return false;
@@ -53,14 +52,16 @@ inline bool Racecheck::ordered(const Stamp &s, const Access &a) {
     return true;
 }
 
-/// Whether an access to these bytes and the other are no race: they share no byte, or something orders them. Two strong
-/// operations do not race where each is in the other's scope.
-inline bool Racecheck::may_meet(const Stamp &s, const Access &a, u32 bytes) {
-    if ((s.bytes & bytes) == 0) return true;
-    if (s.reach != 0 && a.reach != 0) {
-        const u32 warps = static_cast<u32>(a.w.block->warps.size());
-        if ((s.reach == 2 && a.reach == 2) || s.warp / warps == static_cast<u32>(a.w.global_index) / warps) return true;
-    }
+/// Two strong operations do not race where each is in the other's scope.
+[[gnu::noinline]] bool Racecheck::both_strong(const Stamp &s, const Access &a) {
+    const u32 warps = static_cast<u32>(a.w.block->warps.size());
+    return (s.reach() == 2 && a.reach == 2) || s.warp / warps == a.warp() / warps;
+}
+
+/// Whether an access to these bytes and the other are no race: they share no byte, or something orders them.
+[[gnu::always_inline]] inline bool Racecheck::may_meet(const Stamp &s, const Access &a, u32 bytes) {
+    if ((s.bytes() & bytes) == 0) return true;
+    if (s.reach() != 0 && a.reach != 0 && both_strong(s, a)) return true;
     return ordered(s, a);
 }
 
@@ -68,7 +69,7 @@ inline bool Racecheck::may_meet(const Stamp &s, const Access &a, u32 bytes) {
 bool Racecheck::same_value(const Access &a, const Stamp &other, u64 address) const {
     const Instruction &i = a.i;
     const u32 bytes = static_cast<u32>(i.bytes) * i.elements;
-    if (static_cast<int>(other.instruction) == i.index && other.warp == static_cast<u32>(a.w.global_index)) {
+    if (static_cast<int>(other.instruction()) == i.index && other.warp == static_cast<u32>(a.w.global_index)) {
         const int other_lane = std::countr_zero(other.lanes);
         for (int e = 0; e < i.elements; ++e) {
             const u32 *row = a.w.row(i.o[1 + e]);
@@ -86,11 +87,31 @@ bool Racecheck::same_value(const Access &a, const Stamp &other, u64 address) con
     return true;
 }
 
+/// In the word itself: beside its like, or in place of one that came before. False: there is no room.
+[[gnu::always_inline]] inline bool Racecheck::remember_read(const Access &a, Word &word, const Stamp &mine) {
+    for (Stamp &s : word.reads) {
+        if (s.empty()) {
+            s = mine;
+            return true;
+        }
+        if (!s.alike(mine)) continue;
+        if (s.warp == mine.warp && s.count == mine.count) {
+            s.lanes |= mine.lanes;
+            return true;
+        }
+        if (ordered(s, a)) {
+            s = mine;
+            return true;
+        }
+    }
+    return false;
+}
+
 /// What touch_word does where nothing is to be said, as nearly always. False: nothing has happened.
-inline bool Racecheck::touch_plainly(const Access &a, Word &word, const Stamp &mine) {
-    if (!word.writes[1].empty() || !may_meet(word.writes[0], a, mine.bytes)) return false;
+[[gnu::always_inline]] inline bool Racecheck::touch_plainly(const Access &a, Word &word, const Stamp &mine) {
+    if (!word.writes[1].empty() || !may_meet(word.writes[0], a, mine.bytes())) return false;
     if (a.store) {
-        if (word.more != 0 || mine.bytes != 0xf) return false;
+        if (word.more != 0 || mine.bytes() != 0xf) return false;
         if (!may_meet(word.reads[0], a, 0xf) || !may_meet(word.reads[1], a, 0xf)) return false;
         word.writes[0] = mine;
         word.reads[0] = word.reads[1] = {};
@@ -100,12 +121,13 @@ inline bool Racecheck::touch_plainly(const Access &a, Word &word, const Stamp &m
     return remember_read(a, word, mine);
 }
 
-void Racecheck::touch_word(const Access &a, Word &word, u32 bytes, u64 address) {
-    Stamp mine;
-    mine.warp = static_cast<u32>(a.w.global_index), mine.lanes = 1u << a.lane, mine.count = a.lanes.count;
-    mine.bytes = bytes & 0xf, mine.reach = a.reach & 0xf;
-    mine.instruction = static_cast<u32>(a.i.index) & 0xffffff;
-    if (touch_plainly(a, word, mine)) return;
+/// By one lane. It is told apart from the usual case, which is a few comparisons.
+inline void Racecheck::touch_word(const Access &a, Word &word, u32 bytes, u64 address) {
+    if (!touch_plainly(a, word, a.stamp(1u << a.lane, bytes))) touch_fully(a, word, bytes, address);
+}
+
+[[gnu::noinline]] void Racecheck::touch_fully(const Access &a, Word &word, u32 bytes, u64 address) {
+    const Stamp mine = a.stamp(1u << a.lane, bytes);
     for (const Stamp &s : word.writes) {
         if (may_meet(s, a, bytes)) continue;
         const bool harmless = a.store && a.i.run == simulate::store && same_value(a, s, address);
@@ -115,7 +137,7 @@ void Racecheck::touch_word(const Access &a, Word &word, u32 bytes, u64 address) 
         // Variant 1 of a load: through the cache of what no kernel writes while it runs.
         if (a.i.run == simulate::load && a.i.variant == 1) {
             for (const Stamp &s : word.writes) {
-                if ((s.bytes & bytes) != 0) report("stale_read", s, a, address);
+                if ((s.bytes() & bytes) != 0) report("stale_read", s, a, address);
             }
         }
         if (!remember_read(a, word, mine)) remember_one_more(word, mine);
@@ -124,8 +146,7 @@ void Racecheck::touch_word(const Access &a, Word &word, u32 bytes, u64 address) 
     for (Stamp &s : word.reads) {
         if (!may_meet(s, a, bytes)) report("race", s, a, address);
         // Readers before a write are settled with it; other bytes keep theirs.
-        s.bytes = s.bytes & ~bytes & 0xf;
-        if (s.bytes == 0) s = {};
+        s = (s.bytes() & ~bytes) == 0 ? Stamp{} : s.of(s.bytes() & ~bytes);
     }
     if (word.more != 0) {
         for (const Stamp &s : more_reads_[word.more]) {
@@ -133,10 +154,10 @@ void Racecheck::touch_word(const Access &a, Word &word, u32 bytes, u64 address) 
         }
         forget(word.more);
     }
-    Stamp &slot = (word.writes[0].bytes & bytes) != 0 || word.writes[0].empty() ? word.writes[0] : word.writes[1];
+    Stamp &slot = (word.writes[0].bytes() & bytes) != 0 || word.writes[0].empty() ? word.writes[0] : word.writes[1];
     slot = mine;
     Stamp &other = &slot == word.writes ? word.writes[1] : word.writes[0];
-    if ((other.bytes & ~bytes & 0xf) == 0) other = {};
+    if ((other.bytes() & ~bytes) == 0) other = {};
 }
 
 /// The list of that number, a new one where it is 0.
@@ -158,37 +179,22 @@ void Racecheck::forget(u32 &more) {
     free_reads_.push_back(std::exchange(more, 0));
 }
 
-/// In the word itself: beside its like, or in place of one that came before. False: there is no room.
-inline bool Racecheck::remember_read(const Access &a, Word &word, const Stamp &mine) {
-    for (Stamp &s : word.reads) {
-        if (s.empty()) {
-            s = mine;
-            return true;
-        }
-        if (s.bytes != mine.bytes || s.reach != mine.reach) continue;
-        if (s.warp == mine.warp && s.count == mine.count) {
-            s.lanes |= mine.lanes;
-            return true;
-        }
-        if (ordered(s, a)) {
-            s = mine;
-            return true;
-        }
-    }
-    return false;
-}
-
 void Racecheck::remember_one_more(Word &word, const Stamp &mine) {
     // The latest first: what stands before an earlier step of the same warp is earlier still.
     std::vector<Stamp> &more = more_of(word.more);
     for (auto s = more.rbegin(); s != more.rend(); ++s) {
         if (s->warp != mine.warp) continue;
         if (s->count != mine.count) break;
-        if (s->bytes != mine.bytes || s->reach != mine.reach) continue;
+        if (!s->alike(mine)) continue;
         s->lanes |= mine.lanes;
         return;
     }
     more.push_back(mine);
+}
+
+/// As touch_word, of one of a quad.
+void Racecheck::touch_one(const Access &a, Quad &quad, u32 word, u32 bytes, u64 address) {
+    touch_word(a, quad.apart != 0 ? words_[quad.apart][word] : word_of(quad, word), bytes, address);
 }
 
 void Racecheck::touch(const Access &a, u64 address, u32 bytes) {
@@ -198,7 +204,7 @@ void Racecheck::touch(const Access &a, u64 address, u32 bytes) {
         Quad *quad = quad_at(a, at, word);
         if (quad == nullptr) return;
         const u32 count = static_cast<u32>(std::min<u64>(4 - at % 4, address + bytes - at));
-        touch_word(a, word_of(*quad, word), ((1u << count) - 1) << at % 4, at);
+        touch_one(a, *quad, word, ((1u << count) - 1) << at % 4, at);
     }
 }
 

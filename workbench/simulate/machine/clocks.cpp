@@ -8,13 +8,15 @@ namespace {
 
 bool before(const Known &entry, u32 warp) { return entry.warp < warp; }
 
-/// Whether all that one array of lanes' counts says is said by `all` or the other.
-bool within(const LaneCounts &counts, u32 all, const LaneCounts *other) {
+/// Whether all that an array of lanes' counts says is said by `all`, or by the other array.
+bool within(const LaneCounts &counts, u32 all) {
     u32 more = 0;
-    for (int lane = 0; lane < LANES; ++lane) {
-        const u32 known = other == nullptr ? all : std::max(all, other->of[lane]);
-        more |= static_cast<u32>(counts.of[lane] > known);
-    }
+    for (int lane = 0; lane < LANES; ++lane) more |= static_cast<u32>(counts.of[lane] > all);
+    return more == 0;
+}
+bool within(const LaneCounts &counts, u32 all, const LaneCounts &other) {
+    u32 more = 0;
+    for (int lane = 0; lane < LANES; ++lane) more |= static_cast<u32>(counts.of[lane] > std::max(all, other.of[lane]));
     return more == 0;
 }
 
@@ -22,7 +24,8 @@ bool within(const LaneCounts &counts, u32 all, const LaneCounts *other) {
 
 bool Known::covers(const Known &other) const {
     if (other.all > all) return false;
-    return !other.lanes || other.lanes == lanes || within(*other.lanes, all, lanes.get());
+    if (!other.lanes || other.lanes == lanes) return true;
+    return lanes ? within(*other.lanes, all, *lanes) : within(*other.lanes, all);
 }
 
 void Known::join(const Known &other) {
@@ -30,7 +33,7 @@ void Known::join(const Known &other) {
     if (!other.lanes || other.lanes == lanes) return;
     if (!lanes) {
         lanes = other.lanes;
-    } else if (!within(*other.lanes, all, lanes.get())) {
+    } else if (!within(*other.lanes, all, *lanes)) {
         LaneCounts &own = lanes.own();
         for (int lane = 0; lane < LANES; ++lane) own.of[lane] = std::max(own.of[lane], other.lanes->of[lane]);
     }
@@ -50,7 +53,7 @@ Known &Clock::entry(u32 warp) {
 void Clock::raise(u32 warp, u32 count) {
     Known &known = entry(warp);
     known.all = std::max(known.all, count);
-    if (known.lanes && within(*known.lanes, known.all, nullptr)) known.lanes = {};
+    if (known.lanes && within(*known.lanes, known.all)) known.lanes = {};
 }
 
 void Clock::raise_lane(u32 warp, u32 lane, u32 count) {
@@ -68,6 +71,14 @@ bool Clock::covers(const Clock &other) const {
 }
 
 void Clock::join(const Clock &other) {
+    auto place = entries_.begin();
+    auto met = other.entries_.begin();
+    for (; met != other.entries_.end(); ++met) {  // in place, as long as the other knows of no further warp
+        while (place != entries_.end() && place->warp < met->warp) ++place;
+        if (place == entries_.end() || place->warp != met->warp) break;
+        place->join(*met);
+    }
+    if (met == other.entries_.end()) return;
     std::vector<Known> merged;
     merged.reserve(entries_.size() + other.entries_.size());
     auto mine = entries_.begin();

@@ -5,8 +5,10 @@
 
 namespace simulate {
 
-Racecheck::Quads::Quads(u64 count) : quads(static_cast<Quad *>(std::calloc(count + 1, sizeof(Quad)))) {
-    if (quads == nullptr) throw std::bad_alloc();
+Racecheck::Quads::Quads(u64 count) : memory(std::calloc(count + 2, sizeof(Quad))) {
+    if (memory == nullptr) throw std::bad_alloc();
+    const u64 start = reinterpret_cast<u64>(memory.get());
+    quads = reinterpret_cast<Quad *>((start + alignof(Quad) - 1) / alignof(Quad) * alignof(Quad));
 }
 
 void Racecheck::start(Machine &machine) {
@@ -66,31 +68,6 @@ void Racecheck::access(Warp &w, const Instruction &i, u32 mask, const u64 *addre
     }
 }
 
-/// Of 4 or 8 bytes: as many lanes at once as lie in a quad side by side, or two with a word between them.
-void Racecheck::weak_access(Access &a, u32 mask, const u64 *addresses, u32 bytes) {
-    const u32 together = 16 / bytes;
-    for (u32 first = 0; first < LANES; first += together) {
-        const u32 group = ((1u << together) - 1) << first;
-        if ((mask & group) == 0) continue;
-        bool in_line = (mask & group) == group && addresses[first] % 4 == 0;
-        for (u32 k = 1; k < together; ++k) in_line &= addresses[first + k] == addresses[first] + k * bytes;
-        a.lane = static_cast<int>(first);
-        if (in_line) {
-            touch_in_line(a, addresses[first], bytes / 4);
-            continue;
-        }
-        for (u32 rest = mask & group; rest != 0; rest &= rest - 1) {
-            const int lane = a.lane = std::countr_zero(rest);
-            if (bytes == 4 && lane % 2 == 0 && (rest >> lane & 3) == 3 && addresses[lane + 1] == addresses[lane] + 8) {
-                touch_pair(a, addresses[lane]);
-                rest &= rest - 1;
-            } else {
-                touch(a, addresses[lane], bytes);
-            }
-        }
-    }
-}
-
 void Racecheck::atomic(Warp &w, const Instruction &i, u32 mask, const u64 *addresses, u32 bytes, Space space) {
     Access a = access_by(w, i, space, false, std::max(1u, reach_of(i)));
     for (u32 rest = mask; rest != 0; rest &= rest - 1) {
@@ -111,6 +88,7 @@ void Racecheck::flight_lands(Warp &w, const Flight &flight, u32 mask) {
     const Instruction &i = machine_->program.code[static_cast<u32>(flight.instruction)];
     Access from = access_by(w, i, Space::global, false, 0), to = access_by(w, i, Space::shared, true, 0);
     const bool reads = !flight.whole || !unwatched(mask, flight.from, flight.bytes);
+    if (!reads && flight.bytes == 16) return store_quads(to, mask, flight.to);
     for (u32 rest = mask; rest != 0; rest &= rest - 1) {
         from.lane = to.lane = std::countr_zero(rest);
         if (reads) touch(from, flight.from[from.lane], flight.filled[from.lane]);

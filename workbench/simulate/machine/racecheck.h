@@ -58,7 +58,7 @@ class Racecheck : public Observer {
     /// Nearly all are of that kind. Others are kept word by word. In its stamps `bytes` are the words, and `lanes` is the
     /// lane of the first word (whether it is one of them or not) and above it words per lane as a power of two. What a
     /// word's reads are, one after the other, are those of all its stamps that have it.
-    struct Quad {
+    struct alignas(64) Quad {
         Stamp writes[2], read;
         u32 more = 0;       ///< reads behind the first, in more_reads_; 0: none
         u32 apart = 0;      ///< in words_, 0: it is of that kind
@@ -80,8 +80,9 @@ class Racecheck : public Observer {
     };
     /// Quads of which all bits are 0, as the host hands out memory: what is never touched costs nothing.
     struct Quads {
-        struct Free { void operator()(Quad *quads) const { std::free(quads); } };
-        std::unique_ptr<Quad, Free> quads;
+        struct Free { void operator()(void *memory) const { std::free(memory); } };
+        std::unique_ptr<void, Free> memory;
+        Quad *quads;
 
         explicit Quads(u64 count);
     };
@@ -132,16 +133,17 @@ class Racecheck : public Observer {
     Lanes &lanes_of(const Warp &w) { return state_of(*w.block).warps[w.index]; }
     Access access_by(Warp &, const Instruction &, Space, bool store, u32 reach);
 
-    void weak_access(Access &, u32 mask, const u64 *addresses, u32 bytes);
-
     // racecheck_words.cpp: what is remembered of a word, and what it is compared with; racecheck_quads.cpp: of four.
     Region *region_at(u64 address);
     bool unwatched(u32 mask, const u64 *addresses, u32 bytes);
     static u32 reach_of(const Instruction &i) { return i.order == Order::weak ? 0 : i.scope == Scope::block ? 1 : 2; }
     Quad *quad_at(const Access &, u64 address, u32 &word);
     Word &word_of(Quad &, u32 word);
+    void weak_access(Access &, u32 mask, const u64 *addresses, u32 bytes);
+    void store_quads(Access &, u32 lanes, const u32 *addresses);
     void touch_in_line(const Access &, u64 address, u32 words_per_lane);
     void touch_pair(const Access &, u64 address);
+    bool touch_quickly(const Access &, Quad &, const Stamp &mine);
     void touch_quad(const Access &, Quad &, u64 start, u32 words, u32 shift);
     bool touch_together(const Access &, Quad &, const Stamp &mine);
     bool read_together(const Access &, Quad &, const Stamp &mine);

@@ -52,12 +52,14 @@ Racecheck::Word &Racecheck::word_of(Quad &quad, u32 word) {
 }
 
 /// Whether the accesses of a stamp to the words of `mine` happened before, where that is told at a glance: they are of
-/// the same lanes, or all that the other warp did is known to all lanes of this one.
+/// the same lanes, or all that the other warp (or its lane, if it was one) did is known to all lanes of this one.
 [[gnu::always_inline]] inline bool Racecheck::surely_ordered(const Stamp &s, const Access &a, const Stamp &mine) {
     if ((s.bytes() & mine.bytes()) == 0 || (s.warp == mine.warp && s.lanes == mine.lanes)) return true;
     if (!a.lanes.clocks.together()) return false;
     const Known *known = a.lanes.clocks.of(0)->of(s.warp);
-    return known != nullptr && known->all >= s.count;
+    if (known == nullptr) return false;
+    const bool of_one_lane = s.lanes >> 8 == 2;
+    return known->all >= s.count || (of_one_lane && known->of_lane(s.lanes & 31) >= s.count);
 }
 
 /// Whether they did, lane by lane.
@@ -66,6 +68,7 @@ Racecheck::Ordered Racecheck::ordered_all(const Stamp &s, const Access &a, const
     const u32 words = s.bytes() & mine.bytes();
     const bool together = a.lanes.clocks.together();  // one clock answers for all of them
     const Known *known = together ? a.lanes.clocks.of(0)->of(s.warp) : nullptr;
+    if (together && s.warp != mine.warp && (known == nullptr || !known->lanes)) return Ordered::none;
     u32 before = 0;
     for (u32 k = 0; k < 4; ++k) {
         if (!(words >> k & 1)) continue;
@@ -162,13 +165,33 @@ void Racecheck::touch_quad(const Access &a, Quad &quad, u64 start, u32 words, u3
     }
 }
 
+/// touch_quad where nothing unusual is remembered: one write at most, one read at most. False: nothing has happened.
+[[gnu::always_inline]] inline bool Racecheck::touch_quickly(const Access &a, Quad &quad, const Stamp &mine) {
+    if ((quad.apart | quad.more) != 0 || !quad.writes[1].empty() || !surely_ordered(quad.writes[0], a, mine)) return false;
+    Stamp &read = quad.read;
+    if (a.store) {
+        if (!surely_ordered(read, a, mine)) return false;
+        quad.writes[0] = mine, read = {};
+        return true;
+    }
+    if (a.i.variant == 1 && !quad.writes[0].empty()) return false;
+    if (!read.empty() && (read.bytes() != 0xf || !surely_ordered(read, a, mine))) return false;
+    if (!read.empty() && read.warp == mine.warp && read.count == mine.count) return read.lanes == mine.lanes;
+    read = mine;
+    return true;
+}
+
 /// Four neighbouring words.
 void Racecheck::touch_in_line(const Access &a, u64 address, u32 words_per_lane) {
     const u32 shift = static_cast<u32>(std::countr_zero(words_per_lane));
     u32 word = 0;
     Quad *quad = quad_at(a, address, word);
     if (quad == nullptr) return;
-    if (word == 0) return touch_quad(a, *quad, address, 0xf, shift);
+    if (word == 0) {
+        const Stamp mine = a.stamp(static_cast<u32>(a.lane) | shift << 8, 0xf);
+        if (!touch_quickly(a, *quad, mine)) touch_quad(a, *quad, address, 0xf, shift);
+        return;
+    }
     Access of_lane = a;
     for (u32 k = 0; k < 4; ++k) {
         of_lane.lane = a.lane + static_cast<int>(k >> shift);
@@ -186,6 +209,44 @@ void Racecheck::touch_pair(const Access &a, u64 address) {
     ++behind.lane;
     touch(a, address, 4);
     touch(behind, address + 8, 4);
+}
+
+/// 16 bytes of shared memory by each of the lanes.
+void Racecheck::store_quads(Access &a, u32 lanes, const u32 *addresses) {
+    Quad *quads = a.block.shared.data();
+    each_lane(lanes, [&](int lane) { __builtin_prefetch(quads + addresses[lane] / 16, 1); });
+    Stamp mine = a.stamp(0, 0xf);
+    for (u32 rest = lanes; rest != 0; rest &= rest - 1) {
+        a.lane = std::countr_zero(rest);
+        mine.lanes = static_cast<u32>(a.lane) | 2 << 8;
+        const u32 address = addresses[a.lane];
+        if (address % 16 != 0 || !touch_quickly(a, quads[address / 16], mine)) touch_in_line(a, address, 4);
+    }
+}
+
+/// A weak access of 4 or 8 bytes: as many lanes at once as lie in a quad side by side, or two with a word between them.
+void Racecheck::weak_access(Access &a, u32 mask, const u64 *addresses, u32 bytes) {
+    const u32 together = 16 / bytes;
+    for (u32 first = 0; first < LANES; first += together) {
+        const u32 group = ((1u << together) - 1) << first;
+        if ((mask & group) == 0) continue;
+        bool in_line = (mask & group) == group && addresses[first] % 4 == 0;
+        for (u32 k = 1; k < together; ++k) in_line &= addresses[first + k] == addresses[first] + k * bytes;
+        a.lane = static_cast<int>(first);
+        if (in_line) {
+            touch_in_line(a, addresses[first], bytes / 4);
+            continue;
+        }
+        for (u32 rest = mask & group; rest != 0; rest &= rest - 1) {
+            const int lane = a.lane = std::countr_zero(rest);
+            if (bytes == 4 && lane % 2 == 0 && (rest >> lane & 3) == 3 && addresses[lane + 1] == addresses[lane] + 8) {
+                touch_pair(a, addresses[lane]);
+                rest &= rest - 1;
+            } else {
+                touch(a, addresses[lane], bytes);
+            }
+        }
+    }
 }
 
 }  // namespace simulate

@@ -35,7 +35,7 @@ Racecheck::Quad *Racecheck::quad_at(const Access &a, u64 address, u32 &word) {
     if (region == nullptr || !region->watched) return nullptr;
     const u64 place = address - region->first;
     word = static_cast<u32>(place / 4 % 4);
-    return region->quads.quads.get() + place / 16;
+    return region->quads.quads + place / 16;
 }
 
 /// Whether the access happened before this one.

@@ -41,10 +41,12 @@ fuzz: setup
 	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "broken or odd or hostile or never" tests/store tests/profile tests/compile tests/cli
 	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "right or never_waits or rung_claims" tests/kernels tests/compile
 
-# 300 kills and resumes of a small sweep, 20 of ranks that train, 30 machines lost by sweeps on a cluster and 20 kills of
-# those; make campaign KILLS=50 RANK_KILLS=5 MACHINES=3 SEED=3 for others.
+# 300 kills and resumes of a small sweep, every distributed scheme beside one process, 20 kills of ranks that train, 30
+# machines lost by sweeps on a cluster and 20 kills of those; make campaign KILLS=50 RANK_KILLS=5 MACHINES=3 SEED=3 for
+# others.
 campaign: setup
 	$(BIN)/python -m tests.campaign.kills $(or $(KILLS),300) $(or $(SEED),0)
+	$(BIN)/python -m tests.campaign.schemes
 	$(BIN)/python -m tests.campaign.ranks $(or $(RANK_KILLS),20) $(or $(SEED),0)
 	$(BIN)/python -m tests.campaign.machines $(or $(MACHINES),30) $(or $(SEED),0)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from examples.tasks.cells import CELLS
+from examples.tasks.command import QUICK
 from workbench.quantity import quantity
 from workbench.tasks.record_steps import read_steps, steps_text
-from workbench.tasks.recorded import recorded, shares, source_text, table_text
+from workbench.tasks.recorded import Recorded, recorded, shares, source_text, table_text, where
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAININGS = ROOT / "profiles" / "tasks-quick"
@@ -17,24 +20,37 @@ BASELINE = "nn.LSTM"
 
 
 def trainings(folder: Path = TRAININGS) -> str:
-    """Where and when, a table per task, and the shares of a step's time."""
+    """Where and when, what a command took, a table per task, and the shares of a step's time."""
     runs = recorded(folder)
-    first = runs[0].header
-    loads = [float(epoch["load"]) for run in runs for epoch in run.epochs]
-    clock = "CPU time of one thread" if first["clock"] == "cpu" else "time on the clock"
-    spent = {run.task: 0.0 for run in runs}
-    for run in runs:
-        spent[run.task] += sum(float(epoch["seconds"]) + float(epoch["evaluation_s"]) for epoch in run.epochs)
+    told = [f"{text}: {_tasks(own, runs)}." for text, own in where(runs).items()]
+    if len(told) > 1:
+        told.append("Seconds of one machine do not compare with those of another.")
     head = (
-        f"Trainings of `{folder.relative_to(ROOT)}`: {first['device']}, {first['created'][:10]}, torch "
-        f"{first['versions']['torch']}, {clock}, at a load average of {min(loads):.0f} to {max(loads):.0f}; `--quick`. "
-        "Quality: the median of the seeds, then their range. All trainings of a task together took "
-        + ", ".join(f"{quantity(seconds, 's')} ({task})" for task, seconds in spent.items())
-        + "."
+        f"Trainings of `{folder.relative_to(ROOT)}`, `--quick`. {' '.join(told)} "
+        f"Quality: the median of the seeds, then their range.\n\n{took_table(runs)}"
     )
     data = {run.task: "; ".join(map(source_text, run.header["data"])) for run in runs}
     sources = "\n".join(f"- `{task}`: {text}" for task, text in data.items())
     return f"{head}\n\nData:\n\n{sources}\n\n{table_text(runs)}\n\nWhere a step's time goes:\n\n{parts_table(folder)}"
+
+
+def _tasks(own: Sequence[Recorded], runs: Sequence[Recorded]) -> str:
+    """Tasks, each with its cells where not all of them are meant."""
+    names = []
+    for task in dict.fromkeys(run.task for run in own):
+        cells, every = (dict.fromkeys(run.subject for run in each if run.task == task) for each in (own, runs))
+        names.append(f"`{task}`" if cells == every else f"`{task}` ({', '.join(cells)})")
+    return ", ".join(names)
+
+
+def took_table(runs: Sequence[Recorded]) -> str:
+    """What the command takes for a task, with evaluation, preparation of the data and what is measured at the end."""
+    lines = [f"| task | `--quick`: {len(QUICK)} cells, 3 seeds | all cells that are here |", "|---|---:|---:|"]
+    for task in dict.fromkeys(run.task for run in runs):
+        own = [run for run in runs if run.task == task]
+        quick, every = (sum(run.whole_s for run in own if run.subject in cells) for cells in (QUICK, CELLS))
+        lines.append(f"| {task} | {quantity(quick, 's')} | {quantity(every, 's')} |")
+    return "\n".join(lines)
 
 
 def parts_table(folder: Path = TRAININGS) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 from hypothesis import settings
 
+from tests.chosen import chosen_files
 from tests.known_ceilings import remember_ceilings
 
 # A busy machine is no fault of what is tested: no test asserts a time.
@@ -27,3 +29,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    chosen_files.update(item.nodeid.partition("::")[0] for item in items)

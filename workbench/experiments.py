@@ -16,7 +16,8 @@ from workbench.foreign import reading
 from workbench.problem import Problem, unknown
 
 FOLDER = "experiments"
-Quantity = Literal["time", "error"]
+Quantity = Literal["time", "error", "kept"]
+"""`kept`: bytes that a forward pass keeps for the backward pass, as declared."""
 
 
 class Part(BaseModel):
@@ -46,7 +47,7 @@ class Point(Part):
     at: dict[str, int]
     """Size by axis; axes that it leaves open may have any."""
     value: float
-    """Seconds, an error, or of a comparison a ratio."""
+    """Seconds, an error, bytes, or of a comparison a ratio."""
     note: str = ""
     """Where it comes from, where it is not the experiment's own source."""
 

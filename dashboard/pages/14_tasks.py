@@ -12,7 +12,7 @@ from workbench.problem import Problem
 from workbench.quantity import quantity
 from workbench.show.markup import code, plain
 from workbench.show.pictures import trainings as pictures
-from workbench.tasks.recorded import Recorded, curves, folders, recorded, shares, source_text, table
+from workbench.tasks.recorded import Recorded, curves, folders, recorded, shares, source_text, table, where
 
 SECONDS, SHARE = "%.3g", st.column_config.NumberColumn(format="percent")
 
@@ -56,14 +56,16 @@ def page(context: Context) -> None:
 
 def _say(runs: list[Recorded], rows: pd.DataFrame) -> None:
     first, header = rows.iloc[0], runs[0].header
-    clock = "CPU time of one thread" if header["clock"] == "cpu" else "time on the clock"
     unfinished = sum(run.end is None for run in runs)
     st.markdown(plain(
         f"{first['metric']}: {quantity(first['trivial'], first['unit'])} is trivial ({first['meaning']}), "
-        f"{quantity(first['wanted'], first['unit'])} is wanted of every seed. {header['device']}, {clock}, "
-        f"{header['created'][:10]}, torch {header['versions']['torch']}."
+        f"{quantity(first['wanted'], first['unit'])} is wanted of every seed."
         + (f" {unfinished} of {len(runs)} trainings have not ended." if unfinished else "")
     ))  # fmt: skip
+    places = where(runs)
+    for text, own in places.items():
+        cells = f" ({', '.join(dict.fromkeys(run.subject for run in own))})" if len(places) > 1 else ""
+        st.markdown(plain(f"{text}{cells}."))
     st.caption(plain("; ".join(source_text(source) for source in header["data"])))
 
 

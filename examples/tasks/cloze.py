@@ -11,6 +11,8 @@ import sys
 from collections import ChainMap, Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +20,7 @@ from torch import Tensor, nn
 from examples.tasks.base import Base
 from examples.tasks.cells import Stack
 from examples.tasks.command import main
-from examples.tasks.texts import BROWN, PADDING, UNKNOWN, Sentence, Vocabulary, brown, padded
+from examples.tasks.texts import BROWN, PADDING, UNKNOWN, Sentence, Vocabulary, brown
 from workbench.tasks.packages import fetched
 from workbench.tasks.task import Goal, Metric
 
@@ -44,6 +46,17 @@ class Question:
     def most_frequent(self) -> int:
         counts = Counter(self.words)
         return max(range(CANDIDATES), key=lambda place: counts[self.candidates[place]])
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question in numbers."""
+
+    inputs: Tensor
+    """(CANDIDATES + T, 2): the candidates, the question, END and the sentences, and what is seen of each place."""
+    answer: int
+    is_most_frequent: bool
+    """Whether the answer is the candidate that is most frequent among the sentences."""
 
 
 def questions(document: list[Sentence], sentences: int, stride: int, draw: random.Random) -> Iterator[Question]:
@@ -79,24 +92,48 @@ class Reader(nn.Module):
         self.embeddings, self.stacks = [self.embedding, self.features], [self.stack]
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(B, T + CANDIDATES) words behind the candidates → (B, CANDIDATES)."""
-        candidates, words = inputs[:, :CANDIDATES], inputs[:, CANDIDATES:]
+        """(B, CANDIDATES + T, 2) words and what is seen of each, the candidates first → (B, CANDIDATES)."""
+        candidates, words, seen = inputs[:, :CANDIDATES, 0], inputs[:, CANDIDATES:, 0], inputs[:, CANDIDATES:, 1]
         end = (words == END).int().argmax(1)
-        states = self.stack(self.embedding(words) + self.features(self._seen(words, candidates, end)))
+        states = self.stack(self.embedding(words) + self.features(seen))
         question = states[torch.arange(len(words), device=words.device), end][:, :, None] * self.scale
         scores = self.score(states).squeeze(-1) + (self.asked_of_places(states) @ question).squeeze(-1)
         at = candidates[:, :, None] == words[:, None, :]
         suits = (self.asked_of_words(self.embedding(candidates)) @ question).squeeze(-1)
         return scores[:, None, :].masked_fill(~at, -30.0).logsumexp(-1) + suits
 
-    def _seen(self, words: Tensor, candidates: Tensor, end: Tensor) -> Tensor:
-        """What a reader sees of each word at a glance, as in DrQA (arXiv 1704.00051): whether the question has it,
-        whether it is a candidate, how often it stands there."""
-        same = words[:, :, None] == words[:, None, :]
-        in_question = torch.arange(words.shape[1], device=words.device) < end[:, None]
-        asked = (same & in_question[:, None, :]).any(-1)
-        candidate = (words[:, :, None] == candidates[:, None, :]).any(-1)
-        return 4 * (same.sum(-1).clamp(max=MOST_COUNTED) - 1) + 2 * asked + candidate
+
+def glanced(candidates: list[int], asked: list[int], words: list[int]) -> list[int]:
+    """What a reader sees of each place of a text at a glance, as in DrQA (arXiv 1704.00051): whether the question has
+    its word, whether it is a candidate, how often it stands there."""
+    text = [*asked, END, *words]
+    counts, of_question, offered = Counter(text), set(asked), set(candidates)
+    return [4 * (min(counts[word], MOST_COUNTED) - 1) + 2 * (word in of_question) + (word in offered) for word in text]
+
+
+@cache
+def prepared(archive: Path, sentences: int, stride: int, most: int) -> tuple[list[Asked], list[Asked], Vocabulary]:
+    """Questions for tests, of every fifth document, and for training, in numbers; the words of the latter. All cells
+    and seeds of a run have the same."""
+    made = random.Random(0)
+    found = [list(questions(document, sentences, stride, made)) for document in brown(archive)]
+    test = [q for of_one in found[::5] for q in of_one]
+    training = [q for place, of_one in enumerate(found) if place % 5 for q in of_one]
+    vocabulary = Vocabulary((q.asked + q.words for q in training), most, first=3)
+    return [in_numbers(q, vocabulary) for q in test], [in_numbers(q, vocabulary) for q in training], vocabulary
+
+
+def in_numbers(question: Question, vocabulary: Vocabulary) -> Asked:
+    """A candidate that the vocabulary lacks gets a number of its own in the question."""
+    lacking = [word for word in question.candidates if word not in vocabulary.number]
+    own = {word: len(vocabulary) + place for place, word in enumerate(lacking)}
+    numbers = ChainMap(own, vocabulary.number)
+    candidates, asked, words = (
+        [numbers.get(word, UNKNOWN) for word in text] for text in (question.candidates, question.asked, question.words)
+    )
+    seen = [0] * CANDIDATES + glanced(candidates, asked, words)
+    inputs = torch.tensor([[*candidates, *asked, END, *words], seen], dtype=torch.int32).T
+    return Asked(inputs, question.answer, question.most_frequent() == question.answer)
 
 
 class Cloze(Base):
@@ -113,16 +150,11 @@ class Cloze(Base):
 
     def __init__(self, cell: str, seed: int, chosen: argparse.Namespace) -> None:
         super().__init__(cell, seed, chosen)
-        documents = brown(fetched(BROWN, chosen.fetch))
-        made = random.Random(0)
-        sentences, stride = int(self.settings["sentences"]), int(self.settings["stride"])
-        found = [list(questions(document, sentences, stride, made)) for document in documents]
-        self.test = [q for of_one in found[::5] for q in of_one]
-        self.training = [q for place, of_one in enumerate(found) if place % 5 for q in of_one]
-        self.vocabulary = Vocabulary((q.asked + q.words for q in self.training), int(self.settings["words"]), first=3)
+        chosen_words = (int(self.settings[name]) for name in ("sentences", "stride", "words"))
+        self.test, self.training, self.vocabulary = prepared(fetched(BROWN, chosen.fetch), *chosen_words)
         self.steps = len(self.training) // int(self.settings["batch"])
         self.data = [BROWN.source() | {"questions": len(self.test) + len(self.training)}]
-        frequent = sum(q.most_frequent() == q.answer for q in self.test) / len(self.test)
+        frequent = sum(q.is_most_frequent for q in self.test) / len(self.test)
         self.goal = Goal(frequent, "the most frequent candidate", frequent + MARGIN)
 
     def model(self, more_layers: int = 0) -> nn.Module:
@@ -132,20 +164,9 @@ class Cloze(Base):
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         return (self._batch(chosen) for chosen in self.shuffled(self.training, epoch))
 
-    def _batch(self, chosen: list[Question]) -> tuple[Tensor, Tensor]:
-        return padded([self._numbers(q) for q in chosen]), torch.tensor([q.answer for q in chosen])
-
-    def _numbers(self, question: Question) -> list[int]:
-        """Candidates, the question, END, the sentences; a candidate that the vocabulary lacks gets a number of
-        its own in the question."""
-        lacking = [word for word in question.candidates if word not in self.vocabulary.number]
-        own = {word: len(self.vocabulary) + place for place, word in enumerate(lacking)}
-        numbers = ChainMap(own, self.vocabulary.number)
-        before, after = (
-            [numbers.get(word, UNKNOWN) for word in text]
-            for text in (question.candidates + question.asked, question.words)
-        )
-        return [*before, END, *after]
+    def _batch(self, chosen: list[Asked]) -> tuple[Tensor, Tensor]:
+        inputs = nn.utils.rnn.pad_sequence([q.inputs for q in chosen], True, PADDING)
+        return inputs, torch.tensor([q.answer for q in chosen])
 
     def quality(self, model: nn.Module) -> float:
         return self.accuracy(model, (self._batch(self.test[at : at + 64]) for at in range(0, len(self.test), 64)))

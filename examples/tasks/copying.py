@@ -9,17 +9,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from examples.tasks.base import Base
+from examples.tasks.base import Base, device_of, in_pieces
 from examples.tasks.cells import Stack
 from examples.tasks.command import main
 from workbench.tasks.task import Goal, Metric
 
 BLANK, ASK = 0, 1
 """Inputs that are no symbols: nothing, and the request to repeat the next one."""
+PIECE = 1000
+"""Steps of a piece, where a sequence is read in pieces: no multiple of any kernel's tile."""
 MARGIN = 0.15
 """Of the share of symbols repeated rightly, above guessing."""
 
@@ -34,6 +37,9 @@ class Copier(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.head(self.stack(self.embedding(inputs)))
+
+    def go_on(self, inputs: Tensor, states: list[Any]) -> Tensor:
+        return self.head(self.stack.go_on(self.embedding(inputs), states))
 
 
 class Copying(Base):
@@ -88,11 +94,13 @@ class Copying(Base):
         return self.accuracy(model, [self._made(sequences, length, random)])
 
     def more(self, model: nn.Module) -> Mapping[str, float]:
-        """Sequences much longer than those that it learned from; few of the longest, each a long forward pass."""
-        return {
-            f"right at T = {length:,}": self._right_at(model, length, min(256, 2**19 // length))
-            for length in self.settings["tested"]
-        }
+        """Sequences much longer than those that it learned from; few of the longest, each a long forward pass. One of
+        the longest is read in pieces too, its state carried on: the largest difference of any logit, over the largest
+        logit."""
+        lengths = [int(length) for length in self.settings["tested"]]
+        right = {f"right at T = {n:,}": self._right_at(model, n, min(256, 2**19 // n)) for n in lengths}
+        inputs = self._made(1, max(lengths), torch.Generator().manual_seed(-2))[0].to(device_of(model))
+        return {**right, "difference in pieces": in_pieces(model, inputs, PIECE)}
 
 
 class SelectiveCopy(Copying):

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from examples.tasks.base import Base, device_of
+from examples.tasks.base import Base, device_of, in_pieces
 from examples.tasks.cells import Stack
 from examples.tasks.command import main
 from examples.tasks.texts import BROWN, Vocabulary, brown
@@ -105,10 +105,7 @@ class Brown(Base):
 
     def more(self, model: nn.Module) -> Mapping[str, float]:
         """The largest difference of any logit between the text read whole and in pieces, over the largest logit."""
-        words = self.test[:1024].to(device_of(model))[None]
-        whole, states = model(words), []
-        pieces = torch.cat([model.go_on(piece, states) for piece in words.split(PIECE, 1)], 1)
-        return {"difference in pieces": float((pieces - whole).abs().max() / whole.abs().max())}
+        return {"difference in pieces": in_pieces(model, self.test[:1024].to(device_of(model))[None], PIECE)}
 
 
 if __name__ == "__main__":

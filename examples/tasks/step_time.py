@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from examples.tasks.cells import CELLS
-from workbench.problem import Problem, unknown
+from examples.tasks.command import check, reported
+from workbench.problem import unknown
 from workbench.tasks.parts import clock_here, now
 from workbench.tasks.record_steps import steps_text, write_steps
 
@@ -79,32 +80,31 @@ def measured(names: list[str], shape: tuple[int, int, int], steps: int, device: 
     return found
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", default=",".join([*CELLS, *STEPPED]))
-    parser.add_argument(
-        "--sizes", default=",".join(str(place) for place in range(len(SIZES))), help="numbers from 0 on"
-    )
+    places = ",".join(map(str, range(len(SIZES))))
+    parser.add_argument("--sizes", default=places, help="numbers from 0 on: " + "; ".join(SIZES))
     parser.add_argument("--steps", type=int, default=5, help="of each layer at each size")
     parser.add_argument("--threads", type=int, default=1, help="of torch on a CPU; 1: times are CPU time")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=Path("profiles/tasks"))
-    chosen = parser.parse_args()
-    try:
-        torch.set_num_threads(chosen.threads)
-        names = chosen.cells.split(",")
-        for name in names:
-            if name not in CELLS | STEPPED:
-                raise unknown("cell", name, CELLS | STEPPED)
-        for place in map(int, chosen.sizes.split(",")):
-            name, shape = list(SIZES.items())[place]
-            found = measured(names, shape, chosen.steps, chosen.device)
-            sizes = dict(zip(("B", "T", "width"), shape, strict=True))
-            print(steps_text([write_steps(chosen.out, name, sizes, found, chosen.device)], BASELINE), flush=True)
-    except Problem as problem:
-        print(f"step_time.py: {problem}", file=sys.stderr)
-        return problem.exit_status
-    return 0
+    chosen = parser.parse_args(arguments)
+    return reported(lambda: _measured(chosen), chosen.out)
+
+
+def _measured(chosen: argparse.Namespace) -> None:
+    names, places = chosen.cells.split(","), chosen.sizes.split(",")
+    check(names, CELLS | STEPPED, chosen.device, {"--steps": chosen.steps, "--threads": chosen.threads})
+    known = dict(zip(map(str, range(len(SIZES))), SIZES, strict=True))
+    for place in places:
+        if place not in known:
+            raise unknown("size", place, known)
+    torch.set_num_threads(chosen.threads)
+    for name in (known[place] for place in places):
+        found = measured(names, SIZES[name], chosen.steps, chosen.device)
+        sizes = dict(zip(("B", "T", "width"), SIZES[name], strict=True))
+        print(steps_text([write_steps(chosen.out, name, sizes, found, chosen.device)], BASELINE), flush=True)
 
 
 if __name__ == "__main__":

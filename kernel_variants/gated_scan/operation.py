@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kernel_variants import equations, experiment
+from kernel_variants import equations, experiment, layer_shapes
 from kernel_variants.gated_scan.backward import BACKWARD
 from kernel_variants.scan.cells import GATED_SCAN, LEAST_SPECIAL_PER_GATE_PAIR
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
@@ -52,6 +52,7 @@ OPERATION = Operation(
     axes={"B": 4, "T": 4096, "H": 1024},
     small={"B": 2, "T": 67, "H": 33},
     presets={
+        "layers": layer_shapes.SHAPES,
         "quick": ({"B": 4, "T": 1024, "H": 512},),
         "gpu": (
             {"B": 8, "T": 16384, "H": 1024, "dtype": "bfloat16"},

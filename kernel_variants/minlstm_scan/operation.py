@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kernel_variants import equations
+from kernel_variants import equations, layer_shapes
 from kernel_variants.minlstm_scan.backward import BACKWARD, candidate_and_gates, random_preactivations
 from kernel_variants.minlstm_scan.cell import FORWARD_CELL, LEAST_SPECIAL, PARTS
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
@@ -52,6 +52,7 @@ OPERATION = Operation(
     axes={"B": 4, "T": 4096, "H": 1024},
     small={"B": 2, "T": 67, "H": 33},
     presets={
+        "layers": layer_shapes.SHAPES,
         "quick": (),  # the budget of minGRU's ladder
         "gpu": ({"B": 8, "T": 4096, "H": 1024, "dtype": "bfloat16"},),
         "peers": ({"B": 8, "T": 16384, "H": 1024, "dtype": "bfloat16"}, {"B": 1, "T": 65536, "H": 256}),

@@ -61,17 +61,21 @@ CELLS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Pass:
     """What every call of a pass at one shape has in common: found out once, as a call for one step waits for it."""
 
     shape: Shape
+    small: bool
+    """Whether the table of what was measured is not asked."""
     outputs: tuple[tuple[str, tuple[int, ...], torch.dtype], ...]
     initial: str
     """What the initial state is called."""
     initial_sizes: tuple[int, ...]
     kept: tuple[str, ...]
     """What a backward pass takes states as."""
+    written: str
+    """The output by whose size it is decided how to store."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -82,7 +86,9 @@ def _pass(name: str, pass_: str, sizes: tuple[int, ...], dtype: torch.dtype, tan
     outputs = tuple((t.name, t.shape, getattr(torch, t.dtype)) for t in declared if t.role == "output")
     (initial_sizes,) = (t.shape for t in _declared(name, FORWARD, shape) if t.name == initial)
     kept = tuple(t.name for t in declared if t.name in ("h", "c")) if pass_ == kernels.BACKWARD else ()
-    return _Pass(shape, outputs, initial, initial_sizes, kept)
+    small = kernels.small("cpu", shape["B"] * shape["T"] * shape["H"])
+    written = "h" if pass_ == FORWARD else "dpre"
+    return _Pass(shape, small, outputs, initial, initial_sizes, kept, written)
 
 
 def forward(
@@ -168,6 +174,12 @@ def _run(
     pre, shape = given["pre"], form.shape
     made = {output: fresh(pre, sizes, dtype) for output, sizes, dtype in form.outputs}
     device = kernels.device_of(pre)
+    if form.small and device == "cpu":
+        given |= made
+        if marks is not None:
+            given[MARKS] = kernels.ready(marks)
+        _walk_of(form, name, pass_, False, marks is not None, reverse, kernels.threads())(given)
+        return made
     plain = marks is None and not (reverse and device == "cpu")
     taken = kernels.measured(name, device, shape, pass_) if plain else None
     if device != "cpu":
@@ -179,14 +191,22 @@ def _run(
     if taken is not None:
         kernels.run_variant(taken, shape, pre, {**given, **made})
     else:
-        past_caches = kernels.large(made["h" if pass_ == FORWARD else "dpre"])
-        run = _walk(name, pass_, shape, past_caches, marks is not None, reverse, kernels.threads())
+        past_caches = kernels.large(made[form.written])
+        run = _walk_of(form, name, pass_, past_caches, marks is not None, reverse, kernels.threads())
         run({**given, **made, MARKS: kernels.ready(marks)})
     return made
 
 
 def _turned(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.flip(1) if name in OVER_TIME else value for name, value in tensors.items()}
+
+
+@functools.lru_cache(maxsize=1024)
+def _walk_of(
+    form: _Pass, name: str, pass_: str, past_caches: bool, marked: bool, reverse: bool, threads: int
+) -> Callable[[dict[str, Any]], None]:
+    """Found by the form itself: its shape takes longer to look up."""
+    return _walk(name, pass_, form.shape, past_caches, marked, reverse, threads)
 
 
 @functools.lru_cache(maxsize=1024)

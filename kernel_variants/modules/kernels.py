@@ -86,18 +86,18 @@ def choices(operation: str, device: str, shape: Shape, plain: bool, has_kernel: 
 
 
 def _measured(operation: str, device: str, dtype: str, B: int, T: int, H: int, pass_: str = FORWARD) -> Choice | None:
-    if _small(device, B * T * H):
+    if small(device, B * T * H):
         return None
     return measured(operation, device, Shape.of(dtype, B=B, T=T, H=H), pass_)
 
 
-def _small(device: str, elements: int) -> bool:
+def small(device: str, elements: int) -> bool:
     return device == "cpu" and elements < SMALL
 
 
 def measured(operation: str, device: str, shape: Shape, pass_: str) -> Choice | None:
     """The catalogue's variant that was measured fastest near a shape, if it can run on tensors; else None."""
-    if _small(device, shape["B"] * shape["T"] * shape["H"]):
+    if small(device, shape["B"] * shape["T"] * shape["H"]):
         return None
     found = choose(operation, pass_, device, shape.dtype, shape.as_dict())
     if found is not None and device == "cpu":

@@ -169,7 +169,7 @@ class Recurrent(nn.Module):  # type: ignore[misc]
         """Pre-activations: (B, T, blocks, H)."""
         bias = getattr(self, "bias_ih" + suffix) if self.bias else None
         pre = F.linear(x, getattr(self, "weight_ih" + suffix), bias)
-        return torch.unflatten(pre, -1, (self.blocks, self.hidden_size))
+        return pre.view(*x.shape[:-1], self.blocks, self.hidden_size)
 
     # ------------------------------------------------------------------------------------------------------ marks
 

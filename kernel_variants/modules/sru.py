@@ -195,6 +195,7 @@ class SRU(Recurrent):
     ) -> tuple[Tensor, Tensor]:
         """Both directions at once: one product, and one pass that walks each its own way."""
         H, directions, end = self.hidden_size, len(suffixes), suffixes[0]
+        lead = x.shape[:-1]
         inside = self._modules["layer_norm" + end](x) if self._options["layer_norm"] else x
         if self.training and self.rnn_dropout:
             inside = inside * _mask(inside[:, :1], self.rnn_dropout)
@@ -202,11 +203,12 @@ class SRU(Recurrent):
             inside = F.linear(inside, self._parameters["weight_proj" + end])
 
         product = self._has_product(x.shape[-1])
-        pre = F.linear(inside, *self._weights(suffixes, product)).unflatten(-1, (directions, 3 + product, H))
+        pre = F.linear(inside, *self._weights(suffixes, product)).view(*lead, directions, 3 + product, H)
         if product:
             highway = None
         elif self._options["has_skip_term"]:
-            highway = (x * self.scale if self.scale != 1 else x).to(pre.dtype).unflatten(-1, (directions, H))
+            scale = self.scale
+            highway = (x if scale == 1 else x * scale).to(pre.dtype).view(*lead, directions, H)
         else:
             highway = pre.new_zeros(*pre.shape[:3], H)
         w = None if self.v1 else self._state_weights(suffixes)
@@ -215,7 +217,7 @@ class SRU(Recurrent):
         if self.training and self.dropout and end != f"_l{self.num_layers - 1}":
             mask = _mask(pre[:, 0, :, 0].transpose(0, 1).float(), self.dropout)
         h, c_last = sru_scan(pre, highway, w, h0, both, self.use_tanh, mask)
-        return h.flatten(-2), c_last
+        return h.view(*lead, directions * H), c_last
 
     # One step at a time, an operator of torch costs as much as the kernel: of one direction nothing is joined.
 
@@ -228,11 +230,13 @@ class SRU(Recurrent):
         """Those of all directions, one below the other; biases of k and r, and 0 of v and x'."""
         biases = []
         for suffix in suffixes:
-            of_k, of_r = self._parameters["bias_ih" + suffix].chunk(2)
-            none = torch.zeros_like(of_k)
-            biases += [of_k, none, of_r, none][: 3 + product]
-        weights = [self._parameters["weight_ih" + suffix] for suffix in suffixes]
-        return weights[0] if len(weights) == 1 else torch.cat(weights), torch.cat(biases)
+            own = self._parameters["bias_ih" + suffix].view(2, -1)
+            bias = own.new_zeros(3 + product, own.shape[1])
+            bias[::2] = own
+            biases.append(bias.view(-1))
+        if len(suffixes) == 1:
+            return self._parameters["weight_ih" + suffixes[0]], biases[0]
+        return torch.cat([self._parameters["weight_ih" + suffix] for suffix in suffixes]), torch.cat(biases)
 
 
 def _mask(like: Tensor, dropped: float) -> Tensor:

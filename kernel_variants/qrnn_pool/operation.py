@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kernel_variants import equations
+from kernel_variants import equations, layer_shapes
 from kernel_variants.equations import Array
 from kernel_variants.gated_scan.backward import VANISHED
 from kernel_variants.qrnn_pool.cell import F_POOLING, FO_POOLING, IFO_POOLING, backward_cells, forward_cells, states_of
@@ -138,6 +138,7 @@ OPERATION = Operation(
     axes={"B": 4, "T": 4096, "H": 1024, "rows": 3},
     small={"B": 2, "T": 67, "H": 33, "rows": 3},
     presets={
+        "layers": layer_shapes.SHAPES,
         "quick": (),  # the budget of minGRU's ladder
         "standard": ({"rows": FO_POOLING}, {"rows": IFO_POOLING, "T": 2048}),
         "gpu": ({"B": 8, "T": 4096, "H": 1024, "dtype": "bfloat16"},),

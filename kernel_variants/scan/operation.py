@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernel_variants import equations, experiment
+from kernel_variants import equations, experiment, layer_shapes
 from kernel_variants.scan.backward import BACKWARD
 from workbench.declare import Arrays, Cost, Operation, Shape, Tensor
 
@@ -55,6 +55,7 @@ OPERATION = Operation(
     small={"B": 2, "T": 67, "H": 33},
     growth={"B": (1,), "T": (32, 128, 512, 2048, 8192, 32768, 131072), "H": (2,)},
     presets={
+        "layers": layer_shapes.SHAPES,
         "quick": ({"B": 4, "T": 1024, "H": 512},),
         # In order of importance: a run that is cut off has the first ones. The whole row at H = 1536, whose longest
         # take minutes of references on the host each, is a preset of its own.

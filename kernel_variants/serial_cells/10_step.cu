@@ -11,14 +11,17 @@
 #include "cell_step.cuh"
 #include "warp_dot.cuh"
 
-// p (B, T, GATES, H), u (GATES, H, H), offset (GATES, H) → h[:, t] of h (B, T, H). inner (B, H): the LSTM's state
-// between steps. kept (B, T, KEPT, H) or null: what backpropagation needs. Grid: a warp per channel and sequence.
+// Step t of h (B, T, H), out of p (B, steps, GATES, H) and into kept (B, steps, KEPT, H) or null, what backpropagation
+// needs: both begin with step `begin`, and are of a block of time or of all. u (GATES, H, H), offset (GATES, H).
+// entering, inner (B, H): the LSTM's state before the step, and after it; they may be the same.
+// Grid: a warp per channel and sequence.
 extern "C" __global__ void serial_cell_step(const io_t *__restrict__ p, const io_t *__restrict__ u,
-                                            const io_t *__restrict__ offset, io_t *h, float *__restrict__ inner,
-                                            float *__restrict__ kept, index_t t, index_t B, index_t T, index_t H) {
+                                            const io_t *__restrict__ offset, io_t *h, const float *entering,
+                                            float *inner, float *__restrict__ kept, index_t t, index_t begin,
+                                            index_t steps, index_t B, index_t T, index_t H) {
     const index_t i = warp_index();
     if (i >= B * H) return;
-    const index_t row = i / H * T + t, channel = i % H;
+    const index_t row = i / H * T + t, own = i / H * steps + t - begin, channel = i % H;
     const io_t *before = h + (row - 1) * H;
     float dots[GATES] = {};
     if (t > 0)
@@ -31,11 +34,11 @@ extern "C" __global__ void serial_cell_step(const io_t *__restrict__ p, const io
 #pragma unroll
     for (int gate = 0; gate < GATES; ++gate) {
         dots[gate] = warp_sum(dots[gate]) + load_io(offset + gate * H + channel);
-        inputs[gate] = load_io(p + (row * GATES + gate) * H + channel);
+        inputs[gate] = load_io(p + (own * GATES + gate) * H + channel);
     }
     if (lane_index() != 0) return;
-    float s = t > 0 && CELL == 4 ? inner[i] : 0.0f;
-    const Kept keep{kept + row * KEPT * H + channel, H};
+    float s = t > 0 && CELL == 4 ? entering[i] : 0.0f;
+    const Kept keep{kept + own * KEPT * H + channel, H};
     store_io(h + row * H + channel, step(inputs, dots, t > 0 ? load_io(before + channel) : 0.0f, s, keep, kept));
     if (CELL == 4) inner[i] = s;
 }

@@ -22,8 +22,7 @@ __device__ __forceinline__ float step(const float *p, const float *q, float, flo
     return h;
 }
 // dh -> dp, dq; returns what goes to dh before by another way than the product.
-__device__ __forceinline__ float step_back(float dh, float &, const Kept &kept, const Kept &, bool, float, float *dp,
-                                           float *dq) {
+__device__ __forceinline__ float step_back(float dh, float &, const Kept &kept, float, float, float *dp, float *dq) {
     dp[0] = dq[0] = dh * (1.0f - kept[0] * kept[0]);
     return 0.0f;
 }
@@ -40,8 +39,8 @@ __device__ __forceinline__ float step(const float *p, const float *q, float befo
     }
     return (1.0f - z) * n + z * before;
 }
-__device__ __forceinline__ float step_back(float dh, float &, const Kept &kept, const Kept &, bool, float before,
-                                           float *dp, float *dq) {
+__device__ __forceinline__ float step_back(float dh, float &, const Kept &kept, float, float before, float *dp,
+                                           float *dq) {
     const float r = kept[0], z = kept[1], n = kept[2];
     dp[2] = dh * (1.0f - z) * (1.0f - n * n);
     dq[0] = dp[0] = dp[2] * kept[3] * r * (1.0f - r);
@@ -64,13 +63,13 @@ __device__ __forceinline__ float step(const float *p, const float *q, float, flo
     }
     return o * tanhf(inner);
 }
-// ds comes in and goes out to the step before; `earlier` is what that step kept, where there is one.
-__device__ __forceinline__ float step_back(float dh, float &ds, const Kept &kept, const Kept &earlier, bool is_first,
-                                           float, float *dp, float *dq) {
+// ds comes in and goes out to the step before, whose state `inner_before` was (0 before the first).
+__device__ __forceinline__ float step_back(float dh, float &ds, const Kept &kept, float inner_before, float, float *dp,
+                                           float *dq) {
     const float i = kept[0], f = kept[1], g = kept[2], o = kept[3], out = tanhf(kept[4]);
     ds += dh * o * (1.0f - out * out);
     dp[0] = ds * g * i * (1.0f - i);
-    dp[1] = is_first ? 0.0f : ds * earlier[4] * f * (1.0f - f);
+    dp[1] = ds * inner_before * f * (1.0f - f);
     dp[2] = ds * i * (1.0f - g * g);
     dp[3] = dh * out * o * (1.0f - o);
     for (int gate = 0; gate < GATES; ++gate) dq[gate] = dp[gate];

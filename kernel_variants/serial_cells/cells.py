@@ -60,6 +60,11 @@ class SerialCell:
     backward: Callable[[Array, Array, Rows, Array, Array], Back]
     """dh, ds, what was kept, h and s before."""
 
+    @property
+    def has_inner(self) -> bool:
+        """Whether a state s goes from step to step beside h; it is kept last."""
+        return self.name == "lstm"
+
 
 def _rnn(p: Rows, q: Rows, h: Array, s: Array) -> tuple[Array, Array, Rows]:
     state = np.tanh(p[0] + q[0])

@@ -7,45 +7,35 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from kernel_variants.gate import products
 from kernel_variants.own_form import OwnForm
 from kernel_variants.serial_cells import in_torch
 from kernel_variants.serial_cells.cells import SerialCell
+from kernel_variants.serial_cells.in_blocks import InBlocks
 from kernel_variants.serial_cells.passes import elements, kept_bytes, least, training_least
-from workbench.declare import At, Call, Cost, Kernel, Plan, Repeat, Settings, Shape, Tensor, Turn, Variant, ceil_div
+from kernel_variants.serial_cells.steps import carried_back, gradient_of_state_product, step, step_back
+from workbench.declare import Call, Cost, Plan, Repeat, Setting, Settings, Shape, Tensor, Turn, Variant, ceil_div
 
-HERE = Path(__file__).parent
 GIVEN, RESULTS = ("x", "w", "u", "bias"), ("h", "dx", "dw", "du", "dbias")
-LANES = 32
 OPERATORS = {"rnn": 3, "gru": 13, "lstm": 13}
 """Torch operators per step, the product among them, forwards; about twice as many back."""
 SAVED = {"rnn": 1, "gru": 8, "lstm": 7}
 """Float32 values per element that autograd keeps of the layer step by step, beside x."""
-
-
-def _step(cell: SerialCell, shape: Shape, settings: Settings, keeps: bool) -> Kernel:
-    B, T, H = shape["B"], shape["T"], shape["H"]
-    block = int(settings["block"])
-    offset = At("bias", cell.gates * H)
-    arguments = ("p", "u", offset, "h", "inner", "kept" if keeps else None, Turn(), B, T, H)
-    grid = (ceil_div(B * H, block // LANES), 1, 1)
-    return Kernel(HERE / "10_step.cu", "serial_cell_step", grid, (block, 1, 1), arguments,
-                  defines=(("CELL", cell.gates),))  # fmt: skip
+BLOCK: dict[str, tuple[Setting, ...]] = {"block": (128, 256)}
+BLOCK_OF_TIME: dict[str, tuple[Setting, ...]] = {"block_of_time": (32, 256)}
+IN_GRAPH = "the same launches replayed from one CUDA graph"
 
 
 def _scratch(cell: SerialCell, shape: Shape) -> tuple[Tensor, ...]:
     B, T, H = shape["B"], shape["T"], shape["H"]
-    return (
-        Tensor("p", (B, T, cell.gates, H), shape.dtype, "scratch"),
-        Tensor("inner", (B, H), "float32", "scratch"),
-    )
+    inner = (Tensor("inner", (B, H), "float32", "scratch"),) if cell.has_inner else ()
+    return Tensor("p", (B, T, cell.gates, H), shape.dtype, "scratch"), *inner
 
 
 def per_step(cell: SerialCell, graph: bool, shape: Shape, settings: Settings) -> Plan:
     """One product for all inputs, then a launch per step."""
-    steps = Repeat((_step(cell, shape, settings, keeps=False),), shape["T"])
+    steps = Repeat((step(cell, shape, settings, Turn(), (0, shape["T"]), keeps=False),), shape["T"])
     return Plan((Call(in_torch.input_product, ("x", "w", "bias", "p")), steps), _scratch(cell, shape), graph)
 
 
@@ -58,16 +48,13 @@ def per_step_cost(cell: SerialCell, shape: Shape, settings: Settings) -> Cost:
 
 def training(cell: SerialCell, graph: bool, shape: Shape, settings: Settings) -> Plan:
     """Forwards, back, then the gradients of weights and input as products over all steps."""
-    B, T, H, block = shape["B"], shape["T"], shape["H"], int(settings["block"])
-    dq = "dq" if cell.name == "gru" else "dp"
-    arguments = ("gh", "columns", "h", "kept", "dp", dq, "direct", "inner", Turn(T - 1, -1), B, T, H)
-    back = Kernel(HERE / "11_step_back.cu", "serial_cell_step_back", (ceil_div(B * H, block // LANES), 1, 1),
-                  (block, 1, 1), arguments, defines=(("CELL", cell.gates),))  # fmt: skip
+    B, T, H = shape["B"], shape["T"], shape["H"]
+    dq, whole = gradient_of_state_product(cell), (0, T)
     steps = (
         Call(in_torch.input_product, ("x", "w", "bias", "p")),
-        Repeat((_step(cell, shape, settings, keeps=True),), T),
+        Repeat((step(cell, shape, settings, Turn(), whole, keeps=True),), T),
         Call(in_torch.transposed, ("u", "columns")),
-        Repeat((back,), T),
+        Repeat((step_back(cell, shape, settings, Turn(T - 1, -1), whole),), T),
         Call(products.input_gradient, ("dp", "w", "dx")),
         Call(products.weight_gradient, ("dp", "x", "dw")),
         Call(in_torch.state_gradient, (dq, "h", "du")),
@@ -79,7 +66,7 @@ def training(cell: SerialCell, graph: bool, shape: Shape, settings: Settings) ->
         Tensor("kept", (B, T, cell.kept, H), "float32", "scratch"),
         Tensor("columns", (H, cell.gates, H), shape.dtype, "scratch"),
         *(Tensor(name, rows, shape.dtype, "scratch") for name in dict.fromkeys(("dp", dq))),
-        Tensor("direct", (B, H), "float32", "scratch"),
+        *carried_back(cell, shape),
     )
     return Plan(steps, scratch, graph)
 
@@ -139,11 +126,24 @@ def variants(cell: SerialCell) -> tuple[Variant, ...]:
 
     def launched(plan: Callable[..., Plan], cost: Callable[..., Cost], idea: str, rung: int) -> Iterator[Variant]:
         """One by one, and out of one CUDA graph."""
-        in_graph = "the same launches replayed from one CUDA graph"
-        for graph, name, how in ((False, "per_step", idea), (True, "per_step_graph", in_graph)):
+        for graph, name, how in ((False, "per_step", idea), (True, "per_step_graph", IN_GRAPH)):
             yield Variant(name, cell.name, ("cuda",), how, partial(plan, cell, graph), partial(cost, cell),
                           factors={"batching": "inputs, graph" if graph else "inputs", "source": "cuda"},
-                          settings={"block": (128, 256)}, rung=rung)  # fmt: skip
+                          settings=BLOCK, rung=rung)  # fmt: skip
+
+    def in_blocks(name: str, pass_: str, idea: str, rung: int, graph: bool, at_once: bool = False) -> Variant:
+        def plan(shape: Shape, settings: Settings) -> Plan:
+            blocks = InBlocks(cell, shape, settings, at_once)
+            return replace(blocks.training() if pass_ == "training" else blocks.forward(), graph=graph)
+
+        def cost(shape: Shape, settings: Settings) -> Cost:
+            blocks = InBlocks(cell, shape, settings, at_once)
+            return blocks.training_cost() if pass_ == "training" else blocks.forward_cost()
+
+        factors = {"batching": "inputs, graph" if graph else "inputs", "source": "cuda", "time": "blocks"}
+        factors |= {"kept": "blocks"} if pass_ == "training" else {}
+        return Variant(name, cell.name, ("cuda",), idea, plan, cost, factors, {**BLOCK, **BLOCK_OF_TIME}, rung=rung,
+                       pass_=pass_)  # fmt: skip
 
     def eager(shape: Shape, settings: Settings) -> Plan:
         return Plan((Call(partial(in_torch.forward, name=cell.name), GIVEN, ("h",)),))
@@ -163,6 +163,8 @@ def variants(cell: SerialCell) -> tuple[Variant, ...]:
         Variant("eager", cell.name, ("cpu", "cuda"), "torch: one product for all inputs, then a step at a time",
                 eager, partial(eager_cost, cell), factors={"batching": "inputs", "source": "torch"}, rung=0),
         *launched(per_step, per_step_cost, "a launch per step: product with the state, gates, next state", 10),
+        in_blocks("blocks_per_step", "forward", "in blocks of time: pre-activations of one block at a time", 12, False),
+        in_blocks("blocks_per_step_graph", "forward", IN_GRAPH, 12, True),
         Variant("torch", cell.name, ("cpu", "cuda"), f"{kind}: cuDNN on a GPU; its weights laid out beforehand",
                 in_library, partial(_library_cost, cell), factors={"source": "torch", "peer": "yes"}),
     )  # fmt: skip
@@ -172,8 +174,13 @@ def variants(cell: SerialCell) -> tuple[Variant, ...]:
         Variant("in_blocks", cell.name, ("cpu", "cuda"), "of each block of time only its first states are kept",
                 back, partial(in_blocks_cost, cell),
                 factors={"batching": "inputs", "source": "torch", "kept": "blocks"},
-                settings={"block_of_time": (64, 256)}, rung=1),
+                settings=BLOCK_OF_TIME, rung=1),
         *launched(training, training_cost, "a launch per step both ways; gradients of weights batched after", 11),
+        in_blocks("blocks_per_step", "training", "only states between blocks of time kept, a block's steps done again",
+                  12, False),
+        in_blocks("blocks_per_step_graph", "training", IN_GRAPH, 12, True),
+        in_blocks("blocks_gates_graph", "training", "a block's gates done again at once: the states are still there",
+                  13, True, at_once=True),
         Variant("torch", cell.name, ("cpu", "cuda"), f"{kind} and its own way back; its weights laid out beforehand",
                 trained_in_library, partial(_library_training_cost, cell), factors={"source": "torch", "peer": "yes"}),
     )  # fmt: skip

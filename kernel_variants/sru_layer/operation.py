@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from kernel_variants.layer.backward import THROUGH_ROUNDED_GATES
 from kernel_variants.sru_scan import equations as sru
 from kernel_variants.sru_scan import operation as sru_scan
 from kernel_variants.sru_scan.cell import TANH
 from workbench.declare import Arrays, Cost, Operation, Pass, Shape, Tensor
 
 ROWS = 3
+VALUES_IN_BF16 = {"h": 3e-3, "c_last": 6e-3}
+"""A logit between -4 and -8 that crossed memory in bf16 is off by 0.009 (root mean square). Other cells' states average
+that over time; this one's candidates are around 0, so that the state is as small a sum as that of the errors."""
+STATES_GRADIENT_IN_BF16 = 4e-3
 
 
 def scanned(shape: Shape) -> Shape:
@@ -59,15 +64,19 @@ def training_tensors(shape: Shape) -> tuple[Tensor, ...]:
 
 
 def make_inputs(shape: Shape, regime: str, random: np.random.Generator) -> Arrays:
-    """x and c0 N(0, 1); w uniform with variance 1 / H, as the paper draws it; biases N(0, 0.01)."""
+    """x and c0 N(0, 1); w uniform with variance 1 / H, as the paper draws it; biases N(0, 0.01). Slow: the logit of
+    what comes in about -4."""
     B, T, H = shape["B"], shape["T"], shape["H"]
     bound = (3 / H) ** 0.5
-    return {
+    made = {
         "x": random.standard_normal((B, T, H), dtype=np.float32),
         "w": random.uniform(-bound, bound, (ROWS, H, H)).astype(np.float32),
         "bias": random.standard_normal((ROWS, H), dtype=np.float32) * np.float32(0.1),
         "c0": random.standard_normal((B, H), dtype=np.float32),
     }
+    if regime == "slow":
+        made["bias"][0] -= 4.0
+    return made
 
 
 def make_training_inputs(shape: Shape, regime: str, random: np.random.Generator) -> Arrays:
@@ -140,8 +149,8 @@ OPERATION = Operation(
     reference=reference,
     least=least,
     baseline="eager",
-    tolerance={"float32": 2e-6},
-    dtypes=("float32",),
+    tolerance={"float32": 2e-6, "bfloat16": VALUES_IN_BF16},
+    regimes=("normal", "slow"),
     depth=lambda shape: shape["T"],
     passes=(
         Pass(
@@ -152,7 +161,14 @@ OPERATION = Operation(
             reference=training_reference,
             least=training_least,
             baseline="autograd",
-            tolerance={"float32": 5e-6},
+            tolerance={
+                "float32": 5e-6,
+                "bfloat16": {
+                    **VALUES_IN_BF16,
+                    **dict.fromkeys(("dx", "dw", "dbias"), THROUGH_ROUNDED_GATES),
+                    "dc0": STATES_GRADIENT_IN_BF16,
+                },
+            },
             depth=lambda shape: 2 * shape["T"],
         ),
     ),

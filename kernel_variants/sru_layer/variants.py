@@ -21,12 +21,14 @@ FACTORS = {"algorithm": "serial", "source": "torch", "fusion": "none"}
 
 
 def layer(x: Any, w: Any, bias: Any, c0: Any) -> tuple[Any, Any]:
-    """x (B, T, H) → h (B, T, H), c_last (B, H): one product, the gates for all steps, two operations per step."""
+    """x (B, T, H) → h (B, T, H), c_last (B, H): one product, gates for all steps, two operations per step; gates and
+    states are float32."""
     import torch
 
-    k, v, r = torch.nn.functional.linear(x, w.flatten(0, 1), bias.flatten()).chunk(ROWS, -1)
+    rows, columns, offset = (products.widened(tensor) for tensor in (x, w.flatten(0, 1), bias.flatten()))
+    k, v, r = torch.nn.functional.linear(rows, columns, offset).to(x.dtype).float().chunk(ROWS, -1)
     c, last = eager_loop(torch.sigmoid(-k), torch.sigmoid(k) * v, c0)
-    return torch.sigmoid(r) * torch.tanh(c) + torch.sigmoid(-r) * x, last
+    return (torch.sigmoid(r) * torch.tanh(c) + torch.sigmoid(-r) * x.float()).to(x.dtype), last
 
 
 def autograd(x: Any, w: Any, bias: Any, c0: Any, gh: Any, gc_last: Any) -> tuple[Any, ...]:
@@ -35,13 +37,18 @@ def autograd(x: Any, w: Any, bias: Any, c0: Any, gh: Any, gc_last: Any) -> tuple
     leaves = [tensor.detach().requires_grad_() for tensor in (x, w, bias, c0)]
     with torch.enable_grad():
         h, last = layer(*leaves)
-        found = torch.autograd.grad((h, last), leaves, (gh, gc_last))
-    return (h.detach(), last.detach(), *found)
+        dx, dw, dbias, dc0 = torch.autograd.grad((h, last), leaves, (gh, gc_last))
+    return h.detach(), last.detach(), dx, dw.float(), dbias.float(), dc0
 
 
 def add_input_gradient(dpre: Any, w: Any, dx: Any) -> None:
     """dx += dpre W: the product's share, on top of the highway's."""
-    dx.view(-1, dx.shape[-1]).addmm_(dpre.view(-1, ROWS * dx.shape[-1]), w.flatten(0, 1))
+    flat = dx.view(-1, dx.shape[-1])
+    rows, columns = products.widened(dpre.view(-1, ROWS * dx.shape[-1])), products.widened(w.flatten(0, 1))
+    if rows.dtype == dx.dtype:
+        flat.addmm_(rows, columns)
+    else:
+        flat.copy_(products.widened(flat).addmm_(rows, columns))
 
 
 PRODUCT = Call(products.multiply_add, ("x", "w", "bias", "pre"))

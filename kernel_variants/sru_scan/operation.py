@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from kernel_variants import layer_shapes
 from kernel_variants.gated_scan.backward import VANISHED
 from kernel_variants.sru_scan import tensors
 from kernel_variants.sru_scan.cell import (
@@ -64,6 +65,7 @@ OPERATION = Operation(
     axes={"B": 4, "T": 4096, "H": 1024, "directions": 1, "phi": 1, "rows": 3, "dropout": 1},
     small={"B": 2, "T": 67, "H": 33, "directions": 2, "phi": 2, "rows": 3, "dropout": 2},
     presets={
+        "layers": layer_shapes.SHAPES,
         "quick": (),  # the budget of minGRU's ladder
         "standard": ({}, {"T": 2048, "directions": 2, "phi": TANH, "dropout": MASKED}),
         "gpu": ({"B": 8, "T": 4096, "H": 1024, "dtype": "bfloat16"},),

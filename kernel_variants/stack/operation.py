@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kernel_variants import equations
+from kernel_variants import equations, layer_shapes
 from kernel_variants.equations import Array
 from kernel_variants.gate.inputs import BIAS_SPREAD
 from kernel_variants.scan.cells import FLOPS_PER_GATE_PAIR, GATED_SCAN_BACKWARD, LEAST_SPECIAL_PER_GATE_PAIR
@@ -202,6 +202,7 @@ OPERATION = Operation(
     axes={"B": 4, "T": 4096, "H": 512, "layers": 4, "directions": 1},
     small={"B": 2, "T": 35, "H": 19, "layers": 3, "directions": 1},
     presets={
+        "layers": layer_shapes.STACKS,
         "quick": (),  # the budget of minGRU's ladder
         "gpu": ({}, {"B": 1, "T": 16384, "H": 256, "layers": 8}),
     },

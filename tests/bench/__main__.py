@@ -70,14 +70,17 @@ def show(results: dict[str, list[Figure] | str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("benchmark", "figure", "measured", "promised", "", title="What the project promises, measured")
+    table = Table(
+        "benchmark", "figure", "measured", "promised", "", "median (95 %)", title="What the project promises, measured"
+    )
     for name, result in results.items():
         if isinstance(result, str):
             table.add_row(name, f"[red]failed: {result}")
             continue
         for figure in result:
             verdict = {True: "[green]kept", False: "[red]missed", None: ""}[figure.kept]
-            table.add_row(name, figure.name, quantity(figure.value, figure.unit), figure.promise, verdict)
+            table.add_row(name, figure.name, quantity(figure.value, figure.unit), figure.promise, verdict,
+                          figure.median_text)  # fmt: skip
         table.add_section()
     Console().print(table)
 

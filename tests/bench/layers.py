@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,8 +10,8 @@ import torch
 from torch import nn
 
 from kernel_variants.modules import QRNN, SRU, MinGRU, MinLSTM, kernels
-from tests.bench.cpu_scan import CEILING_SECONDS, SIZE, in_memory, seconds_of
-from tests.bench.figure import Figure
+from tests.bench.cpu_scan import CEILING_SECONDS, SIZE, TRIAD, in_memory, in_turn, triads
+from tests.bench.figure import Figure, of_rounds, over
 from workbench.measure.ceilings_cpu import measure_cpu_ceilings
 
 ROUNDS = 7
@@ -31,20 +30,6 @@ def measure() -> Iterator[Figure]:
     yield from kept()
 
 
-def in_turn(
-    *actions: Callable[[], Any], rounds: int = ROUNDS, of: Callable[[list[float]], float] = statistics.median
-) -> list[float]:
-    """The median seconds of each (or what `of` makes of them), one after the other in every round, so that a
-    neighbour's load hits all."""
-    samples: list[list[float]] = [[] for _ in actions]
-    for action in actions:
-        action()
-    for _ in range(rounds):
-        for seconds, action in zip(samples, actions, strict=True):
-            seconds.append(seconds_of(action))
-    return [of(seconds) for seconds in samples]
-
-
 def backward_passes() -> Iterator[Figure]:
     """In memory like the variants' own, the best round of each and of the ceilings, as cpu_scan compares; what torch's
     own memory and fresh pages of it cost is shown beside it."""
@@ -54,8 +39,8 @@ def backward_passes() -> Iterator[Figure]:
     a, h, h0 = in_memory(B, T, H).uniform_(), in_memory(B, T, H), in_memory(B, H).normal_()
     h.copy_(kernels.gated_scan(kv, h0, None, None, False, False)[0])
     da, db, dkv, dh0 = in_memory(B, T, H), in_memory(B, T, H), in_memory(B, T, 2, H), in_memory(B, H)
-    ceilings: dict[str, float] = {}
-    seconds = [float("inf")] * 4
+    ceilings: list[Mapping[str, float]] = []
+    seconds: list[list[float]] = [[] for _ in range(4)]
     at = {name: t.data_ptr() for name, t in locals().items() if isinstance(t, torch.Tensor)}
     scan, gated_scan = kernels.walk("scan", True, "float32"), kernels.walk("gated_scan", True, "float32")
     threads = torch.get_num_threads()
@@ -69,27 +54,28 @@ def backward_passes() -> Iterator[Figure]:
                    T, H, 0, 0, past_caches, threads)  # fmt: skip
 
     for _ in range(3):
-        for name, rate in measure_cpu_ceilings(CEILING_SECONDS).rates.items():
-            ceilings[name] = max(rate, ceilings.get(name, 0.0))
+        ceilings.append(measure_cpu_ceilings(CEILING_SECONDS).rates)
         passes = partial(scan_back, 1), partial(gated_back, 1), partial(scan_back, 0), partial(gated_back, 0)
-        seconds = [min(pair) for pair in zip(seconds, in_turn(*passes, of=min), strict=True)]
-    triad = max(ceilings["triad_bytes_per_s"], ceilings["triad_nt_bytes_per_s"])
+        for samples, more in zip(seconds, in_turn(*passes, rounds=ROUNDS), strict=True):
+            samples += more
+    triad = triads(ceilings)
     plain, gated, plain_cached, gated_cached = seconds
-    bound = max(6 * 4 * n / triad, EXPONENTIALS * n / ceilings["exp_per_s"])
-    yield Figure("triad, better of plain and non-temporal stores", triad, "B/s")
-    yield Figure("scan backward", plain, "s")
-    yield Figure("scan backward over its bound, 5 values per element at the triad", 5 * 4 * n / triad / plain, "ratio",
-                 0.85, at_least=True)  # fmt: skip
-    yield Figure("gated_scan backward", gated, "s")
-    yield Figure("gated_scan backward over its bound, 6 values per element or its exponentials", bound / gated, "ratio",
-                 0.85, at_least=True)  # fmt: skip
-    yield Figure("scan backward with cached stores", plain_cached, "s")
-    yield Figure("gated_scan backward with cached stores", gated_cached, "s")
+    by_bytes, by_exp = [6 * 4 * n / rate for rate in triad], [EXPONENTIALS * n / r["exp_per_s"] for r in ceilings]
+    bound = max(by_bytes, by_exp, key=min)
+    yield of_rounds(TRIAD, triad, "B/s", best=max)
+    yield of_rounds("scan backward", plain, "s")
+    yield over("scan backward over its bound, 5 values per element at the triad", [5 * 4 * n / rate for rate in triad],
+               plain, 0.85, at_least=True)  # fmt: skip
+    yield of_rounds("gated_scan backward", gated, "s")
+    yield over("gated_scan backward over its bound, 6 values per element or its exponentials", bound, gated, 0.85,
+               at_least=True)  # fmt: skip
+    yield of_rounds("scan backward with cached stores", plain_cached, "s")
+    yield of_rounds("gated_scan backward with cached stores", gated_cached, "s")
     given = [t.clone() for t in (kv, h, h0, gh, gh_last)]
     (fresh,) = in_turn(
-        lambda: kernels.gated_scan_backward(*given[:3], None, None, *given[3:], False, False), rounds=3, of=min
+        lambda: kernels.gated_scan_backward(*given[:3], None, None, *given[3:], False, False), rounds=ROUNDS
     )
-    yield Figure("gated_scan backward on torch's tensors, into fresh ones", fresh, "s")
+    yield of_rounds("gated_scan backward on torch's tensors, into fresh ones", fresh, "s")
 
 
 def training(T: int) -> Iterator[Figure]:
@@ -103,9 +89,27 @@ def training(T: int) -> Iterator[Figure]:
 
         return run
 
-    own, theirs = in_turn(step(ours), step(peer), rounds=3 if T < 4096 else 1)
-    yield Figure(f"MinGRU training step, B={B} T={T} H={H}", own, "s")
-    yield Figure(f"nn.GRU over it, T={T}", theirs / own, "ratio", 1.0, at_least=True)
+    own, theirs = in_turn(step(ours), step(peer), rounds=5 if T < 4096 else 3)
+    yield of_rounds(f"MinGRU training step, B={B} T={T} H={H}", own, "s")
+    yield over(f"nn.GRU over it, T={T}", theirs, own, 1.0, at_least=True)
+    if T == 1024 and (published := mingru_pytorch()) is not None:
+        batch_first = x.transpose(0, 1).contiguous()
+
+        def theirs_step() -> None:
+            published.zero_grad()
+            published(batch_first).sum().backward()
+
+        own, theirs = in_turn(step(MinGRU(H, H, bias=False)), theirs_step, rounds=5)
+        yield over(f"minGRU-pytorch over MinGRU, T={T}", theirs, own, 5.0, at_least=True)
+
+
+def mingru_pytorch() -> Any:
+    """The layer of minGRU-pytorch of the same size; None where it is not installed."""
+    try:
+        from minGRU_pytorch.minGRU import minGRU
+    except ImportError:
+        return None
+    return minGRU(H)
 
 
 def one_step() -> Iterator[Figure]:
@@ -127,9 +131,11 @@ def one_step() -> Iterator[Figure]:
             for _ in range(STEP_CALLS):
                 nn.functional.linear(x, weight, bias)
 
-        whole, product = in_turn(calls, products, rounds=STEP_ROUNDS, of=min)
-        beside, limit = (whole - product) / STEP_CALLS, 60e-6 if isinstance(rnn, MinGRU) else None
-        yield Figure(f"a call of {type(rnn).__name__} at T=1 beside its product", beside, "s", limit)
+        whole, product = in_turn(calls, products, rounds=STEP_ROUNDS)
+        beside = (min(whole) - min(product)) / STEP_CALLS
+        each = [(one - other) / STEP_CALLS for one, other in zip(whole, product, strict=True)]
+        yield of_rounds(f"a call of {type(rnn).__name__} at T=1 beside its product", each, "s", 60e-6,
+                        best=lambda _, beside=beside: beside)  # fmt: skip
     torch.set_num_threads(threads)
 
 

@@ -1,5 +1,6 @@
 """Sweeps on a cluster of four machines that are processes here: machines lost at random moments, and coordinators
-killed. After each sweep every record is there once, with the samples of one attempt. Then how sleeping cases scale.
+killed. After each sweep every record is there once, with the samples of one attempt. Before that, how sleeping cases
+scale; with no losses that alone, which is under a minute.
 
     python -m tests.campaign.machines LOSSES SEED
 """
@@ -35,6 +36,8 @@ LONG_CASE_S = 1.0
 """Of cases in which scaling is measured."""
 NAMES = ("a", "b", "c", "d")
 LONGEST_S = 300.0
+SILENT = 1 / 3
+"""Of the machines that are lost, those whose connections stay open."""
 
 
 @dataclass
@@ -42,8 +45,10 @@ class Tally:
     """What happened, and what was wrong."""
 
     losses: int = 0
-    noticed_s: list[float] = field(default_factory=list)
-    """From each loss to the word of it, where it was noticed."""
+    silent: int = 0
+    """Of those, machines that ended nothing: they answered nobody any more."""
+    noticed_s: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
+    """From each loss, silent or not, to the word of it, where it was noticed."""
     attempts: list[int] = field(default_factory=list)
     """Of all records."""
     taken_for_dead: int = 0
@@ -80,7 +85,7 @@ class Campaign:
         while self.tally.losses < count:
             self.tally.taken_for_dead += self.machines.mend()
             progress = Watching()
-            lost: list[tuple[float, str]] = []
+            lost: list[tuple[float, str, bool]] = []
             with runner_on(self.machines.address, retelling(self.recorded.path, CASE_S)) as runner:
                 folder = self._new(f"losses-{self.tally.sweeps}", runner)
                 sweeping = threading.Thread(target=continue_run, args=(folder, progress, runner))
@@ -89,21 +94,24 @@ class Campaign:
                 self._lose(count, lost)
                 sweeping.join(LONGEST_S)
                 self.tally.wrong += [f"{folder.path.name}: hangs"] if sweeping.is_alive() else []
-            for when, name in lost:
+            self.machines.bury()
+            for when, name, silently in lost:
                 noticed = [
                     at - when for at, text in progress.notes if text.startswith(f"{name} was lost") and at > when
                 ]
-                self.tally.noticed_s += noticed[:1]
+                self.tally.noticed_s[silently] += noticed[:1]
             self._check(folder)
             print(f"{self.tally.losses} machines lost, {len(self.tally.wrong)} wrong", file=sys.stderr, flush=True)
 
-    def _lose(self, count: int, lost: list[tuple[float, str]]) -> None:
+    def _lose(self, count: int, lost: list[tuple[float, str, bool]]) -> None:
         for _ in range(min(self.chance.randint(1, 3), count - self.tally.losses)):
             time.sleep(self.chance.uniform(0.0, CASES * CASE_S / len(NAMES) / 2))
             name = self.chance.choice(sorted(self.machines.nodes))
-            lost.append((time.monotonic(), name))
-            self.machines.lose(name)
+            silently = self.chance.random() < SILENT
+            lost.append((time.monotonic(), name, silently))
+            self.machines.lose(name, silently)
             self.tally.losses += 1
+            self.tally.silent += silently
         for name in set(NAMES) - set(self.machines.nodes):
             self.machines.add(name)
 
@@ -201,12 +209,17 @@ def main(losses: int, seed: int) -> int:
         found, (alone_s, together_s) = campaign(losses, kills, seed, Path(name))
     left = [child.name() for child in psutil.Process().children(recursive=True)]
     found.wrong += [f"left over: {left}"] if left else []
-    noticed = sorted(found.noticed_s) or [float("nan")]
     again = sum(attempt > 1 for attempt in found.attempts)
     print(f"seed {seed}: {found.sweeps} sweeps of {CASES} cases in {time.monotonic() - began:.0f} s")
-    print(f"{found.losses} machines lost, {found.kills} coordinators killed; {again} records of a later attempt")
+    print(
+        f"{found.losses} machines lost ({found.silent} of them silent), {found.kills} coordinators killed; {again} "
+        "records of a later attempt"
+    )
     print(f"{found.taken_for_dead} machines were taken for dead that were only slow")
-    print(f"a loss was noticed after {statistics.median(noticed):.2f} s, {noticed[-1]:.2f} s at most ({len(noticed)})")
+    for silently, what in ((False, "a loss"), (True, "a silent one")):
+        if noticed := found.noticed_s[silently]:
+            middle, longest = statistics.median(noticed), max(noticed)
+            print(f"{what} was noticed after {middle:.2f} s, {longest:.2f} s at most ({len(noticed)})")
     overhead_s = alone_s / CASES - LONG_CASE_S
     share = alone_s / (len(NAMES) * together_s)
     print(

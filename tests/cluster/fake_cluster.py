@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.sweep.test_replay import record
 from workbench.cluster.connect import HEALTH, STORE_BYTES, connected
 from workbench.cluster.holder import Holder
@@ -36,6 +38,7 @@ class Machines:
         self.cluster = Cluster(initialize_head=True, head_node_args=head)
         self.address: str = self.cluster.address
         self.nodes: dict[str, Any] = {}
+        self._silent: list[Any] = []
 
     def add(self, name: str, kind: str = "fake", **more: Any) -> None:
         self.nodes[name] = self.cluster.add_node(
@@ -43,9 +46,23 @@ class Machines:
             labels={"name": name, "kind": kind}, **more,
         )  # fmt: skip
 
-    def lose(self, name: str) -> None:
-        """Without a farewell."""
-        self.cluster.remove_node(self.nodes.pop(name), allow_graceful=False)
+    def lose(self, name: str, silently: bool = False) -> None:
+        """Without a farewell. `silently`: nothing on it ends and no connection is closed, as where a network is cut: it
+        answers nobody any more."""
+        node = self.nodes.pop(name)
+        if silently:
+            raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+            for process in (raylet, *raylet.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.suspend()
+            self._silent.append(node)
+        else:
+            self.cluster.remove_node(node, allow_graceful=False)
+
+    def bury(self) -> None:
+        """Ends what was lost silently."""
+        while self._silent:
+            self.cluster.remove_node(self._silent.pop(), allow_graceful=False)
 
     def mend(self) -> int:
         """Starts anew what is there and was taken for dead, as on one busy machine that is all of them: how many."""
@@ -60,6 +77,7 @@ class Machines:
         return len(dead)
 
     def close(self) -> None:
+        self.bury()
         self.cluster.shutdown()
 
 

@@ -13,29 +13,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernels.executed import OTHER_CELLS, sliced
-from workbench.catalog import Catalog, load_catalog
+from tests.kernels.executed import catalog, compile_surveyed, sliced, surveyed
+from workbench.check.examine import ARCH
 from workbench.compile import listing_of, supported_archs
 from workbench.compile.catalogue import BuildRow, build_catalogue
 from workbench.compile.sass import Listing
 from workbench.declare import Kernel
 from workbench.store.record import BuildFact
 
-MAIN_ARCH = "sm_90"
+MAIN_ARCH = ARCH
 RING_ARCHS = ("sm_80", "sm_90")
 THOROUGH = bool(os.environ.get("WORKBENCH_FUZZ"))
-"""Whether every architecture has its turn: without, the newest and a slice of the oldest stand for all."""
-
-
-@functools.cache
-def catalog() -> Catalog:
-    return load_catalog()
+"""Whether every architecture has its turn: without, slices of the oldest and the newest stand for all."""
 
 
 @functools.cache
 def everything(dtype: str, arch: str) -> list[BuildRow]:
     """All variants that run on a GPU, at once: most of the time of one kernel is nvdisasm's start."""
-    chosen = [catalog().variant(key) for key in cuda_variants()]
+    if arch == MAIN_ARCH:
+        compile_surveyed()
+    chosen = [catalog().variant(key) for key in surveyed()]
     return build_catalogue(catalog(), chosen, [arch], [dtype], jobs=1)
 
 
@@ -79,14 +76,6 @@ def total(key: str, kind: str, dtype: str = "float32", arch: str = MAIN_ARCH) ->
         for name, count in listing.mix().items()
         if re.fullmatch(rf"{kind}(_\d+)?", name)
     )
-
-
-def cuda_variants() -> list[str]:
-    return [
-        variant.key
-        for variant in catalog()
-        if "cuda" in variant.devices and (variant.operation not in OTHER_CELLS or variant.rung == 50)
-    ]
 
 
 @pytest.mark.parametrize("arch", ["sm_80", "sm_89", "sm_90"])
@@ -170,19 +159,16 @@ def test_no_rung_spills_on_sm_90(dtype: str) -> None:
     assert {fact.kernel: fact.spill_bytes for fact in found if fact.spill_bytes != 0} == {}
 
 
-@pytest.mark.parametrize("arch", supported_archs() if THOROUGH else supported_archs()[-1:])
-def test_the_whole_catalogue_compiles_and_fits_an_sm(arch: str) -> None:
-    """In bfloat16, whose conversions and tensor instructions differ most between architectures; `make fuzz` has
-    float32 as well."""
-    made = everything("bfloat16", arch) + (everything("float32", arch) if THOROUGH else [])
-    assert len(compiled_and_fitting(made)) >= 40
-
-
-def test_a_slice_of_it_compiles_and_fits_an_sm_of_the_oldest_architecture() -> None:
-    """`make fuzz` has all of it; the rungs that need something of an architecture are compiled for it above."""
-    oldest = supported_archs()[0]
-    chosen = [catalog().variant(key) for key in sliced(cuda_variants(), oldest)]
-    assert compiled_and_fitting(build_catalogue(catalog(), chosen, [oldest], ["bfloat16"], jobs=1))
+@pytest.mark.parametrize("arch", supported_archs() if THOROUGH else (supported_archs()[0], supported_archs()[-1]))
+def test_the_catalogue_compiles_and_fits_an_sm(arch: str) -> None:
+    """A slice of it for the oldest and the newest, in bfloat16, whose conversions and tensor instructions differ most
+    between architectures; `make fuzz` has all of it for each. The rungs that need something of an architecture are
+    compiled for it above."""
+    if THOROUGH:
+        assert len(compiled_and_fitting(everything("bfloat16", arch) + everything("float32", arch))) >= 80
+    else:
+        chosen = [catalog().variant(key) for key in sliced(surveyed(), arch)]
+        assert compiled_and_fitting(build_catalogue(catalog(), chosen, [arch], ["bfloat16"], jobs=1))
 
 
 def compiled_and_fitting(made: list[BuildRow]) -> list[BuildFact]:

@@ -79,13 +79,13 @@ class Visit:
         assert wider == "", wider
 
     def sound_at(self, *widths: int) -> None:
-        """Sound at each of these widths: the page stays and is laid out anew."""
-        before = self.page.viewport_size
-        for width in widths:
-            self.page.set_viewport_size({"width": width, "height": 1000})
-            self.drawn()
+        """Sound at each of these widths: the page stays and is laid out anew, first as wide as it is. It keeps the last
+        width, since laying out its plots is most of what a visit costs."""
+        for width in sorted(widths, key=lambda width: width != self.page.viewport_size["width"]):
+            if width != self.page.viewport_size["width"]:
+                self.page.set_viewport_size({"width": width, "height": 1000})
+                self.drawn()
             self.sound()
-        self.page.set_viewport_size(before)
 
     def close(self) -> None:
         self.page.close()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.distributed.affine import doubling
+from workbench.distributed.task import Task
 
 B, T, D, H = 4, 24, 6, 8
 
@@ -59,9 +60,12 @@ class Stack(nn.Module):
 class Shifted:
     """Repeat what came three steps ago."""
 
+    def __init__(self, dtype: torch.dtype = torch.float64) -> None:
+        self.dtype = dtype
+
     def model(self) -> nn.Module:
         torch.manual_seed(0)
-        return Stack().double()
+        return Stack().to(self.dtype)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         time.sleep(float(os.environ.get("STEP_PAUSE_S", "0")))
@@ -69,11 +73,11 @@ class Shifted:
             raise RuntimeError(f"planted at step {step}")
         if os.environ.get("HANG_AT") == f"{os.environ.get('RANK')}:{step}":
             time.sleep(1e6)
-        x = torch.randn(B, T, D, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
+        x = torch.randn(B, T, D, generator=torch.Generator().manual_seed(step), dtype=torch.float64).to(self.dtype)
         return x, x.roll(3, 1)
 
     def optimizer(self, weights: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.SGD(weights, lr=0.1, momentum=0.9)
+        return sgd(weights)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return (output - target).square().mean()
@@ -83,16 +87,34 @@ def make() -> Shifted:
     return Shifted()
 
 
+def make_single() -> Shifted:
+    return Shifted(torch.float32)
+
+
 STEPS = 20
 
 
 def trained_alone() -> dict[str, Tensor]:
-    task = Shifted()
+    return trained_on_one(Shifted())[0]
+
+
+def trained_on_one(task: Task) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Weights after all steps, and the gradients of the last one, of one process."""
     model = task.model()
-    optimizer = task.optimizer(model.parameters())
+    optimizer = sgd(model.parameters())
     for step in range(STEPS):
         inputs, targets = task.batch(step)
         optimizer.zero_grad()
         task.loss(model(inputs), targets).backward()
         optimizer.step()
-    return {name: value.detach() for name, value in model.state_dict().items()}
+    weights = {name: value.detach() for name, value in model.state_dict().items()}
+    return weights, {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
+
+
+def sgd(weights: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
+    return torch.optim.SGD(weights, lr=0.1, momentum=0.9)
+
+
+def apart(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
+    """The largest relative difference of any of them, by norms. Raises KeyError for one that is not there."""
+    return max(float((found[name] - value).norm() / value.norm()) for name, value in expected.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import torch
 import torch.distributed as dist
 
 from tests.distributed.ranks import on_ranks
-from workbench.distributed.mesh import Sizes, _require_same, _within, ranks, versions
+from workbench.distributed.mesh import Sizes, _require_same, _within, agreed, ranks, versions
 from workbench.problem import Problem
 
 TIMEOUT_S = 20.0
@@ -80,3 +81,22 @@ def test_a_rank_with_another_version_is_named() -> None:
         Problem, match=rf"rank 2 on .+ has torch 1\.0, the first {re.escape(torch.__version__)}: install"
     ):
         _require_same(store, 2, {**versions(), "torch": "1.0"})
+
+
+def test_ranks_of_an_attempt_meet_whatever_others_have_left() -> None:
+    """Machines count their restarts each for itself; words of ranks that are gone stay in the store."""
+    store = dist.HashStore()
+
+    def attempt(names: dict[int, str]) -> set[str]:
+        with ThreadPoolExecutor(len(names)) as ranks:
+            size = len(names)
+            return set(ranks.map(lambda rank: agreed(store, rank, size, names[rank], 20.0), names))
+
+    first = attempt({0: "attempt-0", 1: "attempt-0", 2: "attempt-0"})
+    again = attempt({2: "attempt-0", 1: "attempt-1", 0: "attempt-1"})
+    assert len(first) == len(again) == 1 and first != again
+    assert next(iter(again)).startswith("attempt-1-"), "as the first rank counts"
+    with pytest.raises(TimeoutError, match=r"^ranks 1, 2 did not come$"):
+        agreed(store, 0, 3, "attempt-2", 0.2)
+    with pytest.raises(TimeoutError, match=r"^the first rank did not come$"):
+        agreed(store, 1, 3, "attempt-2", 0.2)

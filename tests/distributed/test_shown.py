@@ -10,9 +10,11 @@ import pytest
 
 from tests.distributed.traced import recorded, write_facts, write_lines
 from workbench.cli import main
+from workbench.distributed import trace
 from workbench.distributed.report import write_training
 from workbench.distributed.shown import pieces
 from workbench.distributed.timeline import find_training, trainings
+from workbench.problem import Problem
 
 
 def ended(words: list[str], patch: pytest.MonkeyPatch) -> object:
@@ -32,6 +34,20 @@ def test_a_report_holds_what_the_page_does(tmp_path: Path) -> None:
     ):  # fmt: skip
         assert words in text or words.replace("'", "&#x27;") in text, words
     assert str(tmp_path) not in text, "folders are the maker's own"
+
+
+def test_a_trace_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading one takes seconds, and every piece stands on all of them."""
+    recorded(tmp_path / "training")
+    opened = []
+    whole = trace._bytes_of
+    monkeypatch.setattr(trace, "_bytes_of", lambda file: opened.append(file.name) or whole(file))
+    for _ in range(2):
+        assert any(piece.key == "ranks" for piece in pieces(tmp_path / "training"))
+    assert sorted(opened) == ["trace-0.json", "trace-1.json"]
+    (tmp_path / "training" / "trace-1.json").write_text("{}")
+    with pytest.raises(Problem, match=r"trace-1\.json: corrupt"):
+        list(pieces(tmp_path / "training"))
 
 
 def test_trainings_on_several_numbers_of_ranks_are_one(tmp_path: Path) -> None:

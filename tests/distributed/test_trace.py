@@ -51,12 +51,28 @@ def test_kernels_of_a_gpu_and_collectives_of_nccl(tmp_path: Path) -> None:
         tmp_path, 0, event("aten::mm", 0, 9, "cpu_op"), event("gemm", 1, 5, "kernel", pid=0),
         event("ncclDevKernel_AllReduce_Sum_f32_RING_LL(ncclDevComm*)", 3, 9, "kernel", pid=0),
         event("ncclDevKernel_SendRecv(ncclDevComm*)", 9, 10, "kernel", pid=0),
+        event("nccl:all_reduce", 0, 2), event("nccl:all_reduce", 2.5, 9, "gpu_user_annotation", pid=0),
     )  # fmt: skip
     (trace,) = traces(tmp_path)
     found = shares([trace]).iloc[0]
     assert found["computing"] == pytest.approx(0.4) and found["exposed"] == pytest.approx(0.5)
     assert found["overlap"] == pytest.approx(2 / 7)
-    assert [call.begin_s for call in trace.collectives] == [3.0]
+    assert [call.begin_s for call in trace.collectives] == [3.0], "when it runs, not when the host asks for it"
+    write(tmp_path, 0, event("aten::mm", 0, 2, "cpu_op"), event("nccl:all_reduce", 2, 3))
+    (trace,) = traces(tmp_path)
+    assert [call.begin_s for call in trace.collectives] == [2.0], "of a trace without kernels that is all there is"
+
+
+def test_an_operator_that_waits_for_its_input_does_not_compute_meanwhile(tmp_path: Path) -> None:
+    """What DTensor gives before it is there is waited for inside of the operator that needs it."""
+    write(
+        tmp_path, 0, event("gloo:all_reduce", 0, 6, tid=2), event("aten::add", 1, 8, "cpu_op", tid=1),
+        event("_c10d_functional::wait_tensor", 2, 6, "cpu_op", tid=1), event("aten::mm", 3, 4, "cpu_op", tid=3),
+        event("c10d::allreduce_", 8, 10, "cpu_op", tid=1),
+    )  # fmt: skip
+    found = shares(traces(tmp_path)).iloc[0]
+    assert found["computing"] == pytest.approx(0.4), "before and after the wait, and on another thread"
+    assert found["exposed"] == pytest.approx(0.4) and found["overlap"] == pytest.approx(2 / 6)
 
 
 def test_states_passed_in_steps_stand_beside_their_model(tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ def test_a_killed_rank_costs_steps_and_nothing_else(
     [
         (["--data", 3], "4 sequences are not divided by 3 ranks: choose a divisor"),
         (["--sequence", 5], "24 time steps are not divided by 5 ranks: choose a divisor"),
+        (["--tensor", 3], "8 channels of layers.0.gate are not divided by 3 tensor ranks: choose a divisor"),
+        (["--pipeline", "time", "--stages", 3], "stage 2 of 3 has no weights: fewer --stages, or another cut"),
         (["--steps", 0], "--steps 0: at least 1"),
         (["--pipeline", "space"], "--pipeline space: batch or time"),
         (["--pipeline", "time", "--data", 2], "a pipeline is a line of --stages ranks"),
@@ -92,11 +94,58 @@ def test_what_does_not_fit_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
+MODELS = """
+import torch
+
+class Task:
+    def model(self):
+        {model}
+
+    def batch(self, step):
+        return torch.zeros(4, 24, 6), torch.zeros(4, 24, 6)
+
+    def loss(self, output, target):
+        return output.sum()
+
+def make():
+    return Task()
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "line"),
+    [
+        ("return torch.nn.Linear(6, 6)", ["--sequence", 2], "no module of Linear has a scan: nothing carries a state"),
+        ("return torch.nn.Linear(6, 6)", ["--tensor", 2], "Linear has no tensor_plan(): which layers are split"),
+        ("return torch.nn.Linear(6, 6)", ["--pipeline", "batch"], "Linear has no stages(count): where it can be cut"),
+        ("raise OSError('no weights here')", ["--tensor", 2], "task.py:make: model(): OSError: no weights here"),
+    ],
+)
+def test_a_model_that_lacks_what_a_scheme_needs_starts_no_rank(
+    model: str, options: list[object], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    (tmp_path / "task.py").write_text(MODELS.format(model=model))
+    assert line in told(["--out", tmp_path / "out", *options], f"{tmp_path / 'task.py'}:make", capsys, monkeypatch)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_torch_without_ranks_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.distributed.is_available", lambda: False)
     assert "built without torch.distributed" in told(["--out", tmp_path / "out"], TASK, capsys, monkeypatch)
+
+
+def test_more_ranks_than_gpus_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    for options in (["--data", 2], ["--scaling", "1,2"]):
+        line = told(["--out", tmp_path / "out", *options], TASK, capsys, monkeypatch)
+        assert "2 ranks, and 1 GPU on this machine: each rank has its own" in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(

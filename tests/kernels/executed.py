@@ -7,7 +7,9 @@ own tolerance. Nothing here knows an operation by name.
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 import random
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,10 +22,13 @@ import numpy as np
 from ml_dtypes import bfloat16
 
 from tests.campaign.mutate import FUZZ
+from tests.chosen import chosen_files
 from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import InputSet
 from workbench.check.examine import ARCH, Verdict, examine
 from workbench.compile import HOST, Binary, Unit, build_units, units_of
+from workbench.compile.cache import digest, entry, one_at_a_time
+from workbench.compile.catalogue import build_catalogue
 from workbench.compile.ptx import ptx_of_units
 from workbench.declare import Call, Host, Kernel, Plan, Repeat, Setting, Shape, Step, Tensor, Variant
 from workbench.execute.load import load
@@ -185,8 +190,13 @@ def relative_error(value: Any, reference: Any) -> float:
     difference = np.asarray(value).astype(np.float64) - reference
     if not np.isfinite(difference).all():
         return float("inf")
-    size = float(np.linalg.norm(reference))
-    return float(np.linalg.norm(difference)) / size if size else float(np.linalg.norm(difference))
+    size = _length(reference)
+    return _length(difference) / size if size else _length(difference)
+
+
+def _length(values: Any) -> float:
+    """L2 norm. By a sum: BLAS would wake a thread per core for it, which in tests beside each other wait for theirs."""
+    return float(np.sqrt(np.square(np.asarray(values, dtype=np.float64)).sum()))
 
 
 _libraries: dict[Unit, Binary] = {}
@@ -196,11 +206,35 @@ def libraries(units: Iterable[Unit]) -> Mapping[Unit, Binary]:
     """The compiled units, kernels as PTX and host functions as libraries, each compiled once a process."""
     missing = [unit for unit in dict.fromkeys(units) if unit not in _libraries]
     hosts = [unit for unit in missing if unit.arch == HOST]
+    if len(hosts) < len(missing) and CLAIMS in chosen_files:
+        compile_surveyed()
     outcomes = {**ptx_of_units(unit for unit in missing if unit.arch != HOST), **(build_units(hosts) if hosts else {})}
     for unit, result in outcomes.items():
         assert isinstance(result, Binary), f"{unit} does not compile:\n{result.message}"
         _libraries[unit] = result
     return _libraries
+
+
+CLAIMS = "tests/compile/test_rung_claims.py"
+"""What holds machine code against claims. Where it is among the tests that run, kernels are compiled to machine code at
+once, which leaves their PTX as well; compiled to PTX first, their sources would be read twice."""
+
+
+def surveyed() -> list[str]:
+    """The variants whose machine code is looked at."""
+    return [
+        variant.key
+        for variant in catalog()
+        if "cuda" in variant.devices and (variant.operation not in OTHER_CELLS or variant.rung == 50)
+    ]
+
+
+@functools.cache
+def compile_surveyed() -> None:
+    """Their kernels for ARCH, in both dtypes: by whichever process of the tests comes first, the others wait."""
+    every = [catalog().variant(key) for key in surveyed()]
+    with one_at_a_time(entry(digest(["surveyed"]), ".all")):
+        build_catalogue(catalog(), every, [ARCH], ["float32", "bfloat16"])
 
 
 # ---------------------------------------------------------------------------------------------- choosing cases
@@ -214,17 +248,22 @@ def pairwise(factors: Mapping[str, Sequence[Any]], allowed: Any = None, seed: in
     names = list(factors)
     allow = allowed or (lambda row: True)
     choose = random.Random(seed)
-    rows = [dict(zip(names, values, strict=True)) for values in itertools.product(*factors.values())]
-    rows = [row for row in rows if allow(row)]
+    places = [(i, value) for i, name in enumerate(names) for value in range(len(factors[name]))]
+    pairs = [(p, q) for p, q in itertools.combinations(places, 2) if p[0] != q[0]]
+    bit = {pair: 1 << n for n, pair in enumerate(pairs)}  # sets of pairs as bits: a hundred thousand rows are weighed
+    rows = []
+    for at in itertools.product(*(range(len(factors[name])) for name in names)):
+        row = {name: factors[name][value] for name, value in zip(names, at, strict=True)}
+        if allow(row):
+            rows.append((row, sum(bit[pair] for pair in itertools.combinations(enumerate(at), 2))))
     choose.shuffle(rows)
-    pairs = {id(row): {((a, row[a]), (b, row[b])) for a, b in itertools.combinations(names, 2)} for row in rows}
-    missing = set().union(*pairs.values()) if rows else set()
+    missing = functools.reduce(operator.or_, (held for _, held in rows), 0)
     chosen = []
     while missing:
-        sample = [row for row in choose.sample(rows, min(len(rows), 300)) if pairs[id(row)] & missing] or rows
-        best = max(sample, key=lambda row: len(pairs[id(row)] & missing))
-        missing -= pairs[id(best)]
-        chosen.append(best)
+        sample = [one for one in choose.sample(rows, min(len(rows), 300)) if one[1] & missing] or rows
+        row, held = max(sample, key=lambda one: (one[1] & missing).bit_count())
+        missing &= ~held
+        chosen.append(row)
     return chosen
 
 

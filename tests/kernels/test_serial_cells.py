@@ -11,9 +11,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.kernels.executed import Case, catalog, run
+from tests.kernels.differences import assert_gradient_is_a_difference
+from tests.kernels.executed import Case, catalog, libraries, run
+from workbench.check.examine import ARCH
+from workbench.compile import units_of
 from workbench.declare import Kernel, Shape
-from workbench.steps import launches_of, leaves_of
+from workbench.simulate.counters import global_sectors
+from workbench.simulate.launch import Options
+from workbench.simulate.memory import Memory
+from workbench.simulate.plan import run_plan
+from workbench.steps import launches_of, leaves_of, unrolled
 
 CELLS = ("rnn", "gru", "lstm")
 PASSES = ("forward", "training")
@@ -21,6 +28,7 @@ VARIANTS = {variant.key: variant for variant in catalog().select(CELLS, passes=l
 SIZES = {"B": 3, "T": 5, "D": 7, "H": 37}
 """H beyond one warp's lanes and no multiple of them; B of several sequences, whose seams a flat product crosses."""
 IN_BLOCKS = (("block_of_time", 2),)
+SECTOR_BYTES = 32
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -73,7 +81,13 @@ def test_the_references_are_torch_s_layers(cell: str, size: list[int], seed: int
     assert np.array_equal(forward["h"], found["h"])
 
 
-@pytest.mark.parametrize("key", [key for key in VARIANTS if "per_step" in key])
+@pytest.mark.parametrize("name", ["x", "w", "u", "bias"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_of_the_reference_are_finite_differences(cell: str, name: str) -> None:
+    assert_gradient_is_a_difference(cell, Shape.of("float32", B=2, T=4, D=3, H=3), name, {"h": "gh"})
+
+
+@pytest.mark.parametrize("key", [key for key in VARIANTS if key.split("/")[-1].startswith("per_step")])
 def test_steps_that_wait_are_launches(key: str) -> None:
     """Declared are a launch per step and pass, and the library's few products."""
     variant = VARIANTS[key]
@@ -85,6 +99,53 @@ def test_steps_that_wait_are_launches(key: str) -> None:
     assert kernels == passes and cost.serial_steps == 300 * passes
     assert 300 * passes <= launches_of(plan) <= cost.launches <= 300 * passes + 8
     assert plan.graph == key.endswith("graph")
+
+
+@pytest.mark.parametrize(("T", "block"), [(1, 2), (4, 2), (3, 1), (5, 8)])
+@pytest.mark.parametrize("name", ["blocks_per_step", "training/blocks_per_step", "training/blocks_gates_graph"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_blocks_of_any_length_are_right(cell: str, name: str, T: int, block: int) -> None:
+    shape = Shape.of("float32", B=2, T=T, D=3, H=33)
+    order = "delayed" if block == 1 else "in_order"
+    found = run(Case(f"{cell}/{name}", shape, order=order, settings=(("block_of_time", block),)))
+    assert max(result.error for result in found.values()) <= 1e-5, found
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_training_in_blocks_keeps_states_and_a_block(cell: str) -> None:
+    """What is declared as kept is the memory that the plan asks for: a block's gates and, of an LSTM, its inner state
+    between blocks; done again are all steps but the last block's, one by one or at once."""
+    shape = Shape.of("float32", B=2, T=70, D=8, H=40)
+    given = 4 * 2 * 70 * (8 + 40)
+    costs = {}
+    for name, steps in (("per_step", 140), ("blocks_per_step", 204), ("blocks_gates_graph", 140)):
+        variant = VARIANTS[f"{cell}/training/{name}"]
+        chosen = variant.default_settings()
+        plan, cost = variant.plan(shape, chosen), variant.cost(shape, chosen)
+        scratch = {tensor.name: tensor.nbytes for tensor in plan.scratch}
+        assert cost.kept_bytes == given + scratch["kept"] + scratch.get("inners", 0), name
+        assert ("inners" in scratch) == (cell == "lstm" and name != "per_step")
+        assert cost.serial_steps == steps and launches_of(plan) <= cost.launches <= launches_of(plan) + 30
+        costs[name] = cost
+    whole, blocks = (costs[name].kept_bytes - given for name in ("per_step", "blocks_per_step"))
+    assert blocks / whole == pytest.approx(32 / 70, abs=0.02)
+    assert costs["blocks_per_step"].matrix_flops > costs["per_step"].matrix_flops
+
+
+@pytest.mark.parametrize(("cell", "gates", "rows"), [("rnn", 1, 3), ("gru", 3, 10), ("lstm", 4, 13)])
+def test_gates_done_again_move_what_they_are_made_of(cell: str, gates: int, rows: int) -> None:
+    """Rows per step, of p, q and what is kept: whole sectors that the kernel asks for."""
+    shape, steps = Shape.of("float32", B=1, T=24, D=8, H=32), 16
+    variant = VARIANTS[f"{cell}/training/blocks_gates_graph"]
+    plan = variant.plan(shape, {**variant.default_settings(), "block_of_time": steps})
+    operation, memory = catalog().operation_of(variant), Memory()
+    made = operation.make_inputs(shape, "normal", np.random.default_rng(0))
+    memory.fill((*operation.tensors(shape), *plan.scratch), made)
+    counted = run_plan(plan, "float32", memory, libraries(units_of(plan, "float32", [ARCH])), ARCH, Options())
+    done = zip(unrolled(plan.steps), counted, strict=True)
+    (again,) = (counts for step, counts in done if isinstance(step, Kernel) and "again" in step.source.name)
+    assert again is not None
+    assert SECTOR_BYTES * global_sectors(again) == 4 * 32 * (rows * steps + gates)  # the offset is read once
 
 
 @pytest.mark.parametrize("cell", CELLS)

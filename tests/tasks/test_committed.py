@@ -30,6 +30,8 @@ def test_every_task_is_learned_by_every_seed_of_both() -> None:
             assert row["learned"] and row["seeds"] == 3, (task, name)
 
 
-def test_a_text_read_in_pieces_is_the_whole() -> None:
-    found = table(recorded(TRAININGS)).set_index("task").loc["language_model"]
+def test_a_sequence_read_in_pieces_is_the_whole() -> None:
+    found = table(recorded(TRAININGS))
+    found = found[found["more.difference in pieces"].notna()]
+    assert "language_model" in set(found["task"])
     assert (found["more.difference in pieces"] < 1e-5).all()

@@ -16,7 +16,7 @@ from tests.tasks.made import made_training
 from workbench.problem import Problem
 from workbench.tasks import train as training
 from workbench.tasks.parts import BACKWARD, FORWARD, PartClock
-from workbench.tasks.recorded import curves, folders, recorded, shares, table, table_text
+from workbench.tasks.recorded import curves, folders, recorded, shares, table, table_text, where
 from workbench.tasks.task import Goal, Metric
 
 
@@ -175,6 +175,19 @@ def test_trainings_that_have_not_ended_are_not_compared_with_those_that_have(tmp
     cut.write_text("".join(cut.read_text().splitlines(keepends=True)[:-1]))
     (row,) = table(recorded(tmp_path)).to_dict("records")
     assert row["seeds"] == 2 and row["high"] == 0.4
+
+
+def test_trainings_of_two_machines_are_told_apart(tmp_path: Path) -> None:
+    made_training(tmp_path, "sums", (0.2, 0.4, 0.3))
+    later = tmp_path / "task-sums-middle-2.jsonl"
+    later.write_text(later.read_text().replace("2026-01-01", "2026-01-03"))
+    other = tmp_path / "task-sums-middle-1.jsonl"
+    other.write_text(other.read_text().replace("a CPU", "another").replace('"load": 2.0', '"load": 7.5'))
+    found = {text: [run.header["seed"] for run in own] for text, own in where(recorded(tmp_path)).items()}
+    assert found == {
+        "a CPU, 2026-01-01 to 2026-01-03, torch 2, CPU time of one thread, at a load average of 1 to 2": [0, 2],
+        "another, 2026-01-01, torch 2, CPU time of one thread, at a load average of 1 to 8": [1],
+    }
 
 
 def test_the_table_is_what_trainings_left(tmp_path: Path) -> None:

@@ -49,6 +49,24 @@ def test_fail_over_lets_small_slowdowns_pass_and_no_others() -> None:
     assert against(a, timed("serial", 1.01, noise=0.004, seed=1), fail_over=0.05).exit_status == 0
 
 
+def test_machines_of_a_cluster_are_compared_only_when_asked() -> None:
+    """Of one kind: which of them a case was timed on was chance."""
+
+    def on(a: str, b: str, **options: bool) -> Comparison:
+        sides = [
+            frame(name, timed("serial", 1.0, seed=seed, machine=id_)).assign(device="NVIDIA H100")
+            for name, seed, id_ in (("a", 0, a), ("b", 1, b))
+        ]
+        return compare(*sides, same_variant=True, **options)
+
+    told = on("cuda@one", "cuda@two")
+    assert not told.pairs and told.exit_status == 2
+    assert told.notes[0].startswith("1 pairs on different machines were not compared; compare across devices (--across")
+    assert len(on("cuda@one", "cuda@two", across_devices=True).pairs) == 1
+    assert len(on("cuda@one", "cuda@one").pairs) == 1
+    assert len(on("cuda", "cuda@two").pairs) == 1, "of a machine that has no name nothing else is known"
+
+
 @pytest.mark.parametrize(
     ("field", "value", "option"), [("machine", "another", "device"), ("timer", "cuda_graph", "timer")]
 )

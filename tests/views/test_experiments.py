@@ -8,9 +8,10 @@ import pytest
 
 from tests.views.build_records import timed
 from workbench.catalog import load_catalog
-from workbench.experiments import Experiment, experiment_files, load_experiment, load_experiments
+from workbench.experiments import Experiment, Point, experiment_files, load_experiment, load_experiments
 from workbench.problem import Problem
 from workbench.show.experiment import cells, crossing_text, pieces
+from workbench.store.record import Status, Work
 from workbench.sweep.reproduce import selection_for
 from workbench.sweep.selection import Selection, cases_of
 from workbench.views.experiments import compare_experiment, compared
@@ -37,9 +38,9 @@ def made(**more: object) -> Experiment:
     return Experiment.model_validate({**given, **more})
 
 
-def sized(variant: str, T: int, seconds: float) -> object:
+def sized(variant: str, T: int, seconds: float, **fields: object) -> object:
     shape = {"B": 1, "T": T, "H": 8, "dtype": "float32"}
-    return timed(variant, seconds, noise=0.0, shape=shape, key=f"scan.{variant}.{T}")
+    return timed(variant, seconds, noise=0.0, shape=shape, key=f"scan.{variant}.{T}", **fields)
 
 
 @pytest.mark.parametrize("name", experiment_files())
@@ -105,6 +106,29 @@ def test_times_of_two_devices_make_no_ratio_unless_the_series_name_theirs() -> N
         if row.unit == "x" and row.ours
     ]  # fmt: skip
     assert ratio.ours == pytest.approx(10) and ratio.device == "a CPU ÷ a GPU"
+
+
+def test_memory_is_what_right_variants_declare() -> None:
+    """Bytes kept for the backward pass, of one device; nothing of a variant that gave no right answer."""
+    kept = {"slow": 300, "fast": 200, "streaming": 900}
+    records = frame_of([
+        sized("eager", 64, 1e-3, declared=Work(kept_bytes=kept["slow"])),
+        sized("simd", 64, 2e-3, declared=Work(kept_bytes=kept["fast"])),
+        sized("streaming", 64, 1e-3, declared=Work(kept_bytes=kept["streaming"]), status=Status.INCORRECT, time=None,
+              samples_s=[]),
+    ]).assign(run="here", device="a CPU")  # fmt: skip
+    plain = made()
+    series = [s.model_copy(update={"quantity": "kept", "points": ()}) for s in plain.series]
+    ratio = plain.ratios[0].model_copy(update={"points": (Point(at={}, value=3.0),)})
+    found = compared(
+        plain.model_copy(update={"series": tuple(series), "ratios": (ratio,), "crossings": ()}), records, {}
+    )
+    assert [cells(row)[:5] for row in found.rows] == [
+        ("slow", "B=1 T=64 H=8", "–", "300 B", ""),
+        ("fast", "B=1 T=64 H=8", "–", "200 B", ""),
+        ("slow ÷ fast", "B=1 T=64 H=8", "3x", "1.5x", "0.5x"),
+    ]
+    assert not found.counted
 
 
 def test_the_recorded_runs_hold_what_is_asked() -> None:

@@ -36,7 +36,7 @@ def command(
     for node in nodes:
         has = ", ".join(f"{value:g} {name}" for name, value in sorted(node.resources.items()))
         labels = "".join(f" {key}={value}" for key, value in sorted(node.labels.items()))
-        say(f"{node.name} {node.id[:8]}{labels}: {has if node.alive else 'gone'}")
+        say(f"{node.name} {node.id[:8]}{labels}: {(has or 'coordinates') if node.alive else 'gone'}")
         for one in doing:
             if not node.id.startswith(one.node):
                 continue

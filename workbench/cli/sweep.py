@@ -44,7 +44,7 @@ def command(
     variants: Variants = "",
     pass_: Passes = "",
     preset: Annotated[
-        str, typer.Option(help="quick, standard, gpu, limit, peers, experiment: shapes and patience.")
+        str, typer.Option(help="quick, standard, gpu, limit, peers, layers, experiment: shapes and patience.")
     ] = "quick",
     dtype: Dtype = "",
     device: Device = "",
@@ -170,10 +170,11 @@ def _sweep(
     from workbench.catalog import load_catalog
     from workbench.cli.ladder_table import print_ladder, print_ladder_json
     from workbench.cli.progress import ProgressBar
+    from workbench.stdout import kept_clean
     from workbench.store.run_folder import find_run
     from workbench.sweep.selection import Selection
     from workbench.sweep.session import continue_run
-    from workbench.sweep.start import start_run
+    from workbench.sweep.start import require, start_run
 
     folder = None
     try:
@@ -181,6 +182,9 @@ def _sweep(
             if resume is not None:
                 folder = find_run(profiles, resume)
                 _refuse_other_words(context, selection, folder)
+            elif cluster:
+                with kept_clean():
+                    require(selection, name)  # before a cluster is joined, or one started for seconds
             runner = held.enter_context(_on_cluster(cluster, kinds, selection, folder)) if cluster else None
             if folder is None:
                 folder = start_run(selection, profiles, name, runner)

@@ -115,7 +115,7 @@ def _scaling(
 ) -> None:
     """The training on each number of ranks, one after the other, with as many threads per rank each time."""
     from workbench.cli.terminal import Column, print_table, say
-    from workbench.distributed.launch import start
+    from workbench.distributed.launch import ALONE, start
     from workbench.distributed.loop import require
     from workbench.distributed.scaling import folder_of, members, scaled
     from workbench.distributed.summary import SHARED
@@ -125,6 +125,7 @@ def _scaling(
     several = members(training, counts, along, weak)
     for one, count in several:
         require(one, task, count)
+        ALONE.require(count)
     for one, count in several:
         _make(folder_of(folder, count))
         start(one, count, restarts, threads_for=max(counts))

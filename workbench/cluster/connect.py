@@ -6,9 +6,12 @@ import contextlib
 import importlib.util
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,6 +65,7 @@ def connected(address: str = LOCAL, kernels: Path | None = None) -> Iterator[Non
         travels = _travelling(kernels, held.enter_context(temporary_folder())) if kernels is not None else {}
         options: dict[str, Any] = {"address": address, "namespace": NAMESPACE, "runtime_env": travels}
         if address == LOCAL:
+            held.enter_context(_token())
             folder = held.enter_context(temporary_folder())
             options |= {
                 "include_dashboard": False, "object_store_memory": STORE_BYTES, "resources": {"machine": 1},
@@ -69,9 +73,10 @@ def connected(address: str = LOCAL, kernels: Path | None = None) -> Iterator[Non
             }  # fmt: skip
         held.callback(ray.shutdown)
         try:
-            ray.init(log_to_driver=False, logging_level="CRITICAL", configure_logging=True, **options)
-        except (RuntimeError, ConnectionError, ValueError, OSError, TimeoutError) as error:
-            raise Problem(_in_words(address, error)) from None
+            with _words_kept() as words:
+                ray.init(log_to_driver=False, logging_level="CRITICAL", configure_logging=True, **options)
+        except (RuntimeError, ConnectionError, ValueError, OSError, TimeoutError, ray.exceptions.RayError) as error:
+            raise Problem(_in_words(address, error, words[0])) from None
         finally:  # Ray puts its own in their place
             for number, handler in handlers.items():
                 signal.signal(number, handler)
@@ -79,6 +84,37 @@ def connected(address: str = LOCAL, kernels: Path | None = None) -> Iterator[Non
             # Entered last and left last but for its folder: whoever kills this command leaves nothing running.
             held.enter_context(guarded())
         yield
+
+
+@contextlib.contextmanager
+def _token() -> Iterator[None]:
+    """A word without which nobody runs code in a local Ray, for its time alone: Ray would write one into the user's
+    home, and clusters that are started later would ask for it."""
+    own = {"RAY_AUTH_TOKEN", "RAY_AUTH_MODE"} - os.environ.keys()
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    try:
+        yield
+    finally:
+        for name in own:
+            os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def _words_kept() -> Iterator[list[str]]:
+    """What Ray's own code writes to standard error meanwhile: twenty times the same where it is not let in."""
+    words = [""]
+    with tempfile.TemporaryFile() as kept:
+        before = os.dup(2)
+        sys.stderr.flush()
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield words
+        finally:
+            sys.stderr.flush()
+            os.dup2(before, 2)
+            os.close(before)
+            kept.seek(0)
+            words[0] = kept.read().decode(errors="replace")
 
 
 def _require_answer(address: str) -> None:
@@ -93,8 +129,13 @@ def _require_answer(address: str) -> None:
         raise Problem(f"--cluster {address}: nothing answers there ({why}); is `ray start --head` running?") from None
 
 
-def _in_words(address: str, error: Exception) -> str:
+def _in_words(address: str, error: Exception, written: str) -> str:
     text = " ".join(str(error).split())
+    if "InvalidAuthToken" in text + written:
+        return (
+            f"--cluster {address}: the cluster asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to that "
+            "of its head; see docs/cluster.md"
+        )
     there = re.search(r"Version mismatch: The cluster was started with: Ray: (\S+) Python: (\S+) This process .*?"
                       r"was started with: Ray: (\S+) Python: (\S+)", text)  # fmt: skip
     if there:

@@ -11,6 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from workbench.distributed.failure import Failure, told
 from workbench.distributed.loop import Training
 from workbench.foreign import first_words, printable
@@ -52,6 +54,13 @@ class Machines:
             raise Problem(f"--machine {self.number}: they count from 0 to {self.count - 1}", exit_status=2)
         if ranks % self.count:
             raise Problem(f"{ranks} ranks are not divided by {self.count} machines: choose a divisor", exit_status=2)
+        own, there = ranks // self.count, torch.cuda.device_count() if torch.cuda.is_available() else None
+        if there is not None and own > there:
+            raise Problem(
+                f"{own} ranks, and {there} GPU{'s' if there > 1 else ''} on this machine: each rank has its own; start "
+                "fewer, or set CUDA_VISIBLE_DEVICES= for ranks on the processor",
+                exit_status=2,
+            )
 
     def options(self, ranks: int, timeout_s: float) -> list[str]:
         """torchrun's."""
@@ -118,11 +127,32 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
+WATCHDOG = re.compile(r"\[rank(\d+)\]:.*Watchdog caught collective operation timeout: WorkNCCL\(.*?OpType=(\w+)")
+"""What NCCL's watchdog writes before it ends the process, which then has no time to tell how it failed."""
+ENDED = "failed (exitcode: "
+"""torchrun's, of the rank that ended an attempt."""
+
+
+def _waited(lines: list[str]) -> list[tuple[int, str]]:
+    """Ranks of the last attempt that NCCL ended after they had waited for others, and the collective."""
+    ends = [place for place, line in enumerate(lines) if ENDED in line]
+    begin = ends[-2] if len(ends) > 1 else 0
+    found = {int(m[1]): m[2].lower() for line in lines[begin:] if (m := WATCHDOG.search(line))}
+    return sorted(found.items())
+
+
 def _why(failures: list[Failure], count: int, lines: list[str], machines: Machines, log: Path, status: int) -> str:
     """The first cause, from what ranks wrote of themselves, or else from the lines that torchrun wrote of them."""
+    waited = _waited(lines)
+    lost = sorted(set(range(count)) - {rank for rank, _ in waited})
+    if waited and lost:
+        rank, collective = waited[0]
+        names = f"rank {lost[0]}" if len(lost) == 1 else f"ranks {', '.join(map(str, lost))}"
+        return f"{names} did not come: rank {rank} waited in {collective} until NCCL gave up; see {log}"
     ended = re.findall(r"exitcode: (-\d+)\) local_rank: (\d+)", "\n".join(lines))
     if ended and all(failure.waited for failure in failures):
-        return f"rank {ended[-1][1]} was ended by signal {-int(ended[-1][0])}; see {log}"
+        rank = machines.number * (count // machines.count) + int(ended[-1][1])
+        return f"rank {rank} was ended by signal {-int(ended[-1][0])}; see {log}"
     if failures:
         return told(failures, count, log)
     taken = next((line for line in lines if "EADDRINUSE" in line or "address already in use" in line), None)

@@ -18,7 +18,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from workbench.distributed import checkpoint, facts, links
 from workbench.distributed.cost import Carry, Pipelined
 from workbench.distributed.mesh import Sizes, ranks
-from workbench.distributed.schemes import Weights, lay_out, own_part, whole_weights
+from workbench.distributed.schemes import Weights, lay_out, own_part, require_model, whole_weights
 from workbench.distributed.task import Task, load_task
 from workbench.durable import append_whole, write_whole
 from workbench.foreign import first_words
@@ -74,11 +74,21 @@ def require(training: Training, task: Task, count: int) -> None:
     if training.average_every > 1 and sizes.sequence * sizes.tensor > 1:
         raise Problem("weights averaged every few steps are for data parallel ranks alone: use --data", 2)
     if training.pipeline is not None:
-        from workbench.distributed.pipeline import require_parts
+        from workbench.distributed.pipeline import require_parts, stages_of
 
         require_parts(inputs, training.parts, training.pipeline)
+        stages_of(_model(training, task), count)
     else:
         sizes.fit(count, inputs.shape[0], inputs.shape[1])
+        if sizes.sequence * sizes.tensor > 1:
+            require_model(_model(training, task), sizes)
+
+
+def _model(training: Training, task: Task) -> nn.Module:
+    try:
+        return task.model()
+    except Exception as error:  # the user's own code
+        raise Problem(f"{training.task}: model(): {type(error).__name__}: {first_words(error)}") from error
 
 
 def run(training: Training) -> None:
@@ -89,7 +99,9 @@ def run(training: Training) -> None:
             loop: _Loop = _Pipelined(training, task, mesh)
         else:
             loop = _Laid(training, task, mesh)
-        if attempt() == 0:
+        first = [attempt()]
+        dist.broadcast_object_list(first)  # machines count their restarts each for itself
+        if first[0] == 0:
             note(training, task, torch.device(mesh.device_type))
         loop.run()
 
@@ -114,7 +126,7 @@ def note(training: Training, task: Task, device: torch.device) -> None:
 
 
 def attempt() -> int:
-    """How often torchrun has started the ranks again."""
+    """How often torchrun has started the ranks of this machine again."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from workbench.problem import Problem
 
 TIMEOUT_S = 60.0
+POLL_S = 0.05
+"""Between two looks into a store for ranks of other machines."""
 Joined = TypeVar("Joined")
 
 
@@ -97,10 +101,47 @@ def _join(backend: str, timeout: timedelta) -> None:
     c10d.default_pg_timeout = c10d.default_pg_nccl_timeout = timeout
     store, rank, size = next(iter(dist.rendezvous("env://", timeout=timeout)))
     store.set_timeout(timeout)
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    own = dist.PrefixStore(f"attempt-{attempt}", store)
+    attempt = f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+    if int(os.environ.get("GROUP_WORLD_SIZE", "1")) > 1:
+        attempt = agreed(store, rank, size, attempt, timeout.total_seconds())
+    own = dist.PrefixStore(attempt, store)
     _require_same(own, rank, versions())
     dist.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=timeout)
+
+
+def agreed(store: dist.Store, rank: int, size: int, attempt: str, seconds: float) -> str:
+    """The name of this attempt, the same on all its ranks. Raises TimeoutError where not all come.
+
+    Each machine counts its own restarts, and one whose command was started anew begins again at 0. The first rank asks
+    whoever says to be here by a word that it makes up, and goes on once each has answered with it: what ranks that are
+    gone have left in the store answers nothing.
+    """
+    deadline = time.monotonic() + seconds
+    own = secrets.token_hex(8)
+    if rank > 0:
+        while time.monotonic() < deadline:
+            store.set(f"here-{rank}", own)
+            if store.check([f"asked-{own}"]):
+                word = store.get(f"asked-{own}").decode()
+                store.set(f"answered-{own}-{word}", "")
+                if store.check([f"begun-{word}"]):
+                    return f"{store.get(f'begun-{word}').decode()}-{word}"
+            time.sleep(POLL_S)
+        raise TimeoutError("the first rank did not come")
+    missing = set(range(1, size))
+    while missing and time.monotonic() < deadline:
+        for other in sorted(missing):
+            if store.check([f"here-{other}"]):
+                theirs = store.get(f"here-{other}").decode()
+                store.set(f"asked-{theirs}", own)
+                if store.check([f"answered-{theirs}-{own}"]):
+                    missing.remove(other)
+        time.sleep(POLL_S)
+    if missing:
+        names = ", ".join(map(str, sorted(missing)))
+        raise TimeoutError(f"rank{'s' if len(missing) > 1 else ''} {names} did not come")
+    store.set(f"begun-{own}", attempt)
+    return f"{attempt}-{own}"
 
 
 def versions() -> dict[str, str]:

@@ -39,6 +39,20 @@ def require_parts(example: Tensor, parts: int, kind: Pipelined) -> None:
         raise Problem(f"{size} {what} are not divided into {parts} parts: choose a divisor", exit_status=2)
 
 
+def stages_of(model: nn.Module, count: int) -> list[nn.Module]:
+    """The model cut into so many. Raises Problem where it cannot be."""
+    cut = getattr(model, "stages", None)
+    if not callable(cut):
+        raise Problem(f"{type(model).__name__} has no stages(count): where it can be cut between ranks")
+    stages: list[nn.Module] = cut(count)
+    if len(stages) != count:
+        raise Problem(f"{type(model).__name__}.stages({count}) returns {len(stages)} stages")
+    bare = [number for number, stage in enumerate(stages) if not any(True for _ in stage.parameters())]
+    if bare:
+        raise Problem(f"stage {bare[0]} of {count} has no weights: fewer --stages, or another cut", exit_status=2)
+    return stages
+
+
 class Pipeline:
     """One rank's stage of a model, and the schedule that runs it with the others.
 
@@ -51,25 +65,20 @@ class Pipeline:
         order: str = "",
     ) -> None:  # fmt: skip
         place, count = mesh.get_local_rank(), mesh.size()
-        cut = getattr(model, "stages", None)
-        if not callable(cut):
-            raise Problem(f"{type(model).__name__} has no stages(count): where it can be cut between ranks")
         require_parts(example, parts, kind)
         axis = AXIS[kind]
-        stages = cut(count)
-        if len(stages) != count:
-            raise Problem(f"{type(model).__name__}.stages({count}) returns {len(stages)} stages")
-        bare = [number for number, stage in enumerate(stages) if not any(True for _ in stage.parameters())]
-        if bare:
-            raise Problem(f"stage {bare[0]} of {count} has no weights: fewer --stages, or another cut", exit_status=2)
+        stages = stages_of(model, count)
         self.stage = cast(nn.Module, stages[place])
         self.model = model
         """The whole model, with this stage's weights alone, under their names in it."""
         self._last = place == count - 1
         self._first = place == 0
         self._time = kind == "time"
-        given, made = _ends(stages, place, example.chunk(parts, axis)[0], time_first=self._time)
+        self._device = torch.device(mesh.device_type)
+        ends = _ends(stages, place, example.chunk(parts, axis)[0], time_first=self._time)
+        given, made = (end.detach().to(self._device).requires_grad_(end.requires_grad) for end in ends)
         _keep(model, self.stage)
+        self.stage.to(self._device)  # this stage's part of the model alone goes to a GPU
         module = self.stage
         if self._time:
             # Torch cuts along the first dimension: time comes first between stages.
@@ -77,7 +86,7 @@ class Pipeline:
             module = _TimeFirst(self.stage)
         # All four are given, or torch runs the stage to see them: that would count as a block of time.
         own = _NotedStage(
-            module, place, count, given.device, input_args=(given,), output_args=(made,),
+            module, place, count, self._device, input_args=(given,), output_args=(made,),
             input_grads=None if self._first else (torch.zeros_like(given),),
             output_grads=None if self._last else (torch.zeros_like(made),), group=mesh.get_group(),
         )  # fmt: skip
@@ -89,6 +98,7 @@ class Pipeline:
         """Forward and backward of one batch, whole on the first and the last rank; its loss on the last, else None."""
         if self._time:
             inputs, targets = inputs.transpose(0, 1), targets.transpose(0, 1)
+        inputs, targets = inputs.to(self._device), targets.to(self._device)
         losses: list[Tensor] = []
         given = (inputs.contiguous(),) if self._first else ()
         more: dict[str, Any] = {"target": targets.contiguous(), "losses": losses} if self._last else {}

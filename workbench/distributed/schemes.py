@@ -7,6 +7,7 @@ over the ranks that hold other data or other times.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Literal, cast
 
@@ -15,16 +16,24 @@ from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import Shard
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 from torch.distributed.tensor.parallel.style import ParallelStyle
 from torch.nn.parallel import DistributedDataParallel
 
 from workbench.distributed.cost import Carry
+from workbench.distributed.mesh import Sizes
 from workbench.distributed.sequence import LocalScan, sequence_scan
 from workbench.problem import Problem
 
 Weights = Literal["replicated", "sharded"]
-STYLES: dict[str, type[ParallelStyle]] = {"columns": ColwiseParallel, "rows": RowwiseParallel}
+STYLES: dict[str, Callable[[], ParallelStyle]] = {
+    "columns": ColwiseParallel,
+    "gathered columns": partial(ColwiseParallel, input_layouts=Shard(-1)),
+    "rows": RowwiseParallel,
+}
+"""What a model's tensor_plan() says of a layer. Columns take the whole input; gathered ones put it together from all
+ranks' parts, at each call: of a layer that is given the state that is in each step of time."""
 
 
 def lay_out(model: nn.Module, mesh: DeviceMesh, weights: Weights = "replicated", carry: Carry = "gather") -> nn.Module:
@@ -48,31 +57,50 @@ def lay_out(model: nn.Module, mesh: DeviceMesh, weights: Weights = "replicated",
 
 def split_channels(model: nn.Module, mesh: DeviceMesh) -> None:
     """Tensor parallel: columns, the scan on this rank's channels alone, rows and one sum over ranks per layer."""
-    plan = getattr(model, "tensor_plan", None)
-    if not callable(plan):
+    plan = channel_plan(model, mesh.size())
+    parallelize_module(model, mesh, {name: STYLES[style]() for name, style in plan.items()})
+
+
+def channel_plan(model: nn.Module, ranks: int) -> dict[str, str]:
+    """What the model's tensor_plan() says. Raises Problem where it cannot be done on so many ranks."""
+    of_model = getattr(model, "tensor_plan", None)
+    if not callable(of_model):
         raise Problem(f"{type(model).__name__} has no tensor_plan(): which layers are split by columns and by rows")
-    unknown = sorted({style for style in plan().values() if style not in STYLES})
+    plan: dict[str, str] = of_model()
+    unknown = sorted({style for style in plan.values() if style not in STYLES})
     if unknown:
-        raise Problem(f"tensor_plan() of {type(model).__name__}: {unknown[0]!r} is neither 'columns' nor 'rows'")
-    for name, style in plan().items():
+        words = ", ".join(map(repr, STYLES))
+        raise Problem(f"tensor_plan() of {type(model).__name__}: {unknown[0]!r} is none of {words}")
+    for name, style in plan.items():
         try:
-            size = model.get_submodule(name).weight.shape[0 if style == "columns" else 1]
+            size = model.get_submodule(name).weight.shape[1 if style == "rows" else 0]
         except AttributeError:
             raise Problem(f"tensor_plan() names {name}: {type(model).__name__} has no such layer") from None
-        if size % mesh.size():
-            raise Problem(
-                f"{size} channels of {name} are not divided by {mesh.size()} tensor ranks: choose a divisor", 2
-            )
-    parallelize_module(model, mesh, {name: STYLES[style]() for name, style in plan().items()})
+        if size % ranks:
+            raise Problem(f"{size} channels of {name} are not divided by {ranks} tensor ranks: choose a divisor", 2)
+    return plan
 
 
 def split_time(model: nn.Module, mesh: DeviceMesh, carry: Carry) -> None:
     """Sequence parallel: every scan of the model becomes one over all ranks' blocks of time."""
+    for module in scans_of(model):
+        module.scan = partial(sequence_scan, group=mesh.get_group(), carry=carry, scan=partial(_states, module.scan))
+
+
+def scans_of(model: nn.Module) -> list[nn.Module]:
+    """The modules whose `scan` carries a state over time. Raises Problem where there is none."""
     scans = [module for module in model.modules() if callable(getattr(module, "scan", None))]
     if not scans:
         raise Problem(f"no module of {type(model).__name__} has a scan: nothing carries a state from block to block")
-    for module in scans:
-        module.scan = partial(sequence_scan, group=mesh.get_group(), carry=carry, scan=partial(_states, module.scan))
+    return scans
+
+
+def require_model(model: nn.Module, sizes: Sizes) -> None:
+    """Raises Problem for a model that cannot be laid over a mesh of these sizes."""
+    if sizes.tensor > 1:
+        channel_plan(model, sizes.tensor)
+    if sizes.sequence > 1:
+        scans_of(model)
 
 
 def _states(scan: LocalScan, a: Tensor, b: Tensor, h0: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Where a rank's time goes, from the Chrome trace that torch.profiler wrote of it (or of anybody's training).
 
-Communication is what the collectives' own names say: gloo's are annotations `gloo:…`, NCCL's are kernels `nccl…`.
+Communication is what the collectives' own names say: gloo's are annotations `gloo:…`, NCCL's are kernels `nccl…`, or,
+where no kernel was traced, annotations `nccl:…`.
 Computing is what ran on the device (kernels) where the trace has any, else torch's operators on the host.
 Of a pipeline of ours the annotations of its steps and parts tell when a stage had no part to work on: its bubble.
 Sums are over the union of intervals: what runs at the same time counts once.
@@ -15,6 +16,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -26,14 +28,21 @@ from workbench.foreign import printable, reading
 from workbench.problem import Problem
 from workbench.quantity import quantity
 
-COMMUNICATION = re.compile(r"^(gloo:|nccl:|nccl(Dev)?Kernel)", re.IGNORECASE)
+COMMUNICATION = re.compile(r"^(gloo:|nccl:|nccl\w*Kernel)", re.IGNORECASE)
+ASKED = re.compile(r"^nccl:", re.IGNORECASE)
+"""The host's word for what a kernel of NCCL does later; a trace draws it on the device once more."""
 BETWEEN_TWO = re.compile(r"send|recv", re.IGNORECASE)
 OPERATOR = re.compile(r"^(?!_?c10d|autograd::)\w+::")
 """What computes on the host: `aten::mm`. An autograd function (`AddmmBackward0`, one of your own) and the engine's
 `autograd::…` are drawn around what they call, waits for other ranks too."""
+PASSING = re.compile(r"^_?c10d\w*::")
+"""What passes tensors to other ranks or waits for theirs, `_c10d_functional::wait_tensor`. An operator that
+computes with a tensor that is still on its way is drawn around the wait."""
 PIPELINE_STEP, PIPELINE_PART = "pipeline:step", "pipeline:part"
 CARRY = re.compile(r"^carry:(gather|chain) (\d{1,15})$")
 NAMES = re.compile(r"^trace-.*\.json(\.gz)?$")
+KEPT = 128
+"""Traces that stay in memory once they are read, which takes seconds: what is kept of one is small."""
 MOST_BYTES = 1 << 31
 """Of a trace once it is unpacked."""
 
@@ -210,6 +219,15 @@ def _bytes_of(file: Path) -> bytes:
 
 def read(file: Path) -> RankTrace:
     """One trace. Raises Problem for a file that is none."""
+    try:
+        stamp = file.stat().st_mtime_ns, file.stat().st_size
+    except OSError:
+        stamp = 0, 0  # whoever opens it says why
+    return _read(file, *stamp)
+
+
+@lru_cache(maxsize=KEPT)
+def _read(file: Path, changed_ns: int, size: int) -> RankTrace:
     rank, events = events_of(file)
     with reading(file, "corrupt, not a Chrome trace", "trace again, by torch.profiler's export_chrome_trace"):
         return _trace(rank, events)
@@ -217,11 +235,13 @@ def read(file: Path) -> RankTrace:
 
 def _trace(rank: int, events: Sequence[dict[str, Any]]) -> RankTrace:
     passing = [e for e in events if COMMUNICATION.match(e["name"])]
+    done = [e for e in passing if not ASKED.match(e["name"])]
+    passing = done if any(e.get("cat") == "kernel" for e in done) else passing
     kernels = [e for e in events if e.get("cat") in ("kernel", "gpu_memcpy", "gpu_memset")]
-    operators = kernels or [e for e in events if e.get("cat") == "cpu_op"]
-    compute = union(
-        e for e in operators if not COMMUNICATION.match(e["name"]) and (kernels or OPERATOR.match(e["name"]))
-    )
+    if kernels:
+        compute = union(e for e in kernels if not COMMUNICATION.match(e["name"]))
+    else:
+        compute = _computed([e for e in events if e.get("cat") == "cpu_op"])
     everything = union(events)
     whole = np.array([[everything[0, 0], everything[-1, 1]]]) if len(everything) else everything
     # The host's annotations alone: a trace of a GPU draws each once more over what it launched.
@@ -235,6 +255,21 @@ def _trace(rank: int, events: Sequence[dict[str, Any]]) -> RankTrace:
     )  # fmt: skip
 
 
+def _computed(operators: Iterable[dict[str, Any]]) -> Intervals:
+    """When any thread of the host computed."""
+    threads: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for event in operators:
+        threads[f"{event.get('pid')} {event.get('tid')}"].append(event)
+    found = [
+        without(
+            union(e for e in own if OPERATOR.match(e["name"]) and not COMMUNICATION.match(e["name"])),
+            union(e for e in own if PASSING.match(e["name"])),
+        )
+        for own in threads.values()
+    ]
+    return _disjoint((begin, end) for intervals in found for begin, end in intervals.tolist())
+
+
 def _calls(events: Iterable[dict[str, Any]]) -> tuple[Call, ...]:
     found = (Call(e["name"], e["ts"] / 1e6, (e["ts"] + e["dur"]) / 1e6) for e in events)
     return tuple(sorted(found, key=lambda call: (call.begin_s, call.name)))
@@ -242,9 +277,12 @@ def _calls(events: Iterable[dict[str, Any]]) -> tuple[Call, ...]:
 
 def union(events: Iterable[dict[str, Any]]) -> Intervals:
     """The disjoint intervals that events (microseconds) cover."""
-    spans = sorted((float(e["ts"]) / 1e6, (float(e["ts"]) + float(e["dur"])) / 1e6) for e in events)
+    return _disjoint((float(e["ts"]) / 1e6, (float(e["ts"]) + float(e["dur"])) / 1e6) for e in events)
+
+
+def _disjoint(spans: Iterable[tuple[float, float]]) -> Intervals:
     merged: list[list[float]] = []
-    for begin, end in spans:
+    for begin, end in sorted(spans):
         if merged and begin <= merged[-1][1]:
             merged[-1][1] = max(merged[-1][1], end)
         else:

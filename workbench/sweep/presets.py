@@ -66,6 +66,10 @@ PRESETS = {
     "limit": Budget(
         StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.3), 0.03, 0.8, 0.02, 3.0, thorough=False, named=True
     ),
+    # What layers to take home choose their kernels by, on a CPU (kernel_variants/layer_shapes.py).
+    "layers": Budget(
+        StopRule(min_samples=10, min_seconds=0.2, cap_seconds=0.75), 0.02, 0.5, 0.04, 4.0, thorough=False, named=True
+    ),
     "experiment": Budget(
         StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.5), 0.03, 0.5, 0.02, 4.0, thorough=False, named=True
     ),

@@ -22,17 +22,15 @@ from workbench.store.run_folder import RunFolder
 from workbench.sweep.checking import BACKENDS, SIMULATED
 from workbench.sweep.records import simulated_machine
 from workbench.sweep.runner import ProcessTree, Runner
-from workbench.sweep.selection import Selection, cases_of
+from workbench.sweep.selection import Case, Selection, cases_of
 from workbench.sweep.simulating import require_known_gpu
 
 
 def start_run(selection: Selection, profiles: Path, name: str | None, runner: Runner | None = None) -> RunFolder:
     """The new run's folder. `runner`: who will do the jobs; this process and its workers where none is named."""
-    if name is not None:
-        check_name(name)
     runner = runner or ProcessTree()
     with kept_clean():
-        _validate(selection, runner)
+        _require_fit(require(selection, name), runner)
     # Where it is timed is found out once: a run that goes on elsewhere goes on with the same devices.
     selection = dataclasses.replace(selection, devices=selection.devices or runner.devices()[:1])
     if "cuda" in selection.devices and "cuda" not in runner.devices():
@@ -52,10 +50,11 @@ def start_run(selection: Selection, profiles: Path, name: str | None, runner: Ru
     return create_run(profiles, run)
 
 
-def _validate(selection: Selection, runner: Runner) -> None:
-    for case in cases_of(selection, load_catalog(selection.folder)):
-        with contextlib.suppress(DeclarationError):  # it costs the case's records, which say what is wrong
-            runner.require_fit(case)
+def require(selection: Selection, name: str | None) -> list[Case]:
+    """The selection's cases. Raises Problem for all that can be seen to be wrong without whoever is to do them."""
+    if name is not None:
+        check_name(name)
+    cases = cases_of(selection, load_catalog(selection.folder))
     for arch in selection.archs:
         check_arch(arch)
     for device in selection.devices:
@@ -66,6 +65,13 @@ def _validate(selection: Selection, runner: Runner) -> None:
             raise unknown("device", device, BACKENDS)
         for arch in selection.archs if device == SIMULATED else ():
             require_known_gpu(arch)
+    return cases
+
+
+def _require_fit(cases: Iterable[Case], runner: Runner) -> None:
+    for case in cases:
+        with contextlib.suppress(DeclarationError):  # it costs the case's records, which say what is wrong
+            runner.require_fit(case)
 
 
 def _backends(asked: Iterable[str]) -> tuple[str, ...]:

@@ -54,6 +54,13 @@ class Recorded:
         follows."""
         return float(median(epoch["seconds"] for epoch in self._timed))
 
+    @property
+    def whole_s(self) -> float:
+        """Seconds of everything: the data's preparation, all epochs with their evaluation, what is measured at the
+        end. Trainings of an earlier version have neither the first nor the last."""
+        ends = (self.header.get("prepared_s", 0.0), 0.0 if self.end is None else self.end.get("end_s", 0.0))
+        return float(sum(ends) + sum(epoch["seconds"] + epoch["evaluation_s"] for epoch in self.epochs))
+
     def part_s(self, name: str) -> float:
         """The same of one part, forwards and backwards together."""
         names = (name, name + FORWARD, name + BACKWARD)
@@ -155,6 +162,24 @@ def shares(runs: Sequence[Recorded]) -> pd.DataFrame:
         for part in dict.fromkeys(name for run in own for name in run.parts())
     ]
     return pd.DataFrame(rows, columns=["task", "subject", "part", "share"])
+
+
+def where(runs: Sequence[Recorded]) -> dict[str, list[Recorded]]:
+    """Device, torch and what tells the time, with when that was and how busy the machine was → the trainings of which
+    that is so."""
+    found: dict[tuple[str, str, str], list[Recorded]] = {}
+    for run in runs:
+        clock = "CPU time of one thread" if run.header["clock"] == "cpu" else "time on the clock"
+        key = (run.header["device"], f"torch {run.header['versions']['torch']}", clock)
+        found.setdefault(key, []).append(run)
+    told = {}
+    for (device, torch, clock), own in found.items():
+        days = sorted({run.header["created"][:10] for run in own})
+        loads = [float(epoch["load"]) for run in own for epoch in run.epochs]
+        when = " to ".join(dict.fromkeys((days[0], days[-1])))
+        busy = f"at a load average of {min(loads):.0f} to {max(loads):.0f}"
+        told[f"{device}, {when}, {torch}, {clock}, {busy}"] = own
+    return told
 
 
 def source_text(source: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ FORMAT = 1
 CHECKPOINTS = "checkpoints"
 LARGEST_GRADIENT = 1.0
 """Norm above which gradients are scaled down."""
-COMPARED_STEPS = 5
+COMPARED_STEPS = 9
 """Steps that are timed of a model as it is and with one layer more, in turns; the first of each is not counted."""
 
 
@@ -42,15 +42,22 @@ def file_of(folder: Path, task: Task) -> Path:
     return folder / f"task-{task.name}-{task.subject}-{task.seed}.jsonl"
 
 
-def train(task: Task, folder: Path, device: str = "cpu", told: Callable[[str], None] = lambda _: None) -> Path:
+def train(
+    task: Task,
+    folder: Path,
+    device: str = "cpu",
+    told: Callable[[str], None] = lambda _: None,
+    prepared_s: float = 0.0,
+) -> Path:
     """Trains to the end, from the checkpoint of an earlier attempt where there is one; what has ended is left as it is.
-    `told` gets a line per epoch. Returns the file. Raises Problem for one of a training with other settings."""
+    `told` gets a line per epoch; `prepared_s` is what making the task took, in seconds of its clock. Returns the file.
+    Raises Problem for one of a training with other settings."""
     path = file_of(folder, task)
     checkpoint = folder / CHECKPOINTS / f"{path.stem}.pt"
     torch.manual_seed(task.seed)
     model = task.model().to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=task.settings["learning_rate"])
-    lines = [_header(task, model, device)]
+    lines = [_header(task, model, device) | {"prepared_s": prepared_s}]
     if path.exists():
         before = _lines(path)
         _require_same(path, before[0], lines[0])
@@ -98,7 +105,7 @@ def _header(task: Task, model: nn.Module, device: str) -> dict[str, Any]:
     }
 
 
-NOT_THE_TRAINING = ("created", "device", "clock", "threads", "versions")
+NOT_THE_TRAINING = ("created", "device", "clock", "threads", "versions", "prepared_s")
 """What of a header may differ where a training goes on."""
 
 
@@ -161,6 +168,8 @@ def quality_of(task: Task, model: nn.Module) -> float:
 
 
 def _end(task: Task, model: nn.Module, device: str) -> dict[str, Any]:
+    clock = clock_here(device)
+    begin = now(clock)
     model.eval()
     with torch.no_grad():
         more = dict(task.more(model))
@@ -171,6 +180,7 @@ def _end(task: Task, model: nn.Module, device: str) -> dict[str, Any]:
         "more": more,
         "one_more_layer_s": (two - one) * task.steps,
         "operators": time_in_operators(task, model),
+        "end_s": now(clock) - begin,
     }
 
 

@@ -109,17 +109,19 @@ def compare(
     by variant too where `same_variant`; the fastest setting of each stands for it.
 
     A pair is held against the larger of its sides' A/A spreads, and of two runs also against what a repeated baseline
-    differed by (views/verdicts.py). Records on different devices, or timed by
-    different timers, are not compared unless asked for.
+    differed by (views/verdicts.py). Records on different devices, or on machines of a cluster that differ, where chance
+    gave a case to one of them, or timed by different timers, are not compared unless asked for.
     """
     keys = [*SAME_PROBLEM, *(["variant"] if same_variant else [])]
     left = best_settings(a, (*SAME_PROBLEM, "device"))
     right = best_settings(b, (*SAME_PROBLEM, "device"))
     joined = left.merge(right, on=keys, suffixes=("_a", "_b")) if len(left) and len(right) else pd.DataFrame()
-    pairs, refused = [], dict.fromkeys(("devices", "timers", "spreads"), 0)
+    pairs, refused = [], dict.fromkeys(("devices", "machines", "timers", "spreads"), 0)
     for row in dicts_of(joined):
         if row["device_a"] != row["device_b"] and not across_devices:
             refused["devices"] += 1
+        elif _machines_differ(row) and not across_devices:
+            refused["machines"] += 1
         elif _timers_differ(row) and not across_timers:
             refused["timers"] += 1
         elif row["status_a"] == "ok" and _timed(row, "a"):
@@ -136,6 +138,12 @@ def _lacks_spread(row: dict[str, Any], pair: Pair) -> bool:
 
 def _timed(row: dict[str, Any], which: str) -> bool:
     return bool(pd.notna(row[f"time.median_s_{which}"]))
+
+
+def _machines_differ(row: dict[str, Any]) -> bool:
+    """Whether both were timed on machines of a cluster, whose names are in their ids, and not on the same."""
+    a, b = (row[f"machine_{which}"].partition("@")[2] for which in "ab")
+    return bool(a and b and a != b)
 
 
 def _timers_differ(row: dict[str, Any]) -> bool:
@@ -193,10 +201,10 @@ def _notes(left: pd.DataFrame, right: pd.DataFrame, joined: pd.DataFrame, refuse
             alone = int((own["time.median_s"].notna() & ~own["key"].isin(joined[column])).sum())
             if alone:
                 notes.append(f"{alone} timed records are in {name} only")
-    for kind, how in (("devices", "on"), ("timers", "with")):
+    for kind, how, asked in (("devices", "on", "devices"), ("machines", "on", "devices"), ("timers", "with", "timers")):
         if refused[kind]:
             what = f"{refused[kind]} pairs {how} different {kind} were not compared"
-            notes.append(f"{what}; compare across {kind} (--across-{kind}) to have them")
+            notes.append(f"{what}; compare across {asked} (--across-{asked}) to have them")
     if refused["spreads"]:
         notes.append(
             f"{refused['spreads']} pairs come from two runs of which neither timed a baseline twice: the noise (A/A) "

@@ -13,7 +13,7 @@ from workbench.catalog import Catalog
 from workbench.declare import variant_key
 from workbench.experiments import Crossing, Experiment, Point, Ratio, Series, load_experiments
 from workbench.problem import Problem
-from workbench.store.record import UNTIMED
+from workbench.store.record import UNTIMED, Status
 from workbench.views.filter import Filter
 from workbench.views.query import read_records
 from workbench.views.rows import dicts_of
@@ -21,7 +21,9 @@ from workbench.views.runs import RunSummary
 from workbench.views.shapes import shape_text, sizes_of
 from workbench.views.simulated import simulated
 
-UNITS = {"time": "s", "error": ""}
+UNITS = {"time": "s", "error": "", "kept": "B"}
+COLUMNS = {"time": "time.median_s", "error": "error.relative_l2", "kept": "declared.kept_bytes"}
+"""Of records, by quantity."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Row:
     """Name of the series or ratio."""
     sizes: Mapping[str, int]
     unit: str
-    """`s`, `x` of a ratio, empty of an error."""
+    """`s`, `B`, `x` of a ratio, empty of an error."""
     published: float | None
     note: str
     """Where the published figure comes from, where not from the experiment's own source."""
@@ -133,8 +135,10 @@ def _fits(at: Mapping[str, int], sizes: Mapping[str, int]) -> bool:
 
 
 def _rows_of(series: Series, keyed: pd.DataFrame, dates: Mapping[str, str]) -> list[Row]:
-    column = "time.median_s" if series.quantity == "time" else "error.relative_l2"
+    column = COLUMNS[series.quantity]
     own = _of(series, keyed)
+    if series.quantity == "kept":  # declared of every variant, of those too that gave no right answer
+        own = own[own["status"] == Status.OK.value]
     own = own[own[column].notna() & (own["backend"].isin([series.backend]) if series.backend else True)]
     best: dict[tuple[str, str, tuple[tuple[str, int], ...]], dict[str, object]] = {}
     for row in dicts_of(own.sort_values(column, ascending=series.quantity == "time")):
@@ -226,7 +230,7 @@ def _crossings(crossing: Crossing, found: Mapping[str, list[Row]]) -> list[Cross
 def _counted(series: Series, keyed: pd.DataFrame) -> list[Counted]:
     """Where kernels are only simulated, at whatever shapes: those of the series need not be among them."""
     own = keyed[keyed["variant_key"].isin(series.variants) & keyed["backend"].isin(UNTIMED)]
-    if series.quantity == "error" or own.empty:
+    if series.quantity != "time" or own.empty:
         return []
     counted = dicts_of(simulated(own.drop(columns=["variant_key", "sizes"]), {}))
     known = {row["key"] for row in counted}

@@ -50,15 +50,18 @@ class Draft:
     file: int = 0
     address: int = 0
 
-    def bits(self, written: bool) -> int:
-        """A bit per operand that is a register, and written or read."""
-        return sum(
-            1 << k for k, o in enumerate(self.operands) if isinstance(o, Virtual) and (k in self.written) == written
-        )
-
-    def wide_bits(self) -> int:
-        """A bit per operand that is a register of two rows."""
-        return sum(1 << k for k, o in enumerate(self.operands) if isinstance(o, Virtual) and o.rows == 2)
+    def register_bits(self) -> tuple[int, int, int]:
+        """A bit per operand that is a register and read, is one and written, is one of two rows."""
+        read = written = wide = 0
+        for k, operand in enumerate(self.operands):
+            if isinstance(operand, Virtual):
+                if k in self.written:
+                    written |= 1 << k
+                else:
+                    read |= 1 << k
+                if operand.rows == 2:
+                    wide |= 1 << k
+        return read, written, wide
 
     def ends_block(self) -> bool:
         """Whether control need not go on to the next instruction, or comes here from elsewhere afterwards."""
@@ -75,16 +78,19 @@ def assemble(drafts: list[Draft], file: File) -> list[Instruction]:
     def offset(operand: Operand) -> int:
         return offsets[operand.number] if isinstance(operand, Virtual) else operand
 
-    return [
-        Instruction(
-            d.form, tuple(map(offset, d.operands)), d.text, d.flow, offset(d.guard), d.guard_negated,
-            ABSENT if d.target is None else d.target.index, k in leaders, immediate=d.immediate, space=d.space,
-            order=d.order, scope=d.scope, bytes=d.bytes, elements=d.elements, address_rows=d.address_rows,
-            sign_extend=d.sign_extend, variant=d.variant, line=d.line, file=d.file, address=d.address,
-            reads=d.bits(written=False), writes=d.bits(written=True), wide=d.wide_bits(),
-        )
-        for k, d in enumerate(drafts)
-    ]  # fmt: skip
+    made = []
+    for k, d in enumerate(drafts):
+        reads, writes, wide = d.register_bits()
+        made.append(
+            Instruction(
+                d.form, tuple(map(offset, d.operands)), d.text, d.flow, offset(d.guard), d.guard_negated,
+                ABSENT if d.target is None else d.target.index, k in leaders, immediate=d.immediate, space=d.space,
+                order=d.order, scope=d.scope, bytes=d.bytes, elements=d.elements, address_rows=d.address_rows,
+                sign_extend=d.sign_extend, variant=d.variant, line=d.line, file=d.file, address=d.address,
+                reads=reads, writes=writes, wide=wide,
+            )
+        )  # fmt: skip
+    return made
 
 
 def _block_starts(drafts: list[Draft]) -> list[int]:
@@ -103,25 +109,31 @@ class _Interval:
 def _intervals(drafts: list[Draft], starts: list[int]) -> list[_Interval]:
     """From where to where each register is live, by the order of the instructions. Sets are bits of integers."""
     registers: list[Virtual] = []
+    first: list[int] = []
+    last_seen: list[int] = []
     reads: list[int] = []
     writes: list[int] = []
     kills: list[int] = []
 
-    def bit(register: Virtual) -> int:
+    def bit(register: Virtual, at: int) -> int:
         if register.number < 0:
             register.number = len(registers)
             registers.append(register)
+            first.append(at)
+            last_seen.append(at)
+        else:
+            last_seen[register.number] = at
         return 1 << register.number
 
-    for d in drafts:
-        read = bit(d.guard) if isinstance(d.guard, Virtual) else 0
+    for at, d in enumerate(drafts):
+        read = bit(d.guard, at) if isinstance(d.guard, Virtual) else 0
         wrote = 0
         for k, operand in enumerate(d.operands):
             if isinstance(operand, Virtual):
                 if k in d.written:
-                    wrote |= bit(operand)
+                    wrote |= bit(operand, at)
                 else:
-                    read |= bit(operand)
+                    read |= bit(operand, at)
         reads.append(read)
         writes.append(wrote)
         kills.append(wrote if d.guard == ABSENT else 0)
@@ -157,22 +169,19 @@ def _intervals(drafts: list[Draft], starts: list[int]) -> list[_Interval]:
             changed |= into != live_in[k] or out != live_out[k]
             live_in[k], live_out[k] = into, out
 
-    first = [len(drafts)] * len(registers)
-    last_seen = [-1] * len(registers)
-
-    def seen(bits: int, at: int) -> None:
+    def live(bits: int, at: int) -> None:
         while bits:
             low = bits & -bits
             number = low.bit_length() - 1
             bits ^= low
-            first[number] = min(first[number], at)
-            last_seen[number] = max(last_seen[number], at)
+            if at < first[number]:
+                first[number] = at
+            if at > last_seen[number]:
+                last_seen[number] = at
 
     for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        seen(live_in[k], start)
-        seen(live_out[k], end)
-        for at in range(start, end):
-            seen(reads[at] | writes[at], at)
+        live(live_in[k], start)
+        live(live_out[k], end)
     return [_Interval(r, first[r.number], last_seen[r.number]) for r in registers]
 
 

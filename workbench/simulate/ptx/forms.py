@@ -10,6 +10,7 @@ a source may be negated). `>p|` may be two predicates, `c` the carry, `#` a numb
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -42,6 +43,7 @@ UNORDERED = ("equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan")
 BOOLEANS = {"and": 1, "or": 2, "xor": 3}
 
 
+@functools.cache
 def width(kind: str) -> int:
     """Bits of a type."""
     return {"f16x2": 32, "bf16x2": 32, "bf16": 16, "tf32": 32}.get(kind) or int(kind.lstrip("busf"))

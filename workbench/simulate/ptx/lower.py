@@ -52,6 +52,8 @@ class Frame:
     caller: Frame | None = None
     parameters: dict[str, Parameter] = field(default_factory=dict)
     registers: dict[tuple[Scope, str], Virtual] = field(default_factory=dict)
+    found: dict[tuple[Scope, str], tuple[Virtual, str] | None] = field(default_factory=dict)
+    """What a name was found to be from a scope: most stand in many instructions."""
     places: dict[Label, Place] = field(default_factory=dict)
     local: dict[int, int] = field(default_factory=dict)
     end: Place = field(default_factory=Place)
@@ -201,7 +203,13 @@ class Lowering:
     def register(self, name: str) -> tuple[Virtual, str] | None:
         """A register and its type; None where the name is none."""
         assert self.statement is not None
-        scope: Scope | None = self.statement.scope
+        place = (self.statement.scope, name)
+        if place not in self.frame.found:
+            self.frame.found[place] = self._register(*place)
+        return self.frame.found[place]
+
+    def _register(self, inner: Scope, name: str) -> tuple[Virtual, str] | None:
+        scope: Scope | None = inner
         while scope is not None:
             kind = scope.register_type(name)
             if kind is not None:

@@ -118,6 +118,8 @@ _LABEL = re.compile(r"([$%\w]+)\s*:(?!:)")
 _NAME = r"[A-Za-z_$%][\w$%]*"
 _GUARD = re.compile(rf"@(!?)\s*({_NAME})\s+")
 _OPCODE = re.compile(r"[a-z_][\w.:]*")
+_PLAIN = re.compile(r'[^;{}"/]*;')
+_BRACKET = re.compile(r"[{}\[\]()]")
 _MARK = re.compile(r'"[^"\n]*"|//[^\n]*|/\*.*?\*/|[{};]', re.S)
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
 _VARIABLE = re.compile(
@@ -334,8 +336,12 @@ class _Reader:
 
     def statement(self, scope: Scope, source_file: int, source_line: int) -> Statement:
         line = self.line()
-        text = self.until(";")
-        self.at += 1
+        plain = _PLAIN.match(self.text, self.at)  # nearly every one: no braces, quotes or comments to look past
+        if plain:
+            text, self.at = plain[0][:-1].strip(), plain.end()
+        else:
+            text = self.until(";")
+            self.at += 1
         rest, guard, negated = text, "", False
         if found := _GUARD.match(text):
             guard, negated, rest = found[2], found[1] == "!", text[found.end() :]
@@ -350,19 +356,22 @@ class _Reader:
 def split_operands(text: str, line: int) -> list[str]:
     """At the commas outside of brackets, braces and parentheses."""
     parts, depth, start = [], 0, 0
-    for at, mark in enumerate(text):
-        if mark in "{[(":
-            depth += 1
-        elif mark in "}])":
-            depth -= 1
-        elif mark == "," and depth == 0:
-            parts.append(text[start:at].strip())
-            start = at + 1
-    if depth:
-        raise refuse(line, f"brackets do not match in `{text.strip()[:60]}`")
-    last = text[start:].strip()
-    if last or parts:
-        parts.append(last)
+    if _BRACKET.search(text) is None:
+        parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    else:
+        for at, mark in enumerate(text):
+            if mark in "{[(":
+                depth += 1
+            elif mark in "}])":
+                depth -= 1
+            elif mark == "," and depth == 0:
+                parts.append(text[start:at].strip())
+                start = at + 1
+        if depth:
+            raise refuse(line, f"brackets do not match in `{text.strip()[:60]}`")
+        last = text[start:].strip()
+        if last or parts:
+            parts.append(last)
     if any(not part for part in parts):
         raise refuse(line, f"an operand is missing in `{text.strip()[:60]}`")
     return parts

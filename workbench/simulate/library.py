@@ -17,9 +17,11 @@ MACHINE = Path(__file__).parent / "machine"
 FLAGS = (
     "-std=c++20", "-O2", "-ftree-vectorize", "-march=native", "-fno-strict-aliasing", "-ffp-contract=off",
     "-fno-math-errno", "-fno-trapping-math", "-Wall",
-    "-Wextra", "-fPIC",
+    "-Wextra", "-fPIC", "-fno-semantic-interposition",
 )  # fmt: skip
 """No contraction: a product and a sum that the kernel rounds twice are rounded twice."""
+LINKED = ("-shared", "-Wl,-Bsymbolic")
+"""With the last of FLAGS: the library's functions call each other directly. Nobody else's take their place."""
 
 
 @functools.cache
@@ -47,7 +49,7 @@ def compiled() -> Path:
     with cache.one_at_a_time(target), temporary_folder() as folder, ThreadPoolExecutor(2) as pool:
         headers = _precompiled_headers(compiler, folder)
         objects = list(pool.map(lambda source: _object(compiler, source, headers), sorted(MACHINE.glob("*.cpp"))))
-    return _made(target, lambda scratch: [*compiler, "-shared", *map(str, objects), "-o", str(scratch)])
+    return _made(target, lambda scratch: [*compiler, *LINKED, *map(str, objects), "-o", str(scratch)])
 
 
 def is_compiled() -> bool:
@@ -59,7 +61,7 @@ def _entry() -> Path:
     files = (*sorted(MACHINE.glob("*.cpp")), *sorted(MACHINE.glob("*.h")))
     texts = [part for file in files for part in (file.name, file.read_bytes())]
     identity = compiler_identity(host_compiler(), FLAGS)
-    return cache.entry(cache.digest(["simulate", identity, repr(FLAGS), *texts]), ".so")
+    return cache.entry(cache.digest(["simulate", identity, repr((FLAGS, LINKED)), *texts]), ".so")
 
 
 def _precompiled_headers(compiler: tuple[str, ...], folder: Path) -> Path:

@@ -42,6 +42,7 @@ struct Object {
         set(with_field(bits, PENDING, TWENTY, field(bits, PENDING, TWENTY) + count));
         complete();
     }
+    u64 outstanding() const { return (0 - field(state(), PENDING, TWENTY)) & TWENTY; }
     void expect_one_more() {
         const u64 bits = state();
         set(with_field(bits, PENDING, TWENTY, field(bits, PENDING, TWENTY) - 1));
@@ -117,7 +118,7 @@ void arrive(Warp &w, const Instruction &i, u32 mask) {
     each_lane(mask, [&](int lane) {
         Object object = object_at(w, addresses[lane]);
         const u64 count = i.o[2] < 0 ? 1 : w.row(i.o[2])[lane];
-        const u64 outstanding = (0 - field(object.state(), PENDING, TWENTY)) & TWENTY;
+        const u64 outstanding = object.outstanding();
         if (count > outstanding) {
             w.machine().fault(w, i, "bad_mbarrier", std::to_string(count) + " arrivals where the phase expects " +
                               std::to_string(outstanding) + " more (is the mbarrier initialised?)", lane, addresses[lane]);
@@ -184,21 +185,55 @@ void count_copy(Machine &machine, Warp &w, const Instruction &i, u32 mask, const
     Footprint &target = machine.footprints_of(i, true).find(offsets, mask, to[lead] & 3, Space::shared, bytes);
     count_footprint(count, target, to[lead], bytes);
     count.wavefronts_ideal = ideal;
-    bool near = machine.caches == nullptr;
-    each_lane(mask, [&](int lane) {
-        const i64 offset = static_cast<i64>(from[lane] - from[lead]);
-        near &= offset == static_cast<i32>(offset);
-        offsets[lane] = static_cast<u32>(offset);
-    });
-    if (!near) return count_sectors(machine, w, i, Space::global, mask, from, bytes, false);
+    const auto [low, high] = span_of(mask, from);
+    if (machine.caches != nullptr || high - low >= 1ull << 31) {
+        return count_sectors(machine, w, i, Space::global, mask, from, bytes, false);
+    }
+    each_lane(mask, [&](int lane) { offsets[lane] = static_cast<u32>(from[lane] - from[lead]); });
     Footprint &source = machine.footprints_of(i).find(offsets, mask, from[lead] & 127, Space::global, bytes);
     count_footprint(count, source, from[lead], bytes);
+}
+
+/// Where the copies of a flight come from. `reads`: lanes that copy anything; `bounds`: bytes that lie in a buffer for sure.
+void find_sources(Warp &w, const Instruction &i, Flight &flight, u32 reads, u32 bounds) {
+    Machine &machine = w.machine();
+    Instruction source = i;
+    source.space = Space::global;
+    source.address_rows = 2;
+    source.base = i.o[5];
+    u64 *from = flight.from;
+    // Alignment is that of the whole copy, bounds are those of what is read.
+    addresses_of(w, source, reads, bounds, false, i.o[1], i.immediate >> 32, from);
+    const auto [low, high] = span_of(reads, from);
+    const u8 *all = machine.resolve(low, high + flight.bytes - low, false);
+    if (all != nullptr && bounds == flight.bytes) {
+        const u64 shift = reinterpret_cast<u64>(all) - low;
+        each_lane(reads, [&](int lane) { flight.host[lane] = reinterpret_cast<const u8 *>(from[lane] + shift); });
+        return;
+    }
+    each_lane(reads, [&](int lane) {
+        if (from[lane] & (flight.bytes - 1)) machine.fault(w, i, "misaligned", "an asynchronous copy", lane, from[lane]);
+        flight.host[lane] = all != nullptr ? all + from[lane] - low : machine.resolve(from[lane], flight.filled[lane], false);
+        if (flight.host[lane] == nullptr) {
+            machine.fault(w, i, "stray_read", "an asynchronous copy reads behind the end of a buffer", lane, from[lane]);
+        }
+    });
+}
+
+/// Each lane's copy lands before the next lane's begins.
+void copy_at_once(Warp &w, Flight &flight) {
+    each_lane(flight.mask, [&](int lane) {
+        mark_in_flight(*w.block, flight, 1u << lane, 1);
+        for (Observer *o : w.machine().observers) o->flight_starts(w, flight, 1u << lane);
+        land_lanes(w, flight, 1u << lane);
+    });
+    w.flights.drop_last();
 }
 
 /// o: shared address, global address, bytes to copy (-1: all), predicate that lets nothing be copied (-1: none). The low
 /// half of the immediate is added to the shared address, the high half to the global one. What is not copied is zero.
 void copy(Warp &w, const Instruction &i, u32 mask) {
-    u64 to[LANES], from[LANES];
+    alignas(64) u64 to[LANES];
     const u32 bytes = i.bytes * i.elements;
     Instruction target = i;
     target.space = i.space == Space::global ? Space::shared : i.space;
@@ -207,61 +242,38 @@ void copy(Warp &w, const Instruction &i, u32 mask) {
     if (addresses_of(w, target, mask, bytes, true, i.o[0], static_cast<i32>(i.immediate), to) != Space::shared) {
         w.machine().fault(w, i, "stray_write", "an asynchronous copy to elsewhere than shared memory");
     }
-    const u32 ignored = i.o[3] >= 0 ? (w.predicate(i.o[3]) & i.keep[3]) ^ i.flip[3] : 0;
-    u32 filled[LANES] = {}, reads = mask, least = bytes;
-    if (i.o[2] < 0 && ignored == 0) {
-        std::fill_n(filled, LANES, bytes);
-    } else {
-        reads = 0;
-        each_lane(mask, [&](int lane) {
-            filled[lane] = i.o[2] < 0 ? bytes : std::min(w.row(i.o[2])[lane], bytes);
-            if (ignored >> lane & 1) filled[lane] = 0;
-            reads |= static_cast<u32>(filled[lane] != 0) << lane;
-            if (filled[lane] != 0) least = std::min(least, filled[lane]);
-        });
-    }
     Machine &machine = w.machine();
     Count &count = machine.count_of(i);
-    const u8 *hosts[LANES] = {};
-    ++count.requests;
-    if (reads != 0) {
-        Instruction source = i;
-        source.space = Space::global;
-        source.address_rows = 2;
-        source.base = i.o[5];
-        // Alignment is that of the whole copy, bounds are those of what is read.
-        addresses_of(w, source, reads, least == bytes ? bytes : 1, false, i.o[1], i.immediate >> 32, from);
-        const auto [low, high] = span_of(reads, from);
-        const u8 *all = machine.resolve(low, high + bytes - low, false);
-        each_lane(reads, [&](int lane) {
-            if (from[lane] & (bytes - 1)) machine.fault(w, i, "misaligned", "an asynchronous copy", lane, from[lane]);
-            hosts[lane] = all != nullptr ? all + from[lane] - low : machine.resolve(from[lane], filled[lane], false);
-            if (hosts[lane] == nullptr) {
-                machine.fault(w, i, "stray_read", "an asynchronous copy reads behind the end of a buffer", lane, from[lane]);
-            }
-            count.bytes += filled[lane];
+    Flight &flight = w.flights.add(false);
+    flight.instruction = i.index, flight.mask = mask, flight.bytes = bytes;
+    each_lane(FULL, [&](int lane) { flight.to[lane] = static_cast<u32>(to[lane]); });
+    std::copy_n(w.group, LANES, flight.group);
+    std::fill_n(flight.filled, LANES, static_cast<u8>(bytes));
+    const u32 ignored = i.o[3] >= 0 ? (w.predicate(i.o[3]) & i.keep[3]) ^ i.flip[3] : 0;
+    flight.whole = i.o[2] < 0 && (ignored & mask) == 0;
+    u32 reads = mask, least = bytes, sum = bytes * static_cast<u32>(std::popcount(mask));
+    if (!flight.whole) {
+        reads = sum = 0;
+        each_lane(mask, [&](int lane) {
+            u32 filled = i.o[2] < 0 ? bytes : std::min(w.row(i.o[2])[lane], bytes);
+            if (ignored >> lane & 1) filled = 0;
+            flight.filled[lane] = static_cast<u8>(filled), sum += filled;
+            reads |= static_cast<u32>(filled != 0) << lane;
+            if (filled != 0) least = std::min(least, filled);
         });
-        count_copy(machine, w, i, reads, from, to, bytes);
-        for (Observer *o : machine.observers) o->access(w, i, reads, from, bytes, Space::global, false);
+        flight.whole = reads == mask && least == bytes;
     }
-    const bool watched = !machine.observers.empty() || machine.launch.copies_at_once;
-    each_lane(mask, [&](int lane) {
-        // Put together where it stays: it is read again in other pieces than it would be written in.
-        Flight &flight = w.flights.emplace_back();
-        flight.from = from[lane], flight.host = hosts[lane], flight.to = static_cast<u32>(to[lane]);
-        flight.group = w.group[lane], flight.barrier = -1, flight.instruction = i.index;
-        flight.lane = static_cast<u8>(lane), flight.bytes = static_cast<u8>(bytes);
-        flight.filled = static_cast<u8>(filled[lane]);
-        mark_in_flight(*w.block, flight, 1);
-        __builtin_prefetch(hosts[lane]);
-        if (!watched) return;
-        const Flight own = flight;
-        for (Observer *o : machine.observers) o->flight_starts(w, own);
-        if (machine.launch.copies_at_once) {
-            w.flights.pop_back();
-            land_one(w, own);
-        }
-    });
+    ++count.requests;
+    count.bytes += sum;
+    if (reads != 0) {
+        find_sources(w, i, flight, reads, least == bytes ? bytes : 1);
+        count_copy(machine, w, i, reads, flight.from, to, bytes);
+        for (Observer *o : machine.observers) o->access(w, i, reads, flight.from, bytes, Space::global, false);
+    }
+    if (machine.launch.copies_at_once) return copy_at_once(w, flight);
+    mark_in_flight(*w.block, flight, mask, 1);
+    for (u32 rest = reads; rest != 0; rest &= rest - 1) __builtin_prefetch(flight.host[std::countr_zero(rest)]);
+    for (Observer *o : machine.observers) o->flight_starts(w, flight, mask);
 }
 
 void commit(Warp &w, const Instruction &, u32 mask) {
@@ -271,13 +283,14 @@ void commit(Warp &w, const Instruction &, u32 mask) {
 /// All but the last `immediate` groups of each lane have landed afterwards.
 void wait_group(Warp &w, const Instruction &i, u32 mask) {
     land(w, [&](const Flight &flight) {
-        const bool waits = mask >> flight.lane & 1;
-        return waits && flight.barrier < 0 && flight.group + static_cast<u64>(i.immediate) < w.group[flight.lane];
+        if (flight.bytes == 0) return 0u;
+        const u64 left = static_cast<u64>(i.immediate);
+        return mask & lanes_where([&](int lane) { return flight.group[lane] + left < w.group[lane]; });
     });
 }
 
 void wait_all(Warp &w, const Instruction &, u32 mask) {
-    land(w, [&](const Flight &flight) { return (mask >> flight.lane & 1) && flight.barrier < 0; });
+    land(w, [&](const Flight &flight) { return flight.bytes == 0 ? 0 : mask; });
 }
 
 /// o: address. An arrival at the object once every copy that its lane has issued so far has landed. Variant 1: the
@@ -285,17 +298,15 @@ void wait_all(Warp &w, const Instruction &, u32 mask) {
 void arrive_after_copies(Warp &w, const Instruction &i, u32 mask) {
     u64 addresses[LANES];
     objects_of(w, i, mask, i.o[0], addresses);
+    Flight &flight = w.flights.add(true);
+    flight.instruction = i.index, flight.mask = mask, flight.bytes = 0;
+    for (int lane = 0; lane < LANES; ++lane) flight.to[lane] = static_cast<u32>(addresses[lane]);
+    const bool at_once = w.machine().launch.copies_at_once;
     each_lane(mask, [&](int lane) {
         if (i.variant == 0) object_at(w, addresses[lane]).expect_one_more();
-        const Flight flight{0, nullptr, 0, w.group[lane], static_cast<i32>(addresses[lane]), i.index,
-                            static_cast<u8>(lane), 0, 0};
-        if (w.machine().launch.copies_at_once) {
-            land_one(w, flight);
-        } else {
-            w.arrivals.push_back(static_cast<u32>(w.flights.size()));
-            w.flights.push_back(flight);
-        }
+        if (at_once) land_lanes(w, flight, 1u << lane);
     });
+    if (at_once) w.flights.drop_last();
 }
 
 RegisterForm async_forms[] = {
@@ -316,26 +327,50 @@ RegisterForm async_forms[] = {
 /// They, and all that their lanes issued before them.
 void land_arrivals(Block &block, u32 address) {
     for (Warp &w : block.warps) {
-        std::size_t last[LANES] = {};  // one behind the last flight of each lane that has to land
-        std::size_t end = 0;
-        for (const u32 place : w.arrivals) {
-            if (w.flights[place].barrier == static_cast<i32>(address)) last[w.flights[place].lane] = end = place + 1;
-        }
-        std::size_t k = 0;
-        if (end != 0) land(w, [&](const Flight &flight) { return k++ < last[flight.lane]; }, end);
+        alignas(64) u32 last[LANES] = {};  // one behind the last flight of each lane that has to land
+        u32 end = 0;
+        w.flights.each_arrival([&](u32 place, const Flight &flight) {
+            const u32 due = flight.mask & lanes_where([&](int lane) { return flight.to[lane] == address; });
+            if (due == 0) return;
+            end = place + 1;
+            each_lane(due, [&](int lane) { last[lane] = end; });
+        });
+        u32 k = 0;
+        const auto due = [&](const Flight &) {
+            const u32 place = k++;
+            return lanes_where([&](int lane) { return place < last[lane]; });
+        };
+        if (end != 0) land(w, due, end);
     }
 }
 
-void arrive_at(Warp &w, const Flight &flight) {
-    const Instruction &i = w.machine().program.code[static_cast<u32>(flight.instruction)];
-    const u32 address = static_cast<u32>(flight.barrier);
-    for (Observer *o : w.machine().observers) o->object_arrives(w, i, 1u << flight.lane, address);
-    if (i.variant == 2) return arrive_before_90(w.block->shared.data() + address);
-    if (i.variant == 3) {
-        object_at(w, address).add_bytes(FULL);  // one byte less, in 22 bits
-        return object_at(w, address).complete();
+namespace {
+
+/// Arrivals of lanes at one object.
+void arrive_together(Warp &w, const Instruction &i, u32 lanes, u32 address) {
+    for (Observer *o : w.machine().observers) o->object_arrives(w, i, lanes, address);
+    Object object = object_at(w, address);
+    const u32 count = static_cast<u32>(std::popcount(lanes));
+    if (i.variant != 2 && i.variant != 3 && count <= object.outstanding()) return object.arrive(count);
+    for (u32 k = 0; k < count; ++k) {
+        if (i.variant == 2) {
+            arrive_before_90(object.at);
+        } else if (i.variant == 3) {
+            object.add_bytes(FULL);  // one byte less, in 22 bits
+            object.complete();
+        } else {
+            object.arrive(1);
+        }
     }
-    object_at(w, address).arrive(1);
+}
+
+}  // namespace
+
+void arrive_at(Warp &w, const Flight &flight, u32 lanes) {
+    const Instruction &i = w.machine().program.code[static_cast<u32>(flight.instruction)];
+    const u32 first = flight.to[std::countr_zero(lanes)];
+    if (all_hold(flight.to, lanes, first)) return arrive_together(w, i, lanes, first);
+    each_lane(lanes, [&](int lane) { arrive_together(w, i, 1u << lane, flight.to[lane]); });
 }
 
 }  // namespace simulate

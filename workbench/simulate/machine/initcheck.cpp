@@ -21,6 +21,7 @@ void Initcheck::start(Machine &machine) {
     machine_ = &machine;
     blocks_.clear();
     free_.clear();
+    last_block_ = ~0ull;
     at_start_.assign(static_cast<std::size_t>(machine.program.file_words), 0);
     for (const Instruction &i : machine.program.code) {
         each_offset(i, i.writes, [&](i32 offset) { at_start_[static_cast<std::size_t>(offset)] = FULL; });
@@ -28,7 +29,8 @@ void Initcheck::start(Machine &machine) {
 }
 
 void Initcheck::block_starts(Block &block) {
-    BlockState &state = blocks_[block.index];
+    last_block_ = ~0ull;
+    BlockState &state = state_of(block);
     if (!free_.empty()) {
         state.warps = std::move(free_.back());
         free_.pop_back();
@@ -45,8 +47,9 @@ void Initcheck::block_starts(Block &block) {
 }
 
 void Initcheck::block_ends(Block &block) {
-    free_.push_back(std::move(blocks_[block.index].warps));
+    free_.push_back(std::move(state_of(block).warps));
     blocks_.erase(block.index);
+    last_block_ = ~0ull;
 }
 
 u32 Initcheck::undefined_in(const Warp &w, const Instruction &i, u32 operands) const {
@@ -134,7 +137,7 @@ void Initcheck::shuffled(Warp &w, const Instruction &i, u32 mask, const u32 *fro
 }
 
 u8 *Initcheck::bytes_at(Warp &w, Space space, int lane, u64 address) {
-    BlockState &state = blocks_[w.block->index];
+    BlockState &state = state_of(*w.block);
     if (space == Space::shared) return state.shared.data() + address;
     if (space == Space::local) {
         return state.warps[w.index].local.data() + static_cast<u64>(lane) * machine_->program.local_bytes + address;
@@ -150,7 +153,7 @@ u8 *Initcheck::bytes_at(Warp &w, Space space, int lane, u64 address) {
 bool Initcheck::bytes_of(Warp &w, Space space, u64 low, u64 end, u8 *&bytes) {
     if (space == Space::local) return false;
     if (space == Space::shared) {
-        bytes = blocks_[w.block->index].shared.data() + low;
+        bytes = state_of(*w.block).shared.data() + low;
         return true;
     }
     const auto &all = machine_->allocations;
@@ -231,12 +234,27 @@ void Initcheck::atomic(Warp &w, const Instruction &i, u32 mask, const u64 *addre
     });
 }
 
-void Initcheck::flight_lands(Warp &w, const Flight &flight) {
-    if (flight.bytes == 0) return;
-    u8 *to = bytes_at(w, Space::shared, 0, flight.to);
-    std::memset(to, 0, flight.bytes);
-    const u8 *from = flight.filled == 0 ? nullptr : bytes_at(w, Space::global, 0, flight.from);
-    if (from != nullptr) std::memcpy(to, from, flight.filled);
+void Initcheck::flight_lands(Warp &w, const Flight &flight, u32 lanes) {
+    u8 *shared = state_of(*w.block).shared.data();
+    if (flight.whole) {
+        // Nearly always an input, which has values.
+        const auto [low, high] = span_of(lanes, flight.from);
+        u8 *known = nullptr;
+        if (bytes_of(w, Space::global, low, high + flight.bytes, known) && known == nullptr) {
+            for (u32 rest = lanes; rest != 0; rest &= rest - 1) {
+                u8 *to = shared + flight.to[std::countr_zero(rest)];
+                flight.bytes == 16 ? std::memset(to, 0, 16) : std::memset(to, 0, flight.bytes);
+            }
+            return;
+        }
+    }
+    for (u32 rest = lanes; rest != 0; rest &= rest - 1) {
+        const int lane = std::countr_zero(rest);
+        u8 *to = shared + flight.to[lane];
+        std::memset(to, 0, flight.bytes);
+        const u8 *from = flight.filled[lane] == 0 ? nullptr : bytes_at(w, Space::global, 0, flight.from[lane]);
+        if (from != nullptr) std::memcpy(to, from, flight.filled[lane]);
+    }
 }
 
 }  // namespace simulate

@@ -24,7 +24,7 @@ class Initcheck : public Observer {
     void shuffled(Warp &, const Instruction &, u32 mask, const u32 *from) override;
     void access(Warp &, const Instruction &, u32, const u64 *, u32, Space, bool) override;
     void atomic(Warp &, const Instruction &, u32, const u64 *, u32, Space) override;
-    void flight_lands(Warp &, const Flight &) override;
+    void flight_lands(Warp &, const Flight &, u32) override;
     void divided_by_zero(Warp &, const Instruction &, u32 lanes) override;
 
   private:
@@ -43,8 +43,17 @@ class Initcheck : public Observer {
     std::vector<u32> at_start_;
     std::unordered_map<u64, BlockState> blocks_;
     std::vector<std::vector<WarpState>> free_;
+    u64 last_block_ = ~0ull;
+    BlockState *last_state_ = nullptr;
 
-    WarpState &state_of(Warp &w) { return blocks_[w.block->index].warps[w.index]; }
+    BlockState &state_of(const Block &block) {
+        if (block.index != last_block_) {
+            last_block_ = block.index;
+            last_state_ = &blocks_[block.index];
+        }
+        return *last_state_;
+    }
+    WarpState &state_of(Warp &w) { return state_of(*w.block).warps[w.index]; }
     u8 *bytes_at(Warp &, Space, int lane, u64 address);
     /// What is known of addresses [low, end) of global or shared memory; false where not all of them are of one buffer.
     /// `bytes` is nullptr where nobody watches it.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "flights.h"
 #include "footprint.h"
 
 namespace simulate {
@@ -55,18 +56,6 @@ struct Split {
     bool passes = false;  ///< its company is complete: it may go past the instruction that it waited at
 };
 
-/// An asynchronous copy on its way, of one lane: carried out as late as the program allows.
-struct Flight {
-    u64 from;
-    const u8 *host;    ///< where that is in the host's memory, if anything is copied
-    u32 to;            ///< in shared memory
-    u32 group;
-    i32 barrier;       ///< the mbarrier that it arrives at, -1: none
-    i32 instruction;
-    u8 lane, bytes;
-    u8 filled;         ///< bytes that are copied; the rest become zero
-};
-
 /// A store to global memory that only its own lane sees yet, or (in Block) its own block.
 struct PendingStore {
     int lane;
@@ -89,8 +78,7 @@ struct Warp {
     u64 global_index = 0;
     u32 alive = 0;
     std::vector<Split> splits;
-    std::vector<Flight> flights;
-    std::vector<u32> arrivals;          ///< where among them those are that arrive at an mbarrier
+    Flights flights;
     std::vector<PendingStore> pending;  ///< in the order of the program; see Launch::delays
     std::vector<LateLoad> late;         ///< loads whose values nobody has asked for yet
     u32 *undefined = nullptr;           ///< lanes without a value, by the offset of a row or predicate; see initcheck
@@ -154,16 +142,18 @@ struct Observer {
     /// These lanes run an instruction whose member mask does not name them.
     virtual void outside_of_mask(Warp &, const Instruction &, u32 /*lanes*/) {}
     virtual void divided_by_zero(Warp &, const Instruction &, u32 /*lanes*/) {}
-    virtual void flight_starts(Warp &, const Flight &) {}
+    /// Copies of these lanes are issued, or are in shared memory now; not called for arrivals.
+    virtual void flight_starts(Warp &, const Flight &, u32 /*lanes*/) {}
+    virtual void flight_lands(Warp &, const Flight &, u32 /*lanes*/) {}
     /// A shuffle took the value of a lane that takes no part in it, for these lanes.
     virtual void undefined_shuffle(Warp &, const Instruction &, u32 /*lanes*/) {}
     virtual void warp_synced(Warp &, const Instruction &, u32 /*mask*/) {}
     virtual void barrier_arrives(Warp &, const Instruction &, u32 /*mask*/, int /*barrier*/) {}
     virtual void barrier_opens(Block &, int /*barrier*/) {}
     virtual void barrier_leaves(Warp &, u32 /*mask*/, int /*barrier*/) {}
-    virtual void object_arrives(Warp &, const Instruction &, u32 /*lanes*/, u32 /*address*/) {}   ///< an mbarrier
+    /// Lanes arrive at an mbarrier, one after the other.
+    virtual void object_arrives(Warp &, const Instruction &, u32 /*lanes*/, u32 /*address*/) {}
     virtual void object_passed(Warp &, const Instruction &, u32 /*lanes*/, u32 /*address*/) {}
-    virtual void flight_lands(Warp &, const Flight &) {}
     virtual void lanes_exit(Warp &, u32 /*mask*/) {}
 };
 
@@ -295,45 +285,31 @@ void settle_by_chance(Warp &, u32 one_in);
 void finish_late(Warp &);
 void finish_late_for(Warp &, const Instruction &);
 
-/// Asynchronous copies of a warp that may no longer wait: of the first `end`, all that `lands` accepts are carried out.
-template <class F>
-void land(Warp &warp, F &&lands, std::size_t end = ~std::size_t{0});
-void land_one(Warp &warp, const Flight &flight);
-/// Marks the words that a copy will write, or (-1) has written.
-void mark_in_flight(Block &, const Flight &, int by);
-
 /// Faults where a lane's bytes of shared memory are those of a copy on its way.
 void check_in_flight(Warp &, const Instruction &, u32 mask, const u64 *addresses, u32 bytes);
 
-/// ---- async.cpp: the arrival at an mbarrier that a flight stands for.
-void arrive_at(Warp &warp, const Flight &flight);
+// ---- flights.cpp
+
+/// Carries out what of these lanes is under way: their bytes move, or they arrive.
+void land_lanes(Warp &, Flight &, u32 lanes);
+
+/// Marks the words that the lanes' copies will write, or (-1) have written.
+void mark_in_flight(Block &, const Flight &, u32 lanes, int by);
+
+/// Of the first `end` flights of a warp, those lanes land that `due` names.
+template <class F>
+void land(Warp &w, F &&due, std::size_t end = ~std::size_t{0}) {
+    w.flights.each([&](Flight &flight) {
+        if (const u32 lanes = due(flight) & flight.mask; lanes != 0) land_lanes(w, flight, lanes);
+    }, end);
+}
+
+// ---- async.cpp
+
+/// Lanes arrive at their mbarriers, as the instruction asked that they do once their copies have landed.
+void arrive_at(Warp &, const Flight &, u32 lanes);
 
 /// Somebody looks at the mbarrier at this address: arrivals of copies there are due, and land.
 void land_arrivals(Block &block, u32 address);
-
-template <class F>
-void land(Warp &warp, F &&lands, std::size_t end) {
-    std::vector<Flight> &flights = warp.flights;
-    std::vector<u32> &arrivals = warp.arrivals;
-    std::size_t kept = 0, seen = 0, stay = 0;
-    end = std::min(end, flights.size());
-    for (std::size_t i = 0; i < end; ++i) {
-        const bool arrives = flights[i].barrier >= 0;
-        if (lands(flights[i])) {
-            land_one(warp, flights[i]);
-        } else {
-            if (arrives) arrivals[stay++] = static_cast<u32>(kept);
-            if (kept != i) flights[kept] = flights[i];
-            ++kept;
-        }
-        seen += arrives;
-    }
-    const std::size_t gone = end - kept;
-    if (gone == 0) return;
-    const auto at = [&](std::size_t place) { return flights.begin() + static_cast<std::ptrdiff_t>(place); };
-    flights.erase(at(kept), at(end));
-    for (; seen < arrivals.size(); ++seen) arrivals[stay++] = arrivals[seen] - static_cast<u32>(gone);
-    arrivals.resize(stay);
-}
 
 }  // namespace simulate

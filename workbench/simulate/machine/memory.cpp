@@ -85,7 +85,7 @@ Space addresses_of(Warp &w, const Instruction &i, u32 mask, u32 bytes, bool stor
 
     const auto [low, high] = span_of(mask, out);
     u64 bits = 0;
-    for (u64 lane = 0; lane < LANES; ++lane) bits |= out[lane] & (0 - (mask >> lane & 1ull));
+    each_lane(mask, [&](int lane) { bits |= out[lane]; });
     if (bits & (bytes - 1)) {
         each_lane(mask, [&](int lane) {
             if (out[lane] & (bytes - 1)) {
@@ -350,34 +350,5 @@ void finish_late_for(Warp &w, const Instruction &i) {
 
 void load(Warp &w, const Instruction &i, u32 mask) { access<false>(w, i, mask); }
 void store(Warp &w, const Instruction &i, u32 mask) { access<true>(w, i, mask); }
-
-void mark_in_flight(Block &block, const Flight &flight, int by) {
-    u8 *words = block.in_flight.data() + flight.to / 4;
-    if (flight.bytes == 16) {  // four counters at once: what one carries into the next it takes back
-        u32 four;
-        std::memcpy(&four, words, 4);
-        four += static_cast<u32>(by) * 0x01010101u;
-        std::memcpy(words, &four, 4);
-    } else {
-        for (int k = 0; k < flight.bytes; k += 4) words[k / 4] = static_cast<u8>(words[k / 4] + by);
-    }
-    block.flights += static_cast<u64>(static_cast<i64>(by));
-}
-
-void land_one(Warp &w, const Flight &flight) {
-    Block &block = *w.block;
-    if (flight.bytes > 0) {
-        u8 *to = block.shared.data() + flight.to;
-        if (flight.filled == 16) {
-            std::memcpy(to, flight.host, 16);
-        } else {
-            if (flight.filled > 0) std::memcpy(to, flight.host, flight.filled);
-            std::memset(to + flight.filled, 0, static_cast<std::size_t>(flight.bytes - flight.filled));
-        }
-        mark_in_flight(block, flight, -1);
-    }
-    for (Observer *o : w.machine().observers) o->flight_lands(w, flight);
-    if (flight.barrier >= 0) arrive_at(w, flight);
-}
 
 }  // namespace simulate

@@ -28,8 +28,8 @@ class Racecheck : public Observer {
     void barrier_leaves(Warp &, u32, int) override;
     void object_arrives(Warp &, const Instruction &, u32, u32) override;
     void object_passed(Warp &, const Instruction &, u32, u32) override;
-    void flight_starts(Warp &, const Flight &) override;
-    void flight_lands(Warp &, const Flight &) override;
+    void flight_starts(Warp &, const Flight &, u32) override;
+    void flight_lands(Warp &, const Flight &, u32) override;
 
   private:
     /// Accesses to a word by lanes of one warp at one count of its steps.
@@ -37,35 +37,52 @@ class Racecheck : public Observer {
         u32 warp = 0;
         u32 lanes = 0;
         u32 count = 0;
-        u32 instruction : 24 = 0;
-        u32 bytes : 4 = 0;   ///< which of the four; none: nobody's
-        u32 reach : 4 = 0;   ///< of a strong operation: 0 weak, 1 its block, 2 the device
-        bool empty() const { return bytes == 0; }
+        /// The instruction in 24 bits, which of the four bytes (none: nobody's), and the reach of a strong operation: 0
+        /// weak, 1 its block, 2 the device. Put together by shifts: a stamp made in pieces of memory would have to wait
+        /// for itself when it is copied whole.
+        u32 what = 0;
+
+        u32 instruction() const { return what & 0xffffff; }
+        u32 bytes() const { return what >> 24 & 0xf; }
+        u32 reach() const { return what >> 28; }
+        bool empty() const { return bytes() == 0; }
+        bool alike(const Stamp &other) const { return (what ^ other.what) >> 24 == 0; }
+        Stamp of(u32 some_bytes) const { return {warp, lanes, count, (what & ~(0xfu << 24)) | some_bytes << 24}; }
     };
     /// Two writes, as two half-words have two writers; two reads, and more beside the table where nothing orders them.
     struct Word {
         Stamp writes[2], reads[2];
         u32 more = 0;  ///< in more_reads_, 0: none
     };
-    /// Four words whose accesses were all alike: each by one lane, the lanes of a quad one behind the other, or one lane
-    /// all four. Nearly all are of that kind. Others are kept word by word.
-    struct Quad {
-        Stamp write, read;  ///< `lanes`: the first word's lane, and above it words per lane as a power of two
+    /// Four words of which lanes access several at once: one behind the other, every second one, or one lane all four.
+    /// Nearly all are of that kind. Others are kept word by word. In its stamps `bytes` are the words, and `lanes` is the
+    /// lane of the first word (whether it is one of them or not) and above it words per lane as a power of two. What a
+    /// word's reads are, one after the other, are those of all its stamps that have it.
+    struct alignas(64) Quad {
+        Stamp writes[2], read;
+        u32 more = 0;       ///< reads behind the first, in more_reads_; 0: none
         u32 apart = 0;      ///< in words_, 0: it is of that kind
         u32 partings = 0;   ///< how often it was not; after a few it stays apart
         static constexpr u32 MOST_PARTINGS = 4;
     };
+    /// What a lane's fence publishes with its later relaxed stores, put together when there is one.
+    struct Publication {
+        ClockRef past;  ///< what the lane knew
+        u32 count = 0;  ///< and its own accesses up to here
+        ClockRef whole;
+    };
     struct Lanes {
-        ClockRef clock[LANES];
-        ClockRef released_by_fence[LANES][2];  ///< what a relaxed store publishes, to its block and to the device
+        LaneClocks clocks;
+        Publication by_fence[LANES][2];        ///< to its block and to the device
         ClockRef seen_relaxed[LANES];          ///< what a fence acquires
         u32 count = 1;
         u32 arrived = 0;                       ///< at the barrier that the warp waits at
     };
     /// Quads of which all bits are 0, as the host hands out memory: what is never touched costs nothing.
     struct Quads {
-        struct Free { void operator()(Quad *quads) const { std::free(quads); } };
-        std::unique_ptr<Quad, Free> quads;
+        struct Free { void operator()(void *memory) const { std::free(memory); } };
+        std::unique_ptr<void, Free> memory;
+        Quad *quads;
 
         explicit Quads(u64 count);
     };
@@ -80,15 +97,23 @@ class Racecheck : public Observer {
         ClockRef gathering[BARRIERS], open[BARRIERS];
         std::unordered_map<u64, ClockRef> objects;  ///< by address: what was released to the block alone
     };
+    /// Of the words of a quad: which happened before an access to them.
+    enum class Ordered : u8 { all, none, some };
     /// What one lane's access is compared with and leaves behind.
     struct Access {
         Warp &w;
         const Instruction &i;
+        BlockState &block;
         Lanes &lanes;
         int lane;
         Space space;
         bool store;
         u32 reach;
+
+        u32 warp() const { return static_cast<u32>(w.global_index); }
+        Stamp stamp(u32 of_lanes, u32 bytes) const {
+            return {warp(), of_lanes, lanes.count, (static_cast<u32>(i.index) & 0xffffff) | bytes << 24 | reach << 28};
+        }
     };
 
     Findings &findings_;
@@ -103,28 +128,48 @@ class Racecheck : public Observer {
     std::vector<u32> free_reads_;
     u64 last_block_ = ~0ull;
     BlockState *last_state_ = nullptr;
-    // The last answer of `known`: neighbouring lanes ask the same.
-    const Clock *asked_ = nullptr;
-    u32 asked_warp_ = 0, answer_ = 0;
 
     BlockState &state_of(const Block &);
     Lanes &lanes_of(const Warp &w) { return state_of(*w.block).warps[w.index]; }
+    Access access_by(Warp &, const Instruction &, Space, bool store, u32 reach);
+
+    // racecheck_words.cpp: what is remembered of a word, and what it is compared with; racecheck_quads.cpp: of four.
     Region *region_at(u64 address);
-    Quad *quad_at(Warp &, Space, u64 address, u32 &word);
+    bool unwatched(u32 mask, const u64 *addresses, u32 bytes);
+    static u32 reach_of(const Instruction &i) { return i.order == Order::weak ? 0 : i.scope == Scope::block ? 1 : 2; }
+    Quad *quad_at(const Access &, u64 address, u32 &word);
     Word &word_of(Quad &, u32 word);
-    void touch_quad(const Access &, u64 address, u32 words_per_lane);
+    void weak_access(Access &, u32 mask, const u64 *addresses, u32 bytes);
+    void store_quads(Access &, u32 lanes, const u32 *addresses);
+    void touch_in_line(const Access &, u64 address, u32 words_per_lane);
+    void touch_pair(const Access &, u64 address);
+    bool touch_quickly(const Access &, Quad &, const Stamp &mine);
+    void touch_quad(const Access &, Quad &, u64 start, u32 words, u32 shift);
     bool touch_together(const Access &, Quad &, const Stamp &mine);
+    bool read_together(const Access &, Quad &, const Stamp &mine);
+    bool store_together(const Access &, Quad &, const Stamp &mine);
+    static bool surely_ordered(const Stamp &, const Access &, const Stamp &mine);
+    static Ordered ordered_all(const Stamp &, const Access &, const Stamp &mine);
     void touch(const Access &, u64 address, u32 bytes);
+    void touch_one(const Access &, Quad &, u32 word, u32 bytes, u64 address);
     void touch_word(const Access &, Word &, u32 bytes, u64 address);
-    void remember_read(const Access &, Word &, const Stamp &mine);
-    void forget_reads(Word &);
-    bool ordered(const Stamp &, const Access &);
-    u32 known(const Clock &, u32 warp);
+    void touch_fully(const Access &, Word &, u32 bytes, u64 address);
+    bool touch_plainly(const Access &, Word &, const Stamp &mine);
+    bool remember_read(const Access &, Word &, const Stamp &mine);
+    void remember_one_more(Word &, const Stamp &mine);
+    std::vector<Stamp> &more_of(u32 &more);
+    void forget(u32 &more);
+    static bool ordered(const Stamp &, const Access &);
+    static bool may_meet(const Stamp &, const Access &, u32 bytes);
+    static bool both_strong(const Stamp &, const Access &);
     bool same_value(const Access &, const Stamp &, u64 address) const;
     void report(const char *kind, const Stamp &first, const Access &, u64 address);
-    void acquire(Warp &, int lane, const ClockRef &);
-    ClockRef snapshot(Warp &, int lane);
-    void synchronise(Warp &, const Instruction &, int lane, u64 address, Space, bool reads, bool writes);
+
+    // racecheck_order.cpp: what a lane knows, and tells others.
+    static void acquire(Lanes &, u32 lanes, const ClockRef &);
+    static ClockRef snapshot(const Warp &, const ClockRef &past, int lane, u32 count);
+    static const ClockRef &published(const Warp &, Publication &, int lane);
+    void synchronise(const Access &, u64 address, bool reads, bool writes);
 };
 
 }  // namespace simulate

@@ -153,7 +153,7 @@ void Runner::end_block(std::size_t place) {
     Block &block = *resident_[place];
     for (Warp &w : block.warps) {
         if (m_.trace.block == block.index && m_.trace.warp == w.index) m_.trace.close(w);
-        land(w, [](const Flight &) { return true; });
+        land(w, [](const Flight &) { return FULL; });
         settle(w, FULL, Scope::device);
         free_files_.push_back(w.file);
     }

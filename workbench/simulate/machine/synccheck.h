@@ -37,11 +37,14 @@ class Synccheck : public Observer {
     }
 
     void lanes_exit(Warp &w, u32 mask) override {
-        for (const Flight &flight : w.flights) {
-            if (!(mask >> flight.lane & 1) || flight.bytes == 0 || flight.filled == 0) continue;
-            const u64 thread = thread_of(w, flight.lane);
-            findings_.add({"copy_never_waited", -1, flight.instruction, Space::shared, flight.to, thread, thread, 0});
-        }
+        w.flights.each([&](const Flight &flight) {
+            if (flight.bytes == 0) return;
+            each_lane(mask & flight.mask, [&](int lane) {
+                if (flight.filled[lane] == 0) return;
+                const u64 thread = thread_of(w, lane);
+                findings_.add({"copy_never_waited", -1, flight.instruction, Space::shared, flight.to[lane], thread, thread, 0});
+            });
+        });
     }
 
   private:

@@ -54,6 +54,7 @@ struct Split {
     u32 need = 0;         ///< lanes that it waits for
     int barrier = 0;
     bool passes = false;  ///< its company is complete: it may go past the instruction that it waited at
+    bool goes_first = false;  ///< of its warp's splits, when the warp has its turn again
 };
 
 /// A store to global memory that only its own lane sees yet, or (in Block) its own block.

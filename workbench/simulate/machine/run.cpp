@@ -284,6 +284,9 @@ void Runner::merge(Warp &w) {
 /// The split that runs next, -1 where all wait.
 int Runner::choose(Warp &w) {
     if (w.splits.size() == 1) return w.splits[0].state == Split::ready ? 0 : -1;
+    for (std::size_t k = 0; k < w.splits.size(); ++k) {
+        if (w.splits[k].goes_first) return static_cast<int>(k);
+    }
     if (m_.program.merge_at_equal_pc) merge(w);
     // A company that is complete is as ready as any other split.
     while (release_waiting(w)) {
@@ -383,7 +386,7 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
     const bool passes = w.splits[place].passes;
     Observer *const values = m_.values;
     const bool delays = WATCHED && m_.launch.delays;
-    w.splits[place].passes = false;
+    w.splits[place].passes = w.splits[place].goes_first = false;
     w.active = mask;
     const bool traced = WATCHED && m_.trace.block == w.block->index && m_.trace.warp == w.index;
     const bool alone = w.splits.size() == 1 || !m_.program.merge_at_equal_pc;
@@ -422,6 +425,8 @@ bool Runner::run_split(Warp &w, std::size_t place, i64 &quantum) {
                 // What is delayed is seen by others only if they have their turn between two accesses.
                 if (delays && quantum <= static_cast<i64>(pc - begin)) {
                     close(pc), leave(pc);
+                    // Other warps, that is: in machine code uniform registers hold what this path has put there.
+                    w.splits[place].goes_first = !m_.program.merge_at_equal_pc;
                     return true;
                 }
                 break;

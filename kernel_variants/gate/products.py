@@ -16,6 +16,19 @@ def widened(tensor: Any) -> Any:
     return tensor.float() if tensor.device.type == "cpu" and tensor.dtype == torch.bfloat16 else tensor
 
 
+def add_product(rows: Any, columns: Any, out: Any, more: bool) -> None:
+    """out = rows columns, or that on top of what is there: of widened factors, for sums that are float32."""
+    import torch
+
+    if rows.dtype != out.dtype:  # a GPU multiplies bf16 and leaves the sums as they are
+        made = torch.mm(rows, columns, out_dtype=out.dtype)
+        out.add_(made) if more else out.copy_(made)
+    elif more:
+        out.addmm_(rows, columns)
+    else:
+        torch.mm(rows, columns, out=out)
+
+
 def multiply(x: Any, w: Any, out: Any) -> None:
     """out = x w^T. x (B, T, D), w (..., D), out (B, T, ...): one product for all steps, and no bias.
 

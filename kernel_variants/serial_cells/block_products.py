@@ -66,17 +66,7 @@ def _dx(gradient: Any, w: Any, out: Any) -> None:
 
 def _add(gradient: Any, seen: Any, out: Any, more: bool) -> None:
     """out (float32) = gradient^T seen, or that on top of it."""
-    import torch
-
-    rows = widened(gradient.flatten(0, 1)).T
-    columns = widened(seen.flatten(0, 1))
-    if rows.dtype != out.dtype:  # a GPU multiplies bf16 and leaves the sums as they are
-        made = torch.mm(rows, columns, out_dtype=out.dtype)
-        out.add_(made) if more else out.copy_(made)
-    elif more:
-        out.addmm_(rows, columns)
-    else:
-        torch.mm(rows, columns, out=out)
+    products.add_product(widened(gradient.flatten(0, 1)).T, widened(seen.flatten(0, 1)), out, more)
 
 
 def hand_back(dq: Any, after: Any, times: Times) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernel_variants.gate.products import widened
+from kernel_variants.gate.products import add_product, widened
 
 Times = tuple[int, int]
 """The first step of a block, and that after its last."""
@@ -60,21 +60,12 @@ def weight_gradients(
     of: int, more: bool,
 ) -> None:  # fmt: skip
     """dw and dbias of one layer and direction, float32; with `more` added to what other blocks have left there."""
-    import torch
-
     seen = _sources(x, h, times, sources)
     flat = dw[cell].flatten(0, 1)
     gradient = dkv.view(-1, flat.shape[0])[of : of + seen[0].shape[0]]
     columns = widened(gradient).T
     for rows, out in zip(seen, flat.split(seen[0].shape[1], 1), strict=True):
-        factor = widened(rows)
-        if factor.dtype != out.dtype:  # a GPU multiplies bf16 and leaves the sums as they are
-            made = torch.mm(columns, factor, out_dtype=out.dtype)
-            out.add_(made) if more else out.copy_(made)
-        elif more:
-            out.addmm_(columns, factor)
-        else:
-            torch.mm(columns, factor, out=out)
+        add_product(columns, widened(rows), out, more)
     total, sums = dbias[cell].flatten(), gradient.sum(0, dtype=dbias.dtype)
     total.add_(sums) if more else total.copy_(sums)
 

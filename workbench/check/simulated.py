@@ -63,9 +63,7 @@ class SimulatedVariant(VariantInLimits):
     def run(self, request: Request) -> dict[str, Any]:
         """Runs at every level, and what follows from all of them. Problem where nothing can be simulated."""
         shape, variant, operation = request.shape, self._variant, self._operation
-        plan = variant.plan(shape, request.settings)
-        if not any(launch_of(step) for step in leaves_of(plan.steps)):
-            raise Problem(f"{variant.key}: has no CUDA kernel of its own for {shape.dtype}: nothing to simulate")
+        plan = self._launching(request)
         inputs, want = make_set(operation, shape, InputSet(operation.regimes[0], 0))
         allowed = tolerances(operation, shape)
         bound = max(tolerance.relative for tolerance in allowed.values())
@@ -109,9 +107,7 @@ class SimulatedVariant(VariantInLimits):
     def examined(self, request: Request) -> dict[str, Any]:
         """The plan's PTX under every checker and in every schedule, and for every regime of inputs."""
         shape, variant, operation = request.shape, self._variant, self._operation
-        plan = variant.plan(shape, request.settings)
-        if not any(launch_of(step) for step in leaves_of(plan.steps)):
-            raise Problem(f"{variant.key}: has no CUDA kernel of its own for {shape.dtype}: nothing to simulate")
+        plan = self._launching(request)
         sets = (InputSet(operation.regimes[0], 0), *checked_sets(operation))
         verdict = examine(plan, operation, shape, sets, self._binaries(plan, request, Level.PTX), request.arch)
         found = verdict.comparison
@@ -123,6 +119,15 @@ class SimulatedVariant(VariantInLimits):
             "bound": None if found is None else found.bound, "worst_at": None if found is None else found.where,
             "known_loss": variant.known_loss,
         }  # fmt: skip
+
+    def _launching(self, request: Request) -> Plan:
+        """The variant's plan. Raises Problem where it launches nothing."""
+        plan = self._variant.plan(request.shape, request.settings)
+        if not any(launch_of(step) for step in leaves_of(plan.steps)):
+            raise Problem(
+                f"{self._variant.key}: has no CUDA kernel of its own for {request.shape.dtype}: nothing to simulate"
+            )
+        return plan
 
     def coverage(self, request: Request) -> dict[str, Any]:
         """How many instructions of each kernel are known at each level, and the first that is not."""

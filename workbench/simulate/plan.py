@@ -77,6 +77,8 @@ class SimulatedPlace(HostPlace):
         """Of the launch that is bound next."""
         self._modules: dict[tuple[Path, Constants], Loaded] = {}
         """Modules with their variables; kernels that set constants otherwise have variables of their own."""
+        self._named: set[tuple[Path, str]] = set()
+        """Kernels whose lines have the names of files here."""
 
     def argument(self, argument: Argument) -> Any:
         """Kernels see addresses of their own."""
@@ -89,10 +91,8 @@ class SimulatedPlace(HostPlace):
         added, pointers = built.launch_needs if built else (0, 0)
         passed, dynamic = (*launch.arguments, *[0] * pointers), launch.shared_bytes + added
         key = path, source.constants
-        named = False
 
         def run() -> None:
-            nonlocal named
             if path.suffix == ".cubin":
                 program = program_of(path, function, source.constants)
             else:
@@ -100,9 +100,9 @@ class SimulatedPlace(HostPlace):
                     prefix = f"{path.stem[:12]}.{len(self._modules) or ''}"
                     self._modules[key] = Loaded(module_of(path), self.memory, prefix, source.constants)
                 program = self._modules[key].program(function)
-            if built and not named:
+            if built and (path, function) not in self._named:  # a plan may launch it a thousand times
                 name_here(program.files, source.path)
-                named = True
+                self._named.add((path, function))
             shared = program.static_shared - program.reserved_shared + dynamic
             if shared > self._shared_limit:
                 raise WrongLaunch(

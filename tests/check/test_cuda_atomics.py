@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.check.cuda_source import CudaSource
-from tests.kernels.executed import ORDERS
+from tests.kernels.covering import ORDERS
 
 
 @pytest.fixture

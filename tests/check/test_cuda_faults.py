@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.check.cuda_source import CudaSource
-from tests.kernels.executed import ORDERS
+from tests.kernels.covering import ORDERS
 from workbench.declare import I32
 from workbench.problem import Problem
 from workbench.simulate.launch import SimulationFault

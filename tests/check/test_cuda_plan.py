@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tests.check.cuda_source import ARCH, KERNELS
-from tests.kernels.executed import ORDERS, SCHEDULES, libraries
+from tests.kernels.covering import ORDERS
+from tests.kernels.executed import SCHEDULES, libraries
 from workbench.compile import units_of
 from workbench.declare import I32, At, Call, Clear, Host, Kernel, Plan, Tensor
 from workbench.simulate.memory import Memory

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.check.cuda_source import CudaSource
-from tests.kernels.executed import ORDERS
+from tests.kernels.covering import ORDERS
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernels.executed import catalog, compile_surveyed, sliced, surveyed
+from tests.kernels.covering import sliced
+from tests.kernels.executed import catalog, compile_surveyed, surveyed
 from workbench.check.examine import ARCH
 from workbench.compile import listing_of, supported_archs
 from workbench.compile.catalogue import BuildRow, build_catalogue

@@ -8,20 +8,16 @@ own tolerance. Nothing here knows an operation by name.
 from __future__ import annotations
 
 import functools
-import itertools
-import operator
-import random
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 from ml_dtypes import bfloat16
 
-from tests.campaign.mutate import FUZZ
 from tests.chosen import chosen_files
 from workbench.catalog import Catalog, load_catalog
 from workbench.check.case import InputSet
@@ -30,7 +26,7 @@ from workbench.compile import HOST, Binary, Unit, build_units, units_of
 from workbench.compile.cache import digest, entry, one_at_a_time
 from workbench.compile.catalogue import build_catalogue
 from workbench.compile.ptx import ptx_of_units
-from workbench.declare import Call, Host, Kernel, Plan, Repeat, Setting, Shape, Step, Tensor, Variant
+from workbench.declare import Kernel, Plan, Repeat, Setting, Shape, Step, Tensor
 from workbench.execute.load import load
 from workbench.simulate.launch import Checks, Options
 from workbench.simulate.memory import Memory
@@ -44,14 +40,9 @@ SCHEDULES = {
 }
 """In which order blocks and warps have their turns: one after the other under every checker, by a seed, and with stores
 that others see late. Bounds and alignment are looked at in all of them."""
-ORDERS = tuple(SCHEDULES)
-SLICE = 6
-"""One of so many cases is run by `make test`, all of them by `make fuzz`."""
 NUMPY_DTYPE = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(bfloat16)}
 HOST_ALIGNMENT = 16
 """Of buffers of C++ steps, so that they end at an unreadable page whatever their size."""
-
-One = TypeVar("One")
 
 OTHER_CELLS = ("minlstm_scan", "sru_scan", "sru2_scan", "qrnn_pool")
 """Operations whose kernels are those of scan compiled for another header: where every variant of the catalogue is gone
@@ -235,102 +226,3 @@ def compile_surveyed() -> None:
     every = [catalog().variant(key) for key in surveyed()]
     with one_at_a_time(entry(digest(["surveyed"]), ".all")):
         build_catalogue(catalog(), every, [ARCH], ["float32", "bfloat16"])
-
-
-# ---------------------------------------------------------------------------------------------- choosing cases
-
-
-def pairwise(factors: Mapping[str, Sequence[Any]], allowed: Any = None, seed: int = 0) -> list[dict[str, Any]]:
-    """Rows that hold every allowed pair of values of every two factors, greedily few.
-
-    `allowed(row)` refuses rows (a problem too large); a pair that no allowed row holds is left out.
-    """
-    names = list(factors)
-    allow = allowed or (lambda row: True)
-    choose = random.Random(seed)
-    places = [(i, value) for i, name in enumerate(names) for value in range(len(factors[name]))]
-    pairs = [(p, q) for p, q in itertools.combinations(places, 2) if p[0] != q[0]]
-    bit = {pair: 1 << n for n, pair in enumerate(pairs)}  # sets of pairs as bits: a hundred thousand rows are weighed
-    rows = []
-    for at in itertools.product(*(range(len(factors[name])) for name in names)):
-        row = {name: factors[name][value] for name, value in zip(names, at, strict=True)}
-        if allow(row):
-            rows.append((row, sum(bit[pair] for pair in itertools.combinations(enumerate(at), 2))))
-    choose.shuffle(rows)
-    missing = functools.reduce(operator.or_, (held for _, held in rows), 0)
-    chosen = []
-    while missing:
-        sample = [one for one in choose.sample(rows, min(len(rows), 300)) if one[1] & missing] or rows
-        row, held = max(sample, key=lambda one: (one[1] & missing).bit_count())
-        missing &= ~held
-        chosen.append(row)
-    return chosen
-
-
-def covering(
-    variant: Variant,
-    sizes: Mapping[str, Sequence[int]],
-    largest: int,
-    orders: Sequence[str] = ORDERS,
-    dtypes: Sequence[str] = ("float32", "bfloat16"),
-    seed: int = 0,
-) -> list[Case]:
-    """Cases of a variant at its default settings: every pair of sizes, dtype, regime, schedule and presence of the
-    optional inputs, as far as the product of the sizes stays within `largest`; of each dtype a slice of them."""
-    operation = catalog().operation(variant.operation_key)
-    example = operation.tensors(Shape.of(**dict.fromkeys(sizes, 1)))
-    optional = tuple(t.name for t in example if t.optional)
-    factors: dict[str, Sequence[Any]] = {
-        **sizes,
-        "dtype": dtypes,
-        "regime": operation.regimes,
-        "order": orders,
-        "absent": ((), optional) if optional else ((),),
-    }
-
-    def small_enough(row: Mapping[str, Any]) -> bool:
-        elements = 1
-        for axis in sizes:
-            elements *= row[axis]
-        return elements <= largest and variant.supports(_shape(row, sizes)) is None
-
-    rows = pairwise(factors, small_enough, seed)
-    rows = [row for dtype in dtypes for row in sliced([r for r in rows if r["dtype"] == dtype], variant.key)]
-    return [Case(variant.key, _shape(r, sizes), r["regime"], r["order"], r["absent"]) for r in rows]
-
-
-def other_settings(variant: Variant, shape: Shape) -> list[Case]:
-    """A case for each value of a setting that is not the default; a slice of them."""
-    return [Case(variant.key, shape, settings=(one,)) for one in other_values(variant)]
-
-
-def other_values(variant: Variant) -> list[tuple[str, Setting]]:
-    """Values of settings that are not the default, a slice of them: each is something to compile."""
-    every = [(name, value) for name, values in variant.settings.items() for value in values[1:]]
-    return sliced(every, variant.key)
-
-
-def sliced(every: Sequence[One], key: str) -> list[One]:
-    """One of SLICE of them (at least one), others for another key; all where WORKBENCH_FUZZ asks for it."""
-    if FUZZ > 1:
-        return list(every)
-    return list(every[zlib.crc32(key.encode()) % max(1, min(SLICE, len(every))) :: SLICE])
-
-
-def of_kind(operation: str, kind: type[Kernel] | type[Host] | type[Call]) -> list[Variant]:
-    """The operation's variants by what does the work in them: CUDA kernels, host functions, or torch alone. Peers
-    have tests of their own."""
-    shape = Shape.of(**catalog().operation(operation).small)
-    found = []
-    for variant in catalog().select([operation], passes=["forward"]):
-        if variant.factors.get("peer") == "yes":
-            continue
-        steps = list(leaves_of(variant.plan(shape, variant.default_settings()).steps))
-        worker = next((k for k in (Kernel, Host, Call) if any(isinstance(step, k) for step in steps)), None)
-        if worker is kind:
-            found.append(variant)
-    return found
-
-
-def _shape(row: Mapping[str, Any], sizes: Mapping[str, Sequence[int]]) -> Shape:
-    return Shape.of(row["dtype"], **{axis: row[axis] for axis in sizes})

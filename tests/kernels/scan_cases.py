@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.kernels.executed import ORDERS, Case, covering, other_settings
+from tests.kernels.covering import ORDERS, covering, other_settings
+from tests.kernels.executed import Case
 from workbench.declare import Shape, Variant
 
 SIZES = {"B": (1, 3), "T": (1, 2, 31, 32, 33, 1000, 4097), "H": (1, 3, 32, 65, 256)}

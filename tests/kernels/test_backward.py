@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.campaign.mutate import FUZZ
-from tests.kernels.executed import other_values
+from tests.kernels.covering import other_values
 from workbench.catalog import load_catalog
 from workbench.check.case import InputSet, checked_sets, make_set
 from workbench.check.compare_outputs import compare_outputs, tolerances

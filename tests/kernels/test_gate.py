@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.kernels.executed import ORDERS, Case, catalog, check, covering, of_kind, other_settings
+from tests.kernels.covering import ORDERS, covering, of_kind, other_settings
+from tests.kernels.executed import Case, catalog, check
 from workbench.declare import Kernel, Shape, Variant
 
 VARIANTS = catalog().select(["gate"], passes=["forward"])

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.campaign.mutate import FUZZ
-from tests.kernels.executed import ORDERS, Case, check, of_kind
+from tests.kernels.covering import ORDERS, of_kind
+from tests.kernels.executed import Case, check
 from tests.kernels.scan_cases import cases, cases_of_settings, large_cases
 from workbench.declare import Kernel, Shape
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.kernels.executed import ORDERS, Case, catalog, check, covering, of_kind, other_settings, run
+from tests.kernels.covering import ORDERS, covering, of_kind, other_settings
+from tests.kernels.executed import Case, catalog, check, run
 from workbench.declare import Kernel, Shape, Variant
 
 VARIANTS = [v for v in catalog().select(["layer"], passes=["forward"]) if v.factors.get("peer") != "yes"]

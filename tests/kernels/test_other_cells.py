@@ -13,7 +13,8 @@ import torch
 from kernel_variants.minlstm_scan import in_torch
 from kernel_variants.scan.grid_and_tile import Tile
 from kernel_variants.scan.split_in_time import BOARD_BYTES
-from tests.kernels.executed import executed, libraries, sliced
+from tests.kernels.covering import sliced
+from tests.kernels.executed import executed, libraries
 from workbench.catalog import load_catalog
 from workbench.check.case import InputSet, make_set
 from workbench.check.compare_outputs import compare_outputs, tolerances

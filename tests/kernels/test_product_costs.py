@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernels.executed import catalog, of_kind
+from tests.kernels.covering import of_kind
+from tests.kernels.executed import catalog
 from workbench.declare import Kernel, Shape, Variant
 from workbench.steps import launches_of
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernels.executed import Case, catalog, check, covering, other_settings
+from tests.kernels.covering import covering, other_settings
+from tests.kernels.executed import Case, catalog, check
 from workbench.declare import Shape
 
 VARIANTS = catalog().select(["projection"], passes=["forward"])

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.campaign.mutate import FUZZ
-from tests.kernels.executed import ORDERS, Case, check, of_kind, run
+from tests.kernels.covering import ORDERS, of_kind
+from tests.kernels.executed import Case, check, run
 from tests.kernels.scan_cases import cases, cases_of_settings, large_cases
 from workbench.declare import Kernel, Shape
 

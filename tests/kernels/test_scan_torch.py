@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernels.executed import Case, check, of_kind, run
+from tests.kernels.covering import of_kind
+from tests.kernels.executed import Case, check, run
 from tests.kernels.scan_cases import cases
 from workbench.declare import Call, Shape
 

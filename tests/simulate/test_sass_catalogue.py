@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernels.executed import FUZZ, catalog, sliced
+from tests.campaign.mutate import FUZZ
+from tests.kernels.covering import sliced
+from tests.kernels.executed import catalog
 from tests.simulate.simulated_case import Case, bound, cases, run
 from workbench.catalog import BUILTIN
 from workbench.check.simulated import Request, SimulatedVariant

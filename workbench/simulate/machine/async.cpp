@@ -104,7 +104,12 @@ void invalidate(Warp &w, const Instruction &i, u32 mask) {
 void arrive(Warp &w, const Instruction &i, u32 mask) {
     u64 addresses[LANES], before[LANES] = {};
     objects_of(w, i, mask, i.o[0], addresses);
+    const auto [first, last] = span_of(mask, addresses);
     for (Observer *o : w.machine().observers) {
+        if (first == last) {
+            o->object_arrives(w, i, mask, static_cast<u32>(first));
+            continue;
+        }
         each_lane(mask, [&](int lane) { o->object_arrives(w, i, 1u << lane, static_cast<u32>(addresses[lane])); });
     }
     if (i.variant == 2) {

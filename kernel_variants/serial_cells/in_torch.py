@@ -23,9 +23,11 @@ def gru_step(p: Any, q: Any, state: State) -> State:
     import torch
 
     (p_r, p_z, p_n), (q_r, q_z, q_n) = p.chunk(3, 1), q.chunk(3, 1)
-    z = torch.sigmoid(p_z + q_z)
+    # 1 - z as a sigmoid of its own: where z is near 1, which is where memory is long, a difference has few digits left,
+    # and every gradient of the input passes through it.
+    not_z = torch.sigmoid(-(p_z + q_z))
     n = torch.tanh(p_n + torch.sigmoid(p_r + q_r) * q_n)
-    return (1 - z) * n + z * state[0], state[1]
+    return torch.lerp(state[0], n, not_z), state[1]
 
 
 def lstm_step(p: Any, q: Any, state: State) -> State:

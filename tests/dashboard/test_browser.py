@@ -83,6 +83,7 @@ def test_a_filter_changes_the_page_and_the_url(visit: Visit) -> None:
     visit.sound()
 
 
+@pytest.mark.thorough
 def test_a_source_line_is_scrolled_to_and_stands_in_the_url(visit: Visit) -> None:
     words = {"run": "cpu", "operation": "scan", "kernel_scan": "look_back_free", "archs": "sm_90"}
     visit.open("Kernel", **words, beside_scan="look_back_ring")
@@ -117,6 +118,7 @@ def test_a_shared_url_shows_the_same_view(visit: Visit) -> None:
     visit.sound()
 
 
+@pytest.mark.thorough
 def test_the_filter_follows_to_another_page(visit: Visit) -> None:
     visit.open("Ladder", run="gpu", operation="gate")
     visit.go("Bandwidth")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -71,13 +72,20 @@ def autograd(kv: Any, h: Any, h0: Any, gh: Any, gh_last: Any) -> tuple[Any, Any]
 
 
 def eager_backward(kv: Any, h: Any, h0: Any, gh: Any, gh_last: Any) -> tuple[Any, Any]:
-    """The chain rule written out: the decays, the scan's loop from the end of time, the gates' gradients."""
+    """The chain rule written out, around the scan's loop from the end of time."""
+    return chain_rule(scan_backward.eager_loop, kv, h, h0, gh, gh_last)
+
+
+def chain_rule(
+    scan: Callable[..., tuple[Any, Any, Any]], kv: Any, h: Any, h0: Any, gh: Any, gh_last: Any
+) -> tuple[Any, Any]:
+    """The decays, a backward scan, the gates' gradients."""
     import torch
 
     k, v = kv[:, :, 0].float(), kv[:, :, 1].float()
     a, z = torch.sigmoid(-k), torch.sigmoid(k)
     below = torch.sigmoid(v)
-    da, db, dh0 = scan_backward.eager_loop(a, h, h0, gh, gh_last)
+    da, db, dh0 = scan(a, h, h0, gh, gh_last)
     dk = (db * torch.where(v >= 0, v + 0.5, below) - da) * z * a
     dv = db * z * torch.where(v >= 0, torch.ones_like(v), below * torch.sigmoid(-v))
     return torch.stack((dk, dv), dim=2).to(kv.dtype), dh0

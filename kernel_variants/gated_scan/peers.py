@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from kernel_variants.gated_scan import in_torch
+from kernel_variants.scan import backward_in_torch
 from kernel_variants.scan import peers as scan_peers
 from workbench.declare import Call, Cost, Plan, Settings, Shape, Variant
 
@@ -61,5 +63,35 @@ PEER_VARIANTS = (
         settings={"gates": ("eager", "compiled"), "form": ("fused_recurrent", "chunk")},
         requires=(*scan_peers.FLA, scan_peers.TRITON),
         rung=scan_peers.FIRST_RUNG,
+    ),
+)
+
+
+def batched_backward(kv: Any, h: Any, h0: Any, gh: Any, gh_last: Any) -> tuple[Any, Any]:
+    """The chain rule for all steps at once, around torch's associative_scan over flipped time."""
+    return in_torch.chain_rule(backward_in_torch.associative_scan, kv, h, h0, gh, gh_last)
+
+
+def compiled_backward(kv: Any, h: Any, h0: Any, gh: Any, gh_last: Any) -> tuple[Any, Any]:
+    dkv, dh0 = scan_peers.compiled(batched_backward)(kv, h, h0, gh, gh_last)
+    return dkv, dh0
+
+
+def compiled_backward_cost(shape: Shape, settings: Settings) -> Cost:
+    """The scan's, with k and v read before it and once more behind it, and dk and dv written, for a, da and db."""
+    n, E = shape["B"] * shape["T"] * shape["H"], shape.element_bytes
+    gates = Cost(n * (6 * E - 3 * 4), flops=12 * n, special=5 * n, launches=2)
+    kept = Cost(0, kept_bytes=n * (2 * E - 4))
+    return scan_peers.compiled_backward_cost(shape, settings) + gates + kept
+
+
+BACKWARD_PEERS = (
+    scan_peers.backward_on_a_cpu(
+        "gated_scan",
+        "torch.compile of the chain rule around associative_scan over flipped time",
+        compiled_backward,
+        compiled_backward_cost,
+        in_torch.BACKWARD_NAMES,
+        in_torch.GRADIENTS,
     ),
 )

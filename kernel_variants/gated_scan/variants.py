@@ -5,7 +5,7 @@ from __future__ import annotations
 from kernel_variants.gated_scan import gates_apart, in_torch
 from kernel_variants.gated_scan.checkpoints import CHECKPOINTS
 from kernel_variants.gated_scan.cpu import BACKWARD_CPU_VARIANTS, CPU_VARIANTS
-from kernel_variants.gated_scan.peers import PEER_VARIANTS
+from kernel_variants.gated_scan.peers import BACKWARD_PEERS, PEER_VARIANTS
 from kernel_variants.scan.cells import GATED_SCAN, GATED_SCAN_BACKWARD
 from kernel_variants.scan.variants import with_a_channel_per_thread
 
@@ -20,4 +20,5 @@ VARIANTS = (
     *with_a_channel_per_thread(GATED_SCAN_BACKWARD),
     *BACKWARD_CPU_VARIANTS,
     CHECKPOINTS,
+    *BACKWARD_PEERS,
 )

@@ -10,6 +10,7 @@ from functools import cache, partial
 from typing import Any
 
 from kernel_variants.own_form import OwnForm
+from kernel_variants.scan import backward_in_torch
 from kernel_variants.scan.in_torch import associative_scan
 from kernel_variants.scan.operation import scan_bytes
 from workbench.declare import Call, Cost, Plan, Requirement, Settings, Shape, Variant
@@ -230,5 +231,54 @@ PEER_VARIANTS = (
         partial(compiled_scan, mode="pointwise"),
         pointwise_cost,
         (TRITON,),
+    ),
+)
+
+
+# ------------------------------------------------------------------------------------- backwards, compiled for a CPU
+
+
+def compiled_backward(a: Any, h: Any, h0: Any, gh: Any, gh_last: Any) -> tuple[Any, Any, Any]:
+    da, db, dh0 = compiled(backward_in_torch.associative_scan)(a, h, h0, gh, gh_last)
+    return da, db, dh0
+
+
+def compiled_backward_cost(shape: Shape, settings: Settings) -> Cost:
+    """The compiled tree; around it a, h and gh read, mu read once more, da and db written."""
+    n, E = _elements(shape), shape.element_bytes
+    tree = generic_cost(Shape.of("float32", **shape.as_dict()), {})
+    around = Cost(n * (4 + 2 * E + 4 + 8) + 3 * 4 * shape["B"] * shape["H"], flops=3 * n, launches=2)
+    return tree + around + Cost(0, kept_bytes=n * (4 + E))
+
+
+def backward_on_a_cpu(operation: str, idea: str, function: Any, cost: Any, names: tuple[str, ...],
+                      gradients: tuple[str, ...]) -> Variant:  # fmt: skip
+    """A backward pass through torch's compiler, which on a CPU asks for no package but for a C++ compiler."""
+
+    def plan(shape: Shape, settings: Settings) -> Plan:
+        return Plan((Call(function, names, gradients),))
+
+    return Variant(
+        name="compiled",
+        operation=operation,
+        pass_="backward",
+        devices=("cpu",),
+        own_kernels=False,
+        idea=idea,
+        plan=plan,
+        cost=cost,
+        factors={"source": "torch", "peer": "yes"},
+        rung=FIRST_RUNG,
+    )
+
+
+BACKWARD_PEERS = (
+    backward_on_a_cpu(
+        "scan",
+        "torch.compile of associative_scan over flipped time",
+        compiled_backward,
+        compiled_backward_cost,
+        backward_in_torch.NAMES,
+        backward_in_torch.RESULTS,
     ),
 )

@@ -14,7 +14,7 @@ from kernel_variants.scan import backward_in_torch, in_torch, parallel_in_time
 from kernel_variants.scan.cell_walk import ONE_STEP
 from kernel_variants.scan.cells import SCAN, SCAN_BACKWARD, Cell
 from kernel_variants.scan.cpu import BACKWARD_CPU_VARIANTS, CPU_VARIANTS
-from kernel_variants.scan.peers import PEER_VARIANTS
+from kernel_variants.scan.peers import BACKWARD_PEERS, PEER_VARIANTS
 from kernel_variants.scan.serial_in_time import prefetch, ring, serial, vector
 from kernel_variants.scan.split_in_time import look_back, look_back_plain, look_back_ring, three_phase
 from workbench.declare import Cost, Plan, Settings, Shape, Variant, chain
@@ -67,4 +67,5 @@ VARIANTS = (
     *parallel_in_time.rungs(SCAN_BACKWARD),
     *with_a_channel_per_thread(SCAN_BACKWARD),
     *BACKWARD_CPU_VARIANTS,
+    *BACKWARD_PEERS,
 )

@@ -13,7 +13,7 @@
 
 // Step t of h (B, T, H), out of p (B, steps, GATES, H) and into kept (B, steps, KEPT, H) or null, what backpropagation
 // needs: both begin with step `begin`, and are of a block of time or of all. u (GATES, H, H), offset (GATES, H).
-// h0 (B, H): the state before step 0, or null for 0; h_last (B, H): that after the last. s0, entering, inner (B, H): the
+// h0 (B, H): the state before step 0, or null for 0; h_last (B, H): that after the last. s0, entering, inner (B, H): an
 // LSTM's before step 0 (or null), before another step, and after it; the last two may be the same.
 // Grid: a warp per channel and sequence.
 extern "C" __global__ void serial_cell_step(const io_t *__restrict__ p, const io_t *__restrict__ u,

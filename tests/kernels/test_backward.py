@@ -28,7 +28,7 @@ Arrays = Mapping[str, Any]
 CATALOG = load_catalog()
 MINGRU = ("gate", "scan", "gated_scan", "projection", "layer")
 """The ladder's own operations; those of other cells have tests of their own (test_other_cells.py)."""
-RUNGS = {v.key: v for v in CATALOG.select(MINGRU, passes=["backward", "training"])}
+RUNGS = {v.key: v for v in CATALOG.select(MINGRU, passes=["backward", "training"]) if v.factors.get("peer") != "yes"}
 SEQUENCES = {key: v for key, v in RUNGS.items() if v.operation in ("scan", "gated_scan")}
 DTYPES = ("float32", "bfloat16")
 

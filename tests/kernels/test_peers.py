@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernel_variants.gated_scan.peers import log_gates
+from kernel_variants.gated_scan.peers import batched_backward, log_gates
 from kernel_variants.layer.peers import batched_layer, step
 from kernel_variants.own_form import OwnForm
+from kernel_variants.scan import backward_in_torch
 from kernel_variants.scan.peers import LOG_DECAY, TIME_LAST, compiled, power_of_two
 from workbench.catalog import BUILTIN, load_catalog
 from workbench.check.case import InputSet, checked_sets, make_set
@@ -30,7 +31,9 @@ EXPECTED = {
     "scan/fla_hgrn",
     "scan/associative_scan_compiled",
     "scan/associative_scan_pointwise",
+    "scan/backward/compiled",
     "gated_scan/fla_hgrn",
+    "gated_scan/backward/compiled",
     "layer/mingru_pytorch",
     "layer/compiled",
     "layer/compiled_step",
@@ -47,7 +50,8 @@ EXPECTED = {
 }
 LOSSY = {"float32": 1e-3, "bfloat16": 0.1}
 """What those with a known loss come to at most at an operation's small shape."""
-ON_CPU = [v for v in PEERS if "cpu" in v.devices]
+ON_CPU = [v for v in PEERS if "cpu" in v.devices and v.name != "compiled"]
+"""Those that torch compiles for seconds at every shape are executed as they are written (below)."""
 
 
 def test_all_are_declared() -> None:
@@ -160,6 +164,27 @@ def test_what_the_compiler_is_handed_is_the_layer(given: bool) -> None:
     x, want = tensors_of("layer", shape, given)
     y, last = batched_layer(**x)
     assert np.abs(y.numpy() - want["y"]).max() < 1e-5 and np.abs(last.numpy() - want["h_last"]).max() < 1e-5
+
+
+@pytest.mark.parametrize("dtype", ("float32", "bfloat16"))
+@pytest.mark.parametrize("regime", ("normal", "slow", "saturated"))
+@pytest.mark.parametrize(
+    ("operation", "function"),
+    [("scan", backward_in_torch.associative_scan), ("gated_scan", batched_backward)],
+    ids=["scan", "gated_scan"],
+)
+def test_what_the_compiler_is_handed_is_the_backward_pass(
+    operation: str, function: Any, regime: str, dtype: str
+) -> None:
+    declared = CATALOG.operation(f"{operation}/backward")
+    shape = Shape.of(dtype, B=2, T=37, H=5)
+    inputs, want = make_set(declared, shape, InputSet(regime, 3))
+    tensors = declared.tensors(shape)
+    given = [torch_view(inputs[t.name], t.dtype) for t in tensors if t.given]
+    outputs = [t for t in tensors if t.compared]
+    found = dict(zip((t.name for t in outputs), (each.float().numpy() for each in function(*given)), strict=True))
+    compared = compare_outputs(found, want, tolerances(declared, shape))
+    assert compared.right, compared.reason
 
 
 @pytest.mark.thorough

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kernel_variants.modules import QRNN, SRU, MinLSTM, cell_passes, cells, kernels, window_pass
+from kernel_variants.modules import QRNN, SRU, MinLSTM, cell_passes, cells, kernels, passes, window_pass
 from tests.modules import reference
 from workbench.catalog import load_catalog
 from workbench.declare import FORWARD, Kernel, Shape, variant_key
@@ -101,6 +101,41 @@ def errors(form: Form, dtype: torch.dtype, marks: Tensor | None, reverse: bool) 
     expected = [*values, *torch.autograd.grad(values, exact, [gh.double(), g_last.double()])]
     names = ("h", "last", "dpre", "dinitial", "dx or dw", "dw")
     return {name: reference.error(f, e) for name, f, e in zip(names, found, expected, strict=False)}
+
+
+@pytest.fixture
+def of_60_elements(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What counts as small, and nothing kept that was made for another size."""
+    of_a_size = cells._pass, cells.small_walk, cells._nobodys
+    with monkeypatch.context() as patch:
+        patch.setattr(kernels, "SMALL", 3 * 4 * 5 + 1)
+        for cached in of_a_size:
+            cached.cache_clear()
+        yield
+    for cached in of_a_size:
+        cached.cache_clear()
+
+
+@every_way
+@pytest.mark.parametrize("marked", [False, True], ids=["plain", "marked"])
+@pytest.mark.usefixtures("of_60_elements")
+def test_without_gradients_a_step_comes_by_another_way_to_the_same(
+    form: Form, marked: bool, reverse: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is small goes past the operator, again and with other values; what is larger does not."""
+    calls = []
+    monkeypatch.setattr(cell_passes, "called", lambda *given: calls.append(1) or passes.called(*given))
+    for T, asked in ((4, 0), (4, 0), (5, 1)):
+        given = form.given((3, T, 5))
+        crossing = (0, 2) if form.is_sru and form.rows == 3 else (0,)
+        given = [tensor.bfloat16() if n in crossing else tensor for n, tensor in enumerate(given)]
+        marks = torch.randint(0, 3, (3, T), dtype=torch.uint8) if marked else None
+        right = form.run(given, marks, reverse)
+        calls.clear()
+        with torch.no_grad():
+            found = form.run(given, marks, reverse)
+        assert len(calls) == asked
+        assert all(torch.equal(a, b) for a, b in zip(found, right, strict=True))
 
 
 @every_way

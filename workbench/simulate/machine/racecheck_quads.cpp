@@ -233,7 +233,7 @@ void Racecheck::store_quads(Access &a, u32 lanes, const u32 *addresses) {
 /// A full warp, one lane behind the other or (4 bytes each) 8 bytes apart: quad by quad. False: nothing has happened.
 bool Racecheck::touch_all_lanes(Access &a, const u64 *addresses, u32 bytes) {
     const u64 address = addresses[0], step = addresses[1] - address;
-    if (step != bytes && step != 8) return false;
+    if ((step != bytes && step != 8) || addresses[LANES - 1] != address + (LANES - 1) * step) return false;
     u64 off_line = 0;
     for (u64 lane = 0; lane < LANES; ++lane) off_line |= addresses[lane] ^ (address + lane * step);
     u32 word = 0;

@@ -30,8 +30,9 @@ OPEN = re.compile(
     r"approx|full|tf32|^(?:add|sub|mul|mad|fma)(?:\.ftz)?(?:\.sat)?\.(?:f32|f64|f16|bf16|f16x2|bf16x2)$|^copysign"
 )
 """What the instruction set leaves open to the compiler or the hardware."""
-REFUSED = re.compile(r"\.ftz\b.*f16")
-"""What becomes machine code that is refused by name: halves without denormals."""
+REFUSED = re.compile(r"\.ftz\b.*f16|satfinite.*(?:f16|bf16)|xorsign")
+"""What becomes machine code that is refused by name: halves without denormals, what is held to finite values, joined
+signs."""
 GIVEN = {"i16": ("u16", 2), "i32": ("u32", 4), "i64": ("u64", 3), "f32": ("f32", 4), "f64": ("f64", 3),
          "f16": ("f16", 2), "bf16": ("bf16", 2), "f16x2": ("f16x2", 2), "bf16x2": ("bf16x2", 2)}  # fmt: skip
 """Pool of registers → the kind of its first values, and how many."""
@@ -114,7 +115,9 @@ def program(opcodes: list[str], seed: int) -> Program:
         body.append(f"{opcode} {result(made, opcode)}, {', '.join(sources)};")
         store()
         if "c" in form.operands and ".cc" in opcode:
-            body.append(f"addc.u32 {result('i32', f'carry of {opcode}')}, 0, 0;")
+            # What a subtraction borrows is for subc alone: as a carry it is the machine's, the other way round.
+            takes = "subc" if opcode.startswith("sub") else "addc"
+            body.append(f"{takes}.u32 {result('i32', f'carry of {opcode}')}, 0, 0;")
             store()
     declared = [f".reg .{DECLARED[pool]} {name};" for pool, names in registers.items() for name in names]
     declared += [".reg .b32 %bit, %carried;"]

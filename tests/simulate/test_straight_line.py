@@ -15,7 +15,7 @@ from workbench.simulate.ptx.forms import FORMS
 
 LENGTH, PROGRAMS = 32, 4
 """Opcodes of a program, and how many programs a run of the tests has; WORKBENCH_FUZZ takes every opcode there is."""
-IN_MACHINE_CODE = r"opcode (?:I2I|F2IP)|modifier \.(?:SATFINITE|XORSIGN) is not known"
+IN_MACHINE_CODE = r"opcode (?:I2I|F2IP)|PLOP3.*\.SIGN|modifier \.(?:SATFINITE|XORSIGN|MERGE_C) is not known"
 """What machine code is refused for that these opcodes become: by name, and not by a wrong result."""
 
 

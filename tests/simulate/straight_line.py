@@ -41,6 +41,10 @@ DECLARED = {"i16": "b16", "i32": "b32", "i64": "b64", "f32": "f32", "f64": "f64"
 BITS = {"i16": 16, "i32": 32, "i64": 64, "f32": 32, "f64": 64, "f16": 16, "bf16": 16, "f16x2": 32, "bf16x2": 32}
 
 
+FIELD = ("%first", "%length")
+"""Registers for where a field of bits begins, and how many it has."""
+
+
 def pool_of(kind: str) -> str:
     """Where registers of a form's type are kept: integers by their width, floats by their format."""
     if kind in DECLARED:
@@ -110,8 +114,12 @@ def program(opcodes: list[str], seed: int) -> Program:
             divisor = f"%divisor_{made}"
             body.append(f"or.b{BITS[made]} {divisor}, {sources[-1]}, 1;")
             sources[-1] = divisor
+        if opcode.startswith(("bfe", "bfi")):  # places and lengths beyond 255 are open
+            body += [f"and.b32 {field}, {given}, 255;" for field, given in zip(FIELD, sources[-2:], strict=True)]
+            sources[-2:] = FIELD
         if "c" in form.operands:  # a carry to take
-            body.append(f"add.cc.u32 %carried, {source('u32')}, {source('u32')};")
+            makes = "sub" if opcode.startswith("sub") else "add"
+            body.append(f"{makes}.cc.u32 %carried, {source('u32')}, {source('u32')};")
         body.append(f"{opcode} {result(made, opcode)}, {', '.join(sources)};")
         store()
         if "c" in form.operands and ".cc" in opcode:
@@ -120,7 +128,7 @@ def program(opcodes: list[str], seed: int) -> Program:
             body.append(f"{takes}.u32 {result('i32', f'carry of {opcode}')}, 0, 0;")
             store()
     declared = [f".reg .{DECLARED[pool]} {name};" for pool, names in registers.items() for name in names]
-    declared += [".reg .b32 %bit, %carried;"]
+    declared += [f".reg .b32 %bit, %carried, {', '.join(FIELD)};"]
     declared += [f".reg .b{BITS[pool]} %divisor_{pool};" for pool in ("i16", "i32", "i64")]
     places = (
         ".reg .b32 %thread; .reg .b64 %in, %out, %place;\n"

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "simd.hpp"
+#include "subnormals.hpp"
 
 #include <algorithm>
 
@@ -24,7 +25,7 @@ inline index_t slices_of_row(index_t B, index_t H, index_t threads) {
     return slices;
 }
 
-// body(sequence, first channel, channels), in parallel. Slices start at multiples of a line, so that two threads never
+// body(sequence, first channel, channels), in parallel and without subnormals. Slices start at multiples of a line, so that two threads never
 // write the same line of an aligned row.
 template <class Body>
 inline void for_each_slice(index_t B, index_t H, const Body &body) {
@@ -35,12 +36,16 @@ inline void for_each_slice(index_t B, index_t H, const Body &body) {
 #endif
     const index_t slices = slices_of_row(B, H, threads);
     const index_t lines = (H + LINE - 1) / LINE;
-#pragma omp parallel for schedule(static)
-    for (index_t task = 0; task < B * slices; ++task) {
-        const index_t sequence = task / slices, slice = task % slices;
-        const index_t first = lines * slice / slices * LINE;
-        const index_t last = std::min(H, lines * (slice + 1) / slices * LINE);
-        body(sequence, first, last - first);
+#pragma omp parallel
+    {
+        const WithoutSubnormals here;
+#pragma omp for schedule(static)
+        for (index_t task = 0; task < B * slices; ++task) {
+            const index_t sequence = task / slices, slice = task % slices;
+            const index_t first = lines * slice / slices * LINE;
+            const index_t last = std::min(H, lines * (slice + 1) / slices * LINE);
+            body(sequence, first, last - first);
+        }
     }
 }
 

@@ -42,6 +42,7 @@ inline Steps steps_of(const uint8_t *marks, index_t sequence, index_t T, index_t
 template <class Body>
 inline void for_each_walk(index_t B, index_t T, index_t H, index_t threads, const Body &body) {
     if (threads == 1 || B * T * H < WORTH_THREADS) {
+        const WithoutSubnormals here;
         for (index_t sequence = 0; sequence < B; ++sequence)
             for (index_t first = 0; first < H; first += SLICE) body(sequence, first, std::min<index_t>(SLICE, H - first));
         return;

@@ -25,8 +25,14 @@ from workbench.declare import Arrays, Cost, Pass, Shape, Tensor, Tolerance
 def candidate_and_gates(pre: Array) -> tuple[Array, Array, Array]:
     """pre (B, T, 3, H) → a, z, c (B, T, H)."""
     k_f, k_i, v = (pre[..., part, :] for part in range(PARTS))
-    logit = np.logaddexp(0, -k_i) - np.logaddexp(0, -k_f)
+    logit = _logit(k_f, k_i)
     return equations.sigmoid(logit), equations.sigmoid(-logit), equations.candidate(v)
+
+
+@equations.in_pieces
+def _logit(k_f: Array, k_i: Array) -> Array:
+    """ln(f / i), of which a is the sigmoid."""
+    return np.logaddexp(0, -k_i) - np.logaddexp(0, -k_f)
 
 
 def random_preactivations(shape: Shape, regime: str, random: np.random.Generator) -> Array:

@@ -13,7 +13,7 @@ import torch
 
 from kernel_variants.modules import cells
 from kernel_variants.modules.composed import SKIPPED, Tensor, previous
-from kernel_variants.modules.passes import LIBRARY, NAME, called, define, gated_scan, refuse_second, scan
+from kernel_variants.modules.passes import LIBRARY, NAME, called, define, gated_scan, is_unseen, refuse_second, scan
 
 _ops = torch.ops.scan_workbench
 GIVEN = "Tensor pre, Tensor? x, Tensor? w, Tensor? mask, Tensor? initial"
@@ -38,14 +38,37 @@ def _runs(name: str, pre: Tensor, marks: Tensor | None, tanh: bool = False, mask
     return _has_kernel(name, pre.device.type, pre.dtype, directions, rows, tanh, masked, marks is not None)
 
 
+def _by_kernel(
+    name: str,
+    pre: Tensor,
+    x: Tensor | None,
+    w: Tensor | None,
+    mask: Tensor | None,
+    initial: Tensor | None,
+    marks: Tensor | None,
+    reverse: bool,
+    tanh: bool,
+) -> tuple[Tensor, Tensor] | None:
+    """h and the last state by the operation's own kernel; None where it has none for this. What is small on a CPU, as a
+    step is, waits for all that stands around the kernel: without gradients it goes there by one look-up."""
+    given = pre, x, w, mask, initial, marks
+    if pre.is_cpu and not torch.is_grad_enabled() and not torch.compiler.is_compiling() and is_unseen(*given):
+        form = pre.shape, pre.dtype, tanh, mask is not None, marks is not None, reverse, torch.get_num_threads()
+        run = cells.small_walk(name, *form)
+        if run is not None:
+            return run(*given)
+    if not _runs(name, pre, marks, tanh, mask is not None):
+        return None
+    h, _, last = called(getattr(_ops, name).default, *given, reverse, tanh)
+    return h, last
+
+
 def minlstm_scan(
     pre: Tensor, h0: Tensor | None = None, marks: Tensor | None = None, reverse: bool = False
 ) -> tuple[Tensor, Tensor]:
     """minLSTM of pre (B, T, 3, H), rows k_f, k_i, v, and h0 (B, H) → h (B, T, H) as pre, h_last (B, H)."""
-    if _runs("minlstm_scan", pre, marks):
-        h, _, last = called(_ops.minlstm_scan.default, pre, None, None, None, h0, marks, reverse, False)
-        return h, last
-    return gated_scan(minlstm_logit(pre), h0, None, marks, reverse)
+    found = _by_kernel("minlstm_scan", pre, None, None, None, h0, marks, reverse, False)
+    return found or gated_scan(minlstm_logit(pre), h0, None, marks, reverse)
 
 
 def minlstm_logit(pre: Tensor) -> Tensor:
@@ -60,9 +83,9 @@ def qrnn_pool(
     pre: Tensor, c0: Tensor | None = None, marks: Tensor | None = None, reverse: bool = False
 ) -> tuple[Tensor, Tensor]:
     """QRNN's pooling of pre (B, T, rows, H), rows k, v, then o, then i, and c0 (B, H) → h (B, T, H) as pre, c_last."""
-    if _runs("qrnn_pool", pre, marks):
-        h, _, last = called(_ops.qrnn_pool.default, pre, None, None, None, c0, marks, reverse, False)
-        return h, last
+    found = _by_kernel("qrnn_pool", pre, None, None, None, c0, marks, reverse, False)
+    if found is not None:
+        return found
     k, v, *others = pre.unbind(2)
     z = torch.tanh(v)
     if len(others) < 2:
@@ -90,10 +113,9 @@ def sru_scan(
     (B, T, directions, H) as pre, c_last (directions, B, H).
     """
     name = "sru_scan" if w is None else "sru2_scan"
-    if _runs(name, pre, marks, tanh, mask is not None):
-        operator = getattr(_ops, name).default
-        h, _, last = called(operator, pre, x, w, mask, c0, marks, False, tanh)
-        return h, last
+    made = _by_kernel(name, pre, x, w, mask, c0, marks, False, tanh)
+    if made is not None:
+        return made
     found = [_sru_in_torch(pre, x, w, c0, marks, tanh, mask, direction) for direction in range(pre.shape[2])]
     h, last = zip(*found, strict=True)
     return torch.stack(h, 2), torch.stack(last)

@@ -36,6 +36,7 @@ PLAIN_PHI, TANH_PHI = 1, 2
 ALL_KEPT, MASKED = 1, 2
 """The axes phi and dropout of SRU's operations."""
 MARKS = "marks"
+MOST_DIRECTIONS = 2
 OVER_TIME = ("pre", "x", "h", "c", "gh", "dpre", "dx")
 """Tensors whose second dimension is time."""
 
@@ -109,6 +110,57 @@ def forward(
     return made["h"], pre.new_empty(0) if c is None else c, made[f"{CELLS[name].state}_last"]
 
 
+@functools.lru_cache(maxsize=1024)
+def small_walk(
+    name: str,
+    sizes: tuple[int, ...],
+    dtype: torch.dtype,
+    tanh: bool,
+    masked: bool,
+    marked: bool,
+    reverse: bool,
+    threads: int,
+) -> Callable[..., tuple[Tensor, Tensor]] | None:
+    """The forward pass of pre-activations on a CPU, of which so much is found out beforehand that a call has little
+    left to do: pre, x, w, mask, initial and marks → h, the last state. None where there is no kernel, or the
+    pre-activations are not `kernels.small`."""
+    directions, rows = sizes[2] if len(sizes) == 5 else 1, sizes[-2]
+    if not has_kernel(name, "cpu", dtype, directions, rows, tanh, masked, marked):
+        return None
+    form, last = _pass(name, FORWARD, sizes, dtype, tanh, masked), f"{CELLS[name].state}_last"
+    if not form.small:
+        return None
+    walk = _walk(name, FORWARD, form.shape, False, marked, reverse, threads)
+    kept = tuple(output for output in form.outputs if output[0] in ("h", last))
+    # What a backward pass would need beside them: written, and read by nobody.
+    others = {output: _nobodys(dtype) for output, _, dtype in form.outputs if output not in ("h", last)}
+
+    def run(
+        pre: Tensor,
+        x: Tensor | None,
+        w: Tensor | None,
+        mask: Tensor | None,
+        initial: Tensor | None,
+        marks: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        tensors = _given(form, pre, x, w, mask, initial)
+        if marked:
+            tensors[MARKS] = kernels.ready(marks)
+        for output, its_sizes, its_dtype in kept:
+            tensors[output] = torch.empty(its_sizes, dtype=its_dtype)
+        tensors |= others
+        walk(tensors)
+        return tensors["h"], tensors[last]
+
+    return run
+
+
+@functools.cache
+def _nobodys(dtype: torch.dtype) -> Tensor:
+    """Memory for any output of small pre-activations. Threads may write it at once: no value of it is ever used."""
+    return torch.empty(kernels.SMALL * MOST_DIRECTIONS, dtype=dtype, device="cpu")
+
+
 def backward(
     name: str,
     pre: Tensor,
@@ -154,9 +206,12 @@ def _given(
     if initial is None:
         initial = torch.zeros(form.initial_sizes, device=pre.device)
     given = {"pre": kernels.ready(pre), form.initial: kernels.state(initial)}
-    for tensor, value in (("x", kernels.ready(x)), ("w", kernels.state(w)), ("m", kernels.state(mask))):
-        if value is not None:
-            given[tensor] = value
+    if x is not None:
+        given["x"] = kernels.ready(x)
+    if w is not None:
+        given["w"] = kernels.state(w)
+    if mask is not None:
+        given["m"] = kernels.state(mask)
     return given
 
 
@@ -173,13 +228,6 @@ def _run(
 ) -> dict[str, Tensor]:
     pre, shape = given["pre"], form.shape
     device = kernels.device_of(pre)
-    if form.small and device == "cpu":
-        made = {output: torch.empty(sizes, dtype=dtype) for output, sizes, dtype in form.outputs}
-        given |= made
-        if marks is not None:
-            given[MARKS] = kernels.ready(marks)
-        _walk_of(form, name, pass_, False, marks is not None, reverse, kernels.threads())(given)
-        return made
     made = {output: fresh(pre, sizes, dtype) for output, sizes, dtype in form.outputs}
     plain = marks is None and not (reverse and device == "cpu")
     taken = kernels.measured(name, device, shape, pass_) if plain else None
@@ -193,21 +241,13 @@ def _run(
         kernels.run_variant(taken, shape, pre, {**given, **made})
     else:
         past_caches = kernels.large(made[form.written])
-        run = _walk_of(form, name, pass_, past_caches, marks is not None, reverse, kernels.threads())
+        run = _walk(name, pass_, shape, past_caches, marks is not None, reverse, kernels.threads())
         run({**given, **made, MARKS: kernels.ready(marks)})
     return made
 
 
 def _turned(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.flip(1) if name in OVER_TIME else value for name, value in tensors.items()}
-
-
-@functools.lru_cache(maxsize=1024)
-def _walk_of(
-    form: _Pass, name: str, pass_: str, past_caches: bool, marked: bool, reverse: bool, threads: int
-) -> Callable[[dict[str, Any]], None]:
-    """Found by the form itself: its shape takes longer to look up."""
-    return _walk(name, pass_, form.shape, past_caches, marked, reverse, threads)
 
 
 @functools.lru_cache(maxsize=1024)

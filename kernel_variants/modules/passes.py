@@ -50,10 +50,15 @@ def called(operator: Any, *arguments: Any) -> Any:
     operators the operator too: a step at a time each would cost as much as the kernel."""
     if torch.is_grad_enabled() or torch.compiler.is_compiling():
         return operator(*arguments)
-    if not _is_looked_at() and all(type(argument) in _PLAIN for argument in arguments):
+    if is_unseen(*arguments):
         return _FUNCTIONS[operator](*arguments)
     with torch._C._AutoDispatchBelowAutograd():
         return operator(*arguments)
+
+
+def is_unseen(*arguments: Any) -> bool:
+    """Whether an operator could be passed by on these: nobody looks, and none is more than a plain tensor."""
+    return not _is_looked_at() and _PLAIN.issuperset(map(type, arguments))
 
 
 def _is_looked_at() -> bool:

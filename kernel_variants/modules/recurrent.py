@@ -62,6 +62,10 @@ class Recurrent(nn.Module):  # type: ignore[misc]
         self._suffixes = tuple(
             f"_l{layer}{end}" for layer in range(num_layers) for end in ("", "_reverse")[: 1 + bidirectional]
         )
+        self._of_layers = tuple(
+            self._suffixes[first : first + 1 + bidirectional]
+            for first in range(0, len(self._suffixes), 1 + bidirectional)
+        )
         for place, suffix in enumerate(self._suffixes):
             self._make_parameters(suffix, self._width_of(place // (1 + bidirectional)), device, dtype)
         self.reset_parameters()
@@ -89,6 +93,12 @@ class Recurrent(nn.Module):  # type: ignore[misc]
         defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
         words += [f"{name}={getattr(self, name)}" for name, usual in defaults.items() if getattr(self, name) != usual]
         return ", ".join(words)
+
+    def _named(self, name: str) -> Tensor:
+        """A parameter. Looked up as an attribute, which a module does in Python, only where it is something else's
+        property (a parametrization): a step at a time that would be felt."""
+        found = self._parameters.get(name)
+        return getattr(self, name) if found is None else found
 
     # ------------------------------------------------------------------------------------------------------- call
 
@@ -130,15 +140,15 @@ class Recurrent(nn.Module):  # type: ignore[misc]
 
     def _run(self, x: Tensor, hx: Tensor | None, marks: tuple[Tensor | None, Tensor | None]) -> tuple[Tensor, Tensor]:
         """x (B, T, input_size) → output (B, T, directions * hidden_size), h_n."""
-        directions = 1 + self.bidirectional
-        last = []
-        for layer in range(self.num_layers):
-            first = layer * directions
-            h0 = hx if hx is None or self.num_layers == 1 else hx[first : first + directions]
-            x, h_last = self._layer(self._suffixes[first : first + directions], x, h0, marks)
+        if self.num_layers == 1:
+            return self._layer(self._suffixes, x, hx, marks)
+        last, directions = [], 1 + self.bidirectional
+        for layer, suffixes in enumerate(self._of_layers):
+            h0 = None if hx is None else hx[layer * directions : (layer + 1) * directions]
+            x, h_last = self._layer(suffixes, x, h0, marks)
             x = self._between(x, layer)
             last.append(h_last)
-        return x, last[0] if len(last) == 1 else torch.cat(last)
+        return x, torch.cat(last)
 
     def _layer(
         self, suffixes: tuple[str, ...], x: Tensor, h0: Tensor | None, marks: tuple[Tensor | None, Tensor | None]
@@ -167,8 +177,8 @@ class Recurrent(nn.Module):  # type: ignore[misc]
 
     def _product(self, suffix: str, x: Tensor) -> Tensor:
         """Pre-activations: (B, T, blocks, H)."""
-        bias = getattr(self, "bias_ih" + suffix) if self.bias else None
-        pre = F.linear(x, getattr(self, "weight_ih" + suffix), bias)
+        bias = self._named("bias_ih" + suffix) if self.bias else None
+        pre = F.linear(x, self._named("weight_ih" + suffix), bias)
         return pre.view(*x.shape[:-1], self.blocks, self.hidden_size)
 
     # ------------------------------------------------------------------------------------------------------ marks
@@ -210,33 +220,34 @@ class Recurrent(nn.Module):  # type: ignore[misc]
     # ----------------------------------------------------------------------------------------------------- errors
 
     def _any_weight(self) -> Tensor:
-        return getattr(self, "weight_ih" + self._suffixes[0])
+        return self._named("weight_ih_l0")
 
     def _takes(self, x: Any, hx: Any) -> bool:
         if not isinstance(x, torch.Tensor):
             return False
         weight, shape = self._any_weight(), x.shape
-        if len(shape) not in (2, 3) or shape[-1] != self.input_size:
+        if len(shape) == 3:
+            steps, batch, width = (shape[1], shape[0], shape[2]) if self.batch_first else shape
+        elif len(shape) == 2:
+            (steps, width), batch = shape, None
+        else:
             return False
-        if (x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type)) or x.device != weight.device:
+        if width != self.input_size or steps == 0 or x.device != weight.device:
             return False
-        time = 0 if len(shape) == 2 or not self.batch_first else 1
-        if shape[time] == 0:
+        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
             return False
-        return self._takes_state(hx, None if len(shape) == 2 else shape[1 - time], x)
+        return hx is None or self._takes_state(hx, batch, x)
 
     def _takes_state(self, hx: Any, batch: int | None, x: Tensor) -> bool:
         if hx is None:
             return True
-        count = len(self._suffixes)
+        if not isinstance(hx, torch.Tensor):
+            return False
+        count, given, own = len(self._suffixes), hx.dtype, x.dtype
         expected = (count, self.hidden_size) if batch is None else (count, batch, self.hidden_size)
-        return (
-            isinstance(hx, torch.Tensor)
-            and hx.shape == expected
-            and hx.dtype in (x.dtype, torch.float32)
-            and (x.dtype != torch.float64 or hx.dtype == torch.float64)
-            and hx.device == x.device
-        )
+        if hx.shape != expected or hx.device != x.device:
+            return False
+        return bool(given == own or (given == torch.float32 and own != torch.float64))
 
     def _refuse(self, x: Any, hx: Any) -> None:
         """Raises what nn.GRU of this size raises for this call."""

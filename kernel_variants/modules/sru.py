@@ -194,21 +194,24 @@ class SRU(Recurrent):
         self, suffixes: tuple[str, ...], x: Tensor, h0: Tensor | None, marks: tuple[Tensor | None, Tensor | None]
     ) -> tuple[Tensor, Tensor]:
         """Both directions at once: one product, and one pass that walks each its own way."""
-        H, directions, end = self.hidden_size, len(suffixes), suffixes[0]
-        B, T = x.shape[:2]
-        inside = self._modules["layer_norm" + end](x) if self._options["layer_norm"] else x
+        H, directions, end, options = self.hidden_size, len(suffixes), suffixes[0], self._options
+        B, T, width = x.shape
+        inside = self._modules["layer_norm" + end](x) if options["layer_norm"] else x
         if self.training and self.rnn_dropout:
             inside = inside * _mask(inside[:, :1], self.rnn_dropout)
-        if "weight_proj" + end in self._parameters:
+        if options["projection_size"] and "weight_proj" + end in self._parameters:
             inside = F.linear(inside, self._parameters["weight_proj" + end])
 
-        product = self._has_product(x.shape[-1])
+        product = self._has_product(width)
         pre = F.linear(inside, *self._weights(suffixes, product)).view(B, T, directions, 3 + product, H)
         if product:
             highway = None
-        elif self._options["has_skip_term"]:
+        elif options["has_skip_term"]:
             scale = self.scale
-            highway = (x if scale == 1 else x * scale).to(pre.dtype).view(B, T, directions, H)
+            highway = x if scale == 1 else x * scale
+            if highway.dtype != pre.dtype:  # under autocast
+                highway = highway.to(pre.dtype)
+            highway = highway.view(B, T, directions, H)
         else:
             highway = pre.new_zeros(*pre.shape[:3], H)
         w = None if self.v1 else self._state_weights(suffixes)
@@ -223,17 +226,17 @@ class SRU(Recurrent):
 
     def _state_weights(self, suffixes: tuple[str, ...]) -> Tensor:
         """(directions, 2, H)."""
-        weights = [self._parameters["weight_hh" + suffix] for suffix in suffixes]
-        return weights[0].unsqueeze(0) if len(weights) == 1 else torch.stack(weights)
+        if len(suffixes) == 1:
+            return self._parameters["weight_hh" + suffixes[0]].unsqueeze(0)
+        return torch.stack([self._parameters["weight_hh" + suffix] for suffix in suffixes])
 
     def _weights(self, suffixes: tuple[str, ...], product: bool) -> tuple[Tensor, Tensor]:
         """Those of all directions, one below the other; biases of k and r, and 0 of v and x'."""
-        biases = []
+        H, biases = self.hidden_size, []
         for suffix in suffixes:
-            own = self._parameters["bias_ih" + suffix].view(2, -1)
-            bias = own.new_zeros(3 + product, own.shape[1])
-            bias[::2] = own
-            biases.append(bias.view(-1))
+            # k, r → k, 0, r, 0
+            bias = torch.constant_pad_nd(self._parameters["bias_ih" + suffix].view(2, H), (0, H)).view(-1)
+            biases.append(bias if product else bias[: 3 * H])
         if len(suffixes) == 1:
             return self._parameters["weight_ih" + suffixes[0]], biases[0]
         return torch.cat([self._parameters["weight_ih" + suffix] for suffix in suffixes]), torch.cat(biases)

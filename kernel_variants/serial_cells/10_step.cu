@@ -13,20 +13,25 @@
 
 // Step t of h (B, T, H), out of p (B, steps, GATES, H) and into kept (B, steps, KEPT, H) or null, what backpropagation
 // needs: both begin with step `begin`, and are of a block of time or of all. u (GATES, H, H), offset (GATES, H).
-// entering, inner (B, H): the LSTM's state before the step, and after it; they may be the same.
+// h0 (B, H): the state before step 0, or null for 0; h_last (B, H): that after the last. s0, entering, inner (B, H): the
+// LSTM's before step 0 (or null), before another step, and after it; the last two may be the same.
 // Grid: a warp per channel and sequence.
 extern "C" __global__ void serial_cell_step(const io_t *__restrict__ p, const io_t *__restrict__ u,
-                                            const io_t *__restrict__ offset, io_t *h, const float *entering,
-                                            float *inner, float *__restrict__ kept, index_t t, index_t begin,
-                                            index_t steps, index_t B, index_t T, index_t H) {
+                                            const io_t *__restrict__ offset, io_t *h, const float *__restrict__ h0,
+                                            float *__restrict__ h_last, const float *__restrict__ s0,
+                                            const float *entering, float *inner, float *__restrict__ kept, index_t t,
+                                            index_t begin, index_t steps, index_t B, index_t T, index_t H) {
     const index_t i = warp_index();
     if (i >= B * H) return;
     const index_t row = i / H * T + t, own = i / H * steps + t - begin, channel = i % H;
     const io_t *before = h + (row - 1) * H;
+    const auto state_before = [&](index_t d) {
+        return t > 0 ? load_io(before + d) : h0 != nullptr ? h0[i - channel + d] : 0.0f;
+    };
     float dots[GATES] = {};
-    if (t > 0)
+    if (t > 0 || h0 != nullptr)
         for (index_t d = lane_index(); d < H; d += WARP) {
-            const float state = load_io(before + d);
+            const float state = state_before(d);
 #pragma unroll
             for (int gate = 0; gate < GATES; ++gate) dots[gate] += state * load_io(u + (gate * H + channel) * H + d);
         }
@@ -37,8 +42,11 @@ extern "C" __global__ void serial_cell_step(const io_t *__restrict__ p, const io
         inputs[gate] = load_io(p + (own * GATES + gate) * H + channel);
     }
     if (lane_index() != 0) return;
-    float s = t > 0 && CELL == 4 ? entering[i] : 0.0f;
+    float s = 0.0f;
+    if (CELL == 4 && (t > 0 || s0 != nullptr)) s = t > 0 ? entering[i] : s0[i];
     const Kept keep{kept + own * KEPT * H + channel, H};
-    store_io(h + row * H + channel, step(inputs, dots, t > 0 ? load_io(before + channel) : 0.0f, s, keep, kept));
+    const float state = step(inputs, dots, state_before(channel), s, keep, kept);
+    store_io(h + row * H + channel, state);
+    if (t == T - 1) h_last[i] = state;
     if (CELL == 4) inner[i] = s;
 }

@@ -20,7 +20,7 @@ extern "C" __global__ void serial_cell_gates_again(const io_t *__restrict__ p, c
     const index_t i = blockIdx.x * (index_t)blockDim.x + threadIdx.x;
     if (i >= B * H) return;
     const index_t channel = i % H;
-    float s = begin > 0 && CELL == 4 ? entering[i] : 0.0f, offsets[GATES];
+    float s = CELL == 4 ? entering[i] : 0.0f, offsets[GATES];
 #pragma unroll
     for (int gate = 0; gate < GATES; ++gate) offsets[gate] = load_io(offset + gate * H + channel);
     for (index_t own = i / H * steps, end = own + steps; own < end; ++own) {

@@ -28,20 +28,20 @@ def input_product(x: Any, w: Any, bias: Any, p: Any, times: Times) -> None:
     in_torch.input_product(_of(x, times), w, bias, _held(p, times))
 
 
-def state_product(h: Any, u: Any, q: Any, times: Times) -> None:
-    """q = u h_{t-1} of every step of the block, float32; 0 before the first step."""
+def state_product(h: Any, h0: Any, u: Any, q: Any, times: Times) -> None:
+    """q = u h_{t-1} of every step of the block, float32."""
     begin, end = times
     held = _held(q, times)
     if begin > 0:
         products.multiply(h[:, begin - 1 : end - 1], u, held)
         return
-    held[:, 0] = 0
+    held[:, 0] = h0 @ u.to(held.dtype).T
     if end > 1:
         held[:, 1:] = widened(h[:, : end - 1]).to(held.dtype) @ u.to(held.dtype).T
 
 
 def gradients(
-    dp: Any, dq: Any, x: Any, h: Any, w: Any, dx: Any, dw: Any, du: Any, dbias: Any, times: Times, more: bool
+    dp: Any, dq: Any, x: Any, h: Any, h0: Any, w: Any, dx: Any, dw: Any, du: Any, dbias: Any, times: Times, more: bool
 ) -> None:  # fmt: skip
     """dx of the block, and its share of the gradients of w, u and bias: with `more` on top of other blocks'."""
     of_p, of_q = _held(dp, times), _held(dq, times)
@@ -50,6 +50,8 @@ def gradients(
     before = h[:, max(begin - 1, 0) : end - 1]
     _add(of_p, _of(x, times), dw, more)
     _add(of_q if begin > 0 else of_q[:, 1:], before, du, more)
+    if begin == 0:
+        du.addmm_(of_q[:, 0].float().T, h0)
     for row, of in enumerate((of_p, of_q)):
         sums = of.float().sum((0, 1))
         dbias[row].add_(sums) if more else dbias[row].copy_(sums)
@@ -67,6 +69,11 @@ def _dx(gradient: Any, w: Any, out: Any) -> None:
 def _add(gradient: Any, seen: Any, out: Any, more: bool) -> None:
     """out (float32) = gradient^T seen, or that on top of it."""
     products.add_product(widened(gradient.flatten(0, 1)).T, widened(seen.flatten(0, 1)), out, more)
+
+
+def into_first_state(dq: Any, direct: Any, u: Any, dh0: Any, times: Times) -> None:
+    """`times` are those of the first block."""
+    in_torch.into_first_state(_held(dq, times), direct, u, dh0)
 
 
 def hand_back(dq: Any, after: Any, times: Times) -> None:

@@ -30,21 +30,21 @@ __device__ __forceinline__ float step_back(float dh, float &, const Kept &kept, 
 constexpr int KEPT = 4;
 __device__ __forceinline__ float step(const float *p, const float *q, float before, float &, const Kept &kept,
                                       bool keeps) {
-    const float r = sigma(p[0] + q[0]), z = sigma(p[1] + q[1]), n = tanhf(p[2] + r * q[2]);
+    const float r = sigma(p[0] + q[0]), logit = p[1] + q[1], z = sigma(logit), n = tanhf(p[2] + r * q[2]);
     if (keeps) {
         kept[0] = r;
-        kept[1] = z;
+        kept[1] = logit;  // of z near 1 there is no telling what 1 - z was
         kept[2] = n;
         kept[3] = q[2];
     }
-    return (1.0f - z) * n + z * before;
+    return sigma(-logit) * n + z * before;
 }
 __device__ __forceinline__ float step_back(float dh, float &, const Kept &kept, float, float before, float *dp,
                                            float *dq) {
-    const float r = kept[0], z = kept[1], n = kept[2];
-    dp[2] = dh * (1.0f - z) * (1.0f - n * n);
+    const float r = kept[0], z = sigma(kept[1]), not_z = sigma(-kept[1]), n = kept[2];
+    dp[2] = dh * not_z * (1.0f - n * n);
     dq[0] = dp[0] = dp[2] * kept[3] * r * (1.0f - r);
-    dq[1] = dp[1] = dh * (before - n) * z * (1.0f - z);
+    dq[1] = dp[1] = dh * (before - n) * z * not_z;
     dq[2] = dp[2] * r;
     return dh * z;
 }

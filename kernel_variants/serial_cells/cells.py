@@ -12,7 +12,8 @@ Backwards (backpropagation through time), with dh_t all of the gradient of h_t, 
     dW = sum dp_t^T x_t    dU = sum dq_t^T h_{t-1}    db = sum dp_t    dc = sum dq_t    dx_t = dp_t W
 
 So a pass forward and back is 2 T dependent products, whatever the GPU. Weights lie as torch has them: rows r, z, n of
-a GRU, i, f, g, o of an LSTM. States start at zero.
+a GRU, i, f, g, o of an LSTM. States start at h_0 and s_0, their gradients at what the loss says of the last ones; those
+of the first are dh_0 = dq_1 U (+ z dh_1 of a GRU) and ds_0.
 """
 
 from __future__ import annotations
@@ -59,11 +60,22 @@ class SerialCell:
     """p, q, h and s before → h, s, what is kept."""
     backward: Callable[[Array, Array, Rows, Array, Array], Back]
     """dh, ds, what was kept, h and s before."""
+    special_back: int = 0
+    """Exponentials on the way back: what is cheaper made again than kept, or kept so that no digits are lost."""
+    slow: tuple[float, ...] = ()
+    """By how much the regime of long memory shifts the logits of each gate; none where no gate holds the state."""
+    saturates: tuple[bool, ...] = (True,)
+    """Which gates the saturated regime drives to their ends."""
 
     @property
     def has_inner(self) -> bool:
         """Whether a state s goes from step to step beside h; it is kept last."""
         return self.name == "lstm"
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """What goes from step to step: tensors are called after it, h0, h_last, gh_last, dh0."""
+        return ("h", "s") if self.has_inner else ("h",)
 
 
 def _rnn(p: Rows, q: Rows, h: Array, s: Array) -> tuple[Array, Array, Rows]:
@@ -108,8 +120,10 @@ def _lstm_back(dh: Array, ds: Array, kept: Rows, h: Array, s: Array) -> Back:
 RNN = SerialCell("rnn", "a plain RNN layer: the state through one tanh", "h_t = tanh(W x_t + b + U h_{t-1} + c)",
                  1, 1, 1, 4, _rnn, _rnn_back)  # fmt: skip
 GRU = SerialCell("gru", "a GRU layer: gates that need the state",
-                 "h_t = (1 - z) n + z h_{t-1}; z, r, n of x_t and h_{t-1}", 3, 4, 3, 12, _gru, _gru_back)  # fmt: skip
+                 "h_t = (1 - z) n + z h_{t-1}; z, r, n of x_t and h_{t-1}", 3, 4, 3, 12, _gru, _gru_back,
+                 special_back=2, slow=(0, 4, 0), saturates=(True, True, False))  # fmt: skip
 LSTM = SerialCell("lstm", "an LSTM layer: gates that need the state",
                   "s_t = f s_{t-1} + i g; h_t = o tanh(s_t); i, f, g, o of x_t and h_{t-1}",
-                  4, 5, 5, 16, _lstm, _lstm_back)  # fmt: skip
+                  4, 5, 5, 16, _lstm, _lstm_back,
+                  special_back=1, slow=(-4, 4, 0, 0), saturates=(True, True, False, True))  # fmt: skip
 CELLS = (RNN, GRU, LSTM)

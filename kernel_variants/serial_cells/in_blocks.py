@@ -18,7 +18,7 @@ from functools import partial
 from kernel_variants.serial_cells import block_products, in_torch
 from kernel_variants.serial_cells.block_products import Times
 from kernel_variants.serial_cells.cells import SerialCell
-from kernel_variants.serial_cells.passes import elements, least, training_least
+from kernel_variants.serial_cells.passes import OF_FIRST_STATES, elements, least, training_least
 from kernel_variants.serial_cells.steps import HERE, carried_back, gradient_of_state_product, offset, step, step_back
 from workbench.declare import (
     Argument,
@@ -59,9 +59,9 @@ class InBlocks:
         return block * self.longest, min((block + 1) * self.longest, self.shape["T"])
 
     def _entering(self, block: int) -> Argument:
-        """The inner state that the block before has left."""
+        """The inner state before the block: the first one, or what the block before has left."""
         if block == 0 or not self.cell.has_inner:
-            return None
+            return "s0"
         return At("inners", (block - 1) * self.shape["B"] * self.shape["H"])
 
     # ------------------------------------------------------------------------------------------------------ steps
@@ -73,9 +73,8 @@ class InBlocks:
         """The block's steps, from the state that the block before has left (`running` where that is not kept)."""
         begin, end = self.times(block)
         launch = partial(step, self.cell, self.shape, self.settings, times=(begin, end - begin), keeps=keeps)
-        entering = self._entering(block)
-        if entering is not None:
-            yield launch(Turn(begin, 0), entering=entering, inner=running)
+        if block > 0 and self.cell.has_inner:
+            yield launch(Turn(begin, 0), entering=self._entering(block), inner=running)
             begin += 1
         if end > begin:
             yield Repeat((launch(Turn(begin), entering=running, inner=running),), end - begin)
@@ -86,10 +85,11 @@ class InBlocks:
             yield from self._steps(block, keeps=True)
             return
         begin, end = self.times(block)
-        yield Call(partial(block_products.state_product, times=(begin, end)), ("h", "u", "q"))
+        yield Call(partial(block_products.state_product, times=(begin, end)), ("h", "h0", "u", "q"))
         B, H = self.shape["B"], self.shape["H"]
         threads = int(self.settings["block"])
-        arguments = ("p", "q", offset(self.cell, self.shape), self._entering(block), "kept", begin, end - begin)
+        entering = self._entering(block) if self.cell.has_inner else None
+        arguments = ("p", "q", offset(self.cell, self.shape), entering, "kept", begin, end - begin)
         yield Kernel(HERE / "13_gates_again.cu", "serial_cell_gates_again", (ceil_div(B * H, threads), 1, 1),
                      (threads, 1, 1), (*arguments, B, H), defines=(("CELL", self.cell.gates),))  # fmt: skip
 
@@ -100,9 +100,11 @@ class InBlocks:
                          after=None if last else "after", entering=self._entering(block))  # fmt: skip
         yield Repeat((back,), end - begin)
         yield Call(partial(block_products.gradients, times=(begin, end), more=not last),
-                   ("dp", dq, "x", "h", "w", "dx", "dw", "du", "dbias"))  # fmt: skip
+                   ("dp", dq, "x", "h", "h0", "w", "dx", "dw", "du", "dbias"))  # fmt: skip
         if block > 0:
             yield Call(partial(block_products.hand_back, times=(begin, end)), (dq, "after"))
+        else:
+            yield Call(partial(block_products.into_first_state, times=(begin, end)), (dq, "direct", "u", "dh0"))
 
     # ------------------------------------------------------------------------------------------------------ plans
 
@@ -119,13 +121,13 @@ class InBlocks:
             begin, end = self.times(block)
             one = step(self.cell, self.shape, self.settings, Turn(begin), (begin, end - begin), keeps=False)
             steps += [self._input_product(block), Repeat((one,), end - begin)]
-        return Plan(tuple(steps), (self._rows("p", self.cell.gates, self.shape.dtype), *self._states("inner")))
+        return Plan(tuple(steps), (self._rows("p", self.cell.gates, self.shape.dtype),))
 
     def training(self) -> Plan:
         steps: list[Step] = []
         for block in range(self.count):
             last = block == self.count - 1
-            running = "inner" if last else At("inners", block * self.shape["B"] * self.shape["H"])
+            running = "s_last" if last else At("inners", block * self.shape["B"] * self.shape["H"])
             steps += [self._input_product(block), *self._steps(block, last, running)]
         steps.append(Call(in_torch.transposed, ("u", "columns")))
         for block in reversed(range(self.count)):
@@ -141,11 +143,12 @@ class InBlocks:
             yield self._rows("q", gates, "float32")
         yield self._rows("kept", self.cell.kept, "float32")
         yield from self._states("inners", self.count - 1)
-        yield from self._states("inner")
+        if self.count > 1 and not self.at_once:
+            yield from self._states("inner")
         yield Tensor("columns", (H, gates, H), dtype, "scratch")
         if self.count > 1:
             yield Tensor("after", (self.shape["B"], gates, H), dtype, "scratch")
-        yield from carried_back(self.cell, self.shape)
+        yield carried_back(self.shape)
 
     @property
     def _dq(self) -> str:
@@ -175,9 +178,10 @@ class InBlocks:
         columns = 2 * gates * H * H * size
         in_block = 4 * self.cell.kept * B * self.longest * H
         done_again = 2 * (self.count - 1) if self.at_once else again
-        launches = 2 * T + done_again + 9 * self.count + 3 * self._copies()
+        launches = 2 * T + done_again + 9 * self.count + 3 * self._copies() + OF_FIRST_STATES
         return replace(
             once, bytes=once.bytes + x + h + 2 * passed + columns, matrix_flops=once.matrix_flops + products_,
-            special=once.special + self.cell.special * B * again * H, launches=launches,
+            special=once.special + self.cell.special * B * again * H + self.cell.special_back * B * T * H,
+            launches=launches,
             serial_steps=2 * T if self.at_once else 2 * T + again, kept_bytes=x + h + passed + in_block,
         )  # fmt: skip

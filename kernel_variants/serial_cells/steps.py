@@ -26,19 +26,21 @@ def offset(cell: SerialCell, shape: Shape) -> At:
 
 
 def step(cell: SerialCell, shape: Shape, settings: Settings, turn: Turn, times: tuple[int, int], keeps: bool,
-         entering: Argument = "inner", inner: Argument = "inner") -> Kernel:  # fmt: skip
-    """Step `turn` of a block of time, of which p and kept are: `times` are its first step and how many it has."""
-    own = (entering, inner) if cell.has_inner else (None, None)
-    arguments = ("p", "u", offset(cell, shape), "h", *own, "kept" if keeps else None, turn, *times)
+         entering: Argument = "s_last", inner: Argument = "s_last") -> Kernel:  # fmt: skip
+    """Step `turn` of a block of time, of which p and kept are: `times` are its first step and how many it has. The
+    inner state goes from step to step in the memory of the last one, where no other is named."""
+    own = ("s0", entering, inner) if cell.has_inner else (None, None, None)
+    arguments = ("p", "u", offset(cell, shape), "h", "h0", "h_last", *own, "kept" if keeps else None, turn, *times)
     return warps(cell, shape, settings, "10_step.cu", "serial_cell_step", arguments)
 
 
 def step_back(cell: SerialCell, shape: Shape, settings: Settings, turn: Turn, times: tuple[int, int],
-              after: Argument = None, entering: Argument = None) -> Kernel:  # fmt: skip
-    """The same on the way back; `after` and `entering` are of the steps around the block."""
-    ds = "ds" if cell.has_inner else None
-    arguments = ("gh", "columns", "h", "kept", "dp", gradient_of_state_product(cell), after, entering, "direct", ds,
-                 turn, *times)  # fmt: skip
+              after: Argument = None, entering: Argument = "s0") -> Kernel:  # fmt: skip
+    """The same on the way back; `after` and `entering` are of the steps around the block. The inner state's gradient
+    goes from step to step in the memory of the first one's."""
+    inner = (entering, "gs_last", "ds0") if cell.has_inner else (None, None, None)
+    arguments = ("gh", "gh_last", "columns", "h", "h0", "kept", "dp", gradient_of_state_product(cell), after, *inner,
+                 "direct", turn, *times)  # fmt: skip
     return warps(cell, shape, settings, "11_step_back.cu", "serial_cell_step_back", arguments)
 
 
@@ -47,7 +49,6 @@ def gradient_of_state_product(cell: SerialCell) -> str:
     return "dq" if cell.name == "gru" else "dp"
 
 
-def carried_back(cell: SerialCell, shape: Shape) -> tuple[Tensor, ...]:
-    """What goes to the step before by other ways than the product."""
-    names = ("direct", "ds") if cell.has_inner else ("direct",)
-    return tuple(Tensor(name, (shape["B"], shape["H"]), "float32", "scratch") for name in names)
+def carried_back(shape: Shape) -> Tensor:
+    """What goes to the state of the step before by another way than the product."""
+    return Tensor("direct", (shape["B"], shape["H"]), "float32", "scratch")

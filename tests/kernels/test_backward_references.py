@@ -11,6 +11,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from kernel_variants import equations
 from workbench.catalog import load_catalog
 from workbench.declare import Shape
 
@@ -157,3 +158,19 @@ def test_the_gradient_is_that_of_finite_differences(key: str) -> None:
         there, back = ({**leaves, name: leaves[name] + sign * step * way} for sign in (1, -1))
         slope = (loss(there) - loss(back)) / (2 * step)
         assert slope == pytest.approx(float((gradients[gradient] * way).sum()), rel=1e-7), name
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(2, 3, 2, 5), (3, 70, 2, 129), (1, 0, 2, 4)])
+def test_large_arrays_are_worked_on_in_pieces_that_make_the_whole(shape: tuple[int, ...], dtype: type) -> None:
+    random = np.random.default_rng(5)
+    kv = (30 * random.standard_normal(shape)).astype(dtype)
+    k, v = kv[..., 0, :], kv[..., 1, :]  # neither lies in one piece of memory
+    e = np.exp(-np.abs(k))
+    z = np.where(k >= 0, 1, e) / (1 + e)
+    low = np.exp(np.minimum(v, 0))
+    c = np.where(v >= 0, v + dtype(0.5), low / (1 + low))
+    assert np.array_equal(equations.sigmoid(k), z) and equations.sigmoid(k).dtype == dtype
+    assert np.array_equal(equations.candidate(v), c)
+    _, b = equations.gates(kv)
+    assert np.array_equal(b, z * c) and b.flags.c_contiguous

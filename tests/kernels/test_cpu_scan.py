@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 from functools import cache
 from typing import Any
 
@@ -104,6 +105,31 @@ def test_agrees_with_the_reference_where_rows_are_cut(key: str, dtype: str, size
     shape = Shape.of(dtype, B=B, T=T, H=H)
     inputs = make_inputs(variant, shape, "slow", 5, True)
     assert_right(variant, shape, inputs, execute(variant, shape, inputs))
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="other machines keep subnormals")
+@pytest.mark.parametrize("key", [key for key, variant in VARIANTS.items() if "slice" in variant.default_settings()])
+@pytest.mark.parametrize("size", [(2, 60, 33), (3, 60, 5000)], ids=str)
+def test_a_fading_state_is_zero_below_the_normal_numbers(key: str, size: tuple[int, int, int]) -> None:
+    """A core takes hundreds of cycles per operation on what lies between; and nothing else of the process changes."""
+    variant, (B, T, H) = VARIANTS[key], size
+    shape = Shape.of("float32", B=B, T=T, H=H)
+    inputs = make_inputs(variant, shape, "normal", 3, True)
+    if variant.operation == "scan":
+        inputs = {
+            "a": np.full_like(inputs["a"], 0.1),
+            "b": np.zeros_like(inputs["b"]),
+            "h0": np.ones_like(inputs["h0"]),
+        }
+    else:  # g(-60) is e^-60, and so is what is left of h0 a step
+        inputs["kv"][:, :, 0], inputs["kv"][:, :, 1] = -5.0, -60.0
+        inputs["h0"][:] = 1e-36
+    h = execute(variant, shape, inputs)["h"]
+    tiny = np.finfo(np.float32).tiny
+    assert not ((h != 0) & (np.abs(h) < tiny)).any()
+    if variant.operation == "scan":
+        assert (h[:, 36] > 0).all() and (h[:, 37:] == 0).all()
+    assert np.float32(tiny) * np.float32(0.5) != 0, "the process itself still has subnormals"
 
 
 @every_variant

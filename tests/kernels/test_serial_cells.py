@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kernels.differences import assert_gradient_is_a_difference
-from tests.kernels.executed import Case, catalog, libraries, run
+from tests.kernels.executed import SCHEDULES, Case, Result, catalog, executed, libraries, relative_error, run
 from workbench.check.examine import ARCH
 from workbench.compile import units_of
-from workbench.declare import Kernel, Shape
+from workbench.declare import Kernel, Shape, Variant
 from workbench.simulate.counters import global_sectors
 from workbench.simulate.launch import Options
 from workbench.simulate.memory import Memory
@@ -31,15 +31,83 @@ IN_BLOCKS = (("block_of_time", 2),)
 SECTOR_BYTES = 32
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("dtype", "regime"),
+    [(dtype, regime) for regime in ("normal", "slow", "saturated") for dtype in ("float32", "bfloat16")],
+)
 @pytest.mark.parametrize("key", VARIANTS)
-def test_is_right(key: str, dtype: str) -> None:
+def test_is_right(key: str, dtype: str, regime: str) -> None:
+    """With first states, and gradients of the last ones."""
     variant = VARIANTS[key]
-    operation = catalog().operation(variant.operation_key)
-    found = run(Case(key, Shape.of(dtype, **SIZES), settings=IN_BLOCKS if "block_of_time" in variant.settings else ()))
-    allowed = operation.tolerance[dtype]
-    assert isinstance(allowed, float)
-    assert {name for name, result in found.items() if not result.error <= allowed} == set(), found
+    if variant.known_loss and dtype == "bfloat16":
+        pytest.skip(variant.known_loss)
+    settings_ = IN_BLOCKS if "block_of_time" in variant.settings else ()
+    found = run(Case(key, Shape.of(dtype, **SIZES), regime, settings=settings_))
+    assert_within(variant, dtype, found)
+
+
+OURS = {"float32": 2e-6, "bfloat16": 4e-3}
+THROUGH_ROUNDED_GATES = 8e-3
+"""Of gradients in bf16: a logit that was shifted by 4 is off by a hundredth once it has crossed memory."""
+
+
+def assert_within(variant: Variant, dtype: str, found: Mapping[str, Result]) -> None:
+    """What the operation allows is a library's; rungs of our own keep their states and gradients better."""
+    declared = catalog().operation_of(variant)
+    assert set(found) == {tensor.name for tensor in declared.tensors(Shape.of(dtype, **SIZES)) if tensor.compared}
+    loose = declared.tolerance[dtype]
+    assert isinstance(loose, float)
+    is_peer, of_gradients = "peer" in variant.factors, max(OURS[dtype], THROUGH_ROUNDED_GATES * (dtype == "bfloat16"))
+    allowed = {name: loose if is_peer else of_gradients if name[0] == "d" else OURS[dtype] for name in found}
+    assert {name for name, result in found.items() if not result.error <= allowed[name]} == set(), found
+
+
+@pytest.mark.parametrize("key", VARIANTS)
+def test_what_is_not_given_is_0(key: str) -> None:
+    """First states forwards, what the loss says of the last ones in training."""
+    variant = VARIANTS[key]
+    shape = Shape.of("float32", **SIZES)
+    absent = tuple(tensor.name for tensor in catalog().operation_of(variant).tensors(shape) if tensor.optional)
+    settings_ = IN_BLOCKS if "block_of_time" in variant.settings else ()
+    assert_within(variant, "float32", run(Case(key, shape, absent=absent, settings=settings_)))
+
+
+def part_of(given: Mapping[str, Any], states: Mapping[str, Any], times: slice) -> dict[str, Any]:
+    """What a part of time is given: steps of what has them, and states of its own."""
+    own = {name: given[name][:, times] for name in ("x", "gh") if name in given}
+    return {**given, **own, **states}
+
+
+@pytest.mark.parametrize("key", [key for key in VARIANTS if "/training/" in key])
+@settings(max_examples=2, deadline=None)
+@given(cut=st.integers(1, SIZES["T"] - 1), seed=st.integers(0, 2**16))
+def test_split_and_carried_is_the_whole(key: str, cut: int, seed: int) -> None:
+    """Forwards from the first part into the second, gradients from the second back into the first; what is summed over
+    time is the sum of both parts'."""
+    variant = VARIANTS[key]
+    operation, states = catalog().operation_of(variant), ("h", "s") if key.startswith("lstm") else ("h",)
+    made = operation.make_inputs(Shape.of("float32", **SIZES), "normal", np.random.default_rng(seed))
+
+    def trained(values: Mapping[str, Any]) -> dict[str, Any]:
+        shape = Shape.of("float32", **{**SIZES, "T": values["x"].shape[1]})
+        given_ = {tensor.name: np.ascontiguousarray(values[tensor.name], np.float32)
+                  for tensor in operation.tensors(shape) if tensor.given}  # fmt: skip
+        chosen = variant.default_settings() | (dict(IN_BLOCKS) if "block_of_time" in variant.settings else {})
+        return executed(variant.plan(shape, chosen), operation.tensors(shape), given_, "float32", SCHEDULES["in_order"])
+
+    whole = trained(made)
+    early, late = slice(0, cut), slice(cut, None)
+    nothing = {f"g{state}_last": np.zeros_like(made["h0"]) for state in states}
+    carried = trained(part_of(made, nothing, early))
+    second = trained(part_of(made, {f"{state}0": carried[f"{state}_last"] for state in states}, late))
+    first = trained(part_of(made, {f"g{state}_last": second[f"d{state}0"] for state in states}, early))
+    found = {name: np.concatenate((first[name], second[name]), 1) for name in ("h", "dx")}
+    found |= {name: first[name] + second[name] for name in ("dw", "du", "dbias")}
+    for state in states:
+        found |= {f"{state}_last": second[f"{state}_last"], f"d{state}0": first[f"d{state}0"]}
+    assert set(found) == set(whole)
+    wrong = {name: relative_error(found[name], whole[name].astype(np.float64)) for name in whole}
+    assert max(wrong.values()) <= 2e-6, wrong
 
 
 @pytest.mark.parametrize("sizes", [{"B": 1, "T": 1, "D": 1, "H": 1}, {"B": 2, "T": 1, "D": 3, "H": 33}], ids=str)
@@ -58,33 +126,64 @@ def by_torch(cell: str, made: Mapping[str, Any]) -> dict[str, Any]:
     )
     parts = {"weight_ih_l0": given["w"], "weight_hh_l0": given["u"]}
     layer.load_state_dict({**parts, "bias_ih_l0": given["bias"][0], "bias_hh_l0": given["bias"][1]})
-    x = given["x"].requires_grad_()
-    h = layer(x)[0]
-    dx, dw, du, *offsets = torch.autograd.grad(h, (x, *layer.parameters()), given["gh"])
-    found = {"h": h.detach(), "dx": dx, "dw": dw, "du": du, "dbias": torch.stack(offsets)}
-    return {name: tensor.numpy() for name, tensor in found.items()}
+    states = [state for state in "hs" if f"{state}0" in given]
+    x, *initial = (given[name].requires_grad_() for name in ("x", *(f"{state}0" for state in states)))
+    h, last = layer(x, tuple(state[None] for state in initial) if len(states) > 1 else initial[0][None])
+    last = [state[0] for state in (last if len(states) > 1 else (last,))]
+    said = (given["gh"], *(given[f"g{state}_last"] for state in states))
+    dx, dw, du, b, c, *into = torch.autograd.grad((h, *last), (x, *layer.parameters(), *initial), said)
+    found = {"h": h, "dx": dx, "dw": dw, "du": du, "dbias": torch.stack((b, c))}
+    for state, value, gradient in zip(states, last, into, strict=True):
+        found |= {f"{state}_last": value, f"d{state}0": gradient}
+    return {name: tensor.detach().numpy() for name, tensor in found.items()}
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @settings(max_examples=15, deadline=None)
-@given(size=st.lists(st.integers(1, 6), min_size=4, max_size=4), seed=st.integers(0, 2**16))
-def test_the_references_are_torch_s_layers(cell: str, size: list[int], seed: int) -> None:
+@given(
+    size=st.lists(st.integers(1, 6), min_size=4, max_size=4),
+    seed=st.integers(0, 2**16),
+    regime=st.sampled_from(("normal", "slow", "saturated")),
+)
+def test_the_references_are_torch_s_layers(cell: str, size: list[int], seed: int, regime: str) -> None:
     operation = catalog().operation(f"{cell}/training")
     shape = Shape.of("float32", **dict(zip("BTDH", size, strict=True)))
-    made = operation.make_inputs(shape, "normal", np.random.default_rng(seed))
+    made = operation.make_inputs(shape, regime, np.random.default_rng(seed))
     wide = {name: np.asarray(array, np.float64) for name, array in made.items()}
     found, right = operation.reference(shape, wide), by_torch(cell, made)
     assert set(found) == set(right)
     for name, array in right.items():
         assert np.abs(found[name] - array).max() <= 1e-12 * max(1e-3, np.abs(array).max()), name
     forward = catalog().operation(cell).reference(shape, wide)
-    assert np.array_equal(forward["h"], found["h"])
+    assert all(np.array_equal(values, found[name]) for name, values in forward.items())
 
 
-@pytest.mark.parametrize("name", ["x", "w", "u", "bias"])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [*((cell, name) for cell in CELLS for name in ("x", "w", "u", "bias", "h0")), ("lstm", "s0")],
+)
 def test_gradients_of_the_reference_are_finite_differences(cell: str, name: str) -> None:
-    assert_gradient_is_a_difference(cell, Shape.of("float32", B=2, T=4, D=3, H=3), name, {"h": "gh"})
+    incoming = {"h": "gh", "h_last": "gh_last"} | ({"s_last": "gs_last"} if cell == "lstm" else {})
+    assert_gradient_is_a_difference(cell, Shape.of("float32", B=2, T=4, D=3, H=3), name, incoming)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_regimes_are_what_they_are_called(cell: str) -> None:
+    """Where memory is long a first state's gradient reaches the last state; where gates are at their ends, hardly any
+    logit's gradient is left in two of three channels."""
+    operation, shape = catalog().operation(f"{cell}/training"), Shape.of("float32", B=2, T=20, D=8, H=24)
+    reaches, moved = {}, {}
+    for regime in operation.regimes:
+        made = operation.make_inputs(shape, regime, np.random.default_rng(0))
+        wide = {name: np.asarray(array, np.float64) for name, array in made.items()}
+        found = operation.reference(shape, wide)
+        moved[regime] = np.mean(np.abs(found["dbias"][0]) < 1e-12)
+        state = "s" if cell == "lstm" else "h"
+        quiet = {name: np.zeros_like(wide[name]) for name in wide if name.startswith("g")}
+        only = operation.reference(shape, {**wide, **quiet, f"g{state}_last": wide[f"g{state}_last"]})
+        reaches[regime] = np.linalg.norm(only[f"d{state}0"])
+    assert reaches["slow"] > 10 * reaches["normal"], reaches
+    assert moved["normal"] == moved["slow"] == 0 and moved["saturated"] > 0.3, moved
 
 
 @pytest.mark.parametrize("key", [key for key in VARIANTS if key.split("/")[-1].startswith("per_step")])
@@ -97,7 +196,7 @@ def test_steps_that_wait_are_launches(key: str) -> None:
     kernels = sum(isinstance(step, Kernel) for step in leaves_of(plan.steps))
     cost = variant.cost(shape, variant.default_settings())
     assert kernels == passes and cost.serial_steps == 300 * passes
-    assert 300 * passes <= launches_of(plan) <= cost.launches <= 300 * passes + 8
+    assert 300 * passes <= launches_of(plan) <= cost.launches <= 300 * passes + 10
     assert plan.graph == key.endswith("graph")
 
 
@@ -134,7 +233,8 @@ def test_training_in_blocks_keeps_states_and_a_block(cell: str) -> None:
 
 @pytest.mark.parametrize(("cell", "gates", "rows"), [("rnn", 1, 3), ("gru", 3, 10), ("lstm", 4, 13)])
 def test_gates_done_again_move_what_they_are_made_of(cell: str, gates: int, rows: int) -> None:
-    """Rows per step, of p, q and what is kept: whole sectors that the kernel asks for."""
+    """Rows per step, of p, q and what is kept: whole sectors that the kernel asks for. Once, the offset, and of an LSTM
+    the inner state before the block."""
     shape, steps = Shape.of("float32", B=1, T=24, D=8, H=32), 16
     variant = VARIANTS[f"{cell}/training/blocks_gates_graph"]
     plan = variant.plan(shape, {**variant.default_settings(), "block_of_time": steps})
@@ -145,7 +245,7 @@ def test_gates_done_again_move_what_they_are_made_of(cell: str, gates: int, rows
     done = zip(unrolled(plan.steps), counted, strict=True)
     (again,) = (counts for step, counts in done if isinstance(step, Kernel) and "again" in step.source.name)
     assert again is not None
-    assert SECTOR_BYTES * global_sectors(again) == 4 * 32 * (rows * steps + gates)  # the offset is read once
+    assert SECTOR_BYTES * global_sectors(again) == 4 * 32 * (rows * steps + gates + (cell == "lstm"))
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -153,8 +253,10 @@ def test_autograd_keeps_about_what_is_declared_and_blocks_keep_less(cell: str) -
     shape = Shape.of("float32", B=4, T=64, D=32, H=32)
     operation = catalog().operation(f"{cell}/training")
     made = operation.make_inputs(shape, "normal", np.random.default_rng(0))
-    tensors = [torch.tensor(made[name]) for name in ("x", "w", "u", "bias", "gh")]
+    names = [tensor.name for tensor in operation.tensors(shape) if tensor.given]
+    tensors = [torch.tensor(made[name]) for name in names]
     weights = sum(tensor.numel() * 4 for tensor in tensors[1:4])
+    assert names[:4] == ["x", "w", "u", "bias"]
     declared: dict[str, int] = {}
     seen: dict[str, int] = {}
     for name, settings_ in (("autograd", {}), ("in_blocks", {"block_of_time": 16})):

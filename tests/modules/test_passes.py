@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import platform
 import re
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kernel_variants.modules import composed, fresh, kernels, passes
+from kernel_variants.modules import cell_passes, composed, fresh, kernels, passes
 from tests.kernels.executed import NUMPY_DTYPE, executed
 from tests.modules import reference
 from workbench.catalog import load_catalog
@@ -352,3 +353,26 @@ def test_a_gpu_captures_it_into_a_graph() -> None:
     graph.replay()
     torch.cuda.synchronize()
     assert torch.equal(h, expected)
+
+
+FADING = {
+    "scan": (1, lambda pre: passes.scan(torch.sigmoid(pre[:, :, 0]).detach(), pre[:, :, 0])),
+    "gated_scan": (2, passes.gated_scan),
+    "minlstm_scan": (3, cell_passes.minlstm_scan),
+    "qrnn_pool": (3, cell_passes.qrnn_pool),
+    "sru_scan": (4, lambda pre: cell_passes.sru_scan(pre[:, :, None])),
+}
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="other machines keep subnormals")
+@pytest.mark.parametrize("name", FADING)
+@pytest.mark.parametrize("sizes", [(2, 300, 33), (4, 300, 512)], ids=str)
+def test_a_gradient_of_the_last_step_fades_to_zero_without_subnormals(name: str, sizes: tuple[int, int, int]) -> None:
+    """They made a step of a trained layer three times as long as one of a fresh layer."""
+    (B, T, H), (rows, run) = sizes, FADING[name]
+    pre = torch.randn(B, T, rows, H).requires_grad_()
+    h, _ = run(pre)
+    (gradient,) = torch.autograd.grad(h[:, -1].sum(), pre)
+    size = gradient.abs()
+    assert (size[:, -1] > 0).any() and (size[:, 0] == 0).all()
+    assert not ((size > 0) & (size < torch.finfo(torch.float32).tiny)).any()

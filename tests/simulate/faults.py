@@ -89,6 +89,28 @@ FAULTS = (
             asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], 0; selp.u32 %0, 1, 0, p; }"
                          : "=r"(over) : "r"(at) : "memory");
         y[threadIdx.x] = x[threadIdx.x];"""),
+    Fault("half a warp that waits at another mbarrier than its data", "race", """
+        __shared__ float s[32];
+        __shared__ unsigned long long objects[2];
+        const unsigned at = (unsigned)__cvta_generic_to_shared(objects);
+        if (threadIdx.x == 0) {
+            asm volatile("mbarrier.init.shared.b64 [%0], 32;" :: "r"(at) : "memory");
+            asm volatile("mbarrier.init.shared.b64 [%0], 1;" :: "r"(at + 8) : "memory");
+            asm volatile("mbarrier.arrive.shared.b64 _, [%0];" :: "r"(at + 8) : "memory");
+        }
+        __syncthreads();
+        if (threadIdx.x >= 32) {
+            s[threadIdx.x - 32] = x[threadIdx.x];
+            asm volatile("mbarrier.arrive.shared.b64 _, [%0];" :: "r"(at) : "memory");
+            y[threadIdx.x] = x[threadIdx.x];
+            return;
+        }
+        unsigned over = 0;
+        const unsigned mine = at + (FIX || threadIdx.x < 16 ? 0 : 8);
+        while (!over)
+            asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], 0; selp.u32 %0, 1, 0, p; }"
+                         : "=r"(over) : "r"(mine) : "memory");
+        y[threadIdx.x] = s[threadIdx.x];"""),
     Fault("the read-only cache of what is written", "stale_read", """
         y[threadIdx.x] = x[threadIdx.x];
         __syncthreads();

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import subprocess
+import sys
+
 import pytest
 
 from workbench.catalog import load_catalog
@@ -25,3 +29,21 @@ def test_checks_take_half_of_what_the_group_leaves(free: float, checks: int) -> 
     assert checks_at_once(RUNGS, SCAN, SHAPE, int(free)) == checks
     group = group_size(RUNGS, SCAN, SHAPE, 1, int(free))
     assert group * ONE + checks * ONE <= free or free < 10 * ONE
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="glibc has mallopt")
+def test_a_process_that_makes_references_is_given_the_same_pages_again() -> None:
+    code = """
+import resource, numpy as np
+from workbench.measure.variant_timer import keep_freed_memory
+if {keeps}: keep_freed_memory()
+def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+np.ones(1 << 20)
+before = faults()
+for _ in range(10): np.ones(1 << 20)
+print(faults() - before)
+"""
+    kept, given_back = (
+        int(subprocess.check_output([sys.executable, "-c", code.format(keeps=keeps)])) for keeps in (True, False)
+    )
+    assert kept <= 10 < given_back

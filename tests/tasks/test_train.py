@@ -118,6 +118,29 @@ def test_a_training_that_was_ended_goes_on_as_if_it_had_not(tmp_path: Path) -> N
     assert "trained already" in told[-1] and resumed.read_bytes() == before
 
 
+def test_one_more_layer_is_the_difference_of_two_fresh_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of trained weights may take another time, as gradients that fade did: the difference came out negative."""
+
+    class Zero(Sums):
+        def model(self, more_layers: int = 0) -> nn.Module:
+            made = super().model(more_layers)
+            for own in made.parameters():
+                nn.init.zeros_(own)
+            return made
+
+    compared: list[nn.Module] = []
+
+    def in_turns(task: Any, *models: nn.Module) -> list[float]:
+        compared.extend(models)
+        return [1.0, 3.0]
+
+    monkeypatch.setattr(training, "_in_turns", in_turns)
+    path = training.train(Zero(epochs=1), tmp_path)
+    assert [len(model.middles) for model in compared] == [1, 2]
+    assert all((own == 0).all() for model in compared for own in model.parameters())
+    assert json.loads(path.read_text().splitlines()[-1])["one_more_layer_s"] == 2.0 * Sums.steps
+
+
 def test_other_settings_and_broken_checkpoints_are_problems(tmp_path: Path) -> None:
     path = training.train(Sums(epochs=1), tmp_path)
     with pytest.raises(Problem, match="a training with other settings"):

@@ -252,3 +252,13 @@ def test_pictures_of_nothing_can_be_drawn() -> None:
     cells = fastest_map(frame_of([timed("a", 1.0), timed("a", 2.0, shape={**SHAPE, "T": 64})]), "T", "H")
     picture = scaling_figures.fastest(cells, "T", "H", "scan", {})
     assert np.shape(picture.data[0].z) == (1, 2)
+
+
+def test_names_in_the_map_of_the_fastest_fit_their_columns() -> None:
+    few = [timed("look_back_free", 1.0), timed("a", 1.0, shape={**SHAPE, "T": 64})]
+    many = [timed("look_back_free", 1.0, shape={**SHAPE, "T": 64 << i}) for i in range(11)]
+    for records, cell, legend in ((few, "look_<br>back_<br>free", "look_back_free"), (many, "A", "A: look_back_free")):
+        cells = fastest_map(frame_of(records), "T", "H")
+        picture = scaling_figures.fastest(cells, "T", "H", "scan", {})
+        assert cell in {note.text for note in picture.layout.annotations}
+        assert legend in {trace.name for trace in picture.data}

@@ -50,10 +50,11 @@ def bind(plan: Plan, dtype: str, tensors: Sequence[Tensor], device: str) -> Call
     bound = _OfThread(plan, dtype, item_bytes, device)
 
     def run(tensors: Tensors) -> None:
-        bound.place.tensors = _scratch(plan, tensors, device) if plan.scratch else tensors
+        place = bound.place
+        place.tensors = _scratch(plan, tensors, device) if plan.scratch else tensors
         for step in bound.steps:
             step()
-        bound.place.tensors = {}
+        place.tensors = {}
 
     return run
 

@@ -173,8 +173,8 @@ def _end(task: Task, model: nn.Module, device: str) -> dict[str, Any]:
     model.eval()
     with torch.no_grad():
         more = dict(task.more(model))
-    deeper = task.model(more_layers=1).to(device)
-    one, two = _in_turns(task, model, deeper)
+    # Both with fresh weights: trained ones may take another time, and would be counted as the layer's.
+    one, two = _in_turns(task, *(task.model(more_layers=more_layers).to(device) for more_layers in (0, 1)))
     return {
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "more": more,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from string import ascii_uppercase
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -11,6 +12,10 @@ from workbench.quantity import quantity
 from workbench.show.figures import sentence, settings_text
 from workbench.show.pictures.style import MUTED, Style, axis, hover, ink, laid_out, style_of
 from workbench.views.scaling import TIE
+
+NARROW_CHARACTERS = 40
+"""Characters that lie beside each other in the cells of a row where a window is 390 pixels wide."""
+CELL_LINES = 3
 
 
 def growth(found: pd.DataFrame, size: str, known: Mapping[str, Style]) -> go.Figure:
@@ -67,10 +72,12 @@ def _short(size: int) -> str:
 def fastest(
     cells: pd.DataFrame, across: str, down: str | None, operation: str, known: Mapping[str, Style]
 ) -> go.Figure:
-    """Cells of `scaling.fastest_map`: a colour per winner, grey where there is none beyond doubt."""
+    """Cells of `scaling.fastest_map`: a colour per winner, grey where there is none beyond doubt. Each cell has its
+    winner's name, or a letter that the legend explains where the columns are too narrow for names on a phone."""
     winners = [w for w in dict.fromkeys(cells["winner"]) if w != TIE] + ([TIE] if TIE in set(cells["winner"]) else [])
     colour = {w: MUTED if w == TIE else style_of(known, f"{operation}/{w}").colour for w in winners}
     xs, ys = sorted(set(cells["across"])), sorted(set(cells["down"]))
+    short = _short_names(winners, len(xs))
     place = {(row.across, row.down): row for row in cells.itertuples()}
     steps = len(winners)
     scale = [
@@ -89,7 +96,7 @@ def fastest(
         picture.add_annotation(
             x=xs.index(row["across"]),
             y=ys.index(row["down"]),
-            text=str(row["winner"]),
+            text=short[row["winner"]],
             showarrow=False,
             font={"color": ink(colour[row["winner"]])},
         )
@@ -98,12 +105,27 @@ def fastest(
             x=[None],
             y=[None],
             mode="markers",
-            name=winner,
+            name=winner if short[winner].replace("<br>", "") == winner else f"{short[winner]}: {winner}",
             marker={"color": colour[winner], "symbol": "square", "size": 12},
         )
     picture.update_xaxes(title={"text": across}, type="category")
     picture.update_yaxes(title={"text": down}, type="category", showticklabels=down is not None)
     return laid_out(picture, max(260, 150 + 48 * len(ys)))
+
+
+def _short_names(winners: Sequence[str], columns: int) -> dict[str, str]:
+    """What stands in the cells of each winner: its name, in lines at its underscores, or a letter where its longest
+    line is wider than a column of the narrowest window."""
+    lines = {winner: winner.split("_") for winner in winners}
+    widest = max((len(line) for own in lines.values() for line in own), default=0)
+    if widest * columns <= NARROW_CHARACTERS and all(len(own) <= CELL_LINES for own in lines.values()):
+        return {winner: "_<br>".join(own) for winner, own in lines.items()}
+    return {winner: "=" if winner == TIE else _letter(place) for place, winner in enumerate(winners)}
+
+
+def _letter(place: int) -> str:
+    """A … Z, A1 … Z1, and so on."""
+    return ascii_uppercase[place % 26] + (str(place // 26) if place >= 26 else "")
 
 
 def _cell(row: object) -> str:

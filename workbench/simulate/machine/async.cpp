@@ -114,7 +114,12 @@ void invalidate(Warp &w, const Instruction &i, u32 mask) {
 void arrive(Warp &w, const Instruction &i, u32 mask) {
     u64 addresses[LANES], before[LANES] = {};
     objects_of(w, i, mask, i.o[0], addresses);
+    const auto [first, last] = span_of(mask, addresses);
     for (Observer *o : w.machine().observers) {
+        if (first == last) {
+            o->object_arrives(w, i, mask, static_cast<u32>(first));
+            continue;
+        }
         each_lane(mask, [&](int lane) { o->object_arrives(w, i, 1u << lane, static_cast<u32>(addresses[lane])); });
     }
     if (i.variant == 2) {
@@ -180,8 +185,12 @@ void test(Warp &w, const Instruction &i, u32 mask) {
         });
         look();
     }
-    for (Observer *o : w.machine().observers) {
-        each_lane(over, [&](int lane) { o->object_passed(w, i, 1u << lane, static_cast<u32>(addresses[lane])); });
+    for (u32 rest = over; rest != 0;) {  // the lanes that have looked at one object learn the same of it
+        const u64 object = addresses[std::countr_zero(rest)];
+        u32 lanes = 0;
+        each_lane(rest, [&](int lane) { lanes |= static_cast<u32>(addresses[lane] == object) << lane; });
+        for (Observer *o : w.machine().observers) o->object_passed(w, i, lanes, static_cast<u32>(object));
+        rest &= ~lanes;
     }
     w.waits_for_others = over != mask;
     write_mask(w.predicate(i.o[1]), mask, over);

@@ -23,9 +23,26 @@ void Initcheck::start(Machine &machine) {
     free_.clear();
     last_block_ = ~0ull;
     at_start_.assign(static_cast<std::size_t>(machine.program.file_words), 0);
+    touched_.clear();
     for (const Instruction &i : machine.program.code) {
         each_offset(i, i.writes, [&](i32 offset) { at_start_[static_cast<std::size_t>(offset)] = FULL; });
+        touched_.push_back(touched_by(i));
     }
+}
+
+Initcheck::Touched Initcheck::touched_by(const Instruction &i) {
+    const bool memory = i.values == Values::load || i.values == Values::store || i.values == Values::atomic;
+    const bool always = i.values == Values::always || i.values == Values::shuffle;
+    Touched made;
+    const auto add = [&](i32 offset) {
+        if (made.all < Touched::MOST) made.at[made.all] = offset;
+        ++made.all;
+    };
+    if (i.guard >= 0) add(i.guard);
+    each_offset(i, always ? 0 : memory ? i.reads & 1 : i.reads, add);
+    made.reads = made.all;
+    if (i.values != Values::store) each_offset(i, i.writes, add);
+    return made;
 }
 
 void Initcheck::block_starts(Block &block) {
@@ -88,7 +105,17 @@ void Initcheck::report(Warp &w, const Instruction &i, const char *kind, u32 oper
     each_offset(i, operands, [&](i32 offset) { w.undefined[offset] &= ~lanes; });
 }
 
+/// Nearly always everything has a value, and so has what comes of it.
 void Initcheck::values(Warp &w, const Instruction &i, u32 on, u32 split) {
+    const Touched &touched = touched_[static_cast<u32>(i.index)];
+    if (touched.all > Touched::MOST) return follow(w, i, on, split);
+    u32 k = 0, undefined = 0;
+    for (; k < touched.reads; ++k) undefined |= w.undefined[touched.at[k]];
+    if (undefined != 0) return follow(w, i, on, split);
+    for (; k < touched.all; ++k) w.undefined[touched.at[k]] &= ~on;
+}
+
+void Initcheck::follow(Warp &w, const Instruction &i, u32 on, u32 split) {
     if (i.guard >= 0 && (w.undefined[i.guard] & split) != 0) {
         const u32 lanes = w.undefined[i.guard] & split;
         const u64 thread = thread_of(w, std::countr_zero(lanes));

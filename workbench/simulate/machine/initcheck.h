@@ -38,9 +38,17 @@ class Initcheck : public Observer {
         std::vector<u8> shared;
     };
 
+    /// Which words of Warp::undefined an instruction asks for, its guard's too, and behind them those that it changes.
+    struct alignas(64) Touched {
+        static constexpr u32 MOST = 14;
+        i32 at[MOST];
+        u32 reads = 0, all = 0;  ///< more than there is room for: none is here
+    };
+
     Findings &findings_;
     Machine *machine_ = nullptr;
     std::vector<u32> at_start_;
+    std::vector<Touched> touched_;  ///< by instruction
     std::unordered_map<u64, BlockState> blocks_;
     std::vector<std::vector<WarpState>> free_;
     u64 last_block_ = ~0ull;
@@ -59,6 +67,8 @@ class Initcheck : public Observer {
     /// `bytes` is nullptr where nobody watches it.
     bool bytes_of(Warp &, Space, u64 low, u64 end, u8 *&bytes);
     bool access_plainly(Warp &, u32 mask, const u64 *addresses, u32 bytes, Space, bool store);
+    static Touched touched_by(const Instruction &);
+    void follow(Warp &, const Instruction &, u32 on, u32 split);
     u32 undefined_in(const Warp &, const Instruction &, u32 operands) const;
     void set(Warp &, const Instruction &, u32 mask, u32 undefined, i32 origin);
     i32 origin_of(Warp &, const Instruction &, u32 operands, u32 lanes);

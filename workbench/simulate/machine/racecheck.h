@@ -140,6 +140,7 @@ class Racecheck : public Observer {
     Quad *quad_at(const Access &, u64 address, u32 &word);
     Word &word_of(Quad &, u32 word);
     void weak_access(Access &, u32 mask, const u64 *addresses, u32 bytes);
+    bool touch_all_lanes(Access &, const u64 *addresses, u32 bytes);
     void store_quads(Access &, u32 lanes, const u32 *addresses);
     void touch_in_line(const Access &, u64 address, u32 words_per_lane);
     void touch_pair(const Access &, u64 address);
@@ -155,11 +156,14 @@ class Racecheck : public Observer {
     void touch_word(const Access &, Word &, u32 bytes, u64 address);
     void touch_fully(const Access &, Word &, u32 bytes, u64 address);
     bool touch_plainly(const Access &, Word &, const Stamp &mine);
+    Stamp *place_of_read(const Access &, Word &, const Stamp &mine, bool &told);
+    bool read_object(const Access &, u32 lanes, u64 address);
     bool remember_read(const Access &, Word &, const Stamp &mine);
     void remember_one_more(Word &, const Stamp &mine);
     std::vector<Stamp> &more_of(u32 &more);
     void forget(u32 &more);
     static bool ordered(const Stamp &, const Access &);
+    static bool all_before(const Stamp &, const Access &);
     static bool may_meet(const Stamp &, const Access &, u32 bytes);
     static bool both_strong(const Stamp &, const Access &);
     bool same_value(const Access &, const Stamp &, u64 address) const;

@@ -136,9 +136,11 @@ void Racecheck::object_arrives(Warp &w, const Instruction &i, u32 mask, u32 addr
 
 void Racecheck::object_passed(Warp &w, const Instruction &i, u32 mask, u32 address) {
     Access a = access_by(w, i, Space::shared, false, 1);
-    for (u32 rest = mask; rest != 0; rest &= rest - 1) {
-        a.lane = std::countr_zero(rest);
-        touch(a, address, 8);
+    if (!read_object(a, mask, address)) {
+        for (u32 rest = mask; rest != 0; rest &= rest - 1) {
+            a.lane = std::countr_zero(rest);
+            touch(a, address, 8);
+        }
     }
     acquire(a.lanes, mask, a.block.objects[address]);
 }

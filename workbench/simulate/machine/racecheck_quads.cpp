@@ -68,8 +68,14 @@ Racecheck::Ordered Racecheck::ordered_all(const Stamp &s, const Access &a, const
     const u32 words = s.bytes() & mine.bytes();
     const bool together = a.lanes.clocks.together();  // one clock answers for all of them
     const Known *known = together ? a.lanes.clocks.of(0)->of(s.warp) : nullptr;
-    if (together && s.warp != mine.warp && (known == nullptr || !known->lanes)) return Ordered::none;
     u32 before = 0;
+    if (together && s.warp != mine.warp) {
+        if (known == nullptr || !known->lanes) return Ordered::none;
+        const u32 *counts = known->lanes->of, first = s.lanes & 31, shift = s.lanes >> 8;
+        for (u32 k = 0; k < 4; ++k) before |= static_cast<u32>(counts[(first + (k >> shift)) % LANES] >= s.count) << k;
+        before &= words;
+        return before == words ? Ordered::all : before == 0 ? Ordered::none : Ordered::some;
+    }
     for (u32 k = 0; k < 4; ++k) {
         if (!(words >> k & 1)) continue;
         const u32 lane = lane_of(mine.lanes, k), other = lane_of(s.lanes, k);
@@ -224,8 +230,32 @@ void Racecheck::store_quads(Access &a, u32 lanes, const u32 *addresses) {
     }
 }
 
+/// A full warp, one lane behind the other or (4 bytes each) 8 bytes apart: quad by quad. False: nothing has happened.
+bool Racecheck::touch_all_lanes(Access &a, const u64 *addresses, u32 bytes) {
+    const u64 address = addresses[0], step = addresses[1] - address;
+    if (step != bytes && step != 8) return false;
+    u64 off_line = 0;
+    for (u64 lane = 0; lane < LANES; ++lane) off_line |= addresses[lane] ^ (address + lane * step);
+    u32 word = 0;
+    Quad *quad = off_line == 0 ? quad_at(a, address, word) : nullptr;
+    if (quad == nullptr || word >= (step == bytes ? 1 : 2) || address % 4 != 0) return false;
+    if (a.space == Space::global && addresses[LANES - 1] + bytes > region_at(address)->end) return false;
+    const u32 count = static_cast<u32>(LANES * step / 16), words = step == bytes ? 0xf : 5u << word;
+    const u32 lanes_each = static_cast<u32>(16 / step), shift = step == 8 ? 1 : 0;
+    for (u32 k = 0; k < count; ++k) __builtin_prefetch(quad + k, 1);
+    Stamp mine = a.stamp(0, words);
+    for (u32 k = 0; k < count; ++k) {
+        a.lane = static_cast<int>(k * lanes_each);
+        mine.lanes = (k * lanes_each) | shift << 8;
+        if (words == 0xf && touch_quickly(a, quad[k], mine)) continue;
+        touch_quad(a, quad[k], address - 4 * word + 16 * k, words, shift);
+    }
+    return true;
+}
+
 /// A weak access of 4 or 8 bytes: as many lanes at once as lie in a quad side by side, or two with a word between them.
 void Racecheck::weak_access(Access &a, u32 mask, const u64 *addresses, u32 bytes) {
+    if (mask == FULL && touch_all_lanes(a, addresses, bytes)) return;
     const u32 together = 16 / bytes;
     for (u32 first = 0; first < LANES; first += together) {
         const u32 group = ((1u << together) - 1) << first;

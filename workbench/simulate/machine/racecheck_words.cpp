@@ -107,6 +107,58 @@ bool Racecheck::same_value(const Access &a, const Stamp &other, u64 address) con
     return false;
 }
 
+/// Whether all lanes' accesses that a stamp names happened before, for whichever lane of a warp that has one clock asks.
+bool Racecheck::all_before(const Stamp &s, const Access &a) {
+    const Known *known = a.lanes.clocks.of(0)->of(s.warp);
+    if (known == nullptr) return false;
+    if (known->all >= s.count) return true;
+    if (!known->lanes) return false;
+    u32 before = 0;
+    for (u32 lane = 0; lane < LANES; ++lane) before |= static_cast<u32>(known->lanes->of[lane] >= s.count) << lane;
+    return (s.lanes & ~before) == 0;
+}
+
+/// Where remember_read puts the stamp of lanes that have one clock, whichever of them comes first; nullptr: nowhere.
+/// `told` becomes false where it depends on the lane.
+Racecheck::Stamp *Racecheck::place_of_read(const Access &a, Word &word, const Stamp &mine, bool &told) {
+    for (Stamp &s : word.reads) {
+        if (s.empty()) return &s;
+        if (!s.alike(mine)) continue;
+        if ((s.warp == mine.warp && s.count == mine.count) || all_before(s, a)) return &s;
+        told &= s.warp != mine.warp;  // a lane's own access came before, of its warp's others nothing is known
+    }
+    return nullptr;
+}
+
+/// Two words that lanes of a warp read by strong operations, as an mbarrier that they have looked at: what touch does
+/// for each of them. False: nothing has happened.
+bool Racecheck::read_object(const Access &a, u32 lanes, u64 address) {
+    u32 first = 0;
+    const Quad *quad = quad_at(a, address, first);
+    if (quad == nullptr || quad->apart == 0 || first > 2 || !a.lanes.clocks.together()) return false;
+    Word *words = words_[quad->apart].data() + first;
+    const Stamp mine = a.stamp(lanes, 0xf);
+    Stamp *places[2];
+    bool told = true;
+    for (u32 k = 0; k < 2; ++k) {
+        for (const Stamp &s : words[k].writes) {
+            told &= s.empty() || (s.reach() != 0 && both_strong(s, a)) || all_before(s, a);
+        }
+        places[k] = place_of_read(a, words[k], mine, told);
+    }
+    if (!told) return false;
+    for (u32 k = 0; k < 2; ++k) {
+        if (places[k] == nullptr) {
+            remember_one_more(words[k], mine);
+        } else {
+            Stamp &s = *places[k];
+            const bool beside = !s.empty() && s.warp == mine.warp && s.count == mine.count;
+            if (beside) s.lanes |= lanes; else s = mine;
+        }
+    }
+    return true;
+}
+
 /// What touch_word does where nothing is to be said, as nearly always. False: nothing has happened.
 [[gnu::always_inline]] inline bool Racecheck::touch_plainly(const Access &a, Word &word, const Stamp &mine) {
     if (!word.writes[1].empty() || !may_meet(word.writes[0], a, mine.bytes())) return false;

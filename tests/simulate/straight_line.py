@@ -114,7 +114,7 @@ def program(opcodes: list[str], seed: int) -> Program:
             divisor = f"%divisor_{made}"
             body.append(f"or.b{BITS[made]} {divisor}, {sources[-1]}, 1;")
             sources[-1] = divisor
-        if opcode.startswith(("bfe", "bfi")):  # places and lengths beyond 255 are open
+        if opcode.startswith(("bfe.", "bfi.")):  # places and lengths beyond 255 are open
             body += [f"and.b32 {field}, {given}, 255;" for field, given in zip(FIELD, sources[-2:], strict=True)]
             sources[-2:] = FIELD
         if "c" in form.operands:  # a carry to take

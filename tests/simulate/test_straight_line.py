@@ -23,7 +23,7 @@ FOUND = (
     ("max.f64", 39), ("min.f64", 39), ("cvt.rpi.sat.f64.f64", 25), ("max.relu.s16x2", 1), ("min.u16x2", 1),
     ("add.s16x2", 1), ("max.relu.s32", 1), ("min.s16", 1), ("vabsdiff4.u32.u32.u32", 3), ("bfe.u64", 1),
     ("vabsdiff4.u32.u32.u32.add", 3), ("vabsdiff4.s32.s32.s32.add", 3), ("fma.rn.relu.bf16", 27), ("bfe.s64", 2),
-    ("subc.cc.u32", 1), ("sub.cc.s64", 1),
+    ("subc.cc.u32", 1), ("sub.cc.s64", 1), ("fma.rn.bf16", 15), ("fma.rn.bf16x2", 4),
 )  # fmt: skip
 """What has differed once or was refused, and the seed whose values showed it."""
 

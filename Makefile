@@ -16,12 +16,14 @@ setup: .venv/.stamp
 sweep: setup
 	$(BIN)/workbench sweep --preset quick
 
+# What every commit is to see, in minutes: each kernel, page, command and distributed scheme once, and a slice of cases.
+# `make fuzz` has the rest: a test marked `thorough` waits for it, one marked `sliced` has all its cases there.
 test: setup
-	$(BIN)/python -m pytest --ignore=tests/simulate -n 2 --dist worksteal
+	$(BIN)/python -m pytest --ignore=tests/simulate -m "not thorough" -n 2 --dist worksteal
 
 # The simulator's own tests: PTX and machine code executed on the CPU. Its compilation takes a minute.
 simulate: setup
-	$(BIN)/python -m pytest tests/simulate
+	$(BIN)/python -m pytest tests/simulate -m "not thorough"
 
 lint: setup
 	$(BIN)/ruff check .
@@ -35,13 +37,12 @@ format: setup
 bench: setup
 	$(BIN)/python -m tests.bench
 
-# A hundred times the mutations of run folders, reports, CSV, cache entries and options that the tests make, and every
-# covering case, setting and order of blocks of every kernel, compiled for every architecture, of which they run a slice;
-# every kernel from PTX and machine code, in each dtype, for sm_89 and sm_90; every form of PTX in random straight lines.
+# Whatever `make test` and `make simulate` leave out, wherever it is marked. A hundred times the mutations of run folders,
+# reports, CSV, cache entries and options; every covering case, setting and order of blocks of every kernel, compiled for
+# every architecture; every kernel from PTX and machine code, in each dtype, for sm_89 and sm_90; every form of PTX in
+# random straight lines; every planted bug; pages at other widths, commands under other signals, and other ranks.
 fuzz: setup
-	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "broken or odd or hostile or never" tests/store tests/profile tests/compile tests/cli
-	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "right or never_waits or rung_claims" tests/kernels tests/compile
-	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -n 2 --dist worksteal -k "both_front_ends or equivalent_mutation or ptx_derived" tests/simulate tests/campaign
+	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -m "thorough or sliced" -n 2 --dist worksteal
 
 # 300 kills and resumes of a small sweep, every distributed scheme beside one process, 20 kills of ranks that train, 30
 # machines lost by sweeps on a cluster and 20 kills of those; make campaign KILLS=50 RANK_KILLS=5 MACHINES=3 SEED=3 for

@@ -1,4 +1,4 @@
-"""Long campaigns, a bounded slice of which runs with the tests: `make campaign`, `make fuzz`.
+"""Long campaigns: `make campaign`, `make fuzz`, of whose cases `make test` has a bounded slice.
 
 WORKBENCH_KILLS and WORKBENCH_FUZZ scale them.
 """

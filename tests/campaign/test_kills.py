@@ -1,4 +1,4 @@
-"""A slice of the campaign of kills: `make campaign` does the rest."""
+"""A slice of the campaign of kills, for `make fuzz`: `make campaign` does the rest."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.campaign.sweeps import ROOT
 
 
+@pytest.mark.thorough
 def test_kills_and_resumes_lose_nothing() -> None:
     """In a process of its own: it forks, which one with pytest's threads had better not do."""
     words = [os.environ.get("WORKBENCH_KILLS", "3"), os.environ.get("WORKBENCH_SEED", "7")]

@@ -10,6 +10,8 @@ from tests.campaign.equivalent import EQUIVALENT, Equivalent
 from tests.campaign.mutate import FUZZ
 from tests.campaign.mutations import Mutation, mutations, shows
 
+pytestmark = pytest.mark.sliced
+
 A_SLICE = 7
 """One of so many shapes is run, unless WORKBENCH_FUZZ asks for all."""
 

@@ -41,6 +41,7 @@ def test_records_of_what_printed_are_all_there(workbench: Run) -> None:
     assert found == {"plain": ("cpu", "ok"), "kernel": ("simulated", "ok")}
 
 
+@pytest.mark.thorough
 def test_a_pipe_ends_with_the_sweep(tmp_path: Path) -> None:
     """Children that a variant leaves behind hold neither of the two outputs."""
     variants = "plain,leaves_children,leaves_children_and_dies"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Run
 
 SOFTMAX = str(Path(__file__).parents[2] / "examples" / "softmax")
@@ -32,6 +34,7 @@ def test_check_finds_both_right(workbench: Run) -> None:
         assert row["status"] == "ok" and 0 < row["relative_l2"] <= row["bound"]
 
 
+@pytest.mark.thorough
 def test_sweep_times_and_prints_its_ladder(workbench: Run, tmp_path: Path) -> None:
     done = workbench("sweep", "--kernels", SOFTMAX, "--rows", "64", "--columns", "256,1024", "--device", "cpu")
     assert done.returncode == 0, done.stderr

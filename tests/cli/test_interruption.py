@@ -53,11 +53,23 @@ class Begun:
         return self.process.returncode, errors
 
 
-def test_a_sweep_ended_by_any_signal_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "signals",
+    [
+        ((signal.SIGINT, True),),
+        pytest.param(
+            ((signal.SIGTERM, False), (signal.SIGHUP, True), (signal.SIGINT, True)), marks=pytest.mark.thorough
+        ),
+    ],
+    ids=["one", "each"],
+)
+def test_a_sweep_ended_by_any_signal_says_how_to_go_on(
+    tmp_path: Path, signals: tuple[tuple[signal.Signals, bool], ...]
+) -> None:
     run = tmp_path / "profiles" / "r"
     words: tuple[str, ...] = (*NEW, "--name", "r")
     before: list[str] = []
-    for number, group in ((signal.SIGTERM, False), (signal.SIGHUP, True), (signal.SIGINT, True)):
+    for number, group in signals:
         sweep = Begun(tmp_path, "sweep", *words)
         count = len(before)
         sweep.wait_until(lambda count=count: len(lines(run)) > count)  # type: ignore[misc]
@@ -93,7 +105,14 @@ def test_another_hand_is_told_who_writes_and_changes_nothing(tmp_path: Path) -> 
     assert len(open_run(run).records()) == RECORDS
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.thorough),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.thorough),
+    ],
+)
 def test_other_commands_end_with_the_status_of_their_signal(tmp_path: Path, number: int, status: int) -> None:
     faulty = Path(__file__).parents[1] / "sweep" / "faulty"
     check = Begun(tmp_path, "check", "--kernels", str(faulty), "--variants", "hangs", "--timeout", "120")

@@ -19,6 +19,8 @@ from tests.campaign.mutate import FUZZ
 from workbench.cli import COMMANDS, main, make_app
 from workbench.problem import Problem
 
+pytestmark = pytest.mark.sliced
+
 ODD = (
     "", " ", ",", ",,a", "-", "--", "-x", "=", "nan", "inf", "-inf", "1e9999", "1e-9", "0", "-1", "1", "7", "2.5", "5%",
     "-5%", "1_000", "１０", "٣", "²", "0x10", "99999999999999999999999999", "1:4:x2", "1:100000000:+1", "1:9:x1",

@@ -84,13 +84,12 @@ def test_doctor_and_occupancy_at_80_columns_and_piped(workbench: Run) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["compare", "one", "one", "--across-timers"],
-        ["doctor"],
-        ["list", "scan"],
-        ["occupancy", "--registers", "32"],
-        ["build", "scan", "--variants", "simd"],
+        pytest.param(["compare", "one", "one", "--across-timers"], id="compare", marks=pytest.mark.thorough),
+        pytest.param(["doctor"], id="doctor", marks=pytest.mark.thorough),
+        pytest.param(["list", "scan"], id="list"),
+        pytest.param(["occupancy", "--registers", "32"], id="occupancy"),
+        pytest.param(["build", "scan", "--variants", "simd"], id="build", marks=pytest.mark.thorough),
     ],
-    ids=lambda arguments: arguments[0],
 )
 def test_tables_in_any_locale_and_behind_a_closed_output(workbench: Run, tmp_path: Path, arguments: list[str]) -> None:
     shutil.copytree(Path(__file__).parents[2] / "profiles" / "cpu-epyc-2-cores", tmp_path / "profiles" / "one")

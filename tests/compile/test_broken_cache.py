@@ -18,6 +18,8 @@ from workbench.compile.facts import kernels_of, listings_of
 from workbench.compile.units import Binary, Unit
 from workbench.problem import Problem
 
+pytestmark = pytest.mark.sliced
+
 KERNEL = 'extern "C" __global__ void one(float *y) { y[threadIdx.x] = 1.0f; }\n'
 HOST = 'extern "C" void two(float *y) { *y = 2.0f; }\n'
 

@@ -7,31 +7,31 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.kernels.covering import sliced
-from tests.kernels.executed import catalog, compile_surveyed, surveyed
-from workbench.check.examine import ARCH
+from tests.kernels.executed import MAIN_DTYPE, catalog, compile_surveyed, surveyed
+from workbench.check.examine import ARCH as MAIN_ARCH
 from workbench.compile import listing_of, supported_archs
 from workbench.compile.catalogue import BuildRow, build_catalogue
 from workbench.compile.sass import Listing
 from workbench.declare import Kernel
 from workbench.store.record import BuildFact
 
-MAIN_ARCH = ARCH
-RING_ARCHS = ("sm_80", "sm_90")
-THOROUGH = bool(os.environ.get("WORKBENCH_FUZZ"))
-"""Whether every architecture has its turn: without, slices of the oldest and the newest stand for all."""
+thorough = pytest.mark.thorough
+OTHERS = [pytest.param(arch, marks=thorough) for arch in ("sm_80", "sm_89")]
+"""What is claimed of the main architecture is so on these too, which `make fuzz` looks at."""
+EITHER = [pytest.param("float32", marks=thorough), "bfloat16"]
+"""The whole catalogue is compiled to machine code in bfloat16, and in `make fuzz` in float32 too."""
 
 
 @functools.cache
 def everything(dtype: str, arch: str) -> list[BuildRow]:
-    """All variants that run on a GPU, at once: most of the time of one kernel is nvdisasm's start."""
-    if arch == MAIN_ARCH:
+    """All variants that run on a GPU, at once."""
+    if (dtype, arch) == (MAIN_DTYPE, MAIN_ARCH):
         compile_surveyed()
     chosen = [catalog().variant(key) for key in surveyed()]
     return build_catalogue(catalog(), chosen, [arch], [dtype], jobs=1)
@@ -44,18 +44,14 @@ TENSOR, BEFORE_TENSOR = "layer/epilogue_scan_tensor", "layer/epilogue_scan"
 
 
 @functools.cache
-def some(dtype: str, arch: str) -> list[BuildRow]:
-    """Those of which something is claimed on other architectures than the main one, at once for the same reason."""
-    keys = [*VECTORS, PADDED, UNPADDED, *(RINGS if arch in RING_ARCHS else ())]
-    keys += [TENSOR, BEFORE_TENSOR] if dtype == "bfloat16" else []
-    return build_catalogue(catalog(), [catalog().variant(key) for key in keys], [arch], [dtype], jobs=1)
+def alone(key: str, dtype: str, arch: str) -> list[BuildRow]:
+    return build_catalogue(catalog(), [catalog().variant(key)], [arch], [dtype], jobs=1)
 
 
 def rows(key: str, dtype: str = "float32", arch: str = MAIN_ARCH) -> list[BuildRow]:
     """The kernels of a variant, all of which must compile."""
-    every = everything(dtype, arch) if arch == MAIN_ARCH else some(dtype, arch)
-    made = [row for row in every if row.variant == key]
-    assert made, f"{key}: not among those that are compiled in {dtype} for {arch}"
+    made = alone(key, dtype, arch)
+    assert made, f"{key}: nothing is compiled in {dtype} for {arch}"
     for row in made:
         assert row.status in ("ok", "no_kernel"), f"{key} {dtype} {arch}: {row.reason}"
     return made
@@ -79,7 +75,7 @@ def total(key: str, kind: str, dtype: str = "float32", arch: str = MAIN_ARCH) ->
     )
 
 
-@pytest.mark.parametrize("arch", ["sm_80", "sm_89", "sm_90"])
+@pytest.mark.parametrize("arch", [*OTHERS, MAIN_ARCH])
 @pytest.mark.parametrize("key", VECTORS)
 def test_a_vector_rung_reads_and_writes_128_bits(key: str, arch: str) -> None:
     assert total(key, "global_load_128", arch=arch) >= 1
@@ -93,8 +89,8 @@ def test_the_rung_before_it_does_not(key: str) -> None:
     assert total(key, "global_load_128") == 0 and total(key, "global_load_32") >= 1
 
 
-@pytest.mark.parametrize("arch", ["sm_80", "sm_89", "sm_90"])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("arch", [*OTHERS, MAIN_ARCH])
+@pytest.mark.parametrize("dtype", EITHER)
 def test_padding_costs_no_instruction_in_the_inner_loop(dtype: str, arch: str) -> None:
     """So whatever time it wins is the bank conflicts' alone."""
     (padded,), (unpadded,) = listings(PADDED, dtype, arch), listings(UNPADDED, dtype, arch)
@@ -109,7 +105,7 @@ def test_padding_costs_no_instruction_in_the_inner_loop(dtype: str, arch: str) -
         assert 0 <= len(b.body) - len(a.body) <= 2
 
 
-@pytest.mark.parametrize("arch", RING_ARCHS)
+@pytest.mark.parametrize("arch", [pytest.param("sm_80", marks=thorough), MAIN_ARCH])
 @pytest.mark.parametrize("key", RINGS)
 def test_a_ring_rung_copies_asynchronously(key: str, arch: str) -> None:
     for dtype in ("float32", "bfloat16"):
@@ -118,7 +114,7 @@ def test_a_ring_rung_copies_asynchronously(key: str, arch: str) -> None:
     assert any(loop.mix().get("async_copy") for loop in listing.loops()), "the copies stand outside every loop"
 
 
-@pytest.mark.parametrize("arch", ["sm_80", "sm_89", "sm_90"])
+@pytest.mark.parametrize("arch", [*OTHERS, MAIN_ARCH])
 def test_the_tensor_rung_uses_tensor_cores_and_the_one_before_it_does_not(arch: str) -> None:
     assert total(TENSOR, "h(g)?mma", "bfloat16", arch) >= 1
     assert total(BEFORE_TENSOR, "h(g)?mma", "bfloat16", arch) == 0
@@ -153,23 +149,26 @@ def test_look_back_takes_tickets_and_serial_rungs_need_no_atomics() -> None:
     assert total("scan/serial", "atomic") == total("scan/serial", "barrier") == 0
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", EITHER)
 def test_no_rung_spills_on_sm_90(dtype: str) -> None:
     found = [row.fact for row in everything(dtype, MAIN_ARCH) if row.fact is not None]
     assert len(found) >= 40
     assert {fact.kernel: fact.spill_bytes for fact in found if fact.spill_bytes != 0} == {}
 
 
-@pytest.mark.parametrize("arch", supported_archs() if THOROUGH else (supported_archs()[0], supported_archs()[-1]))
+@thorough
+@pytest.mark.parametrize("arch", supported_archs())
 def test_the_catalogue_compiles_and_fits_an_sm(arch: str) -> None:
-    """A slice of it for the oldest and the newest, in bfloat16, whose conversions and tensor instructions differ most
-    between architectures; `make fuzz` has all of it for each. The rungs that need something of an architecture are
-    compiled for it above."""
-    if THOROUGH:
-        assert len(compiled_and_fitting(everything("bfloat16", arch) + everything("float32", arch))) >= 80
-    else:
-        chosen = [catalog().variant(key) for key in sliced(surveyed(), arch)]
-        assert compiled_and_fitting(build_catalogue(catalog(), chosen, [arch], ["bfloat16"], jobs=1))
+    assert len(compiled_and_fitting(everything("bfloat16", arch) + everything("float32", arch))) >= 80
+
+
+@pytest.mark.sliced
+@pytest.mark.parametrize("arch", (supported_archs()[0], supported_archs()[-1]))
+def test_a_slice_of_the_catalogue_compiles_and_fits_an_sm(arch: str) -> None:
+    """Of the oldest and the newest, in bfloat16, whose conversions and tensor instructions differ most between
+    architectures."""
+    chosen = [catalog().variant(key) for key in sliced(surveyed(), arch)]
+    assert compiled_and_fitting(build_catalogue(catalog(), chosen, [arch], ["bfloat16"], jobs=1))
 
 
 def compiled_and_fitting(made: list[BuildRow]) -> list[BuildFact]:
@@ -195,8 +194,8 @@ NO_LIMIT = 32
 """Registers with which all 64 warps of an SM fit its 65,536: fewer win no occupancy."""
 
 
-@pytest.mark.parametrize("arch", ["sm_89", "sm_90"] if THOROUGH else ["sm_90"])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("arch", [pytest.param("sm_89", marks=thorough), "sm_90"])
+@pytest.mark.parametrize("dtype", EITHER)
 def test_a_scan_kernel_over_cells_costs_what_it_cost_without(dtype: str, arch: str) -> None:
     limits = json.loads(LIMITS.read_text())["kernels"]
     found = scan_code(dtype, arch)

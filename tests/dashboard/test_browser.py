@@ -50,15 +50,20 @@ def visit(chromium: Any, server: Server) -> Iterator[Visit]:
     visit.close()
 
 
-def test_every_page_of_a_run(visit: Visit) -> None:
+@pytest.mark.parametrize(("width", "theme"), [(800, "dark"), pytest.param(1400, "light", marks=pytest.mark.thorough)])
+def test_every_page_of_a_run(chromium: Any, server: Server, width: int, theme: str) -> None:
+    """Narrow, where a page is first too wide; other tests look at wide and light ones."""
+    visit = Visit(chromium, server.url, width, theme)
     visit.open("Ladder", run="gpu")
     for page in PAGES:
         visit.go(page)
-        visit.sound_at(1400, 800)
+        visit.sound()
+    visit.close()
 
 
+@pytest.mark.thorough
 def test_narrow_and_dark(chromium: Any, server: Server) -> None:
-    """Pages of each kind: points and tables, curves, source text, comparisons; all of them are drawn above."""
+    """Pages of each kind, of a CPU's run: points and tables, curves, source text, comparisons."""
     visit = Visit(chromium, server.url, 800, "dark")
     visit.open("Ladder", run="cpu")
     for page in ("Ladder", "Scaling", "Kernel", "Compare"):
@@ -78,6 +83,7 @@ def test_a_filter_changes_the_page_and_the_url(visit: Visit) -> None:
     visit.sound()
 
 
+@pytest.mark.thorough
 def test_a_source_line_is_scrolled_to_and_stands_in_the_url(visit: Visit) -> None:
     words = {"run": "cpu", "operation": "scan", "kernel_scan": "look_back_free", "archs": "sm_90"}
     visit.open("Kernel", **words, beside_scan="look_back_ring")
@@ -102,6 +108,7 @@ def test_a_source_line_is_scrolled_to_and_stands_in_the_url(visit: Visit) -> Non
     visit.sound()
 
 
+@pytest.mark.thorough
 def test_a_shared_url_shows_the_same_view(visit: Visit) -> None:
     visit.open("Scaling", run="gpu", operation="scan", dtype="bfloat16", variant="ring")
     legend = visit.page.inner_text("[data-testid=stPlotlyChart] >> nth=0")
@@ -111,6 +118,7 @@ def test_a_shared_url_shows_the_same_view(visit: Visit) -> None:
     visit.sound()
 
 
+@pytest.mark.thorough
 def test_the_filter_follows_to_another_page(visit: Visit) -> None:
     visit.open("Ladder", run="gpu", operation="gate")
     visit.go("Bandwidth")
@@ -154,6 +162,7 @@ def test_import_shows_a_report_at_once(chromium: Any, serve: Callable[[Path], Se
     visit.close()
 
 
+@pytest.mark.thorough
 def test_a_report_of_our_own_shows_where_its_time_goes(
     chromium: Any, serve: Callable[[Path], Server], tmp_path: Path
 ) -> None:
@@ -204,6 +213,7 @@ def test_a_broken_report_says_so_and_stores_nothing(
     visit.close()
 
 
+@pytest.mark.thorough
 def test_broken_unfinished_and_bare_runs(chromium: Any, serve: Callable[[Path], Server], tmp_path: Path) -> None:
     profiles = tmp_path / "profiles"
     synthetic_run(profiles, "going", finished=False, lengths=(256,), noise_floor=None)
@@ -229,7 +239,7 @@ ON_PAPER = {"width": 1032, "height": 703}
 """A sheet of A4 in landscape within margins of 12 mm, at 96 to the inch."""
 
 
-@pytest.mark.parametrize("run", ["gpu", "cpu"])
+@pytest.mark.parametrize("run", ["gpu", pytest.param("cpu", marks=pytest.mark.thorough)])
 def test_report_opens_with_no_network(chromium: Any, tmp_path: Path, run: str) -> None:
     from workbench.catalog import load_catalog
     from workbench.show.report import write_report
@@ -264,21 +274,32 @@ def test_report_opens_with_no_network(chromium: Any, tmp_path: Path, run: str) -
     context.close()
 
 
+KINDS = ("Ladder", "Scaling", "Kernel", "Compare")
+"""Pages of each kind: points and tables, curves, source text, sentences."""
+
+
+@pytest.mark.parametrize(
+    ("operation", "pages"),
+    [
+        pytest.param(quote(WORD), KINDS, id="kinds"),
+        pytest.param(quote(WORD), PAGES, id="every", marks=pytest.mark.thorough),
+        pytest.param("scan", ("Ladder", "Bandwidth", "Kernel", "Compare"), id="scan", marks=pytest.mark.thorough),
+    ],
+)
 def test_a_hostile_run_runs_nothing_and_asks_nobody(
-    chromium: Any, serve: Callable[[Path], Server], tmp_path: Path
+    chromium: Any, serve: Callable[[Path], Server], tmp_path: Path, operation: str, pages: tuple[str, ...]
 ) -> None:
-    """Every page over names that try to be HTML, Markdown images, links and mathematics."""
+    """Names that try to be HTML, Markdown images, links and mathematics."""
     hostile_run(tmp_path / "profiles")
     visit = Visit(chromium, serve(tmp_path / "profiles").url)
     dialogs: list[str] = []
     visit.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     try:
-        for operation, pages in ((quote(WORD), PAGES), ("scan", ("Ladder", "Bandwidth", "Kernel", "Compare"))):
-            visit.open("Ladder", run="hostile", operation=operation)
-            for page in pages:
-                visit.go(page)
-                assert visit.page.query_selector_all("[data-testid=stException]") == [], visit.text()
-                assert "http://192.0.2.1" not in str(visit.page.evaluate(SOURCES)), page
+        visit.open("Ladder", run="hostile", operation=operation)
+        for page in pages:
+            visit.go(page)
+            assert visit.page.query_selector_all("[data-testid=stException]") == [], visit.text()
+            assert "http://192.0.2.1" not in str(visit.page.evaluate(SOURCES)), page
         assert dialogs == [] and visit.errors == []
     finally:
         visit.close()
@@ -288,6 +309,7 @@ SOURCES = "() => [...document.querySelectorAll('[src]')].map(e => e.src).join(' 
 """What the page loads by itself; a link is followed by whoever clicks it."""
 
 
+@pytest.mark.thorough
 def test_a_hostile_report_runs_nothing_and_asks_nobody(chromium: Any, tmp_path: Path) -> None:
     from workbench.catalog import load_catalog
     from workbench.show.report import write_report

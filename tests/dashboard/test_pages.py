@@ -111,7 +111,9 @@ def test_a_url_that_names_nothing_known_is_passed_over(profiles: Path, monkeypat
     assert test.segmented_control(key="page").value == "Ladder"
 
 
-@pytest.mark.parametrize(("run", "dtype"), [("gpu", "bfloat16"), ("cpu", "float32")])
+@pytest.mark.parametrize(
+    ("run", "dtype"), [("gpu", "bfloat16"), pytest.param("cpu", "float32", marks=pytest.mark.thorough)]
+)
 def test_a_view_survives_a_change_of_page(
     run: str, dtype: str, profiles: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,20 +17,23 @@ from workbench.store.new_run import create_run
 pytestmark = pytest.mark.browser
 
 
-def test_the_pages_show_it_and_say_what_it_is(chromium: Any, serve: Callable[[Path], Server], tmp_path: Path) -> None:
+@pytest.mark.parametrize("width", [390, pytest.param(1400, marks=pytest.mark.thorough)])
+def test_the_pages_show_it_and_say_what_it_is(
+    chromium: Any, serve: Callable[[Path], Server], tmp_path: Path, width: int
+) -> None:
     profiles = tmp_path / "profiles"
     profiles.mkdir()
     folder = create_run(profiles, run())
     for one in (counted(0), counted(2).model_copy(update={"variant": "vector", "key": "scan.vector"}), record(1)):
         folder.append(one)
     folder.finish()
-    visit = Visit(chromium, serve(profiles).url)
+    visit = Visit(chromium, serve(profiles).url, width)
     visit.open("Ladder", run="r", operation="scan")
     text = visit.text()
     for words in ("machine code executed on the host", "touches 120 at least (simulated)", "Modelled GPU",
                   "bytes B · simulated", "floor of counted resources", "Nothing here was measured"):  # fmt: skip
         assert words in text, words
-    visit.sound_at(1400, 390)
+    visit.sound()
     for page, words in (
         ("Occupancy", "Simulated launches"),
         ("Bandwidth", "Simulated: bytes that machine code moves"),
@@ -39,11 +42,11 @@ def test_the_pages_show_it_and_say_what_it_is(chromium: Any, serve: Callable[[Pa
     ):
         visit.go(page)
         assert words in visit.text(), page
-        visit.sound_at(1400, 390)
+        visit.sound()
     visit.open("Kernel", run="r", operation="scan", kernel_scan="serial")
     assert "what each line of scan/serial in r did" in visit.text().replace("\n", " ")
     for by in ("PTX", "SASS", "counter", "source line"):
         visit.page.get_by_text(by, exact=True).first.click()
         visit.drawn()
-        visit.sound_at(1400, 390)
+        visit.sound()
     visit.close()

@@ -44,6 +44,7 @@ def visit(chromium: Any, server: Server) -> Iterator[Visit]:
     visit.close()
 
 
+@pytest.mark.thorough
 def test_every_page_of_it(visit: Visit) -> None:
     visit.open("Ladder")
     for page in PAGES:
@@ -57,6 +58,7 @@ def test_every_page_of_it(visit: Visit) -> None:
     assert re.fullmatch("rows=(32|128) columns=(64|256|1024) float32", shape), shape
 
 
+@pytest.mark.thorough
 def test_a_run_explains_itself_without_its_folder(chromium: Any, serve: Callable[..., Server], profiles: Path) -> None:
     visit = Visit(chromium, serve(profiles, None).url)
     visit.open("Ladder")
@@ -67,6 +69,7 @@ def test_a_run_explains_itself_without_its_folder(chromium: Any, serve: Callable
     visit.close()
 
 
+@pytest.mark.thorough
 def test_its_curves_its_map_and_its_filter(visit: Visit) -> None:
     visit.open("Scaling")
     assert "along=columns" in visit.page.url and "across=rows" in visit.page.url and "down=columns" in visit.page.url

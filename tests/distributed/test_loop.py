@@ -64,6 +64,7 @@ def require_seen(out: Path) -> None:
     assert recorded(out).compute_s > 0
 
 
+@pytest.mark.thorough
 def test_checkpoints_of_a_pipeline_hold_every_stage(tmp_path: Path) -> None:
     """Stages name their weights alike, each its own: a pipeline goes on from one, and so does a rank alone."""
     pipelined = Training(TASK, str(tmp_path / "out"), 8, pipeline="time", parts=3, checkpoint_every=4)
@@ -135,7 +136,7 @@ def hanging(rank: int, size: int, training: Training) -> None:
     ("sizes", "place"),
     [
         (Sizes(data=2), "backward of step 3"),
-        (Sizes(data=2, sequence=2), "all_gather_into_tensor of step 3"),
+        pytest.param(Sizes(data=2, sequence=2), "all_gather_into_tensor of step 3", marks=pytest.mark.thorough),
     ],
 )
 def test_a_rank_that_hangs_is_named_with_what_was_waited_for(sizes: Sizes, place: str, tmp_path: Path) -> None:

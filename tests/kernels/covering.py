@@ -16,7 +16,7 @@ from workbench.declare import Call, Host, Kernel, Setting, Shape, Variant
 from workbench.steps import leaves_of
 
 ORDERS = tuple(SCHEDULES)
-SLICE = 6
+SLICE = 12
 """One of so many cases is run by `make test`, all of them by `make fuzz`."""
 
 One = TypeVar("One")
@@ -27,17 +27,23 @@ def pairwise(factors: Mapping[str, Sequence[Any]], allowed: Any = None, seed: in
 
     `allowed(row)` refuses rows (a problem too large); a pair that no allowed row holds is left out.
     """
-    names = list(factors)
-    allow = allowed or (lambda row: True)
+
+    def row_of(at: tuple[int, ...]) -> dict[str, Any]:
+        return {name: values[place] for (name, values), place in zip(factors.items(), at, strict=True)}
+
+    sizes = tuple(len(values) for values in factors.values())
+    rows = (at for at in itertools.product(*map(range, sizes)) if allowed is None or allowed(row_of(at)))
+    return [row_of(at) for at in _greedily(sizes, tuple(rows), seed)]
+
+
+@functools.cache  # most variants of an operation refuse the same rows
+def _greedily(sizes: tuple[int, ...], allowed: tuple[tuple[int, ...], ...], seed: int) -> list[tuple[int, ...]]:
+    """Which of the rows hold all pairs; a row is the place of its value in each factor."""
     choose = random.Random(seed)
-    places = [(i, value) for i, name in enumerate(names) for value in range(len(factors[name]))]
+    places = [(i, value) for i, size in enumerate(sizes) for value in range(size)]
     pairs = [(p, q) for p, q in itertools.combinations(places, 2) if p[0] != q[0]]
     bit = {pair: 1 << n for n, pair in enumerate(pairs)}  # sets of pairs as bits: a hundred thousand rows are weighed
-    rows = []
-    for at in itertools.product(*(range(len(factors[name])) for name in names)):
-        row = {name: factors[name][value] for name, value in zip(names, at, strict=True)}
-        if allow(row):
-            rows.append((row, sum(bit[pair] for pair in itertools.combinations(enumerate(at), 2))))
+    rows = [(at, sum(bit[pair] for pair in itertools.combinations(enumerate(at), 2))) for at in allowed]
     choose.shuffle(rows)
     missing = functools.reduce(operator.or_, (held for _, held in rows), 0)
     chosen = []
@@ -92,11 +98,11 @@ def other_values(variant: Variant) -> list[tuple[str, Setting]]:
     return sliced(every, variant.key)
 
 
-def sliced(every: Sequence[One], key: str) -> list[One]:
-    """One of SLICE of them (at least one), others for another key; all where WORKBENCH_FUZZ asks for it."""
+def sliced(every: Sequence[One], key: str, of: int = SLICE) -> list[One]:
+    """One of so many of them (at least one), others for another key; all where WORKBENCH_FUZZ asks for it."""
     if FUZZ > 1:
         return list(every)
-    return list(every[zlib.crc32(key.encode()) % max(1, min(SLICE, len(every))) :: SLICE])
+    return list(every[zlib.crc32(key.encode()) % max(1, min(of, len(every))) :: of])
 
 
 def of_kind(operation: str, kind: type[Kernel] | type[Host] | type[Call]) -> list[Variant]:

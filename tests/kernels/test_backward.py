@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.campaign.mutate import FUZZ
-from tests.kernels.covering import other_values
+from tests.kernels.covering import other_values, sliced
 from workbench.catalog import load_catalog
 from workbench.check.case import InputSet, checked_sets, make_set
 from workbench.check.compare_outputs import compare_outputs, tolerances
@@ -21,6 +21,8 @@ from workbench.execute.load import load
 from workbench.simulate.launch import Checks, Options
 from workbench.simulate.memory import Memory
 from workbench.simulate.plan import run_plan
+
+pytestmark = pytest.mark.sliced
 
 Arrays = Mapping[str, Any]
 CATALOG = load_catalog()
@@ -93,7 +95,7 @@ def sizes(key: str, *values: int) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("key", ON_CPU)
-@settings(max_examples=10 if FUZZ == 1 else 20, deadline=None)
+@settings(max_examples=5 if FUZZ == 1 else 20, deadline=None)
 @given(
     size=st.tuples(st.integers(1, 4), st.integers(1, 40), *[st.integers(1, 90)] * 3),
     dtype=st.sampled_from(DTYPES),
@@ -109,8 +111,9 @@ def test_a_cpu_rung_is_right_at_any_shape(
     assert_right(key, Shape.of(dtype, **sizes(key, *size)), input_set)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("key", KERNELS)
-@settings(max_examples=3 if FUZZ == 1 else 5, deadline=None, derandomize=True)
+@settings(max_examples=5, deadline=None, derandomize=True)
 @given(
     size=st.tuples(st.integers(1, 3), st.integers(1, 150), *[st.integers(1, 70)] * 3),
     dtype=st.sampled_from(DTYPES),
@@ -120,7 +123,13 @@ def test_a_kernel_is_right_at_any_shape(key: str, size: tuple[int, ...], dtype: 
     assert_right(key, Shape.of(dtype, **sizes(key, *size)), InputSet("normal", 1, given_all))
 
 
-@pytest.mark.parametrize("values", [(2, 67, 33, 19, 17), (2, 1, 5, 3, 2)], ids=["odd", "one_step"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param((2, 67, 33, 19, 17), id="odd"),
+        pytest.param((2, 1, 5, 3, 2), id="one_step", marks=pytest.mark.thorough),
+    ],
+)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("key", KERNELS)
 def test_a_kernel_comes_through_every_checker_and_schedule(key: str, dtype: str, values: tuple[int, ...]) -> None:
@@ -134,7 +143,7 @@ def test_a_kernel_comes_through_every_checker_and_schedule(key: str, dtype: str,
     assert verdict.right, verdict.reason
 
 
-@pytest.mark.parametrize("key", RUNGS)
+@pytest.mark.parametrize("key", sliced(list(RUNGS), "settings"))
 def test_every_setting_is_right(key: str) -> None:
     shape = Shape.of("float32", **sizes(key, 1, 70, 40, 24, 24))
     for setting in other_values(RUNGS[key]):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from kernel_variants import equations
 from kernel_variants.scan import parallel_in_time, serial_in_time, split_in_time
 from kernel_variants.scan.cells import SCAN, SCAN_BACKWARD, Cell, Stream
+from tests.kernels.covering import sliced
 from tests.kernels.executed import NUMPY_DTYPE, SCHEDULES, executed, in_folder, relative_error
 from workbench.catalog import BUILTIN
 from workbench.check.examine import ARCH
@@ -244,15 +245,19 @@ def with_sru(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "scan"
 
 
-@pytest.mark.parametrize(("problem", "shape"), CASES, ids=str)
-@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.sliced
+@pytest.mark.parametrize(
+    ("rung", "problem", "shape"), [(rung, *case) for rung in RUNGS for case in sliced(CASES, rung)]
+)
 def test_every_kernel_serves_every_cell(rung: str, problem: str, shape: Shape, with_sru: Path) -> None:
     errors = run(RUNGS[rung], PROBLEMS[problem], shape, with_sru)
     wrong = {name: error for name, (error, bound) in errors.items() if not error <= bound}
     assert not wrong, wrong
 
 
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize(
+    "sizes", [SIZES[0], *(pytest.param(s, marks=pytest.mark.thorough) for s in SIZES[1:])], ids=str
+)
 @pytest.mark.parametrize("rung", RUNGS)
 def test_a_scan_from_the_end_of_time_is_the_scan_of_flipped_inputs(rung: str, sizes: dict[str, int]) -> None:
     shape = Shape.of("float32", **sizes)

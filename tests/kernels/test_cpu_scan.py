@@ -16,11 +16,15 @@ from kernel_variants.gated_scan.cpu import CPU_VARIANTS as GATED_VARIANTS
 from kernel_variants.gated_scan.operation import OPERATION as GATED_SCAN
 from kernel_variants.scan.cpu import CPU_VARIANTS as SCAN_VARIANTS
 from kernel_variants.scan.operation import OPERATION as SCAN
+from tests.campaign.mutate import FUZZ
+from tests.kernels.covering import other_values
 from workbench.compile import HOST, Binary, Unit, build_units
 from workbench.declare import Host, Operation, Setting, Shape, Variant
 from workbench.dtypes import numpy_dtype
 from workbench.execute.load import load
 from workbench.execute.rounding import round_inputs
+
+pytestmark = pytest.mark.sliced
 
 VARIANTS = {v.key: v for v in (*SCAN_VARIANTS, *GATED_VARIANTS)}
 OPERATIONS = {"scan": SCAN, "gated_scan": GATED_SCAN}
@@ -85,7 +89,7 @@ sizes = st.tuples(st.integers(1, 4), st.integers(1, 40), st.integers(1, 150))
 
 @every_variant
 @every_dtype
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8 if FUZZ == 1 else 20, deadline=None)
 @given(size=sizes, regime=st.sampled_from(SCAN.regimes), with_h0=st.booleans(), seed=st.integers(0, 2**16))
 def test_agrees_with_the_reference(
     key: str, dtype: str, size: tuple[int, int, int], regime: str, with_h0: bool, seed: int
@@ -137,10 +141,9 @@ def test_every_setting_computes_the_same(key: str) -> None:
     variant, shape = VARIANTS[key], Shape.of("float32", B=2, T=11, H=1111)
     inputs = make_inputs(variant, shape, "normal", 6, True)
     default = execute(variant, shape, inputs)
-    for name, values in variant.settings.items():
-        for value in values[1:]:
-            other = execute(variant, shape, inputs, {name: value})
-            assert all(np.array_equal(default[output], other[output]) for output in default), (name, value)
+    for name, value in other_values(variant):
+        other = execute(variant, shape, inputs, {name: value})
+        assert all(np.array_equal(default[output], other[output]) for output in default), (name, value)
 
 
 @every_variant

@@ -12,6 +12,8 @@ from tests.kernels.covering import ORDERS, covering, of_kind, other_settings
 from tests.kernels.executed import Case, catalog, check
 from workbench.declare import Kernel, Shape, Variant
 
+pytestmark = pytest.mark.sliced
+
 VARIANTS = catalog().select(["gate"], passes=["forward"])
 OF_CUDA = of_kind("gate", Kernel)
 SIZES = {"B": (1, 3), "T": (1, 2, 31, 130), "D": (1, 5, 33), "H": (1, 3, 32, 65)}

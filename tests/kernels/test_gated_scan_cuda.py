@@ -12,6 +12,8 @@ from tests.kernels.executed import Case, check
 from tests.kernels.scan_cases import cases, cases_of_settings, large_cases
 from workbench.declare import Kernel, Shape
 
+pytestmark = pytest.mark.sliced
+
 VARIANTS = of_kind("gated_scan", Kernel)
 
 

@@ -10,6 +10,8 @@ from tests.kernels.covering import ORDERS, covering, of_kind, other_settings
 from tests.kernels.executed import Case, catalog, check, run
 from workbench.declare import Kernel, Shape, Variant
 
+pytestmark = pytest.mark.sliced
+
 VARIANTS = [v for v in catalog().select(["layer"], passes=["forward"]) if v.factors.get("peer") != "yes"]
 OF_CUDA = of_kind("layer", Kernel)
 SIZES = {"B": (1, 3), "T": (1, 2, 31, 33, 130), "D": (1, 19, 40), "H": (1, 32, 65), "O": (17, 32)}

@@ -27,6 +27,8 @@ from workbench.simulate.memory import Memory
 from workbench.simulate.plan import run_plan
 from workbench.steps import leaves_of
 
+pytestmark = pytest.mark.sliced
+
 CATALOG = load_catalog()
 OPERATIONS = ("minlstm_scan", "sru_scan", "sru2_scan", "qrnn_window", "qrnn_pool")
 RUNGS = {v.key: v for v in CATALOG.select(OPERATIONS)}
@@ -104,7 +106,9 @@ def test_a_rung_is_right_under_every_checker(key: str, dtype: str) -> None:
 
 @pytest.mark.parametrize(
     ("key", "forms"),
-    [*((key, {}) for key, v in RUNGS.items() if has_kernel(v)), ("sru_scan/backward/three_phase", {"phi": 1})],
+    sliced(
+        [("sru_scan/backward/three_phase", {"phi": 1}), *((key, {}) for key, v in RUNGS.items() if has_kernel(v))], ""
+    ),
 )
 def test_a_kernel_moves_what_it_declares(key: str, forms: Mapping[str, int]) -> None:
     """Whole sectors that loads, stores and asynchronous copies ask for, at sizes that leave none in part. Without tanh
@@ -139,6 +143,7 @@ def test_pooling_without_an_output_gate_is_right(key: str) -> None:
     assert compared.right, compared.reason
 
 
+@pytest.mark.thorough
 def test_steps_held_in_registers_fit_them_on_sm_90() -> None:
     """Of the kernels that hold several steps, compiled for the cells that hold most of each."""
     held = [v for v in RUNGS.values() if v.pass_ == "backward" and v.name in ("prefetch", "ring", "look_back_free")]

@@ -162,6 +162,7 @@ def test_what_the_compiler_is_handed_is_the_layer(given: bool) -> None:
     assert np.abs(y.numpy() - want["y"]).max() < 1e-5 and np.abs(last.numpy() - want["h_last"]).max() < 1e-5
 
 
+@pytest.mark.thorough
 def test_the_compiled_step_is_the_step() -> None:
     """One real compilation, of the smallest thing that is compiled."""
     x, _ = tensors_of("layer", Shape.of(B=2, T=1, D=7, H=5, O=3))

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernels.covering import sliced
 from tests.kernels.executed import verdict_of
 from workbench.catalog import BUILTIN
 from workbench.declare import Shape
+
+pytestmark = pytest.mark.sliced
 
 SCAN = Shape.of("float32", B=2, T=1100, H=5)
 GATE = Shape.of("float32", B=2, T=71, D=37, H=67)  # outputs do not fill the last block
@@ -112,7 +115,7 @@ def plant(bug: Bug, folder: Path) -> Path:
     return folder / kernels
 
 
-@pytest.mark.parametrize("name", BUGS)
+@pytest.mark.parametrize("name", sliced(list(BUGS), __name__))
 def test_a_planted_bug_is_found(name: str, tmp_path: Path) -> None:
     bug = BUGS[name]
     verdict = verdict_of(bug.variant, bug.shape, "slow", plant(bug, tmp_path))

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernels.covering import sliced
 from tests.kernels.executed import verdict_of
 from workbench.catalog import BUILTIN
 from workbench.declare import Shape
+
+pytestmark = pytest.mark.sliced
 
 GATE = Shape.of("float32", B=2, T=70, D=37, H=70)
 LONG = Shape.of("float32", B=2, T=900, D=5, H=66, O=17)
@@ -152,7 +155,7 @@ def plant(bug: str, folder: Path) -> Path:
     return folder / variant.split("/")[0]
 
 
-@pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.parametrize("bug", sliced(list(BUGS), __name__))
 def test_a_planted_bug_is_found(bug: str, tmp_path: Path) -> None:
     variant, shape = BUGS[bug][3:]
     planted = plant(bug, tmp_path)

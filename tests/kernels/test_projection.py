@@ -8,6 +8,8 @@ from tests.kernels.covering import covering, other_settings
 from tests.kernels.executed import Case, catalog, check
 from workbench.declare import Shape
 
+pytestmark = pytest.mark.sliced
+
 VARIANTS = catalog().select(["projection"], passes=["forward"])
 SIZES = {"B": (1, 3), "T": (1, 2, 31, 130), "H": (1, 5, 33), "O": (1, 17, 65)}
 LARGEST = 30_000

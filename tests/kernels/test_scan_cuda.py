@@ -13,6 +13,8 @@ from tests.kernels.executed import Case, check, run
 from tests.kernels.scan_cases import cases, cases_of_settings, large_cases
 from workbench.declare import Kernel, Shape
 
+pytestmark = pytest.mark.sliced
+
 VARIANTS = of_kind("scan", Kernel)
 NAMES = [variant.name for variant in VARIANTS]
 

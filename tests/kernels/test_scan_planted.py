@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernels.covering import sliced
 from tests.kernels.executed import verdict_of
 from workbench.catalog import BUILTIN
 from workbench.declare import Shape
+
+pytestmark = pytest.mark.sliced
 
 # What is planted, the source, its text, what takes its place, and the variant that runs it.
 BUGS = {
@@ -104,7 +107,7 @@ def plant(bug: str, folder: Path) -> Path:
     return folder / "scan"
 
 
-@pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.parametrize("bug", sliced(list(BUGS), __name__))
 def test_a_planted_bug_is_found(bug: str, tmp_path: Path) -> None:
     variant = BUGS[bug][3]
     planted = plant(bug, tmp_path)

@@ -9,6 +9,8 @@ from tests.kernels.executed import Case, check, run
 from tests.kernels.scan_cases import cases
 from workbench.declare import Call, Shape
 
+pytestmark = pytest.mark.sliced
+
 LOSES_DIGITS = "scan/log_space"
 VARIANTS = [v for operation in ("scan", "gated_scan") for v in of_kind(operation, Call) if v.key != LOSES_DIGITS]
 

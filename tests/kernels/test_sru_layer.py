@@ -8,19 +8,22 @@ import numpy as np
 import pytest
 import torch
 
+from tests.kernels.covering import sliced
 from tests.kernels.differences import assert_gradient_is_a_difference
 from tests.kernels.executed import Case, catalog, run
 from workbench.declare import Shape
+
+pytestmark = pytest.mark.sliced
 
 SRU = [variant.key for variant in catalog().select(["sru_layer"])]
 CONVOLUTIONS = [
     *(variant.key for variant in catalog().select(["qrnn_window"], ["conv2d"])), "qrnn_window/training/shifted",
 ]  # fmt: skip
+CASES = [("float32", "normal"), ("bfloat16", "normal"), ("bfloat16", "slow")]
 WORDS = {"B": 2, "T": 5, "D": 6, "H": 7, "window": 3, "rows": 1}
 
 
-@pytest.mark.parametrize(("dtype", "regime"), [("float32", "normal"), ("bfloat16", "normal"), ("bfloat16", "slow")])
-@pytest.mark.parametrize("key", SRU)
+@pytest.mark.parametrize(("key", "dtype", "regime"), [(key, *one) for key in SRU for one in sliced(CASES, key)])
 def test_the_layer_is_right(key: str, dtype: str, regime: str) -> None:
     allowed = catalog().operation(catalog().variant(key).operation_key).tolerance[dtype]
     found = run(Case(key, Shape.of(dtype, B=2, T=5, H=37), regime))

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from tests.kernels.covering import sliced
 from tests.kernels.differences import assert_gradient_is_a_difference
 from tests.kernels.executed import Case, catalog, run
 from workbench.declare import Arrays, Shape, Variant
+
+pytestmark = pytest.mark.sliced
 
 SIZES = {
     "minlstm_layer": {"B": 2, "T": 5, "D": 13, "H": 37},
@@ -21,7 +24,9 @@ TRAINED = [variant for variant in VARIANTS if variant.pass_ == "training" and va
 CASES = [
     Case(variant.key, Shape.of(dtype, **{**SIZES[variant.operation], "T": T}), regime)
     for variant in VARIANTS
-    for dtype, T, regime in (("float32", 5, "slow"), ("float32", 2, "normal"), ("bfloat16", 5, "slow"))
+    for dtype, T, regime in sliced(
+        [("float32", 5, "slow"), ("float32", 2, "normal"), ("bfloat16", 5, "slow")], variant.key
+    )
 ]
 
 

@@ -154,7 +154,10 @@ def test_bfloat16_keeps_a_float32_state(cell: Callable[..., Any]) -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in narrow.parameters())
 
 
-@every_cell
+@pytest.mark.parametrize(
+    "cell",
+    [pytest.param(cell, id=name, marks=() if name == "SRU" else pytest.mark.thorough) for name, cell in CELLS.items()],
+)
 def test_compiled_whole_it_is_the_same(cell: Callable[..., Any]) -> None:
     """Traced as one graph, forward and backward, in both directions of time; what a backend makes of it is that
     backend's own."""

@@ -25,6 +25,8 @@ from workbench.profile.read import read_launches
 from workbench.store.launch import Launch
 from workbench.store.run_folder import list_runs
 
+pytestmark = pytest.mark.sliced
+
 CATALOG = load_catalog()
 HEADER = '"ID","Process ID","Kernel Name","Device","CC","Section Name","Metric Name","Metric Unit","Metric Value"'
 

@@ -16,6 +16,8 @@ from workbench.profile.read import read_launches
 from workbench.profile.read_report import PIECE
 from workbench.store.run_folder import open_run
 
+pytestmark = pytest.mark.sliced
+
 SCAN = Made(
     "_Z4scanIfEvPf", "void scan<float>(float *)", (7, 1, 1), (128, 1, 1),
     {"gpu__time_duration.sum": 1500.0, "dram__bytes_read.sum": 2048.0, "launch__registers_per_thread": 32.0,

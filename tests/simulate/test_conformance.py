@@ -17,6 +17,8 @@ from workbench.catalog import load_catalog
 from workbench.profile.conform import conform
 from workbench.profile.launched import Programs, launches_of_report, opcode_of
 
+pytestmark = pytest.mark.sliced
+
 REPORTS = Path(__file__).parent / "reports" / "h200"
 TRUE_GUARDS = "thread_inst_executed_true, by instruction"
 SECTORS = ("memory_l2_theoretical_sectors_global", "memory_l2_theoretical_sectors_global_ideal")

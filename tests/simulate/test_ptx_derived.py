@@ -18,6 +18,8 @@ from tests.simulate.exactly import flushed, operands
 from tests.simulate.one_opcode import evaluate
 from workbench.simulate.ptx.forms import FORMS
 
+pytestmark = pytest.mark.sliced
+
 N, A_SLICE = 256, 8
 JOINS = {
     "and": lambda x, c: x & c, "or": lambda x, c: x | c, "xor": lambda x, c: x ^ c,

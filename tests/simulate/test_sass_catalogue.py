@@ -17,6 +17,8 @@ from workbench.simulate.launch import Options
 from workbench.simulate.sass.coverage import coverage
 from workbench.steps import leaves_of
 
+pytestmark = pytest.mark.sliced
+
 ARCHS = ("sm_89", "sm_90")
 AT_DEFAULTS = [case for case in cases() if not case.settings]
 
@@ -64,7 +66,7 @@ def chosen() -> list[tuple[str, str, str]]:
         if one[0] in above:
             continue
         of_variant.setdefault(one[0], []).append(one)
-    return [one for key, ways in of_variant.items() for one in sliced(ways, key)]
+    return [one for key, ways in of_variant.items() for one in sliced(ways, key, of=6)]
 
 
 @pytest.mark.parametrize(("key", "dtype", "arch"), chosen())

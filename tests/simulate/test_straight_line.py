@@ -13,6 +13,8 @@ from tests.simulate.straight_line import accepted, apart, comparable
 from workbench.problem import Problem
 from workbench.simulate.ptx.forms import FORMS
 
+pytestmark = pytest.mark.sliced
+
 LENGTH, PROGRAMS = 32, 4
 """Opcodes of a program, and how many programs a run of the tests has; WORKBENCH_FUZZ takes every opcode there is."""
 IN_MACHINE_CODE = r"opcode (?:I2I|F2IP)|PLOP3.*\.SIGN|modifier \.(?:SATFINITE|XORSIGN|MERGE_C) is not known"

@@ -30,8 +30,10 @@ from workbench.views.operands import parse_operand
 from workbench.views.query import choices, read_records
 from workbench.views.runs import list_summaries, run_summary
 
+pytestmark = pytest.mark.sliced
+
 FAULTY = Path(__file__).parents[1] / "sweep" / "faulty"
-EACH = 10 * FUZZ if FUZZ > 1 else 4
+EACH = 10 * FUZZ if FUZZ > 1 else 2
 """Mutations of each file."""
 REPORTED = 6
 """One in so many, whichever file it is of, is also drawn as a report, which takes a second where it can be read."""

@@ -149,7 +149,12 @@ def test_what_looks_odd_and_is_right(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [(STEP, "1 // 0"), ('"kernel", (ceil', '"kernal", (ceil'), ('"kernel.cu"', '"none.cu"')]
+    ("old", "new"),
+    [
+        (STEP, "1 // 0"),
+        pytest.param('"kernel", (ceil', '"kernal", (ceil', marks=pytest.mark.thorough),
+        pytest.param('"kernel.cu"', '"none.cu"', marks=pytest.mark.thorough),
+    ],
 )
 def test_a_sweep_goes_on_without_it(tmp_path: Path, old: str, new: str) -> None:
     selection = Selection(kernels=str(folder(tmp_path, old, new)), devices=("cpu",), axes=(("N", (5000,)),))

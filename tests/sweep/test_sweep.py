@@ -129,7 +129,7 @@ def run_command(profiles: Path, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("wait_s", [0.05, 0.4])
+@pytest.mark.parametrize("wait_s", [0.05, pytest.param(0.4, marks=pytest.mark.thorough)])
 def test_a_killed_sweep_goes_on_and_repeats_nothing(tmp_path: Path, wait_s: float) -> None:
     """SIGKILL once the first samples are on disk; then --resume. What was on disk stays, sample for sample."""
     process = subprocess.Popen(run_command(tmp_path, "--name", "cut"), stdout=subprocess.DEVNULL, text=True)

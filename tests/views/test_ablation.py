@@ -68,6 +68,7 @@ def test_planted_effects_come_out_alone_and_together() -> None:
     assert one(joint_effects(found_in(planted()), "fusion", "memory"))["verdict"] in ("same", "undecided")
 
 
+@pytest.mark.thorough
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """Of 40 draws 95 % are promised: 2 misses, and up to 7 by chance (3.6 standard deviations)."""
     flat = frame_of(planted((1024,))).assign(run="r", noise_floor=0.01)

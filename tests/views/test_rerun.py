@@ -40,6 +40,7 @@ def only(result: Comparison) -> Pair:
     return pair
 
 
+@pytest.mark.thorough
 def test_more_rounds_decide_what_one_cannot() -> None:
     """4 % slower with a noise of 5 %: open at first, for the noise; over sixteen rounds that is under 3 %."""
     assert only(first := rounds_of(1.04, 1)).verdict != "slower" and open_pairs(first) == 1

@@ -40,6 +40,11 @@ def test_what_only_counts_the_errors_is_none() -> None:
         ('/k/mine.cu(1): error: identifier "INFINITY" is undefined', "write __int_as_float(0x7f800000)"),
         ('/k/mine.cu(1): error: identifier "FLT_MAX" is undefined', "#include <cuda/std/limits>"),
         ('/k/mine.cu(1): error: identifier "uint" is undefined', "write unsigned int"),
+        ('/k/mine.cu(1): catastrophic error: cannot open source file "curand_kernel.h"', "or a step of the plan"),
+        ('/k/mine.cu(1): catastrophic error: cannot open source file "tile.h"', "put it beside the source"),
+        ('/k/mine.cu(1): error: identifier "__shfl_down" is undefined', "write __shfl_down_sync(mask"),
+        ("/k/mine.cu(1): error: device-side kernel launch could not be processed", "each a step of the plan"),
+        ("/k/mine.cu(1): error: dynamic initialization is not supported for a __device__ variable", "with a constant"),
         ("ptxas error   : Entry function 'k' uses too much shared data", "the Kernel's shared_bytes"),
     ],
 )

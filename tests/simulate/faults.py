@@ -47,6 +47,13 @@ FAULTS = (
     Fault("blocks that add without an atomic", "race", """
         if (FIX) atomicAdd(&y[threadIdx.x], x[threadIdx.x]);
         else y[threadIdx.x] += x[threadIdx.x];""", blocks=3, clears=True),
+    Fault("a value that is read, changed and stored back", "race", """
+        int *p = reinterpret_cast<int *>(y), old = *p, was;
+        do {
+            was = old;
+            if (FIX) old = atomicCAS(p, was, was + static_cast<int>(x[0]));
+            else *p = was + 1;
+        } while (old != was);""", blocks=2, clears=True),
     Fault("an index one too far", "stray_write", """
         int i = blockIdx.x * blockDim.x + threadIdx.x;
         if (i < N + !FIX) y[i] = 2 * x[i < N ? i : 0];""", blocks=2),
@@ -142,6 +149,26 @@ FAULTS = (
         while (atomicCAS(lock, 0, 1) != 0) ;
         __threadfence();
         if (FIX) atomicExch(lock, 0);""", threads=40, clears=True),
+    Fault("an mbarrier that others come to after its end", "bad_mbarrier", """
+        __shared__ unsigned long long object;
+        __shared__ unsigned left;
+        const unsigned at = (unsigned)__cvta_generic_to_shared(&object);
+        if (threadIdx.x == 0) {
+            asm volatile("mbarrier.init.shared.b64 [%0], 64;" :: "r"(at) : "memory");
+            left = 2;
+            if (!FIX) asm volatile("mbarrier.inval.shared.b64 [%0];" :: "r"(at) : "memory");
+        }
+        __syncthreads();
+        asm volatile("mbarrier.arrive.shared.b64 _, [%0];" :: "r"(at) : "memory");
+        // As libcu++ ends a pipeline: a lane counts for its warp.
+        if (threadIdx.x % 32 == 0) {
+            __threadfence_block();
+            if (atomicSub(&left, 1) == 1) {
+                __threadfence_block();
+                if (FIX) asm volatile("mbarrier.inval.shared.b64 [%0];" :: "r"(at) : "memory");
+            }
+        }
+        y[threadIdx.x] = x[threadIdx.x];"""),
     Fault("a flag set before its data", "", """
         volatile float *data = y, *flag = y + 1, *seen = y + 2;
         if (blockIdx.x == 0) {

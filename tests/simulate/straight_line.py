@@ -30,14 +30,19 @@ OPEN = re.compile(
     r"approx|full|tf32|^(?:add|sub|mul|mad|fma)(?:\.ftz)?(?:\.sat)?\.(?:f32|f64|f16|bf16|f16x2|bf16x2)$|^copysign"
 )
 """What the instruction set leaves open to the compiler or the hardware."""
-REFUSED = re.compile(r"\.ftz\b.*f16")
-"""What becomes machine code that is refused by name: halves without denormals."""
+REFUSED = re.compile(r"\.ftz\b.*f16|satfinite.*(?:f16|bf16)|xorsign")
+"""What becomes machine code that is refused by name: halves without denormals, what is held to finite values, joined
+signs."""
 GIVEN = {"i16": ("u16", 2), "i32": ("u32", 4), "i64": ("u64", 3), "f32": ("f32", 4), "f64": ("f64", 3),
          "f16": ("f16", 2), "bf16": ("bf16", 2), "f16x2": ("f16x2", 2), "bf16x2": ("bf16x2", 2)}  # fmt: skip
 """Pool of registers → the kind of its first values, and how many."""
 DECLARED = {"i16": "b16", "i32": "b32", "i64": "b64", "f32": "f32", "f64": "f64", "f16": "b16", "bf16": "b16",
             "f16x2": "b32", "bf16x2": "b32", "p": "pred"}  # fmt: skip
 BITS = {"i16": 16, "i32": 32, "i64": 64, "f32": 32, "f64": 64, "f16": 16, "bf16": 16, "f16x2": 32, "bf16x2": 32}
+
+
+FIELD = ("%first", "%length")
+"""Registers for where a field of bits begins, and how many it has."""
 
 
 def pool_of(kind: str) -> str:
@@ -109,15 +114,21 @@ def program(opcodes: list[str], seed: int) -> Program:
             divisor = f"%divisor_{made}"
             body.append(f"or.b{BITS[made]} {divisor}, {sources[-1]}, 1;")
             sources[-1] = divisor
+        if opcode.startswith(("bfe.", "bfi.")):  # places and lengths beyond 255 are open
+            body += [f"and.b32 {field}, {given}, 255;" for field, given in zip(FIELD, sources[-2:], strict=True)]
+            sources[-2:] = FIELD
         if "c" in form.operands:  # a carry to take
-            body.append(f"add.cc.u32 %carried, {source('u32')}, {source('u32')};")
+            makes = "sub" if opcode.startswith("sub") else "add"
+            body.append(f"{makes}.cc.u32 %carried, {source('u32')}, {source('u32')};")
         body.append(f"{opcode} {result(made, opcode)}, {', '.join(sources)};")
         store()
         if "c" in form.operands and ".cc" in opcode:
-            body.append(f"addc.u32 {result('i32', f'carry of {opcode}')}, 0, 0;")
+            # What a subtraction borrows is for subc alone: as a carry it is the machine's, the other way round.
+            takes = "subc" if opcode.startswith("sub") else "addc"
+            body.append(f"{takes}.u32 {result('i32', f'carry of {opcode}')}, 0, 0;")
             store()
     declared = [f".reg .{DECLARED[pool]} {name};" for pool, names in registers.items() for name in names]
-    declared += [".reg .b32 %bit, %carried;"]
+    declared += [f".reg .b32 %bit, %carried, {', '.join(FIELD)};"]
     declared += [f".reg .b{BITS[pool]} %divisor_{pool};" for pool in ("i16", "i32", "i64")]
     places = (
         ".reg .b32 %thread; .reg .b64 %in, %out, %place;\n"

@@ -159,6 +159,14 @@ def test_two_halves_are_two_numbers(opcode: str) -> None:
             assert agree(int(found[k]) >> 16 * half & 0xFFFF, want, kind)
 
 
+@pytest.mark.parametrize("kind", ["f16", "bf16"])
+def test_what_is_held_to_be_no_less_than_zero_is_no_negative_zero(kind: str) -> None:
+    negative_zero, one = 0x8000, rounded(Fraction(1), kind)
+    columns = [np.full(N, bits, np.uint64) for bits in (negative_zero, one, negative_zero)]
+    (found,) = evaluate(f"fma.rn.relu.{kind}", [kind], [kind] * 3, columns)
+    assert set(found.tolist()) == {0}
+
+
 @pytest.mark.parametrize("kind", ["f16", "bf16", "f32", "f64"])
 @pytest.mark.parametrize("name", ["min", "max", "min.NaN", "max.NaN"])
 def test_minimum_and_maximum(name: str, kind: str) -> None:

@@ -248,3 +248,35 @@ def test_selection_by_predicate_and_predicates(bits: int) -> None:
     for name, want in {"and": p & q, "or": p | q, "xor": p ^ q}.items():
         np.testing.assert_array_equal(evaluate(f"{name}.pred", ["pred"], ["pred"] * 2, [p, q])[0], want)
     np.testing.assert_array_equal(evaluate("not.pred", ["pred"], ["pred"], [p])[0], 1 - p)
+
+
+@pytest.mark.parametrize("kind", ["u32", "s32"])
+def test_distances_of_bytes_and_their_sum(kind: str) -> None:
+    columns = operands(kind, 3, N)
+    a, b = (c.astype(np.uint32).view(np.uint8 if kind == "u32" else np.int8).astype(np.int64) for c in columns[:2])
+    far = np.abs(a - b).reshape(-1, 4)
+    (four,) = evaluate(f"vabsdiff4.{kind}.{kind}.{kind}", [kind], [kind] * 3, columns)
+    (total,) = evaluate(f"vabsdiff4.{kind}.{kind}.{kind}.add", [kind], [kind] * 3, columns)
+    assert np.array_equal(four & 0xFFFFFFFF, (far << np.array([0, 8, 16, 24])).sum(axis=1))
+    assert np.array_equal(total & 0xFFFFFFFF, (far.sum(axis=1) + columns[2].astype(np.int64)) & 0xFFFFFFFF)
+
+
+@pytest.mark.parametrize("kind", ["u16", "s16"])
+@pytest.mark.parametrize("name", ["add", "min", "max", "min.relu", "max.relu"])
+def test_two_halves_are_two_integers(name: str, kind: str) -> None:
+    if f"{name}.{kind}x2" not in FORMS:
+        pytest.skip(f"PTX has no {name}.{kind}x2")
+    columns = operands("b32", 2, N)
+    a, b = (c.astype(np.uint32).view(np.uint16 if kind == "u16" else np.int16) for c in columns)
+    want = a + b if name == "add" else np.minimum(a, b) if name.startswith("min") else np.maximum(a, b)
+    want = np.maximum(want, 0) if name.endswith("relu") else want
+    (found,) = evaluate(f"{name}.{kind}x2", ["b32"], ["b32"] * 2, columns)
+    assert np.array_equal(found.astype(np.uint32), np.ascontiguousarray(want).view(np.uint32))
+
+
+@pytest.mark.parametrize("name", ["min", "max"])
+def test_what_is_below_zero_becomes_zero(name: str) -> None:
+    columns = operands("s32", 2, N)
+    a, b = (c.astype(np.uint32).view(np.int32) for c in columns)
+    (found,) = evaluate(f"{name}.relu.s32", ["s32"], ["s32"] * 2, columns)
+    assert np.array_equal(found.astype(np.uint32).view(np.int32), np.maximum(getattr(np, f"{name}imum")(a, b), 0))

@@ -28,7 +28,7 @@ from workbench.compile import Binary, Unit, unit_of
 from workbench.declare import Plan, Shape, Step, Tolerance
 from workbench.devices import device
 from workbench.host_steps import path_of
-from workbench.problem import Problem, SourceError
+from workbench.problem import Problem, SourceError, unknown
 from workbench.simulate.counters import Level, global_sectors, merged, why_sectors_differ
 from workbench.simulate.coverage import coverage_of_cubin, coverage_of_ptx
 from workbench.simulate.launch import Counts, Options, SimulationFault
@@ -127,6 +127,9 @@ class SimulatedVariant(VariantInLimits):
             raise Problem(
                 f"{self._variant.key}: has no CUDA kernel of its own for {request.shape.dtype}: nothing to simulate"
             )
+        names = {kind_of(step).shown(step) for step in leaves_of(plan.steps) if launch_of(step)}
+        if request.trace_kernel and request.trace_kernel not in names:
+            raise unknown("kernel", request.trace_kernel, names)
         return plan
 
     def coverage(self, request: Request) -> dict[str, Any]:
@@ -138,9 +141,9 @@ class SimulatedVariant(VariantInLimits):
             for path in dict.fromkeys(path_of(binaries[unit_of(step, request.shape.dtype, request.arch)])
                                       for step in distinct_sources(plan) if launch_of(step)):  # fmt: skip
                 of_kernel = coverage_of_cubin(path) if name == "sass" else coverage_of_ptx(path)
-                for kernel, (known, unknown, reason) in of_kernel.items():
+                for kernel, (known, others, reason) in of_kernel.items():
                     found.append(
-                        {"through": name, "kernel": kernel, "known": known, "unknown": unknown, "reason": reason}
+                        {"through": name, "kernel": kernel, "known": known, "unknown": others, "reason": reason}
                     )
                     refused += [reason] if reason else []
         return {"variant": self._variant.key, "arch": request.arch, "kernels": found, "refused": refused}

@@ -102,6 +102,8 @@ def command(
     levels = tuple(level for level, _ in given) if given and not through else _levels(through or "both")
     if check and (through == "sass" or cubin is not None or trace or sample or coverage or lines or seed):
         raise Problem("--check runs PTX in schedules of its own, and counts nothing: no other option of a run", 2)
+    if kernel and not trace:
+        raise Problem(f"--kernel {printable(kernel)}: goes with --trace BLOCK,WARP, which it chooses the kernel of", 2)
     shape = _shape(operation, axes, dtype)
     if (why := variant.supports(shape)) is not None:
         raise Problem(f"{variant.key} at {shape}: {why}")

@@ -21,6 +21,27 @@ KNOWN = (
         "functions of math.h are there without it), or take cuda/std/",
     ),
     (
+        r'cannot open source file "(?:cu(?:rand|blas|fft|sparse|solver|dnn)|npp|nccl)\w*(?:\.hp?p?)?"',
+        "this library's headers are no part of what a GPU source is compiled with: make what it gives an input, or a "
+        "step of the plan",
+    ),
+    (
+        r"cannot open source file",
+        "put it beside the source, or into the folder include/ beside the source's folder",
+    ),
+    (
+        r'identifier "__(?:shfl|any|all|ballot)\w*" is undefined',
+        "write __shfl_down_sync(mask, ...) and the like: the mask names the lanes that take part",
+    ),
+    (
+        r"device-side kernel launch",
+        "a kernel cannot launch another here: make each a step of the plan",
+    ),
+    (
+        r"dynamic initialization is not supported",
+        "initialise it with a constant that needs no constructor, or in the kernel",
+    ),
+    (
         r"(?:no|without) execution space annotations|host functions are not allowed",
         "host code has no place in a kernel's source: leave main() and launches out (the plan launches), and write "
         "__device__ before functions that kernels call",

@@ -79,13 +79,15 @@ def in_words(
 
 
 def place(program: Program, at: int) -> str:
-    """File, line and text of an instruction."""
-    instruction = program.instructions[at]
-    text = instruction.text or f"instruction {at}"
-    if not instruction.line:
+    """File, line and text of an instruction: the nearest line where the compiler gave it none, as what it moved has."""
+    instructions = program.instructions
+    text = instructions[at].text or f"instruction {at}"
+    beside = (*instructions[at:], *reversed(instructions[:at]))
+    found = next((instruction for instruction in beside if instruction.line), None)
+    if found is None:
         return text
-    file = program.files.get(instruction.file, "").rpartition("/")[2]
-    return f"{file} line {instruction.line}: {text}".strip()
+    file = program.files.get(found.file, "").rpartition("/")[2]
+    return f"{file} {'' if found is instructions[at] else 'near '}line {found.line}: {text}".strip()
 
 
 def _thread(thread: int, grid: Sequence[int], block: Sequence[int]) -> str:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from workbench.problem import Problem
 from workbench.simulate.found import Finding, in_words, tool_of
+from workbench.simulate.found import place as place_of
 from workbench.simulate.library import machine_library
-from workbench.simulate.memory import Memory
+from workbench.simulate.memory import OF_MODULE, Memory
 from workbench.simulate.program import SPECIAL, Program, Space
 
 COUNTERS = (
@@ -45,11 +46,8 @@ class SimulationFault(Exception):
         where = f"kernel {program.name}, block {self.block}, warp {self.warp}"
         where += f", lane {self.lane}" if self.lane >= 0 else ""
         if 0 <= self.instruction < len(program.instructions):
-            found = program.instructions[self.instruction]
-            self.line = found.line
-            file = program.files.get(found.file, "").rpartition("/")[2]
-            where += f", {file} line {found.line}".replace("  ", " ") if found.line else ""
-            where += f": {found.text}" if found.text else ""
+            self.line = program.instructions[self.instruction].line
+            where += f", {place_of(program, self.instruction)}"
         super().__init__(f"{tool_of(kind)}: {kind}: {text} ({where})")
 
 
@@ -188,7 +186,8 @@ def simulate(
         for address, name, array, writable, undefined in every:
             library.simulate_allocate(
                 session, ctypes.c_uint64(address), ctypes.c_uint64(array.nbytes), ctypes.c_void_p(array.ctypes.data),
-                name.encode(), int(writable), _pointer(undefined) if undefined is not None else None,
+                name.rpartition(OF_MODULE)[2].encode(), int(writable),
+                _pointer(undefined) if undefined is not None else None,
             )  # fmt: skip
         request = _Launch(
             (ctypes.c_uint32 * 3)(*grid), (ctypes.c_uint32 * 3)(*block), program.static_shared + dynamic_shared,

@@ -18,6 +18,8 @@ from workbench.dtypes import numpy_dtype
 FIRST_ADDRESS = 0x7F00_0000_0000
 ALIGNMENT = 256
 GUARD_BYTES = 4096
+OF_MODULE = "/"
+"""Between a module and its variable in a buffer's name; messages have the variable alone."""
 
 
 class Memory:

@@ -19,7 +19,7 @@ from workbench.host_steps import HasPath, HostPlace
 from workbench.problem import Problem
 from workbench.simulate.blocks import run_launch
 from workbench.simulate.launch import Counts, Options
-from workbench.simulate.memory import Memory
+from workbench.simulate.memory import OF_MODULE, Memory
 from workbench.simulate.program import Program
 from workbench.simulate.ptx import Module, read_module
 from workbench.simulate.ptx.lower import PARAMETERS
@@ -97,7 +97,7 @@ class SimulatedPlace(HostPlace):
                 program = program_of(path, function, source.constants)
             else:
                 if key not in self._modules:
-                    prefix = f"{path.stem[:12]}.{len(self._modules) or ''}"
+                    prefix = f"{path.stem[:12]}{len(self._modules) or ''}{OF_MODULE}"
                     self._modules[key] = Loaded(module_of(path), self.memory, prefix, source.constants)
                 program = self._modules[key].program(function)
             if built and (path, function) not in self._named:  # a plan may launch it a thousand times
@@ -193,6 +193,8 @@ class Loaded:
     def _address(self, name: str) -> int:
         address = self._memory.address(self._prefix + name) if self._prefix + name in self._memory else None
         if address is None:
+            if self._module.has_function(name):
+                raise Problem(f"the address of function {name} is taken: indirect and virtual calls are not simulated")
             raise Problem(f"variable {name} of the module is declared elsewhere: it is not simulated")
         return address
 

@@ -20,6 +20,9 @@ constexpr int EXPECTED = 1, BYTES = 21, PENDING = 43, PHASE = 63;
 u64 field(u64 state, int at, u64 ones) { return state >> at & ones; }
 u64 with_field(u64 state, int at, u64 ones, u64 value) { return (state & ~(ones << at)) | (value & ones) << at; }
 
+/// What an object is after its end: more bytes to come than any has.
+constexpr u64 ENDED = ~0ull;
+
 /// The object at an address of shared memory, which has been checked.
 struct Object {
     u8 *at;
@@ -92,10 +95,17 @@ void initialise(Warp &w, const Instruction &i, u32 mask) {
     for (Observer *o : w.machine().observers) o->access(w, i, mask, addresses, 8, Space::shared, true);
 }
 
+/// Whoever comes to an object that has ended comes too late.
+void must_live(Warp &w, const Instruction &i, int lane, u64 address) {
+    if (object_at(w, address).state() != ENDED) return;
+    w.machine().fault(w, i, "bad_mbarrier", "an mbarrier that was made invalid before: is a barrier missing?", lane, address);
+}
+
 /// o: address. Its bytes are free for other use afterwards.
 void invalidate(Warp &w, const Instruction &i, u32 mask) {
     u64 addresses[LANES];
     objects_of(w, i, mask, i.o[0], addresses);
+    each_lane(mask, [&](int lane) { object_at(w, addresses[lane]).set(ENDED); });
     for (Observer *o : w.machine().observers) o->access(w, i, mask, addresses, 8, Space::shared, true);
 }
 
@@ -121,6 +131,7 @@ void arrive(Warp &w, const Instruction &i, u32 mask) {
         return;
     }
     each_lane(mask, [&](int lane) {
+        must_live(w, i, lane, addresses[lane]);
         Object object = object_at(w, addresses[lane]);
         const u64 count = i.o[2] < 0 ? 1 : w.row(i.o[2])[lane];
         const u64 outstanding = object.outstanding();
@@ -156,6 +167,7 @@ void test(Warp &w, const Instruction &i, u32 mask) {
     objects_of(w, i, mask, i.o[0], addresses);
     const u32 *phase = w.row(i.variant == 1 ? i.o[2] : i.o[2] + LANES);
     u32 over = 0;
+    each_lane(mask, [&](int lane) { must_live(w, i, lane, addresses[lane]); });
     const auto look = [&] {
         over = 0;
         each_lane(mask, [&](int lane) {

@@ -1,6 +1,7 @@
 // Fields, permutations and counts of bits.
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "forms.h"
 
@@ -125,6 +126,19 @@ void funnel(Warp &w, const Instruction &i, u32 mask) {
     });
 }
 
+/// How far the bytes of a lie from those of b: four bytes, or (vabsdiff4.add) their sum added to c.
+template <class Byte, bool ADD>
+struct DistanceOfBytes {
+    static u32 of(u32 a, u32 b, u32 c) {
+        u32 made = ADD ? c : 0;
+        for (int at = 0; at < 32; at += 8) {
+            const int far = std::abs(static_cast<Byte>(a >> at) - static_cast<Byte>(b >> at));
+            made += static_cast<u32>(far) << (ADD ? 0 : at);
+        }
+        return made;
+    }
+};
+
 /// dp4a and dp2a: products of bytes (of a's halves by two of b's bytes), added to c.
 template <class A, class B>
 void dot4(Warp &w, const Instruction &i, u32 mask) {
@@ -202,6 +216,10 @@ RegisterForm bit_forms[] = {
     {"shf.l.wrap.b32", funnel<true, true>},
     {"shf.r.clamp.b32", funnel<false, false>},
     {"shf.r.wrap.b32", funnel<false, true>},
+    {"vabsdiff4.u32.u32.u32", ternary<u32, u32, DistanceOfBytes<u8, false>>},
+    {"vabsdiff4.s32.s32.s32", ternary<u32, u32, DistanceOfBytes<i8, false>>},
+    {"vabsdiff4.u32.u32.u32.add", ternary<u32, u32, DistanceOfBytes<u8, true>>},
+    {"vabsdiff4.s32.s32.s32.add", ternary<u32, u32, DistanceOfBytes<i8, true>>},
     {"dp4a.s32.s32", dot4<i8, i8>},
     {"dp4a.s32.u32", dot4<i8, u8>},
     {"dp4a.u32.s32", dot4<u8, i8>},

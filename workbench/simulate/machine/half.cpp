@@ -44,7 +44,7 @@ struct Half {
     static u16 of(Sources... sources) {
         f64 made = Operation::of(static_cast<f64>(H::wide(flushed(sources)))...);
         if constexpr (AFTER == After::saturate) made = made > 0 ? std::fmin(made, 1.0) : 0.0;
-        if constexpr (AFTER == After::relu) made = made < 0 ? 0.0 : made;
+        if constexpr (AFTER == After::relu) made = made <= 0 ? 0.0 : made;  // -0 too
         return flushed(H::narrowed(made));
     }
 };

@@ -64,6 +64,18 @@ template <class T> struct Widening { static Wide<T> of(T a, T b) { return static
 template <class T> struct WideningAdd { static Wide<T> of(T a, T b, Wide<T> c) { return Add<Wide<T>>::of(Widening<T>::of(a, b), c); } };
 template <class T> struct Distance { static T of(T a, T b, T c) { return Add<T>::of(c, a < b ? Subtract<T>::of(b, a) : Subtract<T>::of(a, b)); } };
 
+/// What is below zero becomes zero: .relu.
+template <class T, class Operation>
+struct NotBelowZero { static T of(T a, T b) { return std::max(Operation::of(a, b), T{0}); } };
+/// The same on both halves of a register.
+template <class T, class Operation>
+struct Halves {
+    static u32 of(u32 a, u32 b) {
+        const auto one = [](u32 x, u32 y) { return static_cast<u16>(Operation::of(static_cast<T>(x), static_cast<T>(y))); };
+        return one(a, b) | static_cast<u32>(one(a >> 16, b >> 16)) << 16;
+    }
+};
+
 i32 saturated(i64 value) { return static_cast<i32>(std::clamp<i64>(value, INT32_MIN, INT32_MAX)); }
 struct AddSaturated { static i32 of(i32 a, i32 b) { return saturated(static_cast<i64>(a) + b); } };
 struct SubtractSaturated { static i32 of(i32 a, i32 b) { return saturated(static_cast<i64>(a) - b); } };
@@ -190,6 +202,18 @@ const bool bits = for_types<u16, u32>([]<class T>() {
     RegisterForm("mov" + type, unary<T, T, Move<T>>);
 });
 
+const bool of_two_halves = for_types<u16, i16>([]<class T>() {
+    const Name type = Name(".") + type_name<T>() + "x2";
+    RegisterForm("add" + type, binary<u32, u32, Halves<T, Add<T>>>);
+    RegisterForm("min" + type, binary<u32, u32, Halves<T, Least<T>>>);
+    RegisterForm("max" + type, binary<u32, u32, Halves<T, Most<T>>>);
+});
+RegisterForm not_below_zero[] = {
+    {"min.relu.s16x2", binary<u32, u32, Halves<i16, NotBelowZero<i16, Least<i16>>>>},
+    {"max.relu.s16x2", binary<u32, u32, Halves<i16, NotBelowZero<i16, Most<i16>>>>},
+    {"min.relu.s32", binary<i32, i32, NotBelowZero<i32, Least<i32>>>},
+    {"max.relu.s32", binary<i32, i32, NotBelowZero<i32, Most<i32>>>},
+};
 RegisterForm saturating[] = {
     {"add.sat.s32", binary<i32, i32, AddSaturated>},
     {"sub.sat.s32", binary<i32, i32, SubtractSaturated>},

@@ -113,14 +113,16 @@ void compare_double(Warp &w, const Instruction &i, u32 mask) {
 }
 
 /// p = a is at most (or: at least) b, so that a select takes the least (most) of them, the number of a number and a NaN.
+/// Of two zeros the negative one is less. q = both are NaN: what the select has taken is then made a quiet one.
 template <bool LEAST>
 void double_least_or_most(Warp &w, const Instruction &i, u32 mask) {
     const DoubleSource a(w, i, 2, 0), b(w, i, 3, 1);
     const u32 made = lanes_where([=](int lane) {
         const f64 x = a(lane), y = b(lane);
-        return (LEAST ? x <= y : x >= y) || y != y;
+        if (x == y) return LEAST ? std::signbit(x) || !std::signbit(y) : !std::signbit(x) || std::signbit(y);
+        return (LEAST ? x < y : x > y) || y != y;
     });
-    const u32 nans = lanes_where([=](int lane) { return a(lane) != a(lane) || b(lane) != b(lane); });
+    const u32 nans = lanes_where([=](int lane) { return a(lane) != a(lane) && b(lane) != b(lane); });
     predicate_result(w, i, 0, mask, made & predicate_source(w, i, 4));
     predicate_result(w, i, 1, mask, nans);
 }

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "numbers.h"
 #include "sass.h"
 
 namespace simulate {
@@ -60,7 +61,8 @@ inline f64 finished(f64 value, u8 variant) {
 
 struct Sum { static f64 of(f64 a, f64 b, f64) { return a + b; } };
 struct Product { static f64 of(f64 a, f64 b, f64) { return a * b; } };
-struct Fused { static f64 of(f64 a, f64 b, f64 c) { return __builtin_fma(a, b, c); } };
+/// The product is exact; the sum is rounded to odd, so that rounding it again decides no tie wrongly.
+struct Fused { static f64 of(f64 a, f64 b, f64 c) { return sum_to_odd(a * b, c); } };
 
 /// Both halves of d = operation(a, b, c). Bit 1 of `variant` (F32): d is the low half as a float. Bits 2 and 3: SAT, RELU.
 template <bool BRAIN, class Operation>

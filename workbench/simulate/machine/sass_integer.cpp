@@ -145,14 +145,33 @@ void shift_add_high(Warp &w, const Instruction &i, u32 mask) {
     predicate_result(w, i, 1, mask, lanes_where([&](int lane) { return carry[lane] != 0; }));
 }
 
+/// d = least or most of a and b; bit 0 of `variant`, RELU: what is below zero becomes zero.
 template <class T>
 void least_or_most(Warp &w, const Instruction &i, u32 mask) {
     const Source<false> a(w, i, 1, 0), b(w, i, 2, 1);
     const u32 least = predicate_source(w, i, 3);
+    const bool relu = i.variant & 1;
     write_row(w.row(i.o[0]), mask, [=](int lane) {
         const u32 x = a(lane), y = b(lane);
         const bool below = static_cast<T>(x) < static_cast<T>(y);
-        return below == ((least >> lane & 1) != 0) ? x : y;
+        const u32 made = below == ((least >> lane & 1) != 0) ? x : y;
+        return relu && static_cast<i32>(made) < 0 ? 0 : made;
+    });
+}
+
+/// The same of both halves.
+template <class T>
+void least_or_most_halves(Warp &w, const Instruction &i, u32 mask) {
+    const Source<true> a(w, i, 1, 0), b(w, i, 2, 1);
+    const u32 least = predicate_source(w, i, 3);
+    const bool relu = i.variant & 1;
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        const auto one = [=](u32 left, u32 right) {
+            const T x = static_cast<T>(left), y = static_cast<T>(right);
+            const T made = (x < y) == ((least >> lane & 1) != 0) ? x : y;
+            return static_cast<u32>(static_cast<u16>(relu ? std::max(made, T{0}) : made));
+        };
+        return one(a(lane), b(lane)) | one(a(lane) >> 16, b(lane) >> 16) << 16;
     });
 }
 
@@ -215,15 +234,17 @@ void absolute_difference(Warp &w, const Instruction &i, u32 mask) {
     });
 }
 
+/// d = how far the bytes of a lie from those of b: four bytes, or (bit 0 of `variant`, ACC) their sum added to c.
 void absolute_difference_bytes(Warp &w, const Instruction &i, u32 mask) {
     const Source<false> a(w, i, 1, 0), b(w, i, 2, 1), c(w, i, 3, 2);
+    const bool sum = i.variant & 1;
     write_row(w.row(i.o[0]), mask, [=](int lane) {
-        u32 made = 0;
+        u32 made = sum ? c(lane) : 0;
         for (int k = 0; k < 32; k += 8) {
             const u32 x = a(lane) >> k & 255, y = b(lane) >> k & 255;
-            made |= (x < y ? y - x : x - y) << k;
+            made += (x < y ? y - x : x - y) << (sum ? 0 : k);
         }
-        return made + c(lane);
+        return made;
     });
 }
 
@@ -262,6 +283,8 @@ RegisterForm form_high_u("sass.imad.hi.u32", multiply_wide_carry<false, true>);
 RegisterForm form_lea("sass.lea", shift_add), form_lea_hi("sass.lea.hi", shift_add_high<false>);
 RegisterForm form_lea_sx("sass.lea.hi.sx32", shift_add_high<true>);
 RegisterForm form_mnmx_s("sass.imnmx.s32", least_or_most<i32>), form_mnmx_u("sass.imnmx.u32", least_or_most<u32>);
+RegisterForm form_mnmx_s2("sass.imnmx.s16x2", least_or_most_halves<i16>);
+RegisterForm form_mnmx_u2("sass.imnmx.u16x2", least_or_most_halves<u16>);
 RegisterForm form_addmnmx_s("sass.viaddmnmx.s32", add_least_or_most<i32>);
 RegisterForm form_addmnmx_u("sass.viaddmnmx.u32", add_least_or_most<u32>);
 SASS_FORM(form_select, "sass.sel", select)

@@ -293,8 +293,9 @@ def mbarrier(low: Lowering, statement: Statement) -> None:
     space = Space.SHARED if {"shared", "shared::cta"} & set(words) else None
     if words[-1:] != ["b64"] or "shared::cluster" in words:
         raise low.unknown()
-    # What makes or ends an object orders nothing: others may come to it only behind a barrier of their own.
-    usual = Order.WEAK if action in ("init", "inval") else Order.RELEASE
+    # What makes an object orders nothing: others may come to it only behind a barrier of their own. Its end races with
+    # no other operation on it (libcu++ ends those of a pipeline behind one lane's counter): who comes later is a fault.
+    usual = {"init": Order.WEAK, "inval": Order.RELAXED}.get(action, Order.RELEASE)
     order = next((ORDERS[word] for word in words if word in ORDERS), usual)
     scope = next((SCOPES[word] for word in words if word in SCOPES), Scope.BLOCK)
     operands = list(statement.operands)

@@ -72,6 +72,11 @@ def _integers() -> None:
         if t in WIDER:
             define(f"mul.wide.{t}", f">{WIDER[t]} <{t} <{t}")
             define(f"mad.wide.{t}", f">{WIDER[t]} <{t} <{t} <{WIDER[t]}")
+    for name, t in product(("add", "min", "max"), ("u16x2", "s16x2")):
+        define(f"{name}.{t}", ">b32 <b32 <b32")
+    for name in ("min", "max"):
+        define(f"{name}.relu.s16x2", ">b32 <b32 <b32")
+        define(f"{name}.relu.s32", ">s32 <s32 <s32")
     for name in ("add.sat.s32", "sub.sat.s32"):
         define(name, ">s32 <s32 <s32")
     define("mad.hi.sat.s32", ">s32 <s32 <s32 <s32")
@@ -126,6 +131,8 @@ def _bits() -> None:
         define(f"dp4a.{a}.{b}", ">b32 <b32 <b32 <b32")
         for half in ("lo", "hi"):
             define(f"dp2a.{half}.{a}.{b}", ">b32 <b32 <b32 <b32")
+    for t, after in product(("u32", "s32"), ("", ".add")):
+        define(f"vabsdiff4.{t}.{t}.{t}{after}", f">{t} <{t} <{t} <{t}")
     for mode in ("clamp", "wrap"):
         define(f"bmsk.{mode}.b32", ">b32 <u32 <u32")
 

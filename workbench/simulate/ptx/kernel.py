@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from workbench.problem import Problem, unknown
 from workbench.simulate.program import Flow, Program
+from workbench.simulate.ptx.compared import relax
 from workbench.simulate.ptx.draft import Draft, assemble
 from workbench.simulate.ptx.flow import LOWERINGS
 from workbench.simulate.ptx.lower import Lowering
@@ -70,6 +71,9 @@ class Module:
     def kernels(self) -> list[str]:
         return [name for name, function in self._text.functions.items() if function.entry and function.body is not None]
 
+    def has_function(self, name: str) -> bool:
+        return name in self._text.functions
+
     def variables(self) -> list[Variable]:
         """What has to be in memory before the first launch."""
         return [
@@ -104,6 +108,7 @@ def _program(text: Text, function: Function) -> Program:
     lowering.first_variable = -(-end // 8) * 8
     lowering.body(lowering.frame, LOWERINGS)
     drafts = [*lowering.drafts, Draft(None, flow=Flow.EXIT, text="(end)")]
+    relax(drafts)
     lost = next((d for d in drafts if d.target is not None and not 0 <= d.target.index < len(drafts)), None)
     if lost is not None:
         raise refuse(lost.address, "a branch to a label of another function")

@@ -69,14 +69,14 @@ class _Section:
 
 def kernels_of(path: Path) -> dict[str, KernelFacts]:
     """Every kernel. Raises Problem for what is no cubin, or is cut short."""
-    with reading(path, "a cubin", "compile it again, or take it out of its report again"):
+    with reading(path, "not a cubin", "compile it again, or take it out of its report again"):
         return _Elf(path.read_bytes()).kernels()
 
 
 def loaded_code(path: Path) -> dict[str, tuple[str, bytes]]:
     """Kernel → architecture and code, where the ELF is one that a driver has loaded; empty for one as compiled. Older
     drivers write a kernel's address on the device into its symbol, and nvdisasm then does not find the code."""
-    with reading(path, "a cubin", "compile it again, or take it out of its report again"):
+    with reading(path, "not a cubin", "compile it again, or take it out of its report again"):
         return _Elf(path.read_bytes()).loaded_code()
 
 

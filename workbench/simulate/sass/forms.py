@@ -103,7 +103,10 @@ ARITHMETIC: dict[str, tuple[Row, ...]] = _rows(
             Row("d i i i", "sass.iadd3", plain=True),
             Row("d q? q? i i i p=F p=F", "sass.iadd3.carry", ignored=frozenset({"X"})),
         ],
-        "VIADD": [Row("d i i _0", "sass.iadd3", plain=True)],
+        "VIADD": [
+            Row("d i i _0", "sass.iadd3", plain=True),
+            Row("d I I", "add", (Group({"16x2": "u16x2"}),)),
+        ],
         "IMAD": [
             Row("d i i i", "sass.imad", ignored=_IMAD, plain=True),
             Row("d i i i p=F", "sass.imad.x", (Group({"X": ""}),), frozenset({"U32"})),
@@ -118,7 +121,10 @@ ARITHMETIC: dict[str, tuple[Row, ...]] = _rows(
             Row("d q? i i I n p=F", "sass.lea.hi", (Group({"HI": ""}),), frozenset({"X"})),
         ],
         "IMNMX": [Row("d i i p", "sass.imnmx", (_type(),))],
-        "VIMNMX": [Row("d i i p", "sass.imnmx", (_type(),))],
+        "VIMNMX": [
+            Row("d i i p", "sass.imnmx", (_type(), _flag("RELU", 1))),
+            Row("d I I p", "sass.imnmx", (Group({"S16x2": "s16x2", "U16x2": "u16x2"}), _flag("RELU", 1))),
+        ],
         "VIADDMNMX": [Row("d i i i p", "sass.viaddmnmx", (_type(),))],
         "IABS": [Row("d i", "sass.iabs")],
         "ISETP": [
@@ -132,7 +138,7 @@ ARITHMETIC: dict[str, tuple[Row, ...]] = _rows(
             Row("d I I I", "sass.idp", (Group({"2A": 4}), Group({"LO": 0, "HI": 8}), *_DOT)),
         ],
         "VABSDIFF": [Row("d i i i", "sass.vabsdiff", (_type(),))],
-        "VABSDIFF4": [Row("d i i i", "sass.vabsdiff4", (Group({"U8": "u8"}),))],
+        "VABSDIFF4": [Row("d i i i", "sass.vabsdiff4", (Group({"U8": "u8"}), _flag("ACC", 1)))],
         # Bits
         "LOP3": [
             Row("d i i i n", "sass.lop3", (Group({"LUT": ""}),), plain=True),

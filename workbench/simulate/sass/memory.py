@@ -272,7 +272,7 @@ def _mbarrier(line: Line, kernel: Kernel) -> Instruction:
             made.form = "mbarrier.test"
             made.operands = (address, registers.predicate_result(line.operands[0].number), phase)
         case ("CCTL", "IV"):
-            made.form, made.operands = "mbarrier.inval", (address,)
+            made.form, made.operands, made.order = "mbarrier.inval", (address,), Order.RELAXED
         case _:
             raise Refusal(f"modifier .{'.'.join(line.modifiers)} is not known")
     return made

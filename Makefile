@@ -18,8 +18,9 @@ sweep: setup
 
 # What every commit is to see, in minutes: each kernel, page, command and distributed scheme once, and a slice of cases.
 # `make fuzz` has the rest: a test marked `thorough` waits for it, one marked `sliced` has all its cases there.
+# Three processes on two cores: many a test waits for others, and for one to end.
 test: setup
-	$(BIN)/python -m pytest --ignore=tests/simulate -m "not thorough" -n 2 --dist worksteal
+	$(BIN)/python -m pytest --ignore=tests/simulate -m "not thorough" -n 3 --dist worksteal
 
 # The simulator's own tests: PTX and machine code executed on the CPU. Its compilation takes a minute.
 simulate: setup

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from docs import generate
 from tests import warm
 from workbench.compile.cache import cache_folder
@@ -54,6 +56,7 @@ def typed(command: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.thorough
 def test_the_ten_minute_recipe_works_as_printed(tmp_path: Path) -> None:
     """README's own words, laid into a copy of the tree: check in both dtypes, build, and a place on the ladder."""
     root = generate.ROOT

@@ -26,6 +26,7 @@ def measure() -> Iterator[Figure]:
     yield from backward_passes()
     for T in (256, 1024, 4096):
         yield from training(T)
+    yield from fading(1024)
     yield from one_step()
     yield from kept()
 
@@ -76,6 +77,22 @@ def backward_passes() -> Iterator[Figure]:
         lambda: kernels.gated_scan_backward(*given[:3], None, None, *given[3:], False, False), rounds=ROUNDS
     )
     yield of_rounds("gated_scan backward on torch's tensors, into fresh ones", fresh, "s")
+
+
+def fading(T: int) -> Iterator[Figure]:
+    """A step whose gradients fade over time to nothing, through numbers that a core is slow with, over one whose do
+    not."""
+    x = torch.randn(T, B, H)
+    rnn = MinGRU(H, H)
+    with torch.no_grad():
+        rnn.bias_ih_l0[:H] = -2.2  # a tenth of the state goes at each step
+
+    def step(read: slice) -> None:
+        rnn.zero_grad()
+        rnn(x)[0][read].sum().backward()
+
+    last, every = in_turn(partial(step, slice(-1, None)), partial(step, slice(None)), rounds=5)
+    yield over(f"MinGRU step that reads the last output over one that reads all, T={T}", last, every, 1.1)
 
 
 def training(T: int) -> Iterator[Figure]:

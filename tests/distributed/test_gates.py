@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
@@ -40,6 +41,7 @@ def _passed(seen: profile) -> int:
     return sum(event.count for event in seen.key_averages() if COMMUNICATION.match(event.key))
 
 
+@pytest.mark.thorough
 def test_gates_that_see_the_state_pass_it_in_every_step_of_time(tmp_path: Path) -> None:
     ranks = on_ranks(2, split, folder=tmp_path)
     for place, kind in enumerate(KINDS):

@@ -34,6 +34,7 @@ def train(rank: int, size: int, *trainings: Training) -> None:
         loop.run(training)
 
 
+@pytest.mark.thorough
 def test_checkpoints_are_read_by_another_number_of_ranks(tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = Training(TASK, str(out), 12, Sizes(sequence=2), weights="sharded", checkpoint_every=4, traced_steps=2)
@@ -95,6 +96,7 @@ def stepping_alone(task: Shifted) -> dict[str, Tensor]:
     return {name: value.detach() for name, value in models[0].state_dict().items()}
 
 
+@pytest.mark.thorough
 def test_ranks_that_step_for_themselves_go_on_from_what_each_had(tmp_path: Path) -> None:
     """Between two averages every rank has weights of its own, and always what its optimiser holds."""
     training = Training(TASK, str(tmp_path / "out"), 6, Sizes(data=2), average_every=4, checkpoint_every=6)

@@ -45,6 +45,7 @@ def timeouts(rank: int, size: int) -> list[float]:
         return [group._get_backend(torch.device("cpu")).options._timeout.total_seconds() for group in mine]
 
 
+@pytest.mark.thorough
 def test_every_group_of_a_mesh_waits_as_long_as_it_was_told_to(tmp_path: Path) -> None:
     """Torch's own default, which a mesh takes, is half an hour."""
     for found in on_ranks(4, timeouts, folder=tmp_path, joined=False):

@@ -74,7 +74,7 @@ def difference(found: Tensor, right: Tensor) -> float:
     return float((found.double() - right).norm() / right.norm())
 
 
-@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("size", [2, pytest.param(3, marks=pytest.mark.thorough)])
 def test_blocks_of_time_are_the_whole(size: int, tmp_path: Path) -> None:
     """Decays near 1 carry the state, and its gradient, across every rank; one size does not divide the steps."""
     everyone = on_ranks(size, blocks, folder=tmp_path)

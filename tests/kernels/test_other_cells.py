@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from kernel_variants.gated_scan.backward import VANISHED
 from kernel_variants.minlstm_scan import in_torch
 from kernel_variants.scan.grid_and_tile import Tile
 from kernel_variants.scan.split_in_time import BOARD_BYTES
@@ -141,6 +142,22 @@ def test_pooling_without_an_output_gate_is_right(key: str) -> None:
     found = executed(plan, operation.tensors(shape), inputs, "float32", Options(checks=Checks.ALL))
     compared = compare_outputs(found, want, tolerances(operation, shape))
     assert compared.right, compared.reason
+
+
+def test_a_sum_of_gradients_that_vanish_is_zero_however_many_they_are() -> None:
+    """Where both gates are at their ends every term of dw is e^-60 to one and e^-100 to the other; a sum of thousands
+    of them passed a bound made for one."""
+    key = "sru2_scan/backward/streaming"
+    operation, shape = operation_of(key), shape_of(key, "float32", {**SIZES, "B": 64, "T": 2048, "H": 16})
+    inputs, want = make_set(operation, shape, InputSet("saturated", 101))
+    assert 0 < np.abs(want["dw"]).max() < 1e-30
+    plan = RUNGS[key].plan(shape, RUNGS[key].default_settings())
+    found = executed(plan, operation.tensors(shape), inputs, "float32", Options())
+    assert np.abs(found["dw"]).max() > VANISHED
+    compared = compare_outputs(found, want, tolerances(operation, shape))
+    assert compared.right, compared.reason
+    found["dw"] += 1e-12
+    assert not compare_outputs(found, want, tolerances(operation, shape)).right
 
 
 @pytest.mark.thorough

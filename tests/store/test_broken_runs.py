@@ -135,6 +135,7 @@ def test_values_of_the_wrong_kind(sound: Path, tmp_path: Path, run: str, file: s
         use(path, tmp_path / "report.html")
 
 
+@pytest.mark.thorough
 def test_tables_with_columns_of_the_wrong_kind(sound: Path, tmp_path: Path) -> None:
     """Columns that are missing, renamed, of another type, or hold text that is no JSON."""
     chance = random.Random("columns")

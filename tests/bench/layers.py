@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from kernel_variants.modules import QRNN, SRU, MinGRU, MinLSTM, kernels
+from kernel_variants.modules import QRNN, SRU, MinGRU, MinLSTM, kernels, passes
 from tests.bench.cpu_scan import CEILING_SECONDS, SIZE, TRIAD, in_memory, in_turn, triads
 from tests.bench.figure import Figure, of_rounds, over
 from workbench.measure.ceilings_cpu import measure_cpu_ceilings
@@ -80,19 +80,20 @@ def backward_passes() -> Iterator[Figure]:
 
 
 def fading(T: int) -> Iterator[Figure]:
-    """A step whose gradients fade over time to nothing, through numbers that a core is slow with, over one whose do
-    not."""
-    x = torch.randn(T, B, H)
-    rnn = MinGRU(H, H)
-    with torch.no_grad():
-        rnn.bias_ih_l0[:H] = -2.2  # a tenth of the state goes at each step
+    """A backward pass whose gradients fade over time to nothing, through numbers that a core is slow with, over one
+    whose do not. The products around it are torch's."""
+    kv, h0 = torch.randn(B, T, 2, H), torch.zeros(B, H)
+    kv[:, :, 0] = -2.2  # a tenth of the state goes at each step
+    h, _ = passes.gated_scan(kv.requires_grad_(), h0)
+    every = torch.ones_like(h)
+    last = torch.zeros_like(h)
+    last[:, -1] = 1
 
-    def step(read: slice) -> None:
-        rnn.zero_grad()
-        rnn(x)[0][read].sum().backward()
+    def back(gh: torch.Tensor) -> None:
+        torch.autograd.grad(h, kv, gh, retain_graph=True)
 
-    last, every = in_turn(partial(step, slice(-1, None)), partial(step, slice(None)), rounds=5)
-    yield over(f"MinGRU step that reads the last output over one that reads all, T={T}", last, every, 1.1)
+    fades, stays = in_turn(partial(back, last), partial(back, every), rounds=ROUNDS)
+    yield over(f"gated_scan backward of the last output over that of all, T={T}", fades, stays, 1.25)
 
 
 def training(T: int) -> Iterator[Figure]:

@@ -25,8 +25,8 @@ inline index_t slices_of_row(index_t B, index_t H, index_t threads) {
     return slices;
 }
 
-// body(sequence, first channel, channels), in parallel and without subnormals. Slices start at multiples of a line, so that two threads never
-// write the same line of an aligned row.
+// body(sequence, first channel, channels), in parallel and without subnormals. Slices start at multiples of a line, so
+// that two threads never write the same line of an aligned row.
 template <class Body>
 inline void for_each_slice(index_t B, index_t H, const Body &body) {
 #if defined(_OPENMP)

@@ -13,7 +13,7 @@ import torch
 
 from kernel_variants.modules import cells
 from kernel_variants.modules.composed import SKIPPED, Tensor, previous
-from kernel_variants.modules.passes import LIBRARY, NAME, called, define, gated_scan, is_unseen, refuse_second, scan
+from kernel_variants.modules.passes import LIBRARY, NAME, called, define, gated_scan, is_passed_by, refuse_second, scan
 
 _ops = torch.ops.scan_workbench
 GIVEN = "Tensor pre, Tensor? x, Tensor? w, Tensor? mask, Tensor? initial"
@@ -52,7 +52,7 @@ def _by_kernel(
     """h and the last state by the operation's own kernel; None where it has none for this. What is small on a CPU, as a
     step is, waits for all that stands around the kernel: without gradients it goes there by one look-up."""
     given = pre, x, w, mask, initial, marks
-    if pre.is_cpu and not torch.is_grad_enabled() and not torch.compiler.is_compiling() and is_unseen(*given):
+    if pre.is_cpu and is_passed_by(*given):
         form = pre.shape, pre.dtype, tanh, mask is not None, marks is not None, reverse, torch.get_num_threads()
         run = cells.small_walk(name, *form)
         if run is not None:

@@ -48,16 +48,18 @@ _gated_scan, _gated_scan_backward = _ops.gated_scan.default, _ops.gated_scan_bac
 def called(operator: Any, *arguments: Any) -> Any:
     """The operator's outputs. Where no gradients are recorded its rule for them is passed by, and where nobody looks at
     operators the operator too: a step at a time each would cost as much as the kernel."""
+    if is_passed_by(*arguments):
+        return _FUNCTIONS[operator](*arguments)
     if torch.is_grad_enabled() or torch.compiler.is_compiling():
         return operator(*arguments)
-    if is_unseen(*arguments):
-        return _FUNCTIONS[operator](*arguments)
     with torch._C._AutoDispatchBelowAutograd():
         return operator(*arguments)
 
 
-def is_unseen(*arguments: Any) -> bool:
-    """Whether an operator could be passed by on these: nobody looks, and none is more than a plain tensor."""
+def is_passed_by(*arguments: Any) -> bool:
+    """Whether an operator has nothing to do with these: no gradients, nobody looks, all are plain tensors."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return False
     return not _is_looked_at() and _PLAIN.issuperset(map(type, arguments))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -33,3 +34,15 @@ if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     chosen_files.update(item.nodeid.partition("::")[0] for item in items)
+
+
+def pytest_collection() -> None:
+    """Five thousand tests and what they import stay to the end: they are not searched for garbage, now or later. And a
+    kernel that is read leaves a hundred thousand objects: what is new is searched more seldom."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.set_threshold(50_000)
+    gc.enable()

@@ -54,7 +54,7 @@ def printed(*arguments: str) -> dict[str, str]:
 
 def asked(python: Path) -> list[str]:
     """The stages that the python was asked for, in order."""
-    known = {"-m pytest": "tests", "-m workbench.cli sweep": "sweep", "-m workbench.cli profile": "profile"}
+    known = {"-m pytest": "tests", "-m workbench sweep": "sweep", "-m workbench profile": "profile"}
     text = (python.parent / "asked").read_text().splitlines()
     return [stage for line in text for start, stage in known.items() if line.startswith(start)]
 

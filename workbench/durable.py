@@ -7,6 +7,7 @@ it, a power cut can leave an empty file under the new name.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -19,6 +20,8 @@ PART = ".part-"
 
 def write_whole(path: Path, data: bytes) -> None:
     """The file with these bytes, or an OSError and the file as it was. What a killed writer of it left goes first."""
+    if path.is_dir():  # before a file is made beside it, which "/" and "." have no name for
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     _clear_parts_of(path)
     temporary = None
     try:

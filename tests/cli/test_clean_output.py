@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,6 @@ FAULTY = str(Path(__file__).parent.parent / "sweep" / "faulty")
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("sweep", "--device", "cpu", "--preset", "small"),
         ("check",),
         ("check", "--device", "simulated", "--variants", "kernel"),
         ("list",),
@@ -28,16 +28,21 @@ FAULTY = str(Path(__file__).parent.parent / "sweep" / "faulty")
     ids=" ".join,
 )
 def test_json_stays_json_whatever_prints(workbench: Run, arguments: tuple[str, ...]) -> None:
+    assert printed(workbench, *arguments)
+
+
+def printed(workbench: Run, *arguments: str) -> Any:
+    """What stands on standard output, where all ways of printing have led to the other one."""
     done = workbench(*arguments, "--kernels", TALKATIVE, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)
     for way in ("in Python", "to the stream", "in C", "to the descriptor"):
         assert f"variants.py {way}" in done.stderr
+    return json.loads(done.stdout)
 
 
 def test_records_of_what_printed_are_all_there(workbench: Run) -> None:
-    done = workbench("sweep", "--device", "cpu", "--preset", "small", "--kernels", TALKATIVE, "--json")
-    found = {r["variant"]: (r["backend"], r["status"]) for r in json.loads(done.stdout)["records"]}
+    records = printed(workbench, "sweep", "--device", "cpu", "--preset", "small")["records"]
+    found = {r["variant"]: (r["backend"], r["status"]) for r in records}
     assert found == {"plain": ("cpu", "ok"), "kernel": ("simulated", "ok")}
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kernel_variants.modules import cells
-from workbench.catalog import load_catalog
+from tests.kernels.executed import catalog
 from workbench.sweep.selection import Selection, cases_of
 
-CATALOG = load_catalog()
+CATALOG = catalog()
 ON_CPU = {"unrolled_streaming", "blocks_cached", "pipelined_threads"}
 
 

@@ -1,4 +1,4 @@
-"""Tests that only hardware can pass or fail: marked `gpu`, skipped where there is none."""
+"""Tests that only hardware can pass or fail: marked `gpu`, left out where there is none (asked for alone: skipped)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from workbench.execute.this_machine import gpu_name
 HERE = Path(__file__).parent
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.gpu)
-            if gpu_name() is None:
-                item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU and its driver"))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    own = [item for item in items if HERE in item.path.parents]
+    for item in own:
+        item.add_marker(pytest.mark.gpu)
+    if gpu_name() is None and own != items:  # a thousand that only were to say why they are skipped
+        items[:] = [item for item in items if HERE not in item.path.parents]
+        config.hook.pytest_deselected(items=own)
+    elif gpu_name() is None:
+        for item in own:
+            item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU and its driver"))

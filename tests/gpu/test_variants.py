@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from workbench.catalog import BUILTIN, load_catalog
+from tests.kernels.executed import catalog
+from workbench.catalog import BUILTIN
 from workbench.check import direct
 from workbench.check.case import InputSet, checked_sets, make_set
 from workbench.check.direct import DirectCheck
@@ -47,7 +48,7 @@ class Drawn:
 
 
 DRAWN = Drawn()
-CATALOG = load_catalog()
+CATALOG = catalog()
 
 
 @pytest.mark.parametrize(("key", "shape"), list(cases()))

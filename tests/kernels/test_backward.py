@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.campaign.mutate import FUZZ
 from tests.kernels.covering import other_values, sliced
-from workbench.catalog import load_catalog
+from tests.kernels.executed import catalog
 from workbench.check.case import InputSet, checked_sets, make_set
 from workbench.check.compare_outputs import compare_outputs, tolerances
 from workbench.check.examine import ARCH, examine, simulated_binaries
@@ -25,7 +25,7 @@ from workbench.simulate.plan import run_plan
 pytestmark = pytest.mark.sliced
 
 Arrays = Mapping[str, Any]
-CATALOG = load_catalog()
+CATALOG = catalog()
 MINGRU = ("gate", "scan", "gated_scan", "projection", "layer")
 """The ladder's own operations; those of other cells have tests of their own (test_other_cells.py)."""
 RUNGS = {v.key: v for v in CATALOG.select(MINGRU, passes=["backward", "training"]) if v.factors.get("peer") != "yes"}

@@ -12,11 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kernel_variants import equations
-from workbench.catalog import load_catalog
+from tests.kernels.executed import catalog
 from workbench.declare import Shape
 
 Tensors = Mapping[str, torch.Tensor]
-CATALOG = load_catalog()
+CATALOG = catalog()
 BOUND = 1e-12
 
 

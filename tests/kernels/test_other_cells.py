@@ -15,8 +15,7 @@ from kernel_variants.minlstm_scan import in_torch
 from kernel_variants.scan.grid_and_tile import Tile
 from kernel_variants.scan.split_in_time import BOARD_BYTES
 from tests.kernels.covering import sliced
-from tests.kernels.executed import executed, libraries
-from workbench.catalog import load_catalog
+from tests.kernels.executed import catalog, executed, libraries
 from workbench.check.case import InputSet, make_set
 from workbench.check.compare_outputs import compare_outputs, tolerances
 from workbench.check.examine import ARCH
@@ -30,7 +29,7 @@ from workbench.steps import leaves_of
 
 pytestmark = pytest.mark.sliced
 
-CATALOG = load_catalog()
+CATALOG = catalog()
 OPERATIONS = ("minlstm_scan", "sru_scan", "sru2_scan", "qrnn_window", "qrnn_pool")
 RUNGS = {v.key: v for v in CATALOG.select(OPERATIONS)}
 SMALL: Mapping[str, Setting] = {"chunk": 64, "tile": "4x8x1", "slice": 32, "vector": 4}

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.catalog import load_catalog
+from tests.kernels.executed import catalog
 from workbench.declare import Shape
 
 Tensors = Mapping[str, torch.Tensor]
-CATALOG = load_catalog()
+CATALOG = catalog()
 
 
 def sru(shape: Shape, given: Tensors) -> dict[str, torch.Tensor]:

@@ -13,7 +13,8 @@ from kernel_variants.layer.peers import batched_layer, step
 from kernel_variants.own_form import OwnForm
 from kernel_variants.scan import backward_in_torch
 from kernel_variants.scan.peers import LOG_DECAY, TIME_LAST, compiled, power_of_two
-from workbench.catalog import BUILTIN, load_catalog
+from tests.kernels.executed import catalog
+from workbench.catalog import BUILTIN
 from workbench.check.case import InputSet, checked_sets, make_set
 from workbench.check.compare_outputs import compare_outputs, tolerances
 from workbench.check.direct import DirectCheck
@@ -23,7 +24,7 @@ from workbench.execute.load import load
 from workbench.execute.this_machine import missing_requirement, why_unsupported
 from workbench.sweep.selection import small_shape
 
-CATALOG = load_catalog()
+CATALOG = catalog()
 PEERS = [v for v in CATALOG if v.factors.get("peer") == "yes"]
 EXPECTED = {
     "scan/accelerated_scan_scalar",

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from docs import rungs
-from workbench.catalog import BUILTIN, load_catalog
+from tests.kernels.executed import catalog
+from workbench.catalog import BUILTIN
 
-CATALOG = load_catalog()
+CATALOG = catalog()
 LAYERS_ALONE = ("walk.cpp", "walk_backward.cpp")
 """What the layers to take home run, and no rung: it stands beside the ladder."""
 SOURCES = sorted(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.catalog import load_catalog
+from tests.kernels.executed import catalog
 from workbench.declare import Shape
 from workbench.measure.plausible import (
     CORE_BYTES_PER_S,
@@ -18,7 +18,7 @@ from workbench.measure.plausible import (
     most_flushing_s,
 )
 
-CATALOG = load_catalog()
+CATALOG = catalog()
 SHAPE = Shape.of("float32", B=4, T=64, H=512)
 
 

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from kernel_variants.modules import composed, kernels, passes
-from tests.kernels.executed import NUMPY_DTYPE, executed
+from tests.kernels.executed import NUMPY_DTYPE, catalog, executed
 from tests.modules import reference
-from workbench.catalog import load_catalog
 from workbench.declare import Shape, operation_key, variant_key
 from workbench.dispatch import Choice
 from workbench.simulate.launch import Checks, Options
 
-CATALOG = load_catalog()
+CATALOG = catalog()
 
 
 def needs_gpu(test: Callable[..., None]) -> Callable[..., None]:

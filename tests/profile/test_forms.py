@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.campaign.mutate import FUZZ, broken_bytes
+from tests.kernels.executed import catalog
 from tests.profile.test_read import LONG, RAW_2021, RAW_2024, V100, needs_v100
-from workbench.catalog import load_catalog
 from workbench.cli.profile_table import as_json, print_imported
 from workbench.problem import Problem
 from workbench.profile.derived import derive
@@ -27,7 +27,7 @@ from workbench.store.run_folder import list_runs
 
 pytestmark = pytest.mark.sliced
 
-CATALOG = load_catalog()
+CATALOG = catalog()
 HEADER = '"ID","Process ID","Kernel Name","Device","CC","Section Name","Metric Name","Metric Unit","Metric Value"'
 
 

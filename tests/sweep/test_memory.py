@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from workbench.catalog import load_catalog
+from tests.kernels.executed import catalog
 from workbench.declare import Shape
 from workbench.sweep.memory import CHECKED_AT_ONCE, bytes_of_variant, checks_at_once, group_size
 
-CATALOG = load_catalog()
+CATALOG = catalog()
 SCAN = CATALOG.operation("scan")
 SHAPE = Shape.of("float32", B=8, T=65536, H=1536)
 RUNGS = [CATALOG.variant("scan/serial"), CATALOG.variant("scan/ring")]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.kernels.executed import catalog
 from tests.views.build_records import failed, timed
-from workbench.catalog import load_catalog
 from workbench.declare import Shape
 from workbench.store.record import Record, Status
 from workbench.sweep.jobs import Begun, VariantJob
@@ -14,7 +14,7 @@ from workbench.sweep.repeated import again, repeatable
 from workbench.sweep.selection import Case, Selection
 from workbench.sweep.work import Work
 
-CATALOG = load_catalog()
+CATALOG = catalog()
 SCAN = CATALOG.operation("scan")
 SHAPE = Shape.of("float32", B=4, T=64, H=33)
 VARIANTS = tuple(v for v in CATALOG.select(["scan"]) if "cpu" in v.devices)

@@ -63,6 +63,7 @@ FIXES = {
     errno.ELOOP: "a link leads back to itself: remove it",
     **dict.fromkeys((errno.EACCES, errno.EPERM), "this user may not: choose another folder or change its rights"),
     errno.EROFS: "the file system takes no writes: choose another folder",
+    errno.EISDIR: "name a file in it",
 }
 """What to do about an error of the operating system."""
 

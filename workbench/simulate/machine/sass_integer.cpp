@@ -159,7 +159,18 @@ void least_or_most(Warp &w, const Instruction &i, u32 mask) {
     });
 }
 
-/// The same of both halves.
+/// d = least or most of a, b and c.
+template <class T>
+void least_or_most3(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 1, 0), b(w, i, 2, 1), c(w, i, 3, 2);
+    const u32 least = predicate_source(w, i, 4);
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        const T x = static_cast<T>(a(lane)), y = static_cast<T>(b(lane)), z = static_cast<T>(c(lane));
+        return static_cast<u32>(least >> lane & 1 ? std::min({x, y, z}) : std::max({x, y, z}));
+    });
+}
+
+/// The same as least_or_most of both halves.
 template <class T>
 void least_or_most_halves(Warp &w, const Instruction &i, u32 mask) {
     const Source<true> a(w, i, 1, 0), b(w, i, 2, 1);
@@ -283,6 +294,7 @@ RegisterForm form_high_u("sass.imad.hi.u32", multiply_wide_carry<false, true>);
 RegisterForm form_lea("sass.lea", shift_add), form_lea_hi("sass.lea.hi", shift_add_high<false>);
 RegisterForm form_lea_sx("sass.lea.hi.sx32", shift_add_high<true>);
 RegisterForm form_mnmx_s("sass.imnmx.s32", least_or_most<i32>), form_mnmx_u("sass.imnmx.u32", least_or_most<u32>);
+RegisterForm form_mnmx3_s("sass.vimnmx3.s32", least_or_most3<i32>), form_mnmx3_u("sass.vimnmx3.u32", least_or_most3<u32>);
 RegisterForm form_mnmx_s2("sass.imnmx.s16x2", least_or_most_halves<i16>);
 RegisterForm form_mnmx_u2("sass.imnmx.u16x2", least_or_most_halves<u16>);
 RegisterForm form_addmnmx_s("sass.viaddmnmx.s32", add_least_or_most<i32>);

@@ -108,6 +108,18 @@ def test_sums_of_two_words_carry_out_and_in() -> None:
     assert list(plain.registers[8]) == [(x - y) % (1 << 32) for x, y in zip(a, b, strict=True)]
 
 
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_sums_of_64_bits_carry(sign: str) -> None:
+    """A difference borrows nothing where it carries: 0 - 0 does."""
+    (a, b), before = pairs(2, seed=6), [lane % 2 for lane in range(LANES)]
+    lines = [f"IADD.64 R8, P1, R2, {sign}R4", "IADD.64.X R10, P2, R2, ~R4, P0"]
+    after = run(lines, {**halves(2, a), **halves(4, b)}, {0: before}, (8, 9, 10, 11), (1, 2), **LATE)
+    sums = [x + (y if not sign else (M64 - 1 - y) + 1) for x, y in zip(a, b, strict=True)]
+    assert wide(after, 8) == [s % M64 for s in sums] and after.predicates[1] == [s >= M64 for s in sums]
+    sums = [x + (M64 - 1 - y) + p for x, y, p in zip(a, b, before, strict=True)]
+    assert wide(after, 10) == [s % M64 for s in sums] and after.predicates[2] == [s >= M64 for s in sums]
+
+
 def test_sums_without_carries_are_written_with_pt_since_sm_100() -> None:
     a, b, c = operands(3, seed=5)
     lines = ["IADD3 R8, PT, PT, R2, -R3, R4", "IADD3 R9, PT, PT, R2, R3, R4"]
@@ -148,6 +160,25 @@ def test_least_and_most_of_three_integers(kind: str) -> None:
     assert (after.registers[8] == of.min(0).view(np.uint32)).all()
     assert (after.registers[9] == of.max(0).view(np.uint32)).all()
     assert (after.registers[10] == of[:2].max(0).view(np.uint32)).all()
+
+
+def test_sums_held_to_a_signed_word() -> None:
+    a, b = operands(2, seed=11)
+    after = run(["VIADD.S32.ISAT R8, R2, R3", "VIADD.S32.ISAT R9, R2, -R3"], {2: a, 3: b}, results=(8, 9), **LATE)
+    x, y = (of.view(np.int32).astype(np.int64) for of in (a, b))
+    for number, exact in ((8, x + y), (9, x - y)):
+        assert (after.registers[number].view(np.int32) == np.clip(exact, -(1 << 31), (1 << 31) - 1)).all()
+
+
+def test_least_and_most_of_parts_of_words() -> None:
+    a, b = operands(2, seed=12)
+    bytes_of = run(["VIMNMX.U8x4 R8, R2, R3, PT", "VIMNMX.S8x4 R9, R2, R3, !PT"], {2: a, 3: b}, results=(8, 9), **LATE)
+    assert (bytes_of.registers[8].view(np.uint8) == np.minimum(a.view(np.uint8), b.view(np.uint8))).all()
+    assert (bytes_of.registers[9].view(np.int8) == np.maximum(a.view(np.int8), b.view(np.int8))).all()
+    summed = run(["VIADD.U8x4 R8, R2, -R3"], {2: a, 3: b}, results=(8,), **LATE).registers[8]
+    assert (summed.view(np.uint8) == a.view(np.uint8) - b.view(np.uint8)).all()
+    halves_of = run(["VIMNMX.S16x2 R8, PT, PT, R2, R3, !PT"], {2: a, 3: b}, results=(8,), arch="sm_100")
+    assert (halves_of.registers[8].view(np.int16) == np.maximum(a.view(np.int16), b.view(np.int16))).all()
 
 
 def floats(count: int, seed: int) -> Any:

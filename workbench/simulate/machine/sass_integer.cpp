@@ -186,6 +186,44 @@ void least_or_most_halves(Warp &w, const Instruction &i, u32 mask) {
     });
 }
 
+/// The same of four bytes.
+template <class T>
+void least_or_most_bytes(Warp &w, const Instruction &i, u32 mask) {
+    const Source<true> a(w, i, 1, 0), b(w, i, 2, 1);
+    const u32 least = predicate_source(w, i, 3);
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        u32 made = 0;
+        for (u32 shift = 0; shift < 32; shift += 8) {
+            const T x = static_cast<T>(a(lane) >> shift), y = static_cast<T>(b(lane) >> shift);
+            made |= static_cast<u32>(static_cast<u8>((x < y) == ((least >> lane & 1) != 0) ? x : y)) << shift;
+        }
+        return made;
+    });
+}
+
+/// d = a + b, byte by byte; a negated source is so byte by byte.
+void add_bytes(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 1, 0), b(w, i, 2, 1);
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        const u32 x = (a.row[lane] & a.keep) ^ a.flip, y = (b.row[lane] & b.keep) ^ b.flip;
+        u32 made = 0;
+        for (u32 shift = 0; shift < 32; shift += 8) made |= (((x >> shift) + (y >> shift) + a.plus + b.plus) & 255) << shift;
+        return made;
+    });
+}
+
+/// d = a + b, held to what a signed word has. A negated source is exact: less the least one is more than the most.
+void add_saturated(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 1, 0), b(w, i, 2, 1);
+    const auto whole = [](const Source<false> &s, int lane) {
+        return static_cast<i64>(static_cast<i32>((s.row[lane] & s.keep) ^ s.flip)) + s.plus;
+    };
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        constexpr i64 most = 0x7fffffff;
+        return static_cast<u32>(std::clamp(whole(a, lane) + whole(b, lane), -most - 1, most));
+    });
+}
+
 /// d = least or most of a + b and c: VIADDMNMX.
 template <class T>
 void add_least_or_most(Warp &w, const Instruction &i, u32 mask) {
@@ -297,6 +335,10 @@ RegisterForm form_mnmx_s("sass.imnmx.s32", least_or_most<i32>), form_mnmx_u("sas
 RegisterForm form_mnmx3_s("sass.vimnmx3.s32", least_or_most3<i32>), form_mnmx3_u("sass.vimnmx3.u32", least_or_most3<u32>);
 RegisterForm form_mnmx_s2("sass.imnmx.s16x2", least_or_most_halves<i16>);
 RegisterForm form_mnmx_u2("sass.imnmx.u16x2", least_or_most_halves<u16>);
+RegisterForm form_mnmx_s4("sass.imnmx.s8x4", least_or_most_bytes<i8>);
+RegisterForm form_mnmx_u4("sass.imnmx.u8x4", least_or_most_bytes<u8>);
+RegisterForm form_add_bytes("sass.viadd.u8x4", add_bytes);
+RegisterForm form_add_saturated("sass.viadd.s32.sat", add_saturated);
 RegisterForm form_addmnmx_s("sass.viaddmnmx.s32", add_least_or_most<i32>);
 RegisterForm form_addmnmx_u("sass.viaddmnmx.u32", add_least_or_most<u32>);
 SASS_FORM(form_select, "sass.sel", select)

@@ -21,6 +21,21 @@ void add3(Warp &w, const Instruction &i, u32 mask) {
     write_pair(w.row(i.o[0]), mask, [=](int lane) { return a(lane) + b(lane) + c(lane); });
 }
 
+/// The pair d = a + b + a carry; p where one was carried out. A negated source's one is added in full, as of 32 bits.
+void add_carry(Warp &w, const Instruction &i, u32 mask) {
+    const WideSource<false> a(w, i, 2, 0), b(w, i, 3, 1);
+    const u32 carry_in = predicate_source(w, i, 4);
+    alignas(64) u64 made[LANES];
+    alignas(64) u32 carry[LANES];
+    for (int lane = 0; lane < LANES; ++lane) {
+        const u64 x = a(lane) - a.plus, sum = x + (b(lane) - b.plus);
+        made[lane] = sum + (a.plus + b.plus + (carry_in >> lane & 1));
+        carry[lane] = static_cast<u32>(sum < x) | static_cast<u32>(made[lane] < sum);
+    }
+    write_pair(w.row(i.o[0]), mask, [&](int lane) { return made[lane]; });
+    predicate_result(w, i, 1, mask, lanes_where([&](int lane) { return carry[lane] != 0; }));
+}
+
 template <bool PLAIN>
 void select(Warp &w, const Instruction &i, u32 mask) {
     const WideSource<PLAIN> a(w, i, 1, 0), b(w, i, 2, 1);
@@ -56,6 +71,7 @@ void move_four(Warp &w, const Instruction &i, u32 mask) {
 }
 
 SASS_FORM(form_add, "sass.iadd.64", add)
+RegisterForm form_add_carry("sass.iadd.carry.64", add_carry);
 SASS_FORM(form_add3, "sass.iadd3.64", add3)
 SASS_FORM(form_select, "sass.sel.64", select)
 RegisterForm form_mnmx_s("sass.imnmx.s64", least_or_most<i64>), form_mnmx_u("sass.imnmx.u64", least_or_most<u64>);

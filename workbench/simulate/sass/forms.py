@@ -93,6 +93,7 @@ _DIRECTION = Group({"L": "l", "R": "r"})
 _HALVES = Group({"HI": "hi", "LO": "lo"}, "lo")
 _WRAP = _flag("W", 1)
 _MUFU = {n: n.lower() for n in ("EX2", "LG2", "RCP", "RSQ", "SQRT", "TANH", "SIN", "COS", "RCP64H", "RSQ64H")}
+_HALVES_OF_A_WORD = Group({"S16x2": "s16x2", "U16x2": "u16x2"})
 _HALF_END = (_flag("SAT", 4), _flag("RELU", 8))
 _IMAD = frozenset({"MOV", "IADD", "SHL", "U32", "S32"})
 _DOT = (Group({"S8": 1, "U8": 0, "S16": 1, "U16": 0}), Group({"S8": 2, "U8": 0}))
@@ -122,10 +123,13 @@ ARITHMETIC: dict[str, tuple[Row, ...]] = _rows(
             Row("d i i _0", "sass.iadd3", plain=True, since=120),
             Row("d q? _1 i i _0 p=F _2", "sass.iadd3.carry", ignored=frozenset({"X"}), since=120),
             Row("D w w", "sass.iadd", (WIDE,), plain=True, since=120),
+            Row("D q? w w p=F", "sass.iadd.carry", (WIDE,), frozenset({"X"}), since=120),
         ],
         "VIADD": [
             Row("d i i _0", "sass.iadd3", plain=True),
             Row("d I I", "add", (Group({"16x2": "u16x2"}),)),
+            Row("d i i", "sass.viadd", (Group({"S32": "s32"}), Group({"ISAT": "sat"})), since=120),
+            Row("d i i", "sass.viadd", (Group({"U8x4": "u8x4"}),), since=120),
         ],
         "IMAD": [
             Row("d i i i", "sass.imad", ignored=_IMAD, plain=True),
@@ -146,8 +150,10 @@ ARITHMETIC: dict[str, tuple[Row, ...]] = _rows(
         ],
         "VIMNMX": [
             Row("d i i p", "sass.imnmx", (_type(), _flag("RELU", 1))),
+            Row("d I I p", "sass.imnmx", (_HALVES_OF_A_WORD, _flag("RELU", 1))),
+            Row("d I I p", "sass.imnmx", (Group({"S8x4": "s8x4", "U8x4": "u8x4"}),), since=120),
             Row("d t t i i p", "sass.imnmx", (_type(), _flag("RELU", 1)), since=100),
-            Row("d I I p", "sass.imnmx", (Group({"S16x2": "s16x2", "U16x2": "u16x2"}), _flag("RELU", 1))),
+            Row("d t t I I p", "sass.imnmx", (_HALVES_OF_A_WORD, _flag("RELU", 1)), since=100),
         ],
         "VIMNMX3": [Row("d i i i p", "sass.vimnmx3", (_type(),), since=100)],
         "VIADDMNMX": [Row("d i i i p", "sass.viaddmnmx", (_type(),))],

@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.simulate.one_opcode import HEAD
 from tests.simulate.sass_lines import LANES, facts, operands, run, state_of
+from workbench.simulate.launch import Options, simulate
+from workbench.simulate.memory import Memory
 from workbench.simulate.program import Special
+from workbench.simulate.ptx import read_module
 from workbench.simulate.sass.lower import lower_line
 from workbench.simulate.sass.refusal import Refusal
 from workbench.simulate.sass.registers import SHARED_WINDOW, Registers, front_of
@@ -236,17 +240,50 @@ def test_where_the_driver_leaves_a_launch() -> None:
 
 def test_constants_are_loaded_four_words_at_a_time() -> None:
     lines = ["LDCU.128 UR4, c[0x0][0x380]", "MOV.64 R8, UR4", "MOV.64 R10, UR6"]
-    after = run(lines, results=(8, 9, 10, 11), **LATE)
-    assert wide(after, 8) != wide(after, 10) and all(v >> 32 for v in wide(after, 8))
-    by_register = run(["MOV R2, 0x8", "LDC.64 R8, c[0x0][R2+0x380]", "LDC.64 R10, c[0x0][0x388]"],
-                      results=(8, 9, 10, 11), **LATE)  # fmt: skip
-    assert wide(by_register, 8) == wide(by_register, 10)
+    one_by_one = ["LDC.64 R12, c[0x0][0x380]", "MOV R2, 0x8", "LDC.64 R14, c[0x0][R2+0x380]"]
+    after = run([*lines, *one_by_one], results=range(8, 16), **LATE)
+    assert wide(after, 8) == wide(after, 12) != wide(after, 10) == wide(after, 14) and all(wide(after, 10))
+
+
+def test_eight_words_are_stored_late_as_well() -> None:
+    """The longest access there is, held back as long as the memory model allows."""
+    at = "mov.u32 %n, %tid.x; mul.wide.u32 %at, %n, 32; add.s64 %in, %in, %at; add.s64 %out, %out, %at;"
+    words = ", ".join(f"%w{k}" for k in range(8))
+    text = f"""{HEAD.replace("sm_90", "sm_100")}
+.visible .entry k(.param .u64 k_in, .param .u64 k_out)
+{{
+    .reg .b32 %n, {words}; .reg .b64 %in, %out, %at;
+    ld.param.u64 %in, [k_in]; ld.param.u64 %out, [k_out]; {at}
+    ld.global.v8.b32 {{{words}}}, [%in]; st.global.v8.b32 [%out], {{{words}}};
+    ret;
+}}
+"""
+    memory, given = Memory(), np.arange(8 * LANES, dtype=np.uint32)
+    memory.put("in", given)
+    memory.put("out", np.zeros_like(given), writable=True)
+    parameters = b"".join((memory.address(name) or 0).to_bytes(8, "little") for name in ("in", "out"))
+    simulate(read_module(text).program("k"), (1, 1, 1), (LANES, 1, 1), parameters, memory, options=Options(delays=True))
+    assert (memory.array("out") == given).all()
+
+
+def test_accesses_of_eight_words_name_two_groups_of_registers() -> None:
+    """Of a load the upper four words come first, of a store the lower: as ptxas writes ld and st of .v8.f32."""
+    lines = ["LDG.E.ENL2.256 R12, R8, desc[UR4][R2.64]", "STG.E.ENL2.256 desc[UR4][R4.64], R8, R12"]
+    kernel = state_of(lines, arch="sm_100")
+    load, store = (lower_line(line, kernel) for line in kernel.lines)
+    rows = [kernel.registers.register(8 + k) for k in range(8)]
+    assert [list(one.operands[1:]) for one in (load, store)] == [rows, rows]
+    assert (load.form, store.form) == (
+        "load",
+        "store",
+    ) and load.elements * load.bytes == store.elements * store.bytes == 32
 
 
 REFUSED = [
     ("IADD.64 R8, R2, R4", "sm_90", "known from sm_120 on"),
     ("IMNMX.S64 P0, PT, R8, R2, R4, PT, !PT", "sm_120", "operand 1 is not what the form has"),
     ("IMNMX.S64 PT, PT, R8, R2, R4, PT, P2", "sm_120", "operand 7 is not what the form has"),
+    ("IMNMX.S64 PT, PT, R8, R2, R4, PT, PT", "sm_120", "operand 7 is not what the form has"),
     ("UIADD3.64 UR8, UP0, UPT, UR4, UR6, URZ", "sm_120", "operand"),
     ("FADD2 R8, R2.F32x2.HI_LO, R4", "sm_100", "operand with a modifier"),
     ("LDG.E.ENL2.256 R8, desc[UR4][R2.64]", "sm_100", "operands are not what the form has"),

@@ -178,7 +178,8 @@ void check_division(Warp &w, const Instruction &i, u32 mask) {
     }));
 }
 
-// ---- The special function unit: its results are within 1 or 2 units in the last place; here they are rounded.
+// ---- The special function unit: its results are within 1 or 2 units in the last place; here they are rounded. Denormals
+// are zeros to it: where PTX keeps them, ptxas scales what goes in and what comes out.
 
 /// 2^x by a polynomial in double precision, which vectorises: e^(r ln 2) for |r| <= 1/2.
 inline f32 exp2_of(f32 x) {
@@ -198,11 +199,11 @@ inline f32 exp2_of(f32 x) {
     return x != x ? x : static_cast<f32>(p * scale);
 }
 
-struct Exp2 { static f32 of(f32 x) { return exp2_of(x); } };
-struct Log2 { static f32 of(f32 x) { return static_cast<f32>(std::log2(static_cast<f64>(x))); } };
-struct Reciprocal { static f32 of(f32 x) { return 1.0f / x; } };
-struct ReciprocalRoot { static f32 of(f32 x) { return static_cast<f32>(1.0 / std::sqrt(static_cast<f64>(x))); } };
-struct Root { static f32 of(f32 x) { return std::sqrt(x); } };
+struct Exp2 { static f32 of(f32 x) { return flushed(exp2_of(x)); } };
+struct Log2 { static f32 of(f32 x) { return static_cast<f32>(std::log2(static_cast<f64>(flushed(x)))); } };
+struct Reciprocal { static f32 of(f32 x) { return flushed(1.0f / flushed(x)); } };
+struct ReciprocalRoot { static f32 of(f32 x) { return static_cast<f32>(1.0 / std::sqrt(static_cast<f64>(flushed(x)))); } };
+struct Root { static f32 of(f32 x) { return std::sqrt(flushed(x)); } };
 struct Tanh { static f32 of(f32 x) { return static_cast<f32>(std::tanh(static_cast<f64>(x))); } };
 constexpr f64 TURN = 6.283185307179586476925;  // the unit takes turns, not radians
 struct Sine { static f32 of(f32 x) { return static_cast<f32>(std::sin(static_cast<f64>(x) * TURN)); } };

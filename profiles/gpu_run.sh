@@ -172,8 +172,8 @@ if has sweep && [[ $print -eq 0 ]] && there accelerated_scan; then
 fi
 if has tests && [[ -z $resume ]]; then
     if there pytest; then
-        limited tests $((total / 4)) "$PYTHON" -m pytest -q -p no:cacheprovider -m gpu "$CHECKOUT/tests/gpu" \
-            --ignore "$CHECKOUT/tests/gpu/test_sanitizer.py"
+        limited tests $((total / 4)) "$PYTHON" -m pytest -q -p no:cacheprovider -m gpu \
+            "$CHECKOUT/tests/gpu" "$CHECKOUT/tests/modules" --ignore "$CHECKOUT/tests/gpu/test_sanitizer.py"
     else
         echo "== tests: no pytest there; bring its wheel" >&2 && status=1
     fi
@@ -196,11 +196,11 @@ if has sweep; then
     fi
     kept=$((total / 5))
     has profile || kept=10
-    limited sweep $(($(left) - kept)) "$PYTHON" -m workbench.cli sweep "${again[@]}" --profiles "$profiles"
+    limited sweep $(($(left) - kept)) "$PYTHON" -m workbench sweep "${again[@]}" --profiles "$profiles"
 fi
 if has profile && [[ $print -eq 1 || -d $folder ]]; then
     budget=$(($(left) - 15))
-    profile=("$PYTHON" -m workbench.cli profile "$run" --profiles "$profiles" --variants "$profiled" --budget 8)
+    profile=("$PYTHON" -m workbench profile "$run" --profiles "$profiles" --variants "$profiled" --budget 8)
     if there pyarrow && there ncu_report; then
         limited profile "$budget" "${profile[@]}" --timeout "$budget"
     else

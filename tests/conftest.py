@@ -34,6 +34,8 @@ if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     chosen_files.update(item.nodeid.partition("::")[0] for item in items)
+    # One process begins with all that looks at pages: each other one would start a dashboard and a browser of its own.
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
 
 
 def pytest_collection() -> None:

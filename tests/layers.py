@@ -35,7 +35,7 @@ LINE = (
     ("workbench.show",),
     ("workbench.distributed", "workbench.tasks"),
     ("workbench.doctor",),
-    ("workbench.cli", "dashboard"),
+    ("workbench.cli", "workbench.__main__", "dashboard"),
 )
 """Rooms of one tuple stand side by side. The longest name that fits a module is its room."""
 

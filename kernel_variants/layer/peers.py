@@ -67,8 +67,8 @@ def compiled_steps(x: Any, w: Any, bias: Any, h0: Any, w_out: Any, bias_out: Any
 
     state = torch.zeros(x.shape[0], w.shape[1], device=x.device) if h0 is None else h0
     outputs = []
-    for t in range(x.shape[1]):
-        y, state = compiled(step)(x[:, t], w, bias, state, w_out, bias_out)
+    for at in x.unbind(1):
+        y, state = compiled(step)(at, w, bias, state, w_out, bias_out)
         outputs.append(y)
     return torch.stack(outputs, dim=1), state
 

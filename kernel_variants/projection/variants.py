@@ -35,7 +35,7 @@ def eager_steps(h: Any, w_out: Any, bias_out: Any) -> Any:
     import torch
 
     w, bias = products.widened(w_out), products.widened(bias_out)
-    steps = [torch.nn.functional.linear(products.widened(h[:, t]), w, bias) for t in range(h.shape[1])]
+    steps = [torch.nn.functional.linear(products.widened(at), w, bias) for at in h.unbind(1)]
     return torch.stack(steps, dim=1).to(h.dtype)
 
 

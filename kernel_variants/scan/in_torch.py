@@ -19,13 +19,16 @@ def _levels(T: int) -> int:
 
 
 def eager_loop(a: Any, b: Any, h0: Any, dtype: str = "float32") -> tuple[Any, Any]:
-    """The recurrence as one writes it first: two operations per step. a, b (B, T, H), h0 (B, H) or None → h, h_last."""
+    """The recurrence as one writes it first: two operations per step. a, b (B, T, H), h0 (B, H) or None → h, h_last.
+
+    Steps are taken apart by unbind: to a[:, t] autograd gives a gradient of the size of a, and that T times.
+    """
     import torch
 
     state = torch.zeros_like(b[:, 0]) if h0 is None else h0
     steps = []
-    for t in range(b.shape[1]):
-        state = a[:, t] * state + b[:, t]
+    for decay, entering in zip(a.unbind(1), b.unbind(1), strict=True):
+        state = decay * state + entering
         steps.append(state)
     return torch.stack(steps, dim=1).to(getattr(torch, dtype)), state
 

@@ -66,6 +66,8 @@ class SerialCell:
     """By how much the regime of long memory shifts the logits of each gate; none where no gate holds the state."""
     saturates: tuple[bool, ...] = (True,)
     """Which gates the saturated regime drives to their ends."""
+    writes_and_holds: tuple[int, int] | None = None
+    """Gates that may both stand open: what holds a state for ever and writes to it."""
 
     @property
     def has_inner(self) -> bool:
@@ -125,5 +127,6 @@ GRU = SerialCell("gru", "a GRU layer: gates that need the state",
 LSTM = SerialCell("lstm", "an LSTM layer: gates that need the state",
                   "s_t = f s_{t-1} + i g; h_t = o tanh(s_t); i, f, g, o of x_t and h_{t-1}",
                   4, 5, 5, 16, _lstm, _lstm_back,
-                  special_back=1, slow=(-4, 4, 0, 0), saturates=(True, True, False, True))  # fmt: skip
+                  special_back=1, slow=(-4, 4, 0, 0), saturates=(True, True, False, True),
+                  writes_and_holds=(0, 1))  # fmt: skip
 CELLS = (RNN, GRU, LSTM)

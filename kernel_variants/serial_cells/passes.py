@@ -75,7 +75,8 @@ def make_inputs(cell: SerialCell, shape: Shape, regime: str, random: np.random.G
 
     Slow: logits shifted so that gates hold the state, of a plain RNN U near the identity and small inputs. Saturated:
     logits of each gate and channel are shifted by one of -100, 0 and 100: where nothing is left between the ends of
-    every gate, no gradient is left either.
+    every gate, no gradient is left either. What holds an inner state for ever does not write to it: gradients through
+    such a state grow exponentially with T, and with them what any kernel has rounded.
     """
     B, T, D, H = (shape[axis] for axis in "BTDH")
     bound = H**-0.5
@@ -93,6 +94,9 @@ def make_inputs(cell: SerialCell, shape: Shape, regime: str, random: np.random.G
         made["bias"][0] += np.repeat(np.asarray(cell.slow, np.float32), H)
     elif regime == "saturated":
         ends = random.choice(np.asarray((-100, 0, 100), np.float32), (cell.gates, H))
+        if cell.writes_and_holds is not None:
+            writes, holds = cell.writes_and_holds
+            ends[writes, ends[holds] == 100] = -100
         made["bias"][0] += np.where(np.array(cell.saturates)[:, None], ends, np.float32(0)).ravel()
     return made | {f"{state}0": random.standard_normal((B, H), dtype=np.float32) for state in cell.states}
 

@@ -22,11 +22,11 @@ def eager(pre: Any, *others: Any, tanh: bool, masked: bool, dtype: str) -> tuple
         direct = x[0][:, :, direction].float() if x else own[0]
         w_k, w_r = w[direction]
         state, states = c0[direction], []
-        for t in range(pre.shape[1])[:: -1 if direction else 1]:
-            gate = k[:, t] + w_k * state
-            states.append(state)
-            state = torch.sigmoid(-gate) * state + torch.sigmoid(gate) * v[:, t]
         order = -1 if direction else 1
+        for k_at, v_at in zip(k.unbind(1)[::order], v.unbind(1)[::order], strict=True):
+            gate = k_at + w_k * state
+            states.append(state)
+            state = torch.sigmoid(-gate) * state + torch.sigmoid(gate) * v_at
         before = torch.stack(states[::order], 1)
         c = torch.stack([*states[1:], state][::order], 1)
         gate = r + w_r * before

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def measure() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="workbench-bench-") as folder:
-        command = [sys.executable, "-m", "workbench.cli", "sweep", *SWEEP, "--name", "caches", "--profiles", folder]
+        command = [sys.executable, "-m", "workbench", "sweep", *SWEEP, "--name", "caches", "--profiles", folder]
         subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         yield from figures_of(timed_of(Path(folder), "caches"))
 

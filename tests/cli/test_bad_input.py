@@ -195,7 +195,7 @@ def test_the_command_alone_prints_its_help(workbench: Run) -> None:
 
 def test_output_that_nobody_takes(workbench: Run) -> None:
     """A full disk behind standard output, a closed one, and a locale that lacks the characters."""
-    listing = [sys.executable, "-m", "workbench.cli", "list"]
+    listing = [sys.executable, "-m", "workbench", "list"]
     full = subprocess.run(f"{shlex.join(listing)} > /dev/full", shell=True, capture_output=True, text=True, check=False)
     assert full.returncode == 1 and "No space left on device" in only_line(full.stderr)
     closed = subprocess.run(f"{shlex.join(listing)} >&-", shell=True, capture_output=True, text=True, check=False)

@@ -95,7 +95,7 @@ def test_tables_in_any_locale_and_behind_a_closed_output(workbench: Run, tmp_pat
     shutil.copytree(Path(__file__).parents[2] / "profiles" / "cpu-epyc-2-cores", tmp_path / "profiles" / "one")
     ascii_only = workbench(*arguments, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
     assert ascii_only.stdout.isascii() and ascii_only.stdout and "Traceback" not in ascii_only.stderr
-    command = shlex.join([sys.executable, "-m", "workbench.cli", *arguments])
+    command = shlex.join([sys.executable, "-m", "workbench", *arguments])
     closed = subprocess.run(f"{command} >&-", shell=True, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert closed.returncode == ascii_only.returncode and closed.stderr == ascii_only.stderr
 

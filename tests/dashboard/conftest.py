@@ -35,7 +35,7 @@ class Server:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = profiles.parent / f"dashboard-{self.port}.log"
-        command = [sys.executable, "-m", "workbench.cli", "dashboard", "--no-browser", "--port", str(self.port)]
+        command = [sys.executable, "-m", "workbench", "dashboard", "--no-browser", "--port", str(self.port)]
         command += ["--kernels", str(kernels)] if kernels else []
         self.process = subprocess.Popen(
             [*command, "--profiles", str(profiles)], cwd=ROOT, stdout=self.log.open("w"), stderr=subprocess.STDOUT,

@@ -19,7 +19,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 def command(out: Path, *options: object, task: str = TASK) -> list[str]:
     words = ["train", task, "--out", out, "--steps", STEPS, "--json", *options]
-    return [sys.executable, "-m", "workbench.cli", *map(str, words)]
+    return [sys.executable, "-m", "workbench", *map(str, words)]
 
 
 def difference(out: Path) -> float:

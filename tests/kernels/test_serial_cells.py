@@ -197,6 +197,19 @@ def test_regimes_are_what_they_are_called(cell: str) -> None:
     assert moved["normal"] == moved["slow"] == 0 and moved["saturated"] > 0.3, moved
 
 
+@pytest.mark.parametrize("regime", ["normal", "slow", "saturated"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_rounding_stays_small_over_many_steps(cell: str, regime: str) -> None:
+    """Inputs whose gradients grow with T would have right kernels judged wrong: an LSTM's did, which held its state for
+    ever and wrote to it."""
+    operation = catalog().operation(f"{cell}/training")
+    shape = Shape.of("float32", B=4, T=1000, D=1, H=128)
+    inputs = operation.make_inputs(shape, regime, np.random.default_rng(1))
+    exact = operation.reference(shape, {name: value.astype(np.float64) for name, value in inputs.items()})
+    for name, value in operation.reference(shape, inputs).items():
+        assert relative_error(value, exact[name]) < 5e-6, name
+
+
 @pytest.mark.parametrize("key", [key for key in VARIANTS if key.split("/")[-1].startswith("per_step")])
 def test_steps_that_wait_are_launches(key: str) -> None:
     """Declared are a launch per step and pass, and the library's few products."""

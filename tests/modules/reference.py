@@ -5,7 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kernel_variants.modules import passes
+
 ANEW, SKIPPED = 1, 2
+BOUNDS = {torch.float32: 2e-6, torch.bfloat16: 4e-3}
+"""Of the relative error of values and gradients."""
 
 
 def order(T: int, reverse: bool) -> range:
@@ -76,3 +80,19 @@ def random_marks(B: int, T: int) -> Tensor:
     marks[1, :4] = SKIPPED
     marks[1, 20:23] = SKIPPED
     return marks
+
+
+def gated_errors(
+    kv: Tensor, h0: Tensor, w: Tensor | None, marks: Tensor | None, reverse: bool, linear: bool
+) -> dict[str, float]:
+    """Relative errors of values and gradients, every output with a gradient of its own."""
+    given = [x for x in (kv, h0, w) if x is not None]
+    own = [x.clone().requires_grad_() for x in given]
+    exact = [x.double().requires_grad_() for x in given]
+    h, h_last = passes.gated_scan(own[0], own[1], own[2] if w is not None else None, marks, reverse, linear)
+    gh, gh_last = torch.randn(h.shape).to(h.dtype), torch.randn(h_last.shape)
+    found = [h, h_last, *torch.autograd.grad([h, h_last], own, [gh, gh_last])]
+    values = gated_scan(exact[0], exact[1], exact[2] if w is not None else None, marks, reverse, linear)
+    expected = [*values, *torch.autograd.grad(values, exact, [gh.double(), gh_last.double()])]
+    names = ("h", "h_last", "dkv", "dh0", "dw")
+    return {name: error(f, e) for name, f, e in zip(names, found, expected, strict=False)}

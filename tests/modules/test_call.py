@@ -29,11 +29,6 @@ every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 every_direction = pytest.mark.parametrize("bidirectional", [False, True], ids=["forwards", "both"])
 
 
-@pytest.fixture(autouse=True)
-def seed() -> None:
-    torch.manual_seed(3)
-
-
 def close(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 

@@ -24,7 +24,6 @@ from workbench.problem import Problem
 from workbench.steps import kind_of, leaves_of
 
 B, T, H = 3, 37, 33
-BOUNDS = {torch.float32: 2e-6, torch.bfloat16: 4e-3}
 
 
 @dataclass(frozen=True)
@@ -82,11 +81,6 @@ WAYS = [
 every_way = pytest.mark.parametrize(("form", "reverse"), WAYS)
 
 
-@pytest.fixture(autouse=True)
-def seed() -> None:
-    torch.manual_seed(11)
-
-
 def errors(form: Form, dtype: torch.dtype, marks: Tensor | None, reverse: bool) -> dict[str, float]:
     """Relative errors of values and gradients. In float64 the same function is minGRU's passes in torch."""
     given = form.given()
@@ -141,7 +135,7 @@ def test_without_gradients_a_step_comes_by_another_way_to_the_same(
 @every_way
 @pytest.mark.parametrize("marked", [False, True], ids=["plain", "marked"])
 def test_they_are_what_torch_makes_of_them_in_float64(form: Form, marked: bool, reverse: bool) -> None:
-    for dtype, bound in BOUNDS.items():
+    for dtype, bound in reference.BOUNDS.items():
         assert cells.has_kernel(form.name, "cpu", dtype, form.directions, form.rows, form.tanh, form.masked, marked)
         found = errors(form, dtype, reference.random_marks(B, T) if marked else None, reverse)
         assert max(found.values()) <= bound, (dtype, found)
@@ -197,7 +191,7 @@ def test_a_gpu_gives_what_the_cpu_gives(form: Form, reverse: bool) -> None:
         gradients = torch.autograd.grad([h, last], own, [gh.to(device), torch.ones_like(last)])
         found.append([x.detach().cpu() for x in (h, last, *gradients)])
     for cpu, gpu in zip(*found, strict=True):
-        assert reference.error(gpu, cpu) <= 2 * BOUNDS[torch.float32]
+        assert reference.error(gpu, cpu) <= 2 * reference.BOUNDS[torch.float32]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
@@ -211,7 +205,7 @@ def test_windows_are_products_of_what_they_see(window: int, dtype: torch.dtype) 
     expected = F.linear(seen, exact[1], exact[2])
     found = [pre, *torch.autograd.grad(pre, own, gradient)]
     for one, other in zip(found, [expected, *torch.autograd.grad(expected, exact, gradient.double())], strict=True):
-        assert reference.error(one, other) <= BOUNDS[dtype]
+        assert reference.error(one, other) <= reference.BOUNDS[dtype]
 
 
 @pytest.mark.parametrize("name", ["qrnn_window", "qrnn_window_backward"])

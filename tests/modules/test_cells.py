@@ -18,11 +18,6 @@ from tests.modules import reference
 T, B, D, H = 19, 2, 6, 10
 
 
-@pytest.fixture(autouse=True)
-def seed() -> None:
-    torch.manual_seed(5)
-
-
 def test_mingru_is_its_equations() -> None:
     ours, x, h0 = MinGRU(D, H), torch.randn(T, B, D), torch.randn(1, B, H)
     k, v = F.linear(x, ours.weight_ih_l0, ours.bias_ih_l0).double().chunk(2, -1)

@@ -54,7 +54,7 @@ def printed(*arguments: str) -> dict[str, str]:
 
 def asked(python: Path) -> list[str]:
     """The stages that the python was asked for, in order."""
-    known = {"-m pytest": "tests", "-m workbench.cli sweep": "sweep", "-m workbench.cli profile": "profile"}
+    known = {"-m pytest": "tests", "-m workbench sweep": "sweep", "-m workbench profile": "profile"}
     text = (python.parent / "asked").read_text().splitlines()
     return [stage for line in text for start, stage in known.items() if line.startswith(start)]
 
@@ -126,7 +126,7 @@ def test_the_stages_run_in_order(python: Path, tmp_path: Path) -> None:
 
 def test_a_stage_that_fails_costs_itself(python: Path, tmp_path: Path) -> None:
     (tmp_path / "a-run").mkdir()
-    done = run("--python", str(python), "--name", "a-run", "--profiles", str(tmp_path), FAILS="cli sweep")
+    done = run("--python", str(python), "--name", "a-run", "--profiles", str(tmp_path), FAILS="workbench sweep")
     assert done.returncode == 1 and "sweep: exit status 3" in done.stderr and "--resume a-run" in done.stderr
     assert "profile" in asked(python)
 
@@ -140,5 +140,5 @@ def test_missing_packages_are_named(python: Path, tmp_path: Path) -> None:
 def test_a_run_is_named_after_date_and_device(python: Path, tmp_path: Path) -> None:
     done = run("--python", str(python), "--profiles", str(tmp_path), "--stages", "sweep")
     assert done.returncode == 0, done.stderr
-    command = next(line for line in (python.parent / "asked").read_text().splitlines() if "cli sweep" in line)
+    command = next(line for line in (python.parent / "asked").read_text().splitlines() if "workbench sweep" in line)
     assert re.search(r"--name \d{8}-\d{4}-nvidia-h200 ", command)

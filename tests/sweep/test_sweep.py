@@ -161,7 +161,7 @@ def test_a_killed_sweep_goes_on_and_repeats_nothing(tmp_path: Path, wait_s: floa
 def test_workers_die_with_their_coordinator(tmp_path: Path) -> None:
     """A coordinator killed outright leaves no process behind, not even one that hangs."""
     command = [
-        sys.executable, "-m", "workbench.cli", "check", "--kernels", str(FAULTY), "--variants", "hangs",
+        sys.executable, "-m", "workbench", "check", "--kernels", str(FAULTY), "--variants", "hangs",
         "--timeout", "60",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)

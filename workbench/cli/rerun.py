@@ -130,7 +130,7 @@ def _git(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def _sweep(asked: Asked, checkout: Path, name: str) -> None:
     """One run of a checkout's own workbench. Problem with its last line where it fails."""
     variants = asked.variants or f"{asked.a},{asked.b}"
-    command = [sys.executable, "-m", "workbench.cli", "sweep", "--variants", variants, "--name", name]
+    command = [sys.executable, "-m", "workbench", "sweep", "--variants", variants, "--name", name]
     command += ["--profiles", str(asked.profiles.resolve()), "--preset", "quick", *_sizes(asked.at)]
     command += ["--kernels", str(asked.kernels.resolve())] if asked.kernels else []
     path = os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH"))))

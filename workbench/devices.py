@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.problem import unknown
+from workbench.problem import Problem, unknown
 
 DATA = Path(__file__).with_name("devices.json")
 
@@ -143,6 +143,18 @@ def for_arch(arch: str) -> list[Datasheet]:
     """The named devices of an architecture; none for an architecture that only embedded parts have."""
     limits = arch_limits(arch)
     return [known for known in devices().values() if known.arch == limits.arch]
+
+
+def first_for_arch(arch: str) -> Datasheet:
+    """The first named device of an architecture. Raises Problem that names the nearest architecture which has one."""
+    if found := for_arch(arch):
+        return found[0]
+    number = int(arch_limits(arch).arch[3:])
+    near = min(devices().values(), key=lambda known: abs(int(known.arch[3:]) - number))
+    raise Problem(
+        f"--arch {arch}: no GPU of it is known, so its caches cannot be modelled; the nearest that is known is the "
+        f"{near.title}, {near.arch}", exit_status=2,
+    )  # fmt: skip
 
 
 def _squeezed(name: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from workbench.compile import supported_archs
 from workbench.compile.host import host_compiler
 from workbench.compile.toolkit import include_folders
-from workbench.devices import arch_limits, archs, device, devices, for_arch
+from workbench.devices import arch_limits, archs, device, devices, first_for_arch, for_arch
 from workbench.problem import Problem
 
 FIGURES = [
@@ -27,7 +27,8 @@ FIGURES = [
 
 
 def test_the_named_devices_are_there() -> None:
-    assert set(devices()) == {"h200", "h100", "a100", "rtx4090", "rtx3090", "rtx4060", "b200"}
+    of_2025 = {"b200", "rtx5090", "rtx5070", "gb10"}
+    assert set(devices()) == {"h200", "h100", "a100", "rtx4090", "rtx3090", "rtx4060"} | of_2025
 
 
 @pytest.mark.parametrize("name", list(devices()))
@@ -153,4 +154,13 @@ def test_an_unknown_device_or_architecture_names_the_nearest() -> None:
 
 def test_devices_of_an_architecture() -> None:
     assert [known.name for known in for_arch("sm_90a")] == ["h200", "h100"]
+    assert [known.name for known in for_arch("sm_120")] == ["rtx5090", "rtx5070"]
     assert for_arch("sm_87") == []
+
+
+def test_an_architecture_without_a_device_names_the_nearest_that_has_one() -> None:
+    assert first_for_arch("sm_121").name == "gb10"
+    with pytest.raises(
+        Problem, match=r"--arch sm_110a: no GPU of it is known.* nearest .* is the NVIDIA B200.*, sm_100"
+    ):
+        first_for_arch("sm_110a")

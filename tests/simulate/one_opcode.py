@@ -12,7 +12,7 @@ from workbench.simulate.launch import simulate
 from workbench.simulate.memory import Memory
 from workbench.simulate.ptx import read_module
 
-BITS = {"pred": 32, "f16x2": 32, "bf16x2": 32, "bf16": 16, "tf32": 32}
+BITS = {"pred": 32, "f32x2": 64, "f16x2": 32, "bf16x2": 32, "bf16": 16, "tf32": 32}
 HEAD = ".version 8.5\n.target sm_90\n.address_size 64\n"
 
 

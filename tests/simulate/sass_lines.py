@@ -112,7 +112,8 @@ def run(
     memory = Memory()
     memory.put("in", np.stack(words) if words else np.zeros(1, np.uint32))
     memory.put("out", np.zeros((len(results) + len(result_predicates), LANES), np.uint32), writable=True)
-    program = Program("k", code, file, ((0, 8), (8, 8)), 16, constant_bank=kernel.bank())
+    program = Program("k", code, file, ((0, 8), (8, 8)), 16, constant_bank=kernel.bank(),
+                      bank_parameters=kernel.bank_parameters)  # fmt: skip
     parameters = b"".join((memory.address(name) or 0).to_bytes(8, "little") for name in ("in", "out"))
     simulate(program, (1, 1, 1), (LANES, 1, 1), parameters, memory, options=Options(instruction_limit=100_000))
     out = memory.array("out")

@@ -27,18 +27,20 @@ from workbench.simulate.ptx.forms import FORMS
 
 ARCH, THREADS = "sm_90", 128
 OPEN = re.compile(
-    r"approx|full|tf32|^(?:add|sub|mul|mad|fma)(?:\.ftz)?(?:\.sat)?\.(?:f32|f64|f16|bf16|f16x2|bf16x2)$|^copysign"
+    r"approx|full|tf32|^(?:add|sub|mul|mad|fma)(?:\.ftz)?(?:\.sat)?\.(?:f32|f64|f16|bf16|f16x2|bf16x2|f32x2)$|^copysign"
 )
 """What the instruction set leaves open to the compiler or the hardware."""
 REFUSED = re.compile(r"\.ftz\b.*f16|satfinite.*(?:f16|bf16)|xorsign")
 """What becomes machine code that is refused by name: halves without denormals, what is held to finite values, joined
 signs."""
 GIVEN = {"i16": ("u16", 2), "i32": ("u32", 4), "i64": ("u64", 3), "f32": ("f32", 4), "f64": ("f64", 3),
-         "f16": ("f16", 2), "bf16": ("bf16", 2), "f16x2": ("f16x2", 2), "bf16x2": ("bf16x2", 2)}  # fmt: skip
+         "f16": ("f16", 2), "bf16": ("bf16", 2), "f16x2": ("f16x2", 2), "bf16x2": ("bf16x2", 2),
+         "f32x2": ("u64", 3)}  # fmt: skip
 """Pool of registers → the kind of its first values, and how many."""
 DECLARED = {"i16": "b16", "i32": "b32", "i64": "b64", "f32": "f32", "f64": "f64", "f16": "b16", "bf16": "b16",
-            "f16x2": "b32", "bf16x2": "b32", "p": "pred"}  # fmt: skip
-BITS = {"i16": 16, "i32": 32, "i64": 64, "f32": 32, "f64": 64, "f16": 16, "bf16": 16, "f16x2": 32, "bf16x2": 32}
+            "f16x2": "b32", "bf16x2": "b32", "f32x2": "b64", "p": "pred"}  # fmt: skip
+BITS = {"i16": 16, "i32": 32, "i64": 64, "f32": 32, "f64": 64, "f16": 16, "bf16": 16, "f16x2": 32, "bf16x2": 32,
+        "f32x2": 64}  # fmt: skip
 
 
 FIELD = ("%first", "%length")
@@ -155,12 +157,12 @@ def assembled(text: str, arch: str = ARCH) -> tuple[bytes | None, bytes, str]:
     return None, compile_cuda("line.cu", source, options, [], "ptx").ptx, made.log
 
 
-def accepted(opcodes: list[str], seed: int) -> tuple[Program, list[str]]:
+def accepted(opcodes: list[str], seed: int, arch: str = ARCH) -> tuple[Program, list[str]]:
     """The program of those opcodes that ptxas takes, and the others: the table also has some that no GPU has."""
     left, refused = list(opcodes), []
     while left:
         one = program(left, seed)
-        code, ptx, said = assembled(one.text)
+        code, ptx, said = assembled(one.text, arch)
         if code is not None:
             return one, refused
         lines = ptx.decode().splitlines()
@@ -196,7 +198,7 @@ def unified(column: NDArray[np.uint64], pool: str) -> NDArray[np.uint64]:
         return column
     exponent, fraction = FORMATS[kind]
     ones, infinity = (1 << 1 + exponent + fraction) - 1, ((1 << exponent) - 1) << fraction
-    for shift in (0, 16) if pool.endswith("x2") else (0,):
+    for shift in (0, 1 + exponent + fraction) if pool.endswith("x2") else (0,):
         size = column >> np.uint64(shift) & np.uint64(ones >> 1)
         none = column & ~np.uint64(ones << shift) | np.uint64(infinity + 1 << shift)
         column = np.where(size > infinity, none, column)

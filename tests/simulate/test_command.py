@@ -177,6 +177,10 @@ def test_whatever_is_wrong_is_one_line(workbench: Run, tmp_path: Path) -> None: 
         (("scan/serial", "--T", "8,16"), "one shape"),
         (("scan/serial", "--Q", "8"), "unknown axis --Q"),
         (("scan/serial", "--arch", "sm_12"), "sm_12"),
+        (
+            ("scan/serial", "--arch", "sm_110"),
+            "nearest that is known is the NVIDIA B200",
+        ),
         (("scan/serial", "--through", "hip"), "unknown front end hip"),
         (("scan/serial", "--trace", "0"), "takes a block's number and a warp's"),
         (("scan/serial", "--trace", "0,0", "--kernel", "scan"), "unknown kernel scan: known: scan_serial"),
@@ -197,6 +201,12 @@ def test_whatever_is_wrong_is_one_line(workbench: Run, tmp_path: Path) -> None: 
         done = workbench("simulate", *arguments)
         assert done.returncode != 0 and words in done.stderr, (arguments, done.stderr)
         assert len(done.stderr.splitlines()) == 1 and "Traceback" not in done.stderr, done.stderr
+
+
+def test_what_cannot_be_counted_is_told_before_anything_is_built(workbench: Run) -> None:  # noqa: F811
+    done = workbench("check", "scan", "--variants", "serial", "--arch", "sm_90,sm_103")
+    assert done.returncode == 2 and "--arch sm_103: no GPU of it is known" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def request(levels: tuple[str, ...] = ("sass",), **more: Any) -> Request:

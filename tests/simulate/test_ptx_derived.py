@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tests.campaign.mutate import FUZZ
 from tests.simulate.exactly import flushed, operands
-from tests.simulate.one_opcode import evaluate
+from tests.simulate.one_opcode import bits_of, evaluate
 from workbench.simulate.ptx.forms import FORMS
 
 pytestmark = pytest.mark.sliced
@@ -46,7 +46,7 @@ def inputs(opcode: str) -> list[Column]:
         half = kind.removesuffix("x2")
         column = np.asarray(operands(half, k + 1, N, seed=k + 3)[k]).astype(np.uint64)
         if half != kind:
-            column = column | np.roll(column, 7 * k + 1) << np.uint64(16)
+            column = column | np.roll(column, 7 * k + 1) << np.uint64(bits_of(kind) // 2)
         columns.append(column)
     return columns
 
@@ -61,7 +61,11 @@ def chosen(key: str, wanted: Any) -> list[str]:
 
 def packed(opcode: str) -> bool:
     scalar = opcode.replace("x2", "")
-    return "f16x2" in opcode and scalar in FORMS and opcode.split(".")[0] not in ("set", "cvt", "mov")
+    return (
+        ("f16x2" in opcode or "f32x2" in opcode)
+        and scalar in FORMS
+        and opcode.split(".")[0] not in ("set", "cvt", "mov")
+    )
 
 
 @pytest.mark.parametrize("opcode", chosen("packed", packed))
@@ -69,14 +73,16 @@ def test_a_pair_is_two_of_one_value(opcode: str) -> None:
     scalar, columns = opcode.replace("x2", ""), inputs(opcode)
     made = outcome(opcode, columns)
     halves = []
-    for shift in (0, 16):
-        own = [c >> np.uint64(shift) & np.uint64(0xFFFF) if k == "f16x2" or k == "bf16x2" else c
+    bits = 32 if "f32x2" in opcode else 16
+    ones = np.uint64((1 << bits) - 1)
+    for shift in (0, bits):
+        own = [c >> np.uint64(shift) & ones if k.endswith("x2") else c
                for c, k in zip(columns, kinds(opcode)[1], strict=True)]  # fmt: skip
         halves.append(outcome(scalar, own)[0])
     if opcode.startswith("setp"):  # the second predicate is that of the high halves
         assert (made[0] == halves[0]).all() and (made[1] == halves[1]).all()
     else:
-        assert (made[0] == (halves[0] & np.uint64(0xFFFF) | halves[1] << np.uint64(16))).all()
+        assert (made[0] == (halves[0] & ones | halves[1] << np.uint64(bits))).all()
 
 
 def flushes(opcode: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from tests.campaign.mutate import FUZZ
@@ -42,6 +44,7 @@ def test_every_instruction_is_known_and_the_result_is_right(case: Case, arch: st
     assert sum(step.total("executed") for step in counts if step is not None) > 0
 
 
+@functools.cache
 def every() -> list[tuple[str, str, str]]:
     """(variant, dtype, architecture) of every kernel of the catalogue, in every pass, but those of peers."""
     found = []

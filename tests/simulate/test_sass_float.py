@@ -169,6 +169,20 @@ def test_special_functions_at_their_ends() -> None:
     )
 
 
+def test_denormals_are_zeros_to_special_functions() -> None:
+    """So ptxas has it: it scales what goes into each of them, and what comes out, but for .ftz."""
+    a = words(np.tile(np.array([1e-40, -1e-40, 2.0**127, 1.5], np.float32), 8))
+    powers = words(np.tile(np.array([-127, -126, -149, 0], np.float32), 8))
+    lines = ["MUFU.RCP R4, R1", "MUFU.RSQ R5, |R1|", "MUFU.LG2 R6, |R1|", "MUFU.SQRT R7, |R1|", "MUFU.EX2 R8, R2"]
+    after = run(lines, {1: a, 2: powers}, results=range(4, 9)).registers
+    got = [after[k].view(np.float32)[:4] for k in range(4, 9)]
+    same(got[0][:3], np.array([np.inf, -np.inf, 0], np.float32))
+    same(got[1][:2], np.array([np.inf, np.inf], np.float32))
+    same(got[2][:2], np.array([-np.inf, -np.inf], np.float32))
+    same(got[3][:2], np.zeros(2, np.float32))
+    same(got[4], np.array([0, 2.0**-126, 0, 1], np.float32))
+
+
 def split(row: Any) -> tuple[Any, Any]:
     bits = np.asarray(row, np.float64).view(np.uint64)
     return bits.astype(np.uint32), (bits >> np.uint64(32)).astype(np.uint32)

@@ -81,7 +81,8 @@ UNKNOWN = {
     "IADD3 R0, |R1|, R2, R3": "operand with a modifier",
     "PRMT R0, -R1, R2, R3": "operand with a modifier",
     "SHF.L R0, R1, R2, R3": "is missing",
-    "LDG.E.256 R0, [R2.64]": "modifier .256 is not known",
+    "LDG.E.256 R0, [R2.64]": "operands are not what the form has",
+    "LDG.E.512 R0, [R2.64]": "modifier .512 is not known",
     "LDG.E R0, R2": "an address is missing",
     "BRA `(.L_x_7)": "label .L_x_7 is not in this kernel",
     "MOV R0, c[0x0][0x120]": "a word of the driver that is not known",
@@ -89,7 +90,7 @@ UNKNOWN = {
     "S2R R0, SR_NOSUCH": "special register SR_NOSUCH is not known",
     "MUFU.ERF R0, R1": "modifier .ERF is not known",
     "MOV R0, cx[UR4][0x0]": "operand cx[UR4][0x0] is not known",
-    "UTMALDG.2D [UR8], [UR4]": "opcode UTMALDG is not known",
+    "UTMALDG.2D [UR8], [UR4]": "opcode UTMALDG is not run: the tensor memory accelerator",
     "MOV P0, R1": "operand 1 is not what the form has there",
     "IADD3 R0, !R1, R2, R3": "operand !R1 is not known",
     "MOV R0, R1 junk": "operand",
@@ -123,8 +124,8 @@ def test_every_register_that_a_line_may_name_has_a_row() -> None:
     assert lower_line(kernel.lines[0], kernel).operands[4] < kernel.registers.file.words
     with pytest.raises(Refusal, match="register R300"):
         kernel.registers.register(300)
-    with pytest.raises(Refusal, match="register UR64"):
-        kernel.registers.uniform(64)
+    with pytest.raises(Refusal, match="register UR66, of 66"):
+        kernel.registers.uniform(66)
 
 
 def test_padding_behind_the_last_exit_is_no_instruction_of_the_kernel() -> None:

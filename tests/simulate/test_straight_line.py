@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.campaign.mutate import FUZZ
-from tests.simulate.straight_line import accepted, apart, comparable
+from tests.simulate.straight_line import ARCH, accepted, apart, comparable
 from workbench.problem import Problem
 from workbench.simulate.ptx.forms import FORMS
 
 pytestmark = pytest.mark.sliced
 
+LATER = ("sm_100", "sm_120")
+"""Whose machine code has other forms: ptxas writes integers of 64 bits for sm_120 as one instruction."""
 LENGTH, PROGRAMS = 32, 4
 """Opcodes of a program, and how many programs a run of the tests has; WORKBENCH_FUZZ takes every opcode there is."""
 IN_MACHINE_CODE = r"opcode (?:I2I|F2IP)|PLOP3.*\.SIGN|modifier \.(?:SATFINITE|XORSIGN|MERGE_C) is not known"
@@ -37,27 +39,34 @@ def programs() -> list[list[str]]:
     return every if FUZZ > 1 else every[:: len(every) // PROGRAMS][:PROGRAMS]
 
 
-def agree(opcodes: list[str], seed: int, folder: Path) -> int:
+def agree(opcodes: list[str], seed: int, folder: Path, arch: str = ARCH) -> int:
     """How many of the opcodes were compared; those whose machine code is refused are told from the others by halves."""
-    one, _ = accepted(opcodes, seed)
+    one, _ = accepted(opcodes, seed, arch)
     if not one.results:
         return 0
     try:
-        told = apart(one, folder, seed)
+        told = apart(one, folder, seed, arch)
     except Problem as problem:
         left = [opcode for opcode in opcodes if any(opcode == made for made, _ in one.results)]
         if len(left) == 1:
             assert re.search(IN_MACHINE_CODE, str(problem)), problem
             return 0
-        return sum(agree(half, seed, folder) for half in (left[::2], left[1::2]))
+        return sum(agree(half, seed, folder, arch) for half in (left[::2], left[1::2]))
     assert not told, told
     return len(one.results)
 
 
-@pytest.mark.parametrize("number", range(len(programs())))
-def test_both_front_ends_agree_on_what_the_instruction_set_settles(number: int, tmp_path: Path) -> None:
+def cases() -> list[tuple[str, int]]:
+    """(architecture, number of a program): one program of each later architecture where not all are asked for."""
+    every = range(len(programs()))
+    later = [(arch, n) for k, arch in enumerate(LATER) for n in (every if FUZZ > 1 else [1 + k])]
+    return [(ARCH, n) for n in every] + later
+
+
+@pytest.mark.parametrize(("arch", "number"), cases())
+def test_both_front_ends_agree_on_what_the_instruction_set_settles(arch: str, number: int, tmp_path: Path) -> None:
     opcodes = programs()[number]
-    assert agree(opcodes, number, tmp_path) > len(opcodes) // 4
+    assert agree(opcodes, number, tmp_path, arch) > len(opcodes) // 4
 
 
 @pytest.mark.parametrize(("opcode", "seed"), FOUND)

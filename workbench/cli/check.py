@@ -70,10 +70,13 @@ def command(
     from workbench.compile.archs import check_arch
     from workbench.sweep.checking import check_all
     from workbench.sweep.counting_checks import simulated_ones, with_counters
+    from workbench.sweep.simulating import require_known_gpu
 
     archs = words(arch)
     for one in archs:
         check_arch(one)
+        if counters is not False:
+            require_known_gpu(one)
     selection = selection_of(
         operations,
         variants,

@@ -51,17 +51,17 @@ def print_counters(records: Iterable[Record]) -> None:
     for record in records:
         for entry in record.simulated:
             by_arch.setdefault((entry.arch, entry.gpu), []).append((record, entry))
-    standings: dict[str, dict[str, None]] = {}
     for (arch, gpu), pairs in by_arch.items():
         rows = [row for record, entry in pairs for row in _rows(record, entry)]
         print_table(f"{arch} machine code, simulated (caches: {gpu})", _columns(), rows)
+        standings: dict[str, dict[str, None]] = {}
         for _, entry in pairs:
             known = {c.name: c.standing for kernel in entry.kernels for c in kernel.counters}
             for column, name in STANDS_FOR.items():
                 if name in known:
                     standings.setdefault(known[name], {})[column] = None
-    for standing, columns in standings.items():
-        say(f"{standing}: {', '.join(columns)}", style="dim")
+        for standing, columns in standings.items():
+            say(f"{standing}: {', '.join(columns)}", style="dim")
 
 
 def _columns() -> list[Any]:

@@ -25,7 +25,7 @@ Follow = Annotated[str, typer.Option(metavar="BLOCK,WARP", help="What one warp d
 
 def command(
     words: Annotated[list[str] | None, typer.Argument(metavar="VARIANT", help="By name or operation/name.")] = None,
-    arch: Annotated[str, typer.Option(help="One architecture, sm_80 to sm_90.")] = "sm_90",
+    arch: Annotated[str, typer.Option(help="One architecture, sm_80 to sm_121.")] = "sm_90",
     gpu: Annotated[str, typer.Option(help="Whose multiprocessors and caches; the first of the architecture.")] = "",
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16; the operation's first where not given.")] = "",
     through: Annotated[str, typer.Option(help="sass (machine code), ptx, or both, which must agree.")] = "",
@@ -145,14 +145,14 @@ def _levels(through: str) -> tuple[str, ...]:
 
 def _gpu(name: str, arch: str) -> str:
     """The device of the data file whose sizes count."""
-    from workbench.devices import device, for_arch
+    from workbench.devices import device, first_for_arch
 
     if name:
         return device(name).name
-    fitting = for_arch(arch)
-    if not fitting:
-        raise Problem(f"--arch {arch}: no device of it is known; name one with --gpu", exit_status=2)
-    return fitting[0].name
+    try:
+        return first_for_arch(arch).name
+    except Problem as problem:
+        raise Problem(f"{problem}; --gpu NAME takes another's multiprocessors and caches", exit_status=2) from None
 
 
 def _pair(text: str) -> tuple[int, int] | None:

@@ -30,9 +30,12 @@ from workbench.store.record import Simulated, SimulatedKernel
 WAVEFRONT_BYTES = 128
 ISSUED = 4
 """Warp instructions per cycle and SM: one per scheduler (CUDA programming guide, compute capability 8.x and 9.0)."""
-LANES = {"IMAD": 64, "ALU": 64, "XU": 16}
-"""Results per cycle and SM: the guide's table of throughput, 32-bit multiply-add of integers, comparison and logic,
-reciprocal and exponential. Of FP32 the datasheet's rate says it."""
+LANES = {"IMAD": 64, "ALU": 64}
+"""Results per cycle and SM: the guide's table of throughput, 32-bit multiply-add of integers, comparison and logic. Of
+FP32 the datasheet's rate says it, of XU (reciprocal, exponential) the architecture's limits."""
+INTEGERS_KNOWN = ("sm_80", "sm_86", "sm_89", "sm_90")
+"""Where IMAD and ALU of LANES hold. Of sm_120 NVIDIA's guide has 64 integer cores per SM and its white paper twice as
+many; of the others since sm_100 no figure was found."""
 LOAD_STORE = {"sm_80": 32, "sm_90": 32, "sm_86": 16, "sm_89": 16}
 """Load/store units per SM: NVIDIA's white papers of GA100, GH100, GA102 and AD102."""
 OPCODES = {
@@ -155,7 +158,9 @@ def _lanes(pipe: str, gpu: Datasheet) -> float | None:
     if pipe == "FP32":
         assert gpu.boost_clock_hz is not None
         return gpu.fp32_flops_per_s / 2 / gpu.sms / gpu.boost_clock_hz if gpu.fp32_flops_per_s else None
-    return LANES[pipe]
+    if pipe == "XU":
+        return gpu.limits.special_per_sm_clock
+    return LANES[pipe] if gpu.arch in INTEGERS_KNOWN else None
 
 
 def _memory(entry: Simulated, gpu: Datasheet) -> float | None:

@@ -15,7 +15,7 @@ from workbench.problem import Problem
 from workbench.profile.arguments import Relaunch, undetermined
 from workbench.profile.launched import BY_INSTRUCTION, Measured, Programs, launch_of_report
 from workbench.simulate.blocks import independent
-from workbench.simulate.counters import RULES, Level, Standing, figures
+from workbench.simulate.counters import RULES, Level, Standing, figures, standing_for
 from workbench.simulate.launch import COUNTERS, Counts, SimulationFault
 from workbench.simulate.program import Program
 
@@ -81,6 +81,7 @@ def _apart(measured: Measured, counts: Counts) -> int:
 def _per_instruction(measured: Measured, counts: Counts, depends: NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
     """A row per metric that the report has by instruction: totals, and how many instructions agree."""
     addresses = [i.address for i in counts.program.instructions]
+    standing = standing_for(Standing.CONFIRMED, counts.program.generation)
     skipped = {at for at, on in zip(addresses, depends, strict=True) if on}
     for name, counter in BY_INSTRUCTION.items():
         known = measured.by_instruction(name)
@@ -92,7 +93,7 @@ def _per_instruction(measured: Measured, counts: Counts, depends: NDArray[np.boo
         verdict = f"all {len(known) - left_out} agree" if not wrong else f"{len(wrong)} of {len(known)} differ"
         yield {
             "name": f"{name}, by instruction", "measured": float(sum(known.values())),
-            "simulated": float(sum(own.get(at, 0) for at in known)), "standing": Standing.CONFIRMED.value,
+            "simulated": float(sum(own.get(at, 0) for at in known)), "standing": standing.value,
             "agrees": not wrong, "differ": len(wrong),
             "verdict": verdict + (f", {left_out} depend on values or time" if left_out else ""),
         }  # fmt: skip

@@ -76,6 +76,10 @@ def _atomics(space: Space) -> Pick:
     return lambda i: i.form is not None and i.form.startswith("atomic.") and i.space == space
 
 
+def _either(one: Pick, other: Pick) -> Pick:
+    return lambda i: one(i) or other(i)
+
+
 def _branches(i: Instruction) -> bool:
     """Branches, calls, BSYNC and EXIT: what Nsight's `op_branch` holds in every report that was compared."""
     return i.flow in (Flow.BRANCH, Flow.BRANCH_TO_ROW, Flow.EXIT, Flow.CONVERGE)
@@ -112,6 +116,10 @@ def _globals(i: Instruction) -> bool:
     return ((i.form in ("load", "store") or _atomics(Space.GLOBAL)(i)) and i.space == Space.GLOBAL) or _copies(i)
 
 
+def _matrices(i: Instruction) -> bool:
+    return i.form == "ldmatrix"
+
+
 def _everything(_: Instruction) -> bool:
     return True
 
@@ -146,6 +154,8 @@ def _rules() -> Iterator[_Rule]:
     for store, suffix in ((False, "ld"), (True, "st")):
         pick = _accesses(Space.SHARED, store)
         yield _Rule(f"smsp__sass_inst_executed_op_shared_{suffix}.sum", "inst", _of("requests"), pick, _EXACT, None)
+        if not store:
+            pick = _either(pick, _matrices)  # LDSM has a count of its own, but its wavefronts are those of loads
         yield _Rule(
             f"l1tex__data_pipe_lsu_wavefronts_mem_shared_op_{suffix}.sum", "wavefront", _of("wavefronts"), pick, _EXACT,
             _WIDTHS,
@@ -154,6 +164,7 @@ def _rules() -> Iterator[_Rule]:
             f"l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_{suffix}.sum", "conflict", _conflicts, pick, _EXACT,
             _WIDTHS,
         )  # fmt: skip
+    yield _Rule("smsp__inst_executed_op_ldsm.sum", "inst", _of("executed"), _matrices, _RULE, _RULE)
     yield _Rule("smsp__inst_executed_op_ldgsts.sum", "inst", _of("executed"), _copies, _RULE, _RULE)
     for space in (Space.GLOBAL, Space.SHARED):
         name = f"smsp__inst_executed_op_{space.name.lower()}_atom.sum"
@@ -161,6 +172,14 @@ def _rules() -> Iterator[_Rule]:
 
 
 RULES = tuple(_rules())
+REPORTED_BEFORE = 100
+"""The reports that confirm are of sm_80 to sm_90."""
+
+
+def standing_for(standing: Standing, generation: int) -> Standing:
+    """A rule's standing in code for this architecture: what no report of its generation confirms is by rule at most."""
+    unconfirmed = standing is Standing.CONFIRMED and generation >= REPORTED_BEFORE
+    return Standing.BY_RULE if unconfirmed else standing
 
 
 def figures(counts: Counts, level: Level) -> list[CounterValue]:
@@ -174,6 +193,7 @@ def figures(counts: Counts, level: Level) -> list[CounterValue]:
         if standing is None or (counts.guards_differ and rule.name == TRUE_GUARDS):
             continue
         chosen = [number for number, i in enumerate(counts.program.instructions) if rule.pick(i)]
+        standing = standing_for(standing, counts.program.generation)
         found.append(CounterValue(rule.name, float(rule.counter(counts)[chosen].sum()), rule.unit, standing))
     if counts.cache:
         found += _cache_figures(counts)

@@ -245,6 +245,8 @@ class Program:
     """What each parameter is, where that is known: `u32`, `f64`, `b8`… (a pointer is `u64`)."""
     names: dict[int, str] = field(default_factory=dict)
     """Row, or word of a predicate, → the register that it is, where a register keeps its row."""
+    generation: int = 0
+    """90 of sm_90: what it was compiled for; 0 where that is not said."""
     _encoded: tuple[Any, list[bytes]] | None = field(default=None, repr=False, compare=False)
 
     def bank_at(self, parameters: bytes) -> bytes:

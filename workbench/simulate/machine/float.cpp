@@ -146,7 +146,15 @@ constexpr Form form() {
     else return ternary<T, T, Whole>;
 }
 
-/// Every combination of rounding, .ftz and (for sums and products) .sat.
+/// Two floats side by side in 64 bits: each as the form of one does it.
+template <Form ONE>
+void of_two(Warp &w, const Instruction &i, u32 mask) {
+    Instruction high = i;
+    for (int slot = 0; slot < 4; ++slot) high.o[slot] += LANES;
+    ONE(w, i, mask), ONE(w, high, mask);
+}
+
+/// Every combination of rounding, .ftz and (for sums and products) .sat; of those also two at once.
 template <class Operation, int SOURCES, bool SATURATES>
 void exact(const Name &name) {
     register_roundings<form<Operation, SOURCES, f32, false, false>()>(name, ".f32");
@@ -155,6 +163,8 @@ void exact(const Name &name) {
     if constexpr (SATURATES) {
         register_roundings<form<Operation, SOURCES, f32, false, true>()>(name, ".sat.f32");
         register_roundings<form<Operation, SOURCES, f32, true, true>()>(name, ".ftz.sat.f32");
+        register_roundings<of_two<form<Operation, SOURCES, f32, false, false>()>>(name, ".f32x2");
+        register_roundings<of_two<form<Operation, SOURCES, f32, true, false>()>>(name, ".ftz.f32x2");
     }
 }
 

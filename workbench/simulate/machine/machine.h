@@ -62,7 +62,7 @@ struct PendingStore {
     int lane;
     u32 bytes;
     u64 address;
-    u8 data[16];
+    u8 data[32];
 };
 
 /// A load from global memory that is not carried out before somebody needs its value.

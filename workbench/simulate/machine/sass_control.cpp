@@ -56,22 +56,28 @@ void reduce_uniform(Warp &w, const Instruction &i, u32 mask) {
     write_row(row, FULL, [=](int) { return made; });
 }
 
-/// d = a word of constant memory at the bank's place (`immediate`) plus row o[1]; o[2]: its second word.
+/// d = constant memory at the bank's place (`immediate`) plus row o[1]: one row, or as many as `bytes` fill.
 void load_constant(Warp &w, const Instruction &i, u32 mask) {
     const std::vector<u8> &bank = w.machine().program.constant_bank;
     const u32 *offset = w.row(i.o[1]);
     const u32 bytes = i.bytes;
-    u32 *low = w.row(i.o[0]), *high = w.row(i.o[2]);
+    u32 *to = w.row(i.o[0]);
     each_lane(mask, [&](int lane) {
-        const u64 at = static_cast<u64>(i.immediate) + offset[lane];
-        if (offset[lane] & (bytes - 1) || at + bytes > bank.size()) {
-            w.machine().fault(w, i, "stray_read", "a load outside of constant memory", lane, offset[lane]);
+        const u32 within = offset[lane];
+        const u64 at = static_cast<u64>(i.immediate) + within;
+        if (within & (bytes - 1) || at + bytes > bank.size()) {
+            w.machine().fault(w, i, "stray_read", "a load outside of constant memory", lane, within);
         }
-        u64 value = 0;
-        std::memcpy(&value, bank.data() + at, bytes);
-        if (i.sign_extend) value = static_cast<u64>(static_cast<i64>(value << (64 - 8 * bytes)) >> (64 - 8 * bytes));
-        low[lane] = static_cast<u32>(value);
-        if (bytes == 8) high[lane] = static_cast<u32>(value >> 32);
+        if (bytes < 4) {
+            u32 value = 0;
+            std::memcpy(&value, bank.data() + at, bytes);
+            const u32 shift = 32 - 8 * bytes;
+            to[lane] = i.sign_extend ? static_cast<u32>(static_cast<i32>(value << shift) >> shift) : value;
+            return;
+        }
+        u32 words[4];  // read before anything is written: the offset may lie in one of the rows
+        std::memcpy(words, bank.data() + at, bytes);
+        for (u32 k = 0; k < bytes / 4; ++k) to[k * LANES + lane] = words[k];
     });
 }
 

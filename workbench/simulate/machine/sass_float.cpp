@@ -56,6 +56,14 @@ template <bool PLAIN> constexpr auto add = arithmetic<Sum, PLAIN>;
 template <bool PLAIN> constexpr auto multiply = arithmetic<Product, PLAIN>;
 template <bool PLAIN> constexpr auto multiply_add = arithmetic<Fused, PLAIN>;
 
+/// Two floats side by side in a pair of registers, each as the form of one does it.
+template <auto ONE>
+void of_pair(Warp &w, const Instruction &i, u32 mask) {
+    Instruction high = i;
+    for (int slot = 0; slot < 4; ++slot) high.o[slot] += LANES;
+    ONE(w, i, mask), ONE(w, high, mask);
+}
+
 struct DoubleSum { static f64 of(f64 a, f64 b, f64) { return a + b; } };
 struct DoubleProduct { static f64 of(f64 a, f64 b, f64) { return a * b; } };
 struct DoubleFused { static f64 of(f64 a, f64 b, f64 c) { return __builtin_fma(a, b, c); } };
@@ -127,23 +135,30 @@ void double_least_or_most(Warp &w, const Instruction &i, u32 mask) {
     predicate_result(w, i, 1, mask, nans);
 }
 
-/// d = the least or most of a and b, a number before a NaN; bit 3 of `variant` (NAN): a NaN before a number.
+/// The least or most of two, a number before a NaN; `nan`: a NaN before a number.
+inline u32 least_or_most_of(f32 x, f32 y, bool take_least, bool nan) {
+    if (x != x || y != y) {
+        if (nan || (x != x && y != y)) return 0x7fffffffu;
+        return as_bits(x != x ? y : x);
+    }
+    if (x == y) {  // of two zeros, the negative one is less
+        return take_least ? as_bits(x) | as_bits(y) : as_bits(x) & as_bits(y);
+    }
+    return as_bits((x < y) == take_least ? x : y);
+}
+
+/// d = the least or most of a and b, or of a, b and c; bit 2 of `variant`: FTZ, bit 3: NAN.
+template <bool THREE>
 void least_or_most(Warp &w, const Instruction &i, u32 mask) {
-    const FloatSource<false> a(w, i, 1, 0), b(w, i, 2, 1);
-    const u32 least = predicate_source(w, i, 3);
+    const FloatSource<false> a(w, i, 1, 0), b(w, i, 2, 1), c(w, i, THREE ? 3 : 2, THREE ? 2 : 1);
+    const u32 least = predicate_source(w, i, THREE ? 4 : 3);
     const bool ftz = i.variant & 4, nan = i.variant & 8;
     write_row(w.row(i.o[0]), mask, [=](int lane) {
-        f32 x = a(lane), y = b(lane);
-        if (ftz) x = flushed(x), y = flushed(y);
-        if (x != x || y != y) {
-            if (nan || (x != x && y != y)) return 0x7fffffffu;
-            return as_bits(x != x ? y : x);
-        }
+        f32 x = a(lane), y = b(lane), z = c(lane);
+        if (ftz) x = flushed(x), y = flushed(y), z = flushed(z);
         const bool take_least = least >> lane & 1;
-        if (x == y) {  // of two zeros, the negative one is less
-            return take_least ? as_bits(x) | as_bits(y) : as_bits(x) & as_bits(y);
-        }
-        return as_bits((x < y) == take_least ? x : y);
+        const u32 made = least_or_most_of(x, y, take_least, nan);
+        return THREE ? least_or_most_of(as_float(made), z, take_least, nan) : made;
     });
 }
 
@@ -163,7 +178,8 @@ void check_division(Warp &w, const Instruction &i, u32 mask) {
     }));
 }
 
-// ---- The special function unit: its results are within 1 or 2 units in the last place; here they are rounded.
+// ---- The special function unit: its results are within 1 or 2 units in the last place; here they are rounded. Denormals
+// are zeros to it: where PTX keeps them, ptxas scales what goes in and what comes out.
 
 /// 2^x by a polynomial in double precision, which vectorises: e^(r ln 2) for |r| <= 1/2.
 inline f32 exp2_of(f32 x) {
@@ -183,11 +199,11 @@ inline f32 exp2_of(f32 x) {
     return x != x ? x : static_cast<f32>(p * scale);
 }
 
-struct Exp2 { static f32 of(f32 x) { return exp2_of(x); } };
-struct Log2 { static f32 of(f32 x) { return static_cast<f32>(std::log2(static_cast<f64>(x))); } };
-struct Reciprocal { static f32 of(f32 x) { return 1.0f / x; } };
-struct ReciprocalRoot { static f32 of(f32 x) { return static_cast<f32>(1.0 / std::sqrt(static_cast<f64>(x))); } };
-struct Root { static f32 of(f32 x) { return std::sqrt(x); } };
+struct Exp2 { static f32 of(f32 x) { return flushed(exp2_of(x)); } };
+struct Log2 { static f32 of(f32 x) { return static_cast<f32>(std::log2(static_cast<f64>(flushed(x)))); } };
+struct Reciprocal { static f32 of(f32 x) { return flushed(1.0f / flushed(x)); } };
+struct ReciprocalRoot { static f32 of(f32 x) { return static_cast<f32>(1.0 / std::sqrt(static_cast<f64>(flushed(x)))); } };
+struct Root { static f32 of(f32 x) { return std::sqrt(flushed(x)); } };
 struct Tanh { static f32 of(f32 x) { return static_cast<f32>(std::tanh(static_cast<f64>(x))); } };
 constexpr f64 TURN = 6.283185307179586476925;  // the unit takes turns, not radians
 struct Sine { static f32 of(f32 x) { return static_cast<f32>(std::sin(static_cast<f64>(x) * TURN)); } };
@@ -214,7 +230,11 @@ SASS_FORM(form_multiply, "sass.fmul", multiply)
 SASS_FORM(form_fused, "sass.ffma", multiply_add)
 SASS_FORM(form_select, "sass.fsel", select)
 RegisterForm form_dadd("sass.dadd", arithmetic_double<DoubleSum>), form_dmul("sass.dmul", arithmetic_double<DoubleProduct>);
-RegisterForm form_dfma("sass.dfma", arithmetic_double<DoubleFused>), form_fmnmx("sass.fmnmx", least_or_most);
+RegisterForm form_dfma("sass.dfma", arithmetic_double<DoubleFused>), form_fmnmx("sass.fmnmx", least_or_most<false>);
+RegisterForm form_fmnmx3("sass.fmnmx3", least_or_most<true>);
+RegisterForm form_add2("sass.fadd2", of_pair<arithmetic<Sum, false>>);
+RegisterForm form_multiply2("sass.fmul2", of_pair<arithmetic<Product, false>>);
+RegisterForm form_fused2("sass.ffma2", of_pair<arithmetic<Fused, false>>);
 RegisterForm form_fchk("sass.fchk", check_division);
 RegisterForm form_dsetp_min("sass.dsetp.min", double_least_or_most<true>);
 RegisterForm form_dsetp_max("sass.dsetp.max", double_least_or_most<false>);

@@ -159,7 +159,18 @@ void least_or_most(Warp &w, const Instruction &i, u32 mask) {
     });
 }
 
-/// The same of both halves.
+/// d = least or most of a, b and c.
+template <class T>
+void least_or_most3(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 1, 0), b(w, i, 2, 1), c(w, i, 3, 2);
+    const u32 least = predicate_source(w, i, 4);
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        const T x = static_cast<T>(a(lane)), y = static_cast<T>(b(lane)), z = static_cast<T>(c(lane));
+        return static_cast<u32>(least >> lane & 1 ? std::min({x, y, z}) : std::max({x, y, z}));
+    });
+}
+
+/// The same as least_or_most of both halves.
 template <class T>
 void least_or_most_halves(Warp &w, const Instruction &i, u32 mask) {
     const Source<true> a(w, i, 1, 0), b(w, i, 2, 1);
@@ -172,6 +183,44 @@ void least_or_most_halves(Warp &w, const Instruction &i, u32 mask) {
             return static_cast<u32>(static_cast<u16>(relu ? std::max(made, T{0}) : made));
         };
         return one(a(lane), b(lane)) | one(a(lane) >> 16, b(lane) >> 16) << 16;
+    });
+}
+
+/// The same of four bytes.
+template <class T>
+void least_or_most_bytes(Warp &w, const Instruction &i, u32 mask) {
+    const Source<true> a(w, i, 1, 0), b(w, i, 2, 1);
+    const u32 least = predicate_source(w, i, 3);
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        u32 made = 0;
+        for (u32 shift = 0; shift < 32; shift += 8) {
+            const T x = static_cast<T>(a(lane) >> shift), y = static_cast<T>(b(lane) >> shift);
+            made |= static_cast<u32>(static_cast<u8>((x < y) == ((least >> lane & 1) != 0) ? x : y)) << shift;
+        }
+        return made;
+    });
+}
+
+/// d = a + b, byte by byte; a negated source is so byte by byte.
+void add_bytes(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 1, 0), b(w, i, 2, 1);
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        const u32 x = (a.row[lane] & a.keep) ^ a.flip, y = (b.row[lane] & b.keep) ^ b.flip;
+        u32 made = 0;
+        for (u32 shift = 0; shift < 32; shift += 8) made |= (((x >> shift) + (y >> shift) + a.plus + b.plus) & 255) << shift;
+        return made;
+    });
+}
+
+/// d = a + b, held to what a signed word has. A negated source is exact: less the least one is more than the most.
+void add_saturated(Warp &w, const Instruction &i, u32 mask) {
+    const Source<false> a(w, i, 1, 0), b(w, i, 2, 1);
+    const auto whole = [](const Source<false> &s, int lane) {
+        return static_cast<i64>(static_cast<i32>((s.row[lane] & s.keep) ^ s.flip)) + s.plus;
+    };
+    write_row(w.row(i.o[0]), mask, [=](int lane) {
+        constexpr i64 most = 0x7fffffff;
+        return static_cast<u32>(std::clamp(whole(a, lane) + whole(b, lane), -most - 1, most));
     });
 }
 
@@ -283,8 +332,13 @@ RegisterForm form_high_u("sass.imad.hi.u32", multiply_wide_carry<false, true>);
 RegisterForm form_lea("sass.lea", shift_add), form_lea_hi("sass.lea.hi", shift_add_high<false>);
 RegisterForm form_lea_sx("sass.lea.hi.sx32", shift_add_high<true>);
 RegisterForm form_mnmx_s("sass.imnmx.s32", least_or_most<i32>), form_mnmx_u("sass.imnmx.u32", least_or_most<u32>);
+RegisterForm form_mnmx3_s("sass.vimnmx3.s32", least_or_most3<i32>), form_mnmx3_u("sass.vimnmx3.u32", least_or_most3<u32>);
 RegisterForm form_mnmx_s2("sass.imnmx.s16x2", least_or_most_halves<i16>);
 RegisterForm form_mnmx_u2("sass.imnmx.u16x2", least_or_most_halves<u16>);
+RegisterForm form_mnmx_s4("sass.imnmx.s8x4", least_or_most_bytes<i8>);
+RegisterForm form_mnmx_u4("sass.imnmx.u8x4", least_or_most_bytes<u8>);
+RegisterForm form_add_bytes("sass.viadd.u8x4", add_bytes);
+RegisterForm form_add_saturated("sass.viadd.s32.sat", add_saturated);
 RegisterForm form_addmnmx_s("sass.viaddmnmx.s32", add_least_or_most<i32>);
 RegisterForm form_addmnmx_u("sass.viaddmnmx.u32", add_least_or_most<u32>);
 SASS_FORM(form_select, "sass.sel", select)

@@ -46,7 +46,7 @@ BOOLEANS = {"and": 1, "or": 2, "xor": 3}
 @functools.cache
 def width(kind: str) -> int:
     """Bits of a type."""
-    return {"f16x2": 32, "bf16x2": 32, "bf16": 16, "tf32": 32}.get(kind) or int(kind.lstrip("busf"))
+    return {"f32x2": 64, "f16x2": 32, "bf16x2": 32, "bf16": 16, "tf32": 32}.get(kind) or int(kind.lstrip("busf"))
 
 
 def define(opcode: str, operands: str, machine: str | None = None, **fields: Any) -> None:
@@ -145,6 +145,11 @@ def _floats() -> None:
         for name in ("fma", "mad"):
             define(f"{name}{r}{ftz}{sat}.f32", ">f32 <f32 <f32 <f32", f"fma{_exact(r)}{ftz}{sat}.f32")
             define(f"{name}{r}.f64", ">f64 <f64 <f64 <f64", f"fma{_exact(r)}.f64")
+    for r, ftz in product(ROUNDINGS, FTZ):
+        for name in ("add", "sub", "mul"):
+            define(f"{name}{r}{ftz}.f32x2", ">f32x2 <f32x2 <f32x2", f"{name}{_exact(r)}{ftz}.f32x2")
+        if r:
+            define(f"fma{r}{ftz}.f32x2", ">f32x2 <f32x2 <f32x2 <f32x2", f"fma{_exact(r)}{ftz}.f32x2")
     for r, ftz in product((".rn", ".rz", ".rm", ".rp"), FTZ):
         define(f"div{r}{ftz}.f32", ">f32 <f32 <f32", f"div{_exact(r)}{ftz}.f32")
         define(f"div{r}.f64", ">f64 <f64 <f64", f"div{_exact(r)}.f64")

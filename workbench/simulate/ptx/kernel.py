@@ -117,8 +117,14 @@ def _program(text: Text, function: Function) -> Program:
         parameter_kinds=tuple(d.kind for d in function.parameters), parameter_bytes=end,
         static_shared=static, local_bytes=-(-lowering.local_bytes // 16) * 16,
         merge_at_equal_pc=True, lowest_pc_first=True, files=text.files, variables=tuple(lowering.variables),
-        notes=tuple(lowering.notes),
+        notes=tuple(lowering.notes), generation=generation_of(text.target),
     )  # fmt: skip
+
+
+def generation_of(target: str) -> int:
+    """90 of `sm_90a`; 0 where the text has no such target."""
+    found = re.fullmatch(r"sm_(\d+)[af]?", target)
+    return int(found[1]) if found else 0
 
 
 def _parameters(function: Function) -> tuple[list[tuple[int, int]], int]:

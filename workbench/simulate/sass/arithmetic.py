@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from workbench.simulate.program import Instruction
 from workbench.simulate.sass.forms import ARITHMETIC, UNIFORM, Group, Row
-from workbench.simulate.sass.operands import ZERO, Kind, Operand, double_bits, float_bits
+from workbench.simulate.sass.operands import ZERO, Kind, Operand
 from workbench.simulate.sass.refusal import Refusal
+from workbench.simulate.sass.sources import (
+    Made,
+    conversion,
+    double_source,
+    float_source,
+    half_source,
+    integer_source,
+    pair_of_floats,
+    wide_source,
+)
 from workbench.simulate.sass.state import Kernel
 from workbench.simulate.sass.text import Line
 
-ONES, SIGN = 0xFFFFFFFF, 0x80000000
-SELECTORS = {(): 0, ("H0_H0",): 1, ("H1_H1",): 2, ("H0_NH1",): 3}
 PARTS = {"R2P": ("B1", "B2", "B3"), "F2FP": ("H1",)}
 CONVERSIONS = ("I2F", "I2FP", "F2I", "F2F", "FRND")
-
-
-@dataclass
-class _Made:
-    """The machine's instruction as it grows, operand by operand."""
-
-    operands: list[int] = field(default_factory=list)
-    keep: list[int] = field(default_factory=list)
-    flip: list[int] = field(default_factory=list)
-    variant: int = 0
-    immediate: int = 0
-
-    def source(self, row: int, keep: int = ONES, flip: int = 0, plus: bool = False) -> None:
-        self.immediate |= int(plus) << len(self.operands)
-        self.operands.append(row)
-        self.keep.append(keep)
-        self.flip.append(flip)
-
-    @property
-    def modified(self) -> bool:
-        return any(keep != ONES for keep in self.keep) or any(self.flip)
+LITERALS = {"t": False, "u": True}
+"""Predicates that a form must have as they are: whether they are negated PTs."""
 
 
 def lower_arithmetic(line: Line, kernel: Kernel) -> Instruction:
@@ -43,12 +32,15 @@ def lower_arithmetic(line: Line, kernel: Kernel) -> Instruction:
     line = _with_part(line) if line.base in PARTS else line
     uniform = line.base in UNIFORM
     reasons: list[str] = []
-    for row in ARITHMETIC[UNIFORM.get(line.base, line.base)]:
+    opcode = UNIFORM.get(line.base, line.base)
+    for row in ARITHMETIC[opcode]:
         try:
-            made, name = _Made(), modifiers(line, row, into := _Made())
+            if kernel.facts.generation < row.since:
+                raise Refusal(f"a form that is known from sm_{row.since} on")
+            made, name = Made(), modifiers(line, row, into := Made())
             made.variant, made.immediate = into.variant, into.immediate
-            if line.base in CONVERSIONS:
-                _conversion(line, kernel, made, name)
+            if opcode in CONVERSIONS:
+                conversion(line, kernel, made, name)
             else:
                 _operands(line, kernel, row, made, uniform)
             return _finished(line, kernel, row, made, name, uniform)
@@ -66,7 +58,7 @@ def _with_part(line: Line) -> Line:
     return replace(line, opcode=f"{line.opcode}.{named[0]}", operands=operands)
 
 
-def _finished(line: Line, kernel: Kernel, row: Row, made: _Made, name: str, uniform: bool) -> Instruction:
+def _finished(line: Line, kernel: Kernel, row: Row, made: Made, name: str, uniform: bool) -> Instruction:
     zero_variant = made.variant == 0 or "n" in row.signature.split()
     if row.plain and not made.modified and zero_variant:
         name, made.operands = _shorter(line, name + ".plain", made.operands)
@@ -93,8 +85,9 @@ def _shorter(line: Line, name: str, operands: list[int]) -> tuple[str, list[int]
     return name, operands
 
 
-def _addition(name: str, made: _Made, kernel: Kernel) -> str:
-    """A sum of two words that carries out only, or in only, has a quicker form: 64-bit additions are made of them."""
+def _addition(name: str, made: Made, kernel: Kernel) -> str:
+    """A sum of two words that carries out only, or in only, has a quicker form: 64-bit additions are made of them. So
+    has one of three without carries, which since sm_100 is written with PT for each."""
     registers, file = kernel.registers, kernel.registers.file
     result, out, second_out, a, b, c, carry, _ = made.operands
     nowhere = registers.predicate_result(ZERO)
@@ -103,6 +96,9 @@ def _addition(name: str, made: _Made, kernel: Kernel) -> str:
         negated = bool(made.immediate >> slot & 1)
         return made.operands[slot] == file.predicate_constant(negated)
 
+    if out == nowhere and second_out == nowhere and never(6) and never(7):
+        made.operands, made.immediate = [result, a, b, c], 0
+        return "sass.iadd3.plain"
     if c != registers.register(ZERO) or second_out != nowhere or not never(7):
         return name
     if never(6) and out != nowhere:
@@ -114,7 +110,7 @@ def _addition(name: str, made: _Made, kernel: Kernel) -> str:
     return name
 
 
-def modifiers(line: Line, row: Row, made: _Made) -> str:
+def modifiers(line: Line, row: Row, made: Made) -> str:
     """The name of the form; numbers go into `made`. Raises Refusal."""
     free: list[Group] = list(row.groups)
     chosen: dict[int, str | int] = {}
@@ -138,15 +134,18 @@ def modifiers(line: Line, row: Row, made: _Made) -> str:
     return name
 
 
-def _operands(line: Line, kernel: Kernel, row: Row, made: _Made, uniform: bool) -> None:
+def _operands(line: Line, kernel: Kernel, row: Row, made: Made, uniform: bool) -> None:
     rest = list(line.operands)
     for token in row.signature.split():
         optional = token.endswith("?") or "=" in token
         kind = token[0]
         if kind == "_":
-            made.source(kernel.registers.file.constant(0))
+            _empty(token, kernel, made)
             continue
         if rest and _fits(kind, rest[0]):
+            if kind in LITERALS:
+                rest.pop(0)
+                continue
             _take(kind, rest, line, kernel, made)
         elif optional:
             _absent(token, kernel, made)
@@ -156,19 +155,33 @@ def _operands(line: Line, kernel: Kernel, row: Row, made: _Made, uniform: bool) 
         raise Refusal(f"{len(rest)} operands too many")
 
 
+def _empty(token: str, kernel: Kernel, made: Made) -> None:
+    """A place that nothing is written for: _0 is zeros, _1 a predicate thrown away, _2 one that never holds."""
+    if token == "_1":
+        made.operands.append(kernel.registers.predicate_result(ZERO))
+    elif token == "_2":
+        made.operands.append(kernel.registers.file.predicate_constant(False))
+    else:
+        made.source(kernel.registers.file.constant(0))
+
+
 def _fits(kind: str, operand: Operand) -> bool:
+    if kind in LITERALS:
+        predicate = operand.kind in (Kind.PREDICATE, Kind.UNIFORM_PREDICATE)
+        return predicate and operand.number == ZERO and operand.negated == LITERALS[kind]
     values = (Kind.REGISTER, Kind.UNIFORM, Kind.CONSTANT, Kind.INTEGER)
     kinds: dict[str, tuple[Kind, ...]] = {
         "d": (Kind.REGISTER, Kind.UNIFORM), "D": (Kind.REGISTER, Kind.UNIFORM),
         "q": (Kind.PREDICATE, Kind.UNIFORM_PREDICATE), "p": (Kind.PREDICATE, Kind.UNIFORM_PREDICATE),
-        "i": values, "I": values, "w": values, "f": (*values, Kind.FLOAT), "g": (*values, Kind.FLOAT),
+        "i": values, "I": values, "w": values, "W": values, "f": (*values, Kind.FLOAT), "g": (*values, Kind.FLOAT),
+        "v": (Kind.REGISTER, Kind.UNIFORM),
         "h": (*values, Kind.FLOAT), "n": (Kind.INTEGER,), "m": (Kind.INTEGER,), "P": (Kind.PREDICATES,),
         "B": (Kind.BARRIER,),
     }  # fmt: skip
     return operand.kind in kinds[kind]
 
 
-def _absent(token: str, kernel: Kernel, made: _Made) -> None:
+def _absent(token: str, kernel: Kernel, made: Made) -> None:
     registers = kernel.registers
     if token[0] in "dD":
         made.operands.append(registers.thrown())
@@ -180,7 +193,7 @@ def _absent(token: str, kernel: Kernel, made: _Made) -> None:
         made.source(registers.file.constant(0))
 
 
-def _take(kind: str, rest: list[Operand], line: Line, kernel: Kernel, made: _Made) -> None:
+def _take(kind: str, rest: list[Operand], line: Line, kernel: Kernel, made: Made) -> None:
     operand = rest.pop(0)
     registers = kernel.registers
     if kind in "dD":
@@ -204,138 +217,15 @@ def _take(kind: str, rest: list[Operand], line: Line, kernel: Kernel, made: _Mad
         made.operands.append(registers.barrier(operand.number))
     elif kind in "iI":
         integer_source(operand, kernel, made, kind == "i")
-    elif kind == "w":
-        _wide_source(operand, kernel, made, "U32" not in line.modifiers)
+    elif kind in "wW":
+        if kind == "W" and (operand.negated or operand.inverted):
+            raise Refusal("operand with a modifier that its form has not")
+        wide_source(operand, kernel, made, "U32" not in line.modifiers)
     elif kind == "f":
         float_source(operand, line, kernel, made)
     elif kind == "g":
         double_source(operand, kernel, made)
+    elif kind == "v":
+        pair_of_floats(operand, kernel, made)
     else:
-        _half_source(operand, rest, line, kernel, made)
-
-
-def word(operand: Operand, kernel: Kernel) -> int:
-    """The row of a 32-bit register or constant."""
-    if operand.kind is Kind.REGISTER:
-        return kernel.registers.register(operand.number)
-    if operand.kind is Kind.UNIFORM:
-        return kernel.registers.uniform(operand.number)
-    assert operand.kind is Kind.CONSTANT and operand.address is not None
-    if operand.address.register != ZERO or operand.address.uniform != ZERO:
-        raise Refusal("operand: a constant with a register address")
-    return kernel.registers.constant_word(operand.number, operand.address.offset)
-
-
-def pair(operand: Operand, kernel: Kernel) -> int:
-    """Two neighbouring rows of a 64-bit register or constant."""
-    if operand.kind is Kind.REGISTER:
-        return kernel.registers.register(operand.number, 2)
-    if operand.kind is Kind.UNIFORM:
-        return kernel.registers.uniform(operand.number, 2)
-    assert operand.kind is Kind.CONSTANT and operand.address is not None
-    if operand.address.register != ZERO or operand.address.uniform != ZERO:
-        raise Refusal("operand: a constant with a register address")
-    return kernel.registers.constant_pair(operand.number, operand.address.offset)
-
-
-def integer_source(operand: Operand, kernel: Kernel, made: _Made, may_change: bool) -> None:
-    if operand.absolute or operand.suffixes or (not may_change and (operand.negated or operand.inverted)):
-        raise Refusal("operand with a modifier that its form has not")
-    if operand.kind is Kind.INTEGER:
-        made.source(kernel.registers.file.constant(operand.number))
-        return
-    changed = operand.negated or operand.inverted
-    made.source(word(operand, kernel), ONES, ONES if changed else 0, operand.negated)
-
-
-def _wide_source(operand: Operand, kernel: Kernel, made: _Made, is_signed: bool) -> None:
-    if operand.absolute or operand.suffixes not in ((), ("64",)):
-        raise Refusal("operand with a modifier that its form has not")
-    if operand.kind is Kind.INTEGER:
-        value = operand.number if is_signed else operand.number & ONES
-        made.source(kernel.registers.file.constant(value, 2))
-        return
-    changed = operand.negated or operand.inverted
-    made.source(pair(operand, kernel), ONES, ONES if changed else 0, operand.negated)
-
-
-def _float_constant(operand: Operand, line: Line) -> int:
-    if operand.kind is Kind.INTEGER:
-        return operand.number & ONES
-    # A NaN's own bits stand in the encoding alone.
-    return line.immediate if "NAN" in operand.text else float_bits(operand.text)
-
-
-def float_source(operand: Operand, line: Line, kernel: Kernel, made: _Made) -> None:
-    if operand.inverted or operand.suffixes:
-        raise Refusal("operand with a modifier that its form has not")
-    if operand.kind in (Kind.FLOAT, Kind.INTEGER):
-        made.source(kernel.registers.file.constant(_float_constant(operand, line)))
-        return
-    keep = ONES ^ SIGN if operand.absolute else ONES
-    made.source(word(operand, kernel), keep, SIGN if operand.negated else 0)
-
-
-def double_source(operand: Operand, kernel: Kernel, made: _Made) -> None:
-    if operand.inverted or operand.suffixes not in ((), ("64",)):
-        raise Refusal("operand with a modifier that its form has not")
-    if operand.kind in (Kind.FLOAT, Kind.INTEGER):
-        bits = double_bits(operand.text) if operand.kind is Kind.FLOAT else (operand.number & ONES) << 32
-        made.source(kernel.registers.file.constant(bits, 2))
-        return
-    keep = ONES ^ SIGN if operand.absolute else ONES
-    made.source(pair(operand, kernel), keep, SIGN if operand.negated else 0)
-
-
-def _half_source(operand: Operand, rest: list[Operand], line: Line, kernel: Kernel, made: _Made) -> None:
-    if operand.kind in (Kind.FLOAT, Kind.INTEGER):
-        if operand.kind is Kind.FLOAT:
-            if not rest or rest[0].kind is not Kind.FLOAT:
-                raise Refusal("operand: one half of an immediate is missing")
-            rest.pop(0)
-        made.source(kernel.registers.file.constant(line.immediate))
-        return
-    if operand.inverted or operand.suffixes not in SELECTORS:
-        raise Refusal("operand with a modifier that its form has not")
-    made.immediate |= SELECTORS[operand.suffixes] << (32 + 2 * len(made.keep))
-    keep = 0x7FFF7FFF if operand.absolute else ONES
-    made.source(word(operand, kernel), keep, 0x80008000 if operand.negated else 0)
-
-
-def _conversion(line: Line, kernel: Kernel, made: _Made, name: str) -> None:
-    """Result and source by the two types in the form's name: sass.i2f.TO.FROM, sass.frnd.FORMAT."""
-    types = name.split(".")[2:]
-    to, source = types[0], types[-1]
-    if len(line.operands) != 2 or line.operands[0].kind is not Kind.REGISTER:
-        raise Refusal("operand: a conversion has one result and one source")
-    result, operand = line.operands
-    made.operands.append(kernel.registers.result(result.number, 2 if to in ("f64", "s64", "u64") else 1))
-    suffixes = {"B0": 0, "B1": 1, "B2": 2, "B3": 3, "H0": 0, "H1": 1, "H0_H0": 0, "H1_H1": 1}
-    part = suffixes.get(operand.suffixes[0], -1) if operand.suffixes else 0
-    if part < 0 or operand.inverted:
-        raise Refusal("operand with a modifier that its form has not")
-    if source == "f64":
-        double_source(operand, kernel, made)
-    elif source in ("s64", "u64"):
-        _wide_source(operand, kernel, made, source == "s64")
-    elif source.startswith(("s", "u")):
-        _plain_integer(operand, kernel, made)
-        made.variant |= part << 4
-    else:
-        _narrow_float(operand, line, kernel, made, SIGN if source == "f32" else 0x80008000)
-        made.immediate |= (part & 1) << 32
-
-
-def _plain_integer(operand: Operand, kernel: Kernel, made: _Made) -> None:
-    if operand.kind is Kind.INTEGER:
-        made.source(kernel.registers.file.constant(operand.number))
-        return
-    made.source(word(operand, kernel), ONES, ONES if operand.negated else 0, operand.negated)
-
-
-def _narrow_float(operand: Operand, line: Line, kernel: Kernel, made: _Made, sign: int) -> None:
-    """A float, or a half: its modifiers act on both halves' signs, and one of them is read."""
-    if operand.kind in (Kind.FLOAT, Kind.INTEGER):
-        made.source(kernel.registers.file.constant(_float_constant(operand, line)))
-        return
-    made.source(word(operand, kernel), ONES ^ sign if operand.absolute else ONES, sign if operand.negated else 0)
+        half_source(operand, rest, line, kernel, made)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workbench.simulate.program import ABSENT, Flow, Instruction, Only, Reduction, Special
-from workbench.simulate.sass.arithmetic import word
 from workbench.simulate.sass.forms import NOTHING, SPECIALS
 from workbench.simulate.sass.operands import ZERO, Kind, Operand
 from workbench.simulate.sass.refusal import Refusal
 from workbench.simulate.sass.registers import SHARED_WINDOW
+from workbench.simulate.sass.sources import word
 from workbench.simulate.sass.state import Kernel
 from workbench.simulate.sass.text import Line
 
@@ -187,29 +187,29 @@ def _special(line: Line, kernel: Kernel) -> Instruction:
     return Instruction("sass.mov", (to, row), uniform=uniform)
 
 
+_CONSTANT_BYTES = {"128": 16, "64": 8, "U8": 1, "S8": 1, "U16": 2, "S16": 2}
+_MOVES = {4: "sass.mov", 8: "sass.mov.two", 16: "sass.mov.four"}
+
+
 def _load_constant(line: Line, kernel: Kernel) -> Instruction:
-    """LDC, ULDC: constant memory, at an address that may hold a register."""
-    _only(line, "64", "U8", "S8", "U16", "S16", "32")
-    uniform = line.base == "ULDC"
+    """LDC, and into uniform registers ULDC (LDCU since sm_100): constant memory, at an address that may hold a
+    register."""
+    _only(line, *_CONSTANT_BYTES, "32")
+    uniform = line.base in ("ULDC", "LDCU")
     result, source = _operands(line, (Kind.UNIFORM if uniform else Kind.REGISTER,), (Kind.CONSTANT,))
-    sizes = {"64": 8, "U8": 1, "S8": 1, "U16": 2, "S16": 2}
-    size = next((sizes[m] for m in line.modifiers if m in sizes), 4)
+    size = next((_CONSTANT_BYTES[m] for m in line.modifiers if m in _CONSTANT_BYTES), 4)
     registers, at = kernel.registers, source.address
     assert at is not None
-    to = registers.result(result.number, 2 if size == 8 else 1, uniform)
+    to = registers.result(result.number, max(1, size // 4), uniform)
     if at.register == ZERO and at.uniform == ZERO and size >= 4:
-        low = registers.constant_word(source.number, at.offset)
-        if size == 4:
-            return Instruction("sass.mov", (to, low), uniform=uniform)
-        return Instruction(
-            "sass.mov.two", (to, low, registers.constant_word(source.number, at.offset + 4)), uniform=uniform
-        )
+        rows = [registers.constant_word(source.number, at.offset + k) for k in range(0, size, 4)]
+        return Instruction(_MOVES[size], (to, *rows), uniform=uniform)
     if at.register != ZERO and at.uniform != ZERO:
         raise Refusal("operand: a constant with two registers")
     row = registers.register(at.register) if at.uniform == ZERO else registers.uniform(at.uniform)
     offset = at.offset - (kernel.facts.parameter_base if source.number == 0 else 0)
     return Instruction(
-        "sass.ldc", (to, row, to + 32), immediate=kernel.bank_place(source.number) + offset, bytes=size,
+        "sass.ldc", (to, row), immediate=kernel.bank_place(source.number) + offset, bytes=size,
         sign_extend=any(m.startswith("S") for m in line.modifiers), uniform=uniform,
     )  # fmt: skip
 
@@ -252,7 +252,7 @@ def _match(line: Line, kernel: Kernel) -> Instruction:
 
 
 def _reduce(line: Line, kernel: Kernel) -> Instruction:
-    """REDUX: of the active lanes' values, into a uniform register: every lane of its row, like all of those."""
+    """REDUX, and CREDUX since sm_100: of the active lanes' values, into a uniform register: every lane of its row."""
     _only(line, "SUM", "MIN", "MAX", "AND", "OR", "XOR", "S32", "U32")
     names = {"SUM": "add.u32", "MIN": "min", "MAX": "max", "AND": "and.b32", "OR": "or.b32", "XOR": "xor.b32"}
     name = names[next((m for m in line.modifiers if m in names), "AND")]
@@ -263,10 +263,20 @@ def _reduce(line: Line, kernel: Kernel) -> Instruction:
     return Instruction(f"sass.redux.{name}", rows)
 
 
+def _elect(line: Line, kernel: Kernel) -> Instruction:
+    """One of the active lanes, the lowest; which one a GPU takes is left open."""
+    _only(line)
+    held, number, among = _operands(line, (Kind.PREDICATE,), (Kind.UNIFORM,), (Kind.PREDICATE,))
+    if number.number != ZERO or among.number != ZERO or among.negated:
+        raise Refusal("operands are not what the form has")
+    return Instruction("elect", (ABSENT, kernel.registers.predicate_result(held.number)))
+
+
 CONTROL: dict[str, Lower] = {
     **dict.fromkeys(NOTHING, _nothing),
     "EXIT": _exit, "BRA": _branch, "CALL": _call, "RET": _return, "BRX": _branch_indexed, "BSSY": _begin_convergence,
     "BSYNC": _converge, "BMOV": _move_barrier, "WARPSYNC": _warp_sync, "BAR": _block_barrier, "YIELD": _pause,
     "NANOSLEEP": _pause, "S2R": _special, "S2UR": _special, "CS2R": _special, "LDC": _load_constant,
-    "ULDC": _load_constant, "SHFL": _shuffle, "MATCH": _match, "REDUX": _reduce,
+    "ULDC": _load_constant, "LDCU": _load_constant, "SHFL": _shuffle, "MATCH": _match, "REDUX": _reduce,
+    "CREDUX": _reduce, "ELECT": _elect,
 }  # fmt: skip

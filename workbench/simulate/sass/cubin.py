@@ -57,6 +57,11 @@ class KernelFacts:
     """`__constant__` variable → where it begins in bank 3, and its bytes."""
     globals: tuple[Global, ...] = ()
 
+    @property
+    def generation(self) -> int:
+        """90 of sm_90."""
+        return int(self.arch.removeprefix("sm_"))
+
 
 @dataclass(frozen=True)
 class _Section:

@@ -5,8 +5,10 @@ form that does it. Signature, a token per operand, in order; the machine's opera
 
     d D      result: one register, a pair          q        result: a predicate
     i        integer, - and ~ allowed              w        pair of registers as an integer of 64 bits
-    I        integer without modifiers             f g h    float, double, two halves
+    I W      integer, pair without modifiers       f g h    float, double, two halves
     p        predicate; =T or =F where absent      B        convergence barrier
+    t u      PT, !PT, and no operand of the machine: what other predicates do there is not known
+    v        pair of registers with two floats
     n m      a number that goes into `variant`, into the high half of `immediate`
     P        all predicates                        _        nothing, an empty place
     ?        behind a result or a source: may be absent (a result is then thrown away, a source is 0)
@@ -42,6 +44,8 @@ class Row:
     """The machine has a quicker form, NAME.plain, for sources without modifiers."""
     uniform: bool = False
     """Acts once for the whole warp: the uniform datapath."""
+    since: int = 80
+    """The first architecture whose code has the form; in that of an older one it is refused."""
 
 
 def _flag(name: str, value: int, high: bool = False) -> Group:
@@ -52,6 +56,8 @@ def _type(default: str = "s32") -> Group:
     return Group({"U32": "u32", "S32": "s32"}, default)
 
 
+WIDE = Group({"64": "64"})
+WIDE_TYPE = Group({"S64": "s64", "U64": "u64"})
 BOOLEAN = Group({"AND": 0, "OR": 1, "XOR": 2}, None)
 INTEGER_COMPARISON = Group({name: name.lower() for name in ("F", "LT", "EQ", "LE", "GT", "NE", "GE", "T")})
 FLOAT_COMPARISON = Group(
@@ -87,6 +93,7 @@ _DIRECTION = Group({"L": "l", "R": "r"})
 _HALVES = Group({"HI": "hi", "LO": "lo"}, "lo")
 _WRAP = _flag("W", 1)
 _MUFU = {n: n.lower() for n in ("EX2", "LG2", "RCP", "RSQ", "SQRT", "TANH", "SIN", "COS", "RCP64H", "RSQ64H")}
+_HALVES_OF_A_WORD = Group({"S16x2": "s16x2", "U16x2": "u16x2"})
 _HALF_END = (_flag("SAT", 4), _flag("RELU", 8))
 _IMAD = frozenset({"MOV", "IADD", "SHL", "U32", "S32"})
 _DOT = (Group({"S8": 1, "U8": 0, "S16": 1, "U16": 0}), Group({"S8": 2, "U8": 0}))
@@ -94,18 +101,35 @@ _DOT = (Group({"S8": 1, "U8": 0, "S16": 1, "U16": 0}), Group({"S8": 2, "U8": 0})
 ARITHMETIC: dict[str, tuple[Row, ...]] = _rows(
     {
         # Moves
-        "MOV": [Row("d I", "sass.mov")],
-        "SEL": [Row("d i i p=T", "sass.sel", plain=True)],
+        "MOV": [
+            # SPILL: a uniform register is kept in another, and R2UR.FILL takes it back.
+            Row("d I", "sass.mov", ignored=frozenset({"SPILL"})),
+            Row("D W", "sass.mov", (WIDE,), since=120),
+        ],
+        "SEL": [
+            Row("d i i p=T", "sass.sel", plain=True),
+            Row("D w w p=T", "sass.sel", (WIDE,), plain=True, since=120),
+        ],
         "P2R": [Row("d P I I", "sass.p2r", (Group({"B1": 1, "B2": 2, "B3": 3}, 0),))],
         "R2P": [Row("P I I", "sass.r2p", (Group({"B1": 1, "B2": 2, "B3": 3}, 0),))],
         # Integers
         "IADD3": [
             Row("d i i i", "sass.iadd3", plain=True),
             Row("d q? q? i i i p=F p=F", "sass.iadd3.carry", ignored=frozenset({"X"})),
+            # Its carries are not known.
+            Row("D t t w w w", "sass.iadd3", (WIDE,), plain=True, since=100),
+        ],
+        "IADD": [
+            Row("d i i _0", "sass.iadd3", plain=True, since=120),
+            Row("d q? _1 i i _0 p=F _2", "sass.iadd3.carry", ignored=frozenset({"X"}), since=120),
+            Row("D w w", "sass.iadd", (WIDE,), plain=True, since=120),
+            Row("D q? w w p=F", "sass.iadd.carry", (WIDE,), frozenset({"X"}), since=120),
         ],
         "VIADD": [
             Row("d i i _0", "sass.iadd3", plain=True),
             Row("d I I", "add", (Group({"16x2": "u16x2"}),)),
+            Row("d i i", "sass.viadd", (Group({"S32": "s32"}), Group({"ISAT": "sat"})), since=120),
+            Row("d i i", "sass.viadd", (Group({"U8x4": "u8x4"}),), since=120),
         ],
         "IMAD": [
             Row("d i i i", "sass.imad", ignored=_IMAD, plain=True),
@@ -120,11 +144,18 @@ ARITHMETIC: dict[str, tuple[Row, ...]] = _rows(
             Row("d q? i i _0 n p", "sass.lea.hi.sx32", (Group({"HI": ""}), Group({"SX32": ""})), frozenset({"X"})),
             Row("d q? i i I n p=F", "sass.lea.hi", (Group({"HI": ""}),), frozenset({"X"})),
         ],
-        "IMNMX": [Row("d i i p", "sass.imnmx", (_type(),))],
+        "IMNMX": [
+            Row("d i i p", "sass.imnmx", (_type(),)),
+            Row("t t D w w p u", "sass.imnmx", (WIDE_TYPE,), since=120),
+        ],
         "VIMNMX": [
             Row("d i i p", "sass.imnmx", (_type(), _flag("RELU", 1))),
-            Row("d I I p", "sass.imnmx", (Group({"S16x2": "s16x2", "U16x2": "u16x2"}), _flag("RELU", 1))),
+            Row("d I I p", "sass.imnmx", (_HALVES_OF_A_WORD, _flag("RELU", 1))),
+            Row("d I I p", "sass.imnmx", (Group({"S8x4": "s8x4", "U8x4": "u8x4"}),), since=120),
+            Row("d t t i i p", "sass.imnmx", (_type(), _flag("RELU", 1)), since=100),
+            Row("d t t I I p", "sass.imnmx", (_HALVES_OF_A_WORD, _flag("RELU", 1)), since=100),
         ],
+        "VIMNMX3": [Row("d i i i p", "sass.vimnmx3", (_type(),), since=100)],
         "VIADDMNMX": [Row("d i i i p", "sass.viaddmnmx", (_type(),))],
         "IABS": [Row("d i", "sass.iabs")],
         "ISETP": [
@@ -132,6 +163,7 @@ ARITHMETIC: dict[str, tuple[Row, ...]] = _rows(
                 "q q i i p p=T", "sass.isetp",
                 (INTEGER_COMPARISON, Group({"U32": "u32"}, "s32"), BOOLEAN, _flag("EX", 4)),
             ),
+            Row("q q w w p", "sass.isetp", (INTEGER_COMPARISON, WIDE_TYPE, BOOLEAN), since=120),
         ],
         "IDP": [
             Row("d I I I", "sass.idp", (_flag("4A", 0), *_DOT)),
@@ -159,6 +191,10 @@ ARITHMETIC: dict[str, tuple[Row, ...]] = _rows(
         "FMUL": [Row("d f f", "sass.fmul", _ARITHMETIC, plain=True)],
         "FFMA": [Row("d f f f", "sass.ffma", _ARITHMETIC, plain=True)],
         "FMNMX": [Row("d f f p", "sass.fmnmx", (FTZ, _flag("NAN", 8)))],
+        "FMNMX3": [Row("d f f f p", "sass.fmnmx3", (FTZ, _flag("NAN", 8)), since=100)],
+        "FADD2": [Row("D v v", "sass.fadd2", (ROUNDING, FTZ), since=100)],
+        "FMUL2": [Row("D v v", "sass.fmul2", (ROUNDING, FTZ), since=100)],
+        "FFMA2": [Row("D v v v", "sass.ffma2", (ROUNDING, FTZ), since=100)],
         "FSEL": [Row("d f f p=T", "sass.fsel", (_flag("FTZ", 0),), plain=True)],
         "FSETP": [Row("q q f f p", "sass.fsetp", (FLOAT_COMPARISON, BOOLEAN, FTZ))],
         "FSET": [Row("d f f p", "sass.fset", (_flag("BF", 8), FLOAT_COMPARISON, BOOLEAN, FTZ))],
@@ -195,7 +231,7 @@ ARITHMETIC: dict[str, tuple[Row, ...]] = _rows(
         # Between lanes, and from them to the uniform datapath
         "VOTE": [Row("d? q? p", "sass.vote", (Group({"ANY": "any", "ALL": "all", "EQ": "eq"}),))],
         "VOTEU": [Row("d? q? p", "sass.voteu", (Group({"ANY": "any", "ALL": "all", "EQ": "eq"}),))],
-        "R2UR": [Row("q? d I", "sass.r2ur", ignored=frozenset({"OR"}))],
+        "R2UR": [Row("q? d I", "sass.r2ur", ignored=frozenset({"OR", "FILL"}))],
         "B2R": [Row("d q?", "sass.b2r", (Group({"RESULT": ""}),))],
         "BREAK": [Row("B p=T", "sass.break", ignored=frozenset({"RELIABLE", "RELATIVE"}))],
         "BPT": [Row("m", "sass.trap", (Group({"TRAP": "", "INT": ""}),))],
@@ -206,11 +242,24 @@ UNIFORM = {
     "UMOV": "MOV", "USEL": "SEL", "UIADD3": "IADD3", "UIMAD": "IMAD", "ULEA": "LEA", "ULOP3": "LOP3", "USHF": "SHF",
     "UPRMT": "PRMT", "USGXT": "SGXT", "UBMSK": "BMSK", "UPOPC": "POPC", "UBREV": "BREV", "UFLO": "FLO",
     "UPLOP3": "PLOP3", "UISETP": "ISETP", "UP2R": "P2R", "UP2UR": "P2R", "UIABS": "IABS",
+    # since sm_100
+    "UIADD": "IADD", "UVIADD": "VIADD", "UIMNMX": "IMNMX", "UVIMNMX": "VIMNMX", "UI2F": "I2F", "UI2FP": "I2FP",
+    "UF2I": "F2I", "UF2F": "F2F", "UFRND": "FRND", "UF2FP": "F2FP", "UFADD": "FADD", "UFMUL": "FMUL", "UFFMA": "FFMA",
+    "UFMNMX": "FMNMX", "UFSEL": "FSEL", "UFSETP": "FSETP", "UFSET": "FSET",
 }  # fmt: skip
 """Opcodes of the uniform datapath, which do what another does, once for the warp."""
 
 NOTHING = frozenset({"NOP", "ERRBAR", "CGAERRBAR", "ENDCOLLECTIVE", "CCTL", "CCTLL", "PREEXIT", "ACQBULK"})
 """Opcodes without a result here: scheduling, and caches that are not modelled."""
+
+NOT_RUN = {
+    "tensor memory and its products (tcgen05)": ("UTC", "LDTM", "STTM"),
+    "the tensor memory accelerator": ("UTMA", "UBLK"),
+    "wgmma": ("HGMMA", "QGMMA", "IGMMA", "BGMMA", "WARPGROUP"),
+    "clusters": ("UCGABAR", "ATOMAS", "REDAS"),
+    "textures and surfaces": ("TEX", "TLD", "TXQ", "SULD", "SUST", "SUATOM", "SURED"),
+}  # fmt: skip
+"""What the simulator leaves out → how the opcodes of it begin."""
 
 SPECIALS = {
     "SR_TID.X": "THREAD_X", "SR_TID.Y": "THREAD_Y", "SR_TID.Z": "THREAD_Z", "SR_CTAID.X": "BLOCK_X",

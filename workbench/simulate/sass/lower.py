@@ -11,7 +11,7 @@ from workbench.simulate.program import Instruction, Program
 from workbench.simulate.sass.arithmetic import lower_arithmetic
 from workbench.simulate.sass.control import CONTROL
 from workbench.simulate.sass.cubin import KernelFacts, kernel_of, with_constants
-from workbench.simulate.sass.forms import ARITHMETIC, UNIFORM
+from workbench.simulate.sass.forms import ARITHMETIC, NOT_RUN, UNIFORM
 from workbench.simulate.sass.memory import MEMORY
 from workbench.simulate.sass.operands import ZERO, Kind, Operand
 from workbench.simulate.sass.refusal import Refusal
@@ -64,6 +64,7 @@ def lower(facts: KernelFacts, section: Section) -> Lowered:
         local_bytes=facts.local_bytes, reserved_shared=facts.reserved_shared, constant_bank=kernel.bank(),
         bank_parameters=kernel.bank_parameters, files=dict(enumerate(kernel.files)),
         globals=tuple((g.address, g.name, g.content) for g in facts.globals), names=kernel.registers.names(),
+        generation=facts.generation,
     )  # fmt: skip
     return Lowered(program, kernel.lines, facts)
 
@@ -72,11 +73,9 @@ def kernel_state(facts: KernelFacts, section: Section) -> Kernel:
     """What lowering the lines one by one needs to know of the whole kernel."""
     lines = tuple(without_padding(section))
     numbers = [number for line in lines for number in _registers_of(line)]
-    uniform = any(
-        o.kind is Kind.UNIFORM or (o.address and o.address.uniform != ZERO) for line in lines for o in line.operands
-    )
-    # A result may take up to four registers from its number on.
-    registers = Registers(facts, max([*numbers, 0]) + 4, uniform)
+    uniform = [number for line in lines for number in _uniforms_of(line)]
+    # A result may take up to four registers from its number on; a load of 256 bits has two of those.
+    registers = Registers(facts, max([*numbers, 0]) + 4, max(uniform) + 4 if uniform else 0)
     return Kernel(facts, registers, lines, {line.address: k for k, line in enumerate(lines)}, dict(section.labels))
 
 
@@ -107,8 +106,18 @@ def _registers_of(line: Line) -> list[int]:
     return [number for number in found if number != ZERO]
 
 
+def _uniforms_of(line: Line) -> list[int]:
+    """Numbers of the uniform registers that it names; that of the zero register too, so that rows are there."""
+    found = [o.number for o in line.operands if o.kind is Kind.UNIFORM]
+    found += [o.address.uniform for o in line.operands if o.address is not None and o.address.uniform != ZERO]
+    return [0 if number == ZERO else number for number in found]
+
+
 def lower_line(line: Line, kernel: Kernel) -> Instruction:
     """Raises Refusal."""
+    left_out = next((what for what, opcodes in NOT_RUN.items() if line.base.startswith(opcodes)), None)
+    if left_out is not None:
+        raise Refusal(f"opcode {line.base} is not run: {left_out}")
     if line.unknown:
         raise Refusal(f"operand {line.unknown} is not known")
     if line.base in CONTROL:

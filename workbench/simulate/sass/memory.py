@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workbench.simulate.program import ABSENT, LANES, Instruction, Order, Scope, Space
-from workbench.simulate.sass.arithmetic import word
 from workbench.simulate.sass.operands import ZERO, Address, Kind, Operand
 from workbench.simulate.sass.refusal import Refusal
+from workbench.simulate.sass.sources import word
 from workbench.simulate.sass.state import Kernel
 from workbench.simulate.sass.text import Line
 
@@ -32,6 +32,8 @@ CACHE_HINTS = frozenset(
     }
 )
 STRENGTH = frozenset({"STRONG", "CTA", "SM", "GPU", "SYS", "MMIO"})
+WIDEST = ("ENL2", "256")
+"""Eight registers, as two operands: of a load the upper four stand first, of a store the lower."""
 SIZES = {"U8": (1, 1), "S8": (1, 1), "U16": (2, 1), "S16": (2, 1), "32": (4, 1), "64": (4, 2), "128": (4, 4)}
 """Bytes of an element, and elements."""
 
@@ -72,6 +74,8 @@ def _size(line: Line) -> tuple[int, int]:
 
 def _load(space: Space) -> Lower:
     def lower(line: Line, kernel: Kernel) -> Instruction:
+        if "256" in line.modifiers:
+            return _widest(line, kernel, space, store=False)
         _modifiers(line)
         if len(line.operands) != 2 or line.operands[0].kind is not Kind.REGISTER:
             raise Refusal("operands are not what the form has")
@@ -90,6 +94,8 @@ def _load(space: Space) -> Lower:
 
 def _store(space: Space) -> Lower:
     def lower(line: Line, kernel: Kernel) -> Instruction:
+        if "256" in line.modifiers:
+            return _widest(line, kernel, space, store=True)
         _modifiers(line)
         if len(line.operands) != 2 or line.operands[1].kind is not Kind.REGISTER:
             raise Refusal("operands are not what the form has")
@@ -101,6 +107,21 @@ def _store(space: Space) -> Lower:
         return made
 
     return lower
+
+
+def _widest(line: Line, kernel: Kernel, space: Space, store: bool) -> Instruction:
+    """256 bits at once, since sm_100."""
+    _modifiers(line, *WIDEST)
+    memory = [o for o in line.operands if o.kind is Kind.MEMORY]
+    halves = [o.number for o in line.operands if o.kind is Kind.REGISTER]
+    if "ENL2" not in line.modifiers or (len(memory), len(halves), len(line.operands)) != (1, 2, 3):
+        raise Refusal("operands are not what the form has")
+    made = Instruction("store" if store else "load", order=_order(line), elements=8)
+    low, high = halves if store else reversed(halves)
+    of = kernel.registers.register if store else kernel.registers.result
+    rows = (*_neighbours(of(low, 4), 4), *_neighbours(of(high, 4), 4))
+    made.operands = (_address(memory[0], line, kernel, space, made), *rows)
+    return made
 
 
 def _neighbours(first: int, count: int) -> tuple[int, ...]:

@@ -63,7 +63,7 @@ class UnknownOperand(Exception):
 
 
 _HEX = r"-?0x[0-9a-f]+"
-_SUFFIX = r"(?:\.(?:reuse|64|H0_H0|H1_H1|H0_NH1|H0|H1|B[0-3]|F32|U16|U8|S16|S8|ROW|COL))*"
+_SUFFIX = r"(?:\.(?:reuse|64|H0_H0|H1_H1|H0_NH1|H0|H1|B[0-3]|F32x2|HI_LO|F32|U16|U8|S16|S8|ROW|COL))*"
 _REGISTER = re.compile(rf"([-~]?)(\|?)(U?R(?:\d+|Z))((?:\.reuse)?)(\|?)({_SUFFIX})$")
 _CONSTANT = re.compile(rf"([-~]?)(\|?)c\[(0x[0-9a-f]+)\]\[([^\]]+)\](\|?)({_SUFFIX})$")
 _PREDICATE = re.compile(r"(!?)(U?)P(\d|T)$")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from workbench.simulate.program import ABSENT, LANES, File, Special
 from workbench.simulate.sass.cubin import KernelFacts
 from workbench.simulate.sass.operands import ZERO
@@ -10,39 +12,81 @@ from workbench.simulate.sass.refusal import Refusal
 LOCAL_WINDOW, SHARED_WINDOW = 0x7D_0000_0000, 0x7E_0000_0000
 """Where generic addresses find local and shared memory; as in machine/machine.h."""
 
-PREDICATES, BARRIERS, UNIFORMS = 7, 16, 64
-LAUNCH_WORDS = (
-    Special.THREADS_X, Special.THREADS_Y, Special.THREADS_Z, Special.BLOCKS_X, Special.BLOCKS_Y, Special.BLOCKS_Z,
-)  # fmt: skip
-"""What the driver writes at the front of constant bank 0, word by word."""
+PREDICATES, BARRIERS = 7, 16
+SIZES_OF_BLOCK = (Special.THREADS_X, Special.THREADS_Y, Special.THREADS_Z)
+SIZES_OF_GRID = (Special.BLOCKS_X, Special.BLOCKS_Y, Special.BLOCKS_Z)
+
+
+@dataclass(frozen=True)
+class Front:
+    """Where in constant bank 0, before the parameters, the driver leaves what a launch is: byte offsets of words."""
+
+    block: int
+    grid: int
+    stack: int
+    """The first thread's stack pointer: as many bytes as its local memory has, as it grows downwards."""
+    local_window: int
+    """Two words: where generic addresses find local memory."""
+    shared_window: int | None
+    """The same of shared memory; None: a special register tells."""
+    descriptors: tuple[int, ...]
+    """Pairs of words that describe global memory to its accesses; they change nothing here."""
+
+    def words(self, local_bytes: int) -> dict[int, int]:
+        """Offset → value, of the words that are the same for every launch."""
+        found = {self.stack: local_bytes}
+        windows = ((self.local_window, LOCAL_WINDOW), (self.shared_window, SHARED_WINDOW))
+        for at, value in windows:
+            if at is not None:
+                found |= {at: value & 0xFFFFFFFF, at + 4: value >> 32}
+        for at in self.descriptors:
+            found |= {at: 0, at + 4: 0}
+        return found
+
+    def specials(self) -> dict[int, Special]:
+        """Offset → size of block or grid."""
+        found = {self.block + 4 * k: what for k, what in enumerate(SIZES_OF_BLOCK)}
+        return found | {self.grid + 4 * k: what for k, what in enumerate(SIZES_OF_GRID)}
+
+
+FRONTS = {
+    80: Front(
+        block=0x0, grid=0xC, stack=0x28, local_window=0x20, shared_window=0x18, descriptors=(0x118, 0x208),
+    ),
+    100: Front(
+        block=0x360, grid=0x370, stack=0x37C, local_window=0x2F8, shared_window=None, descriptors=(0x358,),
+    ),
+}  # fmt: skip
+"""First architecture → how it is from there on, as ptxas compiles blockDim, gridDim and local variables."""
+
+
+def front_of(generation: int) -> Front:
+    """`generation`: 90 of sm_90."""
+    return FRONTS[max(first for first in FRONTS if first <= max(generation, min(FRONTS)))]
 
 
 class Registers:
-    def __init__(self, facts: KernelFacts, registers: int, uniform: bool) -> None:
-        """Rows for so many registers; for uniform registers only where the kernel has any."""
+    def __init__(self, facts: KernelFacts, registers: int, uniforms: int) -> None:
+        """Rows for so many registers, and for so many uniform ones."""
         self.facts = facts
         self.file = File()
         self._count = registers
         self._registers = self.file.rows(registers)
-        self._uniforms = self.file.rows(UNIFORMS) if uniform else ABSENT
+        self._uniform_count = uniforms
+        self._uniforms = self.file.rows(uniforms) if uniforms else ABSENT
         predicates = self.file.rows()
         self.predicates, self.uniform_predicates = predicates, predicates + 8
         self._thrown_predicate = predicates + 16
         self._barriers = ABSENT
         self._thrown = ABSENT
-        local = facts.local_bytes
-        # The driver's own words of bank 0, beside the sizes of the launch.
-        self._driver = {
-            0x18: SHARED_WINDOW & 0xFFFFFFFF, 0x1C: SHARED_WINDOW >> 32,
-            0x20: LOCAL_WINDOW & 0xFFFFFFFF, 0x24: LOCAL_WINDOW >> 32,
-            0x28: local, 0x118: 0, 0x11C: 0, 0x208: 0, 0x20C: 0,
-        }  # fmt: skip
+        front = front_of(facts.generation)
+        self._driver, self._sizes = front.words(facts.local_bytes), front.specials()
 
     def names(self) -> dict[int, str]:
         """Row, or word of a predicate, → the register's name."""
         found = {self._registers + LANES * k: f"R{k}" for k in range(self._count)}
         if self._uniforms != ABSENT:
-            found |= {self._uniforms + LANES * k: f"UR{k}" for k in range(UNIFORMS)}
+            found |= {self._uniforms + LANES * k: f"UR{k}" for k in range(self._uniform_count)}
         for letters, first in (("P", self.predicates), ("UP", self.uniform_predicates)):
             found |= {first + k: f"{letters}{k}" for k in range(PREDICATES)}
         return found
@@ -58,8 +102,8 @@ class Registers:
     def uniform(self, number: int, rows: int = 1) -> int:
         if number == ZERO:
             return self.file.constant(0, rows)
-        if number + rows > UNIFORMS:
-            raise Refusal(f"register UR{number}, of {UNIFORMS}")
+        if number + rows > self._uniform_count:
+            raise Refusal(f"register UR{number}, of {self._uniform_count}")
         return self._uniforms + LANES * number
 
     def thrown(self, rows: int = 1) -> int:
@@ -102,8 +146,8 @@ class Registers:
             at = offset - self.facts.parameter_base
             if 0 <= at < self.facts.parameter_bytes:
                 return self.file.parameter(at)
-            if 0 <= offset < 4 * len(LAUNCH_WORDS) and offset % 4 == 0:
-                return self.file.special(LAUNCH_WORDS[offset // 4])
+            if offset in self._sizes:
+                return self.file.special(self._sizes[offset])
             if offset in self._driver:
                 return self.file.constant(self._driver[offset])
             raise Refusal(f"c[0x0][{offset:#x}], a word of the driver that is not known")

@@ -52,7 +52,7 @@ def no_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "workbench.sweep.session.continue_run", "workbench.sweep.checking.check_all", "workbench.doctor.diagnose",
         "workbench.sweep.growth.start_growth", "workbench.compile.catalogue.build_catalogue",
         "workbench.profile.collect.collect", "workbench.show.report.render",
-        "workbench.cli.simulate._answer", "streamlit.web.bootstrap.load_config_options",
+        "workbench.execute.worker.Worker.__init__", "streamlit.web.bootstrap.load_config_options",
     ):  # fmt: skip
         monkeypatch.setattr(place, stop)
     monkeypatch.setattr("workbench.execute.server_of_workers.start_server", lambda: None)

@@ -197,6 +197,7 @@ def test_whatever_is_wrong_is_one_line(workbench: Run, tmp_path: Path) -> None: 
         (("scan/serial", "--check", "--ptx", "few.ptx"), "7 arguments for 1 parameters"),
         (("scan/serial", "--ptx", "endless.ptx", "--timeout", "8"), "did not end within 8 s"),
         (("--report", "nowhere.ncu-rep"), "nowhere.ncu-rep"),
+        (("--report", "nowhere.ncu-rep", "--check"), "no other option of a run"),
     ):
         done = workbench("simulate", *arguments)
         assert done.returncode != 0 and words in done.stderr, (arguments, done.stderr)

@@ -251,6 +251,16 @@ def test_without_nameless_files_a_killed_writer_s_part_goes_with_the_next(
     assert {p.name for p in tmp_path.iterdir()} == {"file", living.name} and (tmp_path / "file").read_bytes() == b"2"
 
 
+@pytest.mark.parametrize("folder", ["/", ".", "made"])
+def test_a_folder_is_no_file(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of them have no name that a part of a file could be called after."""
+    monkeypatch.chdir(tmp_path)
+    Path("made").mkdir()
+    with pytest.raises(IsADirectoryError) as raised:
+        write_whole(Path(folder), b"")
+    assert raised.value.filename == folder and os.listdir() == ["made"]
+
+
 def test_counters_and_rules_change_together(tmp_path: Path) -> None:
     folder = create_run(tmp_path, run())
     folder.append(record())

@@ -74,6 +74,8 @@ def command(
     if report is not None:
         if names or axes:
             raise Problem("--report runs a report's kernel: it takes no variant and no axes", exit_status=2)
+        if through or ptx or cubin or check or sample or seed or trace or kernel or lines or coverage:
+            raise Problem("--report compares a report's own machine code, run whole: no other option of a run", 2)
         if selection is not None:
             if argument or launch:
                 raise Problem("--selection has the arguments of every launch: no --argument and no --launch", 2)

@@ -48,7 +48,8 @@ def remember_ceilings() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not known.exists():
                 half = known.with_name("half")  # whoever is killed as it writes leaves nothing broken
-                half.write_bytes(subprocess.run([sys.executable, "-c", BRIEFLY], stdout=subprocess.PIPE, check=True).stdout)
+                measured = subprocess.run([sys.executable, "-c", BRIEFLY], stdout=subprocess.PIPE, check=True)
+                half.write_bytes(measured.stdout)
                 half.replace(known)
         return adapter.validate_json(known.read_bytes())
 

@@ -258,7 +258,7 @@ def test_a_folder_is_no_file(folder: str, tmp_path: Path, monkeypatch: pytest.Mo
     Path("made").mkdir()
     with pytest.raises(IsADirectoryError) as raised:
         write_whole(Path(folder), b"")
-    assert raised.value.filename == folder and os.listdir() == ["made"]
+    assert raised.value.filename == folder and list(Path().iterdir()) == [Path("made")]
 
 
 def test_counters_and_rules_change_together(tmp_path: Path) -> None:

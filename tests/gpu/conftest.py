@@ -15,9 +15,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     own = [item for item in items if HERE in item.path.parents]
     for item in own:
         item.add_marker(pytest.mark.gpu)
-    if gpu_name() is None and own != items:  # a thousand that only were to say why they are skipped
+    if gpu_name() is not None:
+        return
+    if own != items:  # a thousand that only were to say why they are skipped
         items[:] = [item for item in items if HERE not in item.path.parents]
         config.hook.pytest_deselected(items=own)
-    elif gpu_name() is None:
-        for item in own:
-            item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU and its driver"))
+        return
+    for item in own:
+        item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU and its driver"))

@@ -46,20 +46,13 @@ def agreeing(key: str, dtype: str, arch: str, gpu: str, monkeypatch: pytest.Monk
     return found
 
 
-@pytest.mark.parametrize("arch", ARCHS)
-@pytest.mark.parametrize(("key", "dtype"), HANDFUL)
-def test_a_handful_runs_and_both_front_ends_agree(
-    key: str, dtype: str, arch: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    agreeing(key, dtype, arch, first_for_arch(arch).name, monkeypatch)
-
-
 KEYS = sorted({(key, dtype) for key, dtype, _ in every()})
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("arch", ARCHS)
-@pytest.mark.parametrize(("key", "dtype"), KEYS)
+@pytest.mark.parametrize(
+    ("key", "dtype"), [pytest.param(*one, marks=() if one in HANDFUL else pytest.mark.thorough) for one in KEYS]
+)
 def test_every_kernel_runs_and_both_front_ends_agree(
     key: str, dtype: str, arch: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

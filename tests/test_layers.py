@@ -112,8 +112,19 @@ def test_the_workbench_has_no_word_of_its_subject() -> None:
     assert not found, "\n".join(found)
 
 
+def imported(code: str, *heavy: str) -> str:
+    """Which of these modules are there behind it, in a process of its own."""
+    code = f"{code}; import sys; print(*(m for m in {heavy} if m in sys.modules))"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
 def test_importing_the_command_line_imports_no_torch() -> None:
-    heavy = "('torch', 'numpy', 'pandas', 'streamlit')"
-    code = f"import workbench.cli, sys; workbench.cli.make_app(); print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.strip() == "[]"
+    code = "import workbench.cli; workbench.cli.make_app()"
+    assert imported(code, "torch", "numpy", "pandas", "streamlit").strip() == ""
+
+
+def test_importing_the_pages_imports_no_torch() -> None:
+    """Half a gigabyte, and two seconds before the page that wants it is drawn."""
+    pages = [f"dashboard.pages.{file.stem}" for file in sorted((ROOT / "dashboard" / "pages").glob("[0-9]*.py"))]
+    code = f"import importlib; [importlib.import_module(page) for page in {pages}]"
+    assert imported(code, "streamlit", "torch").split() == ["streamlit"]

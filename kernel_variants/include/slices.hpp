@@ -4,8 +4,6 @@
 #include "simd.hpp"
 #include "subnormals.hpp"
 
-#include <algorithm>
-
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
@@ -43,7 +41,7 @@ inline void for_each_slice(index_t B, index_t H, const Body &body) {
         for (index_t task = 0; task < B * slices; ++task) {
             const index_t sequence = task / slices, slice = task % slices;
             const index_t first = lines * slice / slices * LINE;
-            const index_t last = std::min(H, lines * (slice + 1) / slices * LINE);
+            const index_t end = lines * (slice + 1) / slices * LINE, last = end < H ? end : H;
             body(sequence, first, last - first);
         }
     }

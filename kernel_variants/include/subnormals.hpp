@@ -6,7 +6,7 @@
 #pragma once
 
 #if defined(__SSE2__)
-#include <immintrin.h>
+#include <xmmintrin.h>
 #endif
 
 class WithoutSubnormals {

@@ -44,7 +44,8 @@ inline void for_each_walk(index_t B, index_t T, index_t H, index_t threads, cons
     if (threads == 1 || B * T * H < WORTH_THREADS) {
         const WithoutSubnormals here;
         for (index_t sequence = 0; sequence < B; ++sequence)
-            for (index_t first = 0; first < H; first += SLICE) body(sequence, first, std::min<index_t>(SLICE, H - first));
+            for (index_t first = 0; first < H; first += SLICE)
+                body(sequence, first, H - first < SLICE ? H - first : SLICE);
         return;
     }
 #if defined(_OPENMP)

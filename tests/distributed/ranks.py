@@ -15,7 +15,9 @@ import torch.distributed as dist
 from torch.multiprocessing import start_processes
 
 # Ranks are forked from one process that has imported what takes seconds.
-multiprocessing.set_forkserver_preload(["torch", "workbench.distributed.loop", "tests.distributed.mixer"])
+multiprocessing.set_forkserver_preload(
+    ["torch", "torch._dynamo", "workbench.distributed.loop", "tests.distributed.mixer"]
+)
 
 
 def free_port() -> int:

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from tests.tasks.made import made_training
 from workbench.problem import Problem
+from workbench.tasks import BACKWARD, FORWARD
 from workbench.tasks import train as training
-from workbench.tasks.parts import BACKWARD, FORWARD, PartClock
+from workbench.tasks.parts import PartClock
 from workbench.tasks.recorded import curves, folders, recorded, shares, table, table_text, where
 from workbench.tasks.task import Goal, Metric
 

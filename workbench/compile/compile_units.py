@@ -13,7 +13,7 @@ from pathlib import Path
 from workbench.compile import cache, toolkit, triton_source
 from workbench.compile.facts import prepare_facts
 from workbench.compile.headers import SourceReader
-from workbench.compile.host import HOST_FLAGS, compile_host, compiler_identity, host_compiler
+from workbench.compile.host import HOST_FLAGS, SLOW_HEADERS, compile_host, compiler_identity, host_compiler
 from workbench.compile.messages import first_errors
 from workbench.compile.nvrtc import Compilation, compile_cuda, options_of, options_text
 from workbench.compile.ptx import ptx_entry, publish_ptx
@@ -38,6 +38,8 @@ class _Task:
     flags: tuple[str, ...]
     include: tuple[Path, ...]
     target: Path
+    slow: tuple[str, ...] = ()
+    """Which of SLOW_HEADERS the source includes, directly or not."""
     ptx: Path | None = None
     """Where the cache keeps the PTX that a cubin was made from."""
 
@@ -188,19 +190,23 @@ def _task(unit: Unit, reader: SourceReader) -> _Task:
     project = unit.project_folders()
     if unit.function:
         key = cache.digest([*triton_source.identity(unit), reader.text(source)])
-        return _Task(unit, source, "", (), (), cache.entry(key, ".cubin"), ptx_entry(unit, reader))
+        return _Task(unit, source, "", (), (), cache.entry(key, ".cubin"), ptx=ptx_entry(unit, reader))
     if _is_cuda(unit):
         include = (*project, *toolkit.device_folders())
         identity = [options_text(unit, include), toolkit.nvrtc_version(), toolkit.device_headers()]
         flags: tuple[str, ...] = ()
+        slow: tuple[str, ...] = ()
         suffix = ".cubin"
     else:
         include, flags = tuple(project), (*HOST_FLAGS, *unit.options)
         identity = [unit.arch, repr(flags), repr(unit.macros()), compiler_identity(host_compiler(), flags)]
+        read = {name for file in (source, *reader.headers(source, project)) for name in reader.includes(file)}
+        slow = tuple(name for name in SLOW_HEADERS if name in read)
         suffix = ".so"
     target = cache.entry(cache.digest([*identity, *reader.identity(source, project)]), suffix)
     text = reader.text(source).decode(errors="replace")
-    return _Task(unit, source, text, flags, include, target, ptx_entry(unit, reader) if _is_cuda(unit) else None)
+    ptx = ptx_entry(unit, reader) if _is_cuda(unit) else None
+    return _Task(unit, source, text, flags, include, target, slow, ptx)
 
 
 def _compile(task: _Task, compilers: _Compilers) -> Built:
@@ -213,7 +219,7 @@ def _compile(task: _Task, compilers: _Compilers) -> Built:
             made = (
                 compilers.compile(task, scratch)
                 if _is_cuda(task.unit)
-                else compile_host(task.unit, task.source, task.flags, task.include, scratch)
+                else compile_host(task.unit, task.source, task.flags, task.include, task.slow, scratch)
             )
         if made.code is None:
             return CompileFailure(

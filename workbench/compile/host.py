@@ -10,12 +10,17 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from workbench.compile import cache
 from workbench.compile.nvrtc import Compilation
 from workbench.compile.units import Unit
 from workbench.problem import Problem
 from workbench.temporary import temporary_folder
 
 HOST_FLAGS = ("-O3", "-march=native", "-fopenmp", "-std=c++20", "-shared", "-fPIC", "-Wall")
+
+SLOW_HEADERS = ("immintrin.h",)
+"""Headers that take the compiler as long to read as a kernel takes to compile. They are read once, and kept as it holds
+them in memory."""
 
 
 @functools.cache
@@ -55,13 +60,40 @@ def run_compiler(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def compile_host(unit: Unit, source: Path, flags: Sequence[str], include: Sequence[Path], target: Path) -> Compilation:
-    """Compiles the unit's source into the shared library `target`."""
+def compile_host(
+    unit: Unit, source: Path, flags: Sequence[str], include: Sequence[Path], slow: Sequence[str], target: Path
+) -> Compilation:
+    """Compiles the unit's source, which includes the headers `slow` of SLOW_HEADERS, into the shared library `target`.
+    Raises Problem where the cache cannot be written."""
     macros = [f"-D{name}={value}" for name, value in unit.macros()]
     folders = [f"-I{folder}" for folder in include]
-    command = [*host_compiler(), *flags, *macros, *folders, str(source), "-o", str(target)]
+    read = [word for name in slow for word in ("-include", str(_precompiled(name, tuple(flags))))]
+    command = [*host_compiler(), *flags, *macros, *folders, *read, str(source), "-o", str(target)]
     done = run_compiler(command)
     log = (done.stderr + done.stdout).strip()
     if done.returncode:
         return Compilation(None, log or f"{unit.source}: {command[0]} ended with status {done.returncode}")
     return Compilation(b"", log)
+
+
+def _precompiled(name: str, flags: tuple[str, ...]) -> Path:
+    """A file that includes a header of the compiler's, with what the compiler made of it beside it, where it could."""
+    compiler, text = host_compiler(), f"#include <{name}>\n"
+    key = cache.digest(["precompiled", text, repr(flags), compiler_identity(compiler, flags)])
+    made = cache.entry(key, ".h.gch")
+    header = made.with_suffix("")
+    if cache.is_sound(made) and header.exists():
+        return header
+    with cache.one_at_a_time(made):
+        if not (cache.is_sound(made) and header.exists()):
+            cache.write_message(header, text)
+            scratch = cache.scratch_path(made)
+            try:
+                if (
+                    run_compiler([*compiler, *flags, "-x", "c++-header", str(header), "-o", str(scratch)]).returncode
+                    == 0
+                ):
+                    cache.publish(scratch, made)
+            finally:
+                scratch.unlink(missing_ok=True)
+    return header

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-FORWARD, BACKWARD = " forward", " backward"
-"""Behind a part's name."""
+from workbench.tasks import BACKWARD, FORWARD
+
 WALL, CPU = "wall", "cpu"
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from workbench.foreign import reading
 from workbench.quantity import quantity
 from workbench.statistics.intervals import median_interval
-from workbench.tasks.parts import BACKWARD, FORWARD
+from workbench.tasks import BACKWARD, FORWARD
 
 TORCHS = ("aten", "torch", "prim", "prims", "profiler", "c10d", "mkldnn")
 """Libraries of operators that come with torch."""

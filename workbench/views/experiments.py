@@ -141,7 +141,8 @@ def _rows_of(series: Series, keyed: pd.DataFrame, dates: Mapping[str, str]) -> l
         own = own[own["status"] == Status.OK.value]
     own = own[own[column].notna() & (own["backend"].isin([series.backend]) if series.backend else True)]
     best: dict[tuple[str, str, tuple[tuple[str, int], ...]], dict[str, object]] = {}
-    for row in dicts_of(own.sort_values(column, ascending=series.quantity == "time")):
+    ordered = own.sort_values(column, ascending=series.quantity == "time")
+    for row in dicts_of(ordered, "run", "device", "sizes", "backend", "variant", column):
         best.setdefault((row["run"], row["device"], tuple(row["sizes"].items())), row)
     rows, used = [], set()
     for (run, device, sizes), row in sorted(best.items(), key=lambda one: [size for _, size in one[0][2]]):

@@ -24,6 +24,9 @@ from workbench.views.shapes import shape_text, sizes_of
 
 OWN = "own steps and gaps"
 Signature = tuple[Any, ...]
+SAME = ("run", "device", "pass", "shape.dtype")
+"""What a chain and a part of it have in common, but for sizes."""
+PLACE = ("operation", *SAME)
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,32 @@ class Part:
     steps: frozenset[Signature] = frozenset()
 
 
+@dataclass(frozen=True)
+class _Planned:
+    """A variant with its plan's steps as a set, and whether they are replayed from a graph."""
+
+    variant: Variant
+    steps: frozenset[Signature] = frozenset()
+    graph: bool = False
+
+    def is_part_of(self, chain: _Planned) -> bool:
+        same = self.graph == chain.graph and self.variant.pass_ == chain.variant.pass_
+        return (
+            same
+            and self.variant.operation != chain.variant.operation
+            and bool(self.steps)
+            and self.steps <= chain.steps
+        )
+
+
 def parts_of(catalog: Catalog, variant: Variant, dtype: str) -> tuple[Part, ...]:
     """The parts of a chain in the pipeline's order; empty for a variant that is made of nothing else."""
-    whole, graph = _signatures(catalog, variant, dtype)
-    candidates: list[tuple[frozenset[Signature], Variant]] = []
-    for other in catalog:
-        if other.operation != variant.operation and other.pass_ == variant.pass_:
-            own, own_graph = _signatures(catalog, other, dtype)
-            if own and own <= whole and own_graph == graph:
-                candidates.append((own, other))
+    chain = _planned(catalog, variant, dtype)
+    candidates = [
+        (other.steps, other.variant)
+        for other in (_planned(catalog, other, dtype) for other in catalog)
+        if other.is_part_of(chain)
+    ]
     chosen: dict[frozenset[Signature], list[Variant]] = {}
     taken: set[Signature] = set()
     for own, other in sorted(candidates, key=lambda pair: -len(pair[0])):
@@ -60,7 +80,7 @@ def parts_of(catalog: Catalog, variant: Variant, dtype: str) -> tuple[Part, ...]
 
 def own_steps(catalog: Catalog, variant: Variant, dtype: str) -> tuple[str, ...]:
     """The functions of a chain's steps that are no part's, such as a product that feeds gates inside a scan."""
-    whole, _ = _signatures(catalog, variant, dtype)
+    whole = _planned(catalog, variant, dtype).steps
     left = whole.difference(*(part.steps for part in parts_of(catalog, variant, dtype)))
     return tuple(sorted(step[0].__name__ if callable(step[0]) else str(step[1]) for step in left))
 
@@ -71,22 +91,29 @@ def chains(catalog: Catalog) -> tuple[str, ...]:
 
 
 def _chains(catalog: Catalog) -> tuple[str, ...]:
-    made = {v.operation for v in catalog for d in catalog.operation_of(v).dtypes if parts_of(catalog, v, d)}
+    """Looks at each dtype's plans once and stops at an operation's first chain: asking `parts_of` takes seconds."""
+    made: set[str] = set()
+    for dtype in {dtype: None for operation in catalog.each_operation() for dtype in operation.dtypes}:
+        plans = [_planned(catalog, variant, dtype) for variant in catalog]
+        for plan in plans:
+            name = plan.variant.operation
+            offered = name not in made and dtype in catalog.operation_of(plan.variant).dtypes
+            if offered and any(other.is_part_of(plan) for other in plans):
+                made.add(name)
     return tuple(name for name in catalog.operations if name in made)
 
 
-def _signatures(catalog: Catalog, variant: Variant, dtype: str) -> tuple[frozenset[Signature], bool]:
-    """The steps of a variant's plan as a set, and whether they are replayed from a graph."""
-    return kept(("signatures", catalog.roots, variant.key, dtype), lambda: _steps(catalog, variant, dtype))
+def _planned(catalog: Catalog, variant: Variant, dtype: str) -> _Planned:
+    return kept(("planned", catalog.roots, variant.key, dtype), lambda: _plan(catalog, variant, dtype))
 
 
-def _steps(catalog: Catalog, variant: Variant, dtype: str) -> tuple[frozenset[Signature], bool]:
+def _plan(catalog: Catalog, variant: Variant, dtype: str) -> _Planned:
     shape = survey_shape(catalog.operation_of(variant), variant, dtype)
     if variant.supports(shape) is not None:
-        return frozenset(), False
+        return _Planned(variant)
     plan = variant.plan(shape, variant.default_settings())
     signatures = (kind_of(step).signature(step) for step in leaves_of(plan.steps))
-    return frozenset(signature for signature in signatures if isinstance(signature, tuple)), plan.graph
+    return _Planned(variant, frozenset(s for s in signatures if isinstance(s, tuple)), plan.graph)
 
 
 def shares(records: pd.DataFrame, chains: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
@@ -98,15 +125,19 @@ def shares(records: pd.DataFrame, chains: pd.DataFrame, catalog: Catalog) -> pd.
     together. A chain none of whose parts was timed alone has no rows.
     """
     timed = best_settings(records[records["time.median_s"].notna()])
+    sizes = [name for name in map(str, timed) if name.startswith("shape.") and name not in PLACE]
+    timed = timed[["variant", "time.median_s", *PLACE, *sizes]]  # of two hundred columns
+    by_place = dict(iter(timed.groupby([*PLACE], dropna=False)))
     rows: list[dict[str, Any]] = []
-    for chain in dicts_of(chains[chains["time.median_s"].notna()]):
+    for chain in dicts_of(chains[chains["time.median_s"].notna()], "variant", "shape", "time.median_s", *PLACE):
         variant = _variant(catalog, chain)
         if variant is None:
             continue
         total, left = chain["time.median_s"], chain["time.median_s"]
         found = []
         for part in parts_of(catalog, variant, chain["shape.dtype"]):
-            alone = _alone(timed, chain, part)
+            place = (part.operation, *(chain[name] for name in SAME))
+            alone = _alone(by_place[place], chain, part) if place in by_place else None
             if alone is not None:
                 found.append((part.operation, alone["variant"], alone["time.median_s"]))
                 left -= alone["time.median_s"]
@@ -151,16 +182,12 @@ def _variant(catalog: Catalog, row: dict[str, Any]) -> Variant | None:
 
 
 def _alone(timed: pd.DataFrame, chain: dict[str, Any], part: Part) -> dict[str, Any] | None:
-    """Variant and time of the fastest record of a part at the chain's sizes, in its run and on its device; None where
-    there is none."""
-    sizes = {f"shape.{axis}": size for axis, size in sizes_of(chain["shape"]).items() if f"shape.{axis}" in timed}
-    place = ("run", "device", "pass", "shape.dtype")
-    same = timed[[*dict.fromkeys(("operation", "variant", "time.median_s", *place, *sizes))]]  # of two hundred columns
-    same = same[(same["operation"] == part.operation) & same["variant"].isin(part.variants)]
-    for name in place:
-        same = same[same[name] == chain[name]]
-    for name, size in sizes.items():
-        same = same[same[name].isna() | (same[name] == size)]
+    """Variant and time of the fastest of these records of a part's operation at the chain's sizes; None where there is
+    none."""
+    same = timed[timed["variant"].isin(part.variants)]
+    for axis, size in sizes_of(chain["shape"]).items():
+        if (name := f"shape.{axis}") in same:
+            same = same[same[name].isna() | (same[name] == size)]
     if same.empty:
         return None
     return dicts_of(same.sort_values("time.median_s").head(1))[0]

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,9 @@ def digest(variant: Variant, operation: Operation, reader: SourceReader | None =
     found = hashlib.sha256()
     try:
         with kept_clean():
-            for part in _parts(_plan(variant, operation), reader or SourceReader()):
+            parts: list[bytes] = []
+            _add(_plan(variant, operation), reader or SourceReader(), parts)
+            for part in parts:
                 found.update(len(part).to_bytes(8, "little") + part)
     except (DeclarationError, OSError, TypeError):
         return ""
@@ -53,34 +54,26 @@ def _plan(variant: Variant, operation: Operation) -> Any:
     raise TypeError("it supports none of the shapes that its operation names")
 
 
-def _parts(value: Any, reader: SourceReader) -> Iterator[bytes]:
-    """What tells a value from another: of a path its text with its headers, of a function its text, of what holds
+def _add(value: Any, reader: SourceReader, parts: list[bytes]) -> None:
+    """Adds what tells a value from another: of a path its text with its headers, of a function its text, of what holds
     others those. Where any of it lies on this machine is no part of it."""
     if isinstance(value, Path):
         for text in reader.identity(value, Unit(value, "float32", (), HOST).project_folders()):
-            yield text.encode() if isinstance(text, str) else text
+            parts.append(text.encode() if isinstance(text, str) else text)
     elif is_dataclass(value) and not isinstance(value, type):
-        yield type(value).__name__.encode()
+        parts.append(type(value).__name__.encode())
         for field in fields(value):
-            yield field.name.encode()
-            yield from _parts(getattr(value, field.name), reader)
+            parts.append(field.name.encode())
+            _add(getattr(value, field.name), reader, parts)
     elif isinstance(value, Mapping):
-        yield from _parts(sorted(value.items()), reader)
+        _add(sorted(value.items()), reader, parts)
     elif isinstance(value, tuple | list):
-        yield str(len(value)).encode()
+        parts.append(str(len(value)).encode())
         for one in value:
-            yield from _parts(one, reader)
+            _add(one, reader, parts)
     elif isinstance(value, functools.partial):
-        yield from _parts((value.func, value.args, value.keywords), reader)
+        _add((value.func, value.args, value.keywords), reader, parts)
     elif callable(value):
-        yield _text(value)
+        parts.append(reader.function(value))
     else:
-        yield repr(value).encode()
-
-
-def _text(function: Any) -> bytes:
-    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
-    try:
-        return inspect.getsource(function).encode()
-    except (OSError, TypeError):  # written in C, or made at run time: its name is all there is
-        return name.encode()
+        parts.append(repr(value).encode())

@@ -1,20 +1,25 @@
-"""Which project headers a source includes, whatever path leads to them: what a change must rebuild."""
+"""Texts of sources, of the project headers that they include, whatever path leads to them, and of functions: what a
+change must rebuild."""
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">]', re.MULTILINE)
 
 
 class SourceReader:
-    """Reads each file once: a build looks at the same headers for every unit."""
+    """Reads each file and function once: a build looks at the same headers for every unit."""
 
     def __init__(self) -> None:
         self._texts: dict[Path, bytes] = {}
+        self._functions: dict[int, tuple[Any, bytes]] = {}
+        """By identity, which an object keeps as long as it is held here; not all of them can be hashed."""
         self._includes: dict[Path, tuple[str, ...]] = {}
         self._headers: dict[tuple[Path, ...], list[Path]] = {}
 
@@ -22,6 +27,18 @@ class SourceReader:
         if path not in self._texts:
             self._texts[path] = path.read_bytes()
         return self._texts[path]
+
+    def function(self, function: Any) -> bytes:
+        """The Python text of a function."""
+        known = self._functions.get(id(function))
+        if known is None:
+            try:
+                text = inspect.getsource(function)
+            except (OSError, TypeError):  # written in C, or made at run time: its name is all there is
+                name = getattr(function, "__qualname__", type(function).__qualname__)
+                text = f"{getattr(function, '__module__', '')}.{name}"
+            known = self._functions[id(function)] = (function, text.encode())
+        return known[1]
 
     def identity(self, source: Path, folders: Iterable[Path]) -> list[bytes | str]:
         """All the text that a compilation of `source` reads of this project: its own, then each header's after its

@@ -24,6 +24,10 @@ from workbench.store.table import table_of
 from workbench.views.best import fastest_of
 
 Cursor: TypeAlias = duckdb.DuckDBPyConnection
+CONNECTION = duckdb.connect()
+"""Each thread and each frame takes a cursor of it: another connection costs 20 ms."""
+# What stands at the end of each file is read once, not by every query over it; a file that has changed is read again.
+CONNECTION.execute("SET GLOBAL parquet_metadata_cache = true")
 
 SAME = ("key", "operation", "variant", "sources", "pass", "machine", "backend", "status", "reason", "samples_s")
 TEXTS = tuple(name for name in SAME if name != "samples_s")
@@ -162,9 +166,9 @@ def register(cursor: Cursor, records: Iterable[Record], run: str) -> str:
 
 def frame_of(records: Iterable[Record], run: Run | None = None) -> pd.DataFrame:
     """Records as a frame with every column, those of `run` with the figures that its machines allow."""
-    cursor = duckdb.connect()
     name = run.name if run is not None else ""
-    rows = select_flat(cursor, nested(cursor, register(cursor, records, name)))
+    with CONNECTION.cursor() as cursor:
+        rows = select_flat(cursor, nested(cursor, register(cursor, records, name)))
     return with_columns(with_figures(rows, {name: run} if run is not None else {})).drop(columns="run")
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import duckdb
 import numpy as np
 import pandas as pd
 
@@ -25,7 +24,17 @@ from workbench.problem import Problem
 from workbench.store.record import DISTURBED_SHARE
 from workbench.store.run_folder import RESTORE, open_run
 from workbench.views.filter import Choices, Filter
-from workbench.views.flat import EXPRESSIONS, Cursor, columns, flat, nested, register, select_flat, settings_json
+from workbench.views.flat import (
+    CONNECTION,
+    EXPRESSIONS,
+    Cursor,
+    columns,
+    flat,
+    nested,
+    register,
+    select_flat,
+    settings_json,
+)  # fmt: skip
 from workbench.views.runs import RunSummary
 from workbench.views.shapes import merged, sizes_of
 
@@ -49,9 +58,6 @@ TRIED = ("run", "operation", "variant", "pass", "backend", "shape", "settings", 
 KEPT_FRAMES = 500
 """Results kept in memory; the oldest used one goes first."""
 
-_connection = duckdb.connect()
-# What stands at the end of each file is read once, not by every query over it; a file that has changed is read again.
-_connection.execute("SET GLOBAL parquet_metadata_cache = true")
 _cache: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 _lock = threading.Lock()
 
@@ -232,7 +238,7 @@ def over_each(runs: tuple[RunSummary, ...], query: Callable[[Cursor, str], T]) -
             with reading(run.records_file, "corrupt", RESTORE):
                 records = open_run(run.path).records()
                 if records:
-                    cursor = _connection.cursor()
+                    cursor = CONNECTION.cursor()
                     answers.append(query(cursor, nested(cursor, register(cursor, records, run.name))))
         except Problem as problem:
             problems.append(str(problem))
@@ -241,7 +247,7 @@ def over_each(runs: tuple[RunSummary, ...], query: Callable[[Cursor, str], T]) -
 
 def _over(runs: Sequence[RunSummary]) -> tuple[Cursor, str]:
     """A cursor, and SQL over the runs' Parquet files, the run's folder as column `run`."""
-    cursor = _connection.cursor()
+    cursor = CONNECTION.cursor()
     return cursor, nested(cursor, _from_files([run.records_file for run in runs]))
 
 
@@ -338,7 +344,7 @@ def _read_beside(paths: tuple[Path, ...], wanted: Mapping[str, Sequence[str]]) -
         # What cannot be read costs itself alone; the run's summary says so (runs.py).
         with contextlib.suppress(Exception):
             query = f"SELECT * FROM ({_from_files([path])}) WHERE {where}"
-            found.append(_connection.cursor().execute(query, parameters).df())
+            found.append(CONNECTION.cursor().execute(query, parameters).df())
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -31,15 +34,21 @@ def test_the_table_of_rungs_is_what_the_declarations_and_sources_say(readme: Pat
         assert (readme.parent / target).exists(), target
 
 
+@functools.cache
+def users() -> Mapping[Path, list[int]]:
+    """The rungs that use a source."""
+    found: dict[Path, list[int]] = defaultdict(list)
+    for variant in CATALOG:
+        for path in set(rungs.sources(variant, CATALOG.operation_of(variant))):
+            found[path].append(variant.rung)
+    return found
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_source_is_numbered_and_its_head_says_idea_traffic_and_what_improves(source: Path) -> None:
     number = re.match(r"(\d\d)_", source.name)
     assert number, "a listing of the folder shows the ladder only where every source has its rung's number"
-    used = [
-        variant.rung
-        for variant in CATALOG
-        if any(path == source for path in rungs.sources(variant, CATALOG.operation_of(variant)))
-    ]
+    used = users()[source]
     assert int(number[1]) in used, f"no rung {number[1]} uses it, but {used} do"
     head = re.match(r"(?://.*\n)+", source.read_text())
     assert head

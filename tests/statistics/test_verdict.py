@@ -7,10 +7,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from tests.campaign.mutate import FUZZ
 from tests.statistics.noise import EVERY, Noise, normal
 from workbench.statistics.verdict import EQUIVALENT, judge
 
-PAIRS = 300
+pytestmark = pytest.mark.sliced
+
+PAIRS = 300 if FUZZ > 1 else 100
 FIRST = 20
 """Samples per side before anything is asked for."""
 ROUNDS = 4

@@ -21,8 +21,8 @@ WITHOUT_EFFECT = {"slow_clock", "replaces_samples_of_the_class", "replaces_sampl
 """What they replace was bound before they were imported: they work, and have the time of their work."""
 
 
-BRIEF = StopRule(min_samples=10, min_seconds=0.1, cap_seconds=0.25)
-"""A third of the preset's patience."""
+BRIEF = StopRule(min_samples=10, min_seconds=0.02, cap_seconds=0.1)
+"""A seventh of the preset's patience."""
 
 
 @pytest.fixture(scope="module")

@@ -38,12 +38,15 @@ format: setup
 bench: setup
 	$(BIN)/python -m tests.bench
 
-# Whatever `make test` and `make simulate` leave out, wherever it is marked. A hundred times the mutations of run folders,
+# Whatever `make test` and `make simulate` leave out, wherever it is marked. Twenty times the mutations of run folders,
 # reports, CSV, cache entries and options; every covering case, setting and order of blocks of every kernel, compiled for
 # every architecture; every kernel from PTX and machine code, in each dtype, for sm_89 and sm_90; every form of PTX in
-# random straight lines; every planted bug; pages at other widths, commands under other signals, and other ranks.
+# random straight lines; every planted bug; pages at other widths, commands under other signals, and other ranks. It takes
+# hours: make fuzz ROOM=tests/store TIMES=100 has one folder or file of them, and a hundred times the mutations.
+ROOM ?= tests
+TIMES ?= 20
 fuzz: setup
-	WORKBENCH_FUZZ=100 $(BIN)/python -m pytest -m "thorough or sliced" -n 2 --dist worksteal
+	WORKBENCH_FUZZ=$(TIMES) $(BIN)/python -m pytest $(ROOM) -m "thorough or sliced" -n 2 --dist worksteal
 
 # 300 kills and resumes of a small sweep, every distributed scheme beside one process, 20 kills of ranks that train, 30
 # machines lost by sweeps on a cluster and 20 kills of those; make campaign KILLS=50 RANK_KILLS=5 MACHINES=3 SEED=3 for

@@ -26,7 +26,9 @@ def test_a_target_leaves_out_what_is_thorough_alone(target: str) -> None:
 def test_the_larger_target_runs_all_that_is_marked_wherever_it_is() -> None:
     command = command_of("fuzz")
     assert re.findall(r'-m "([^"]*)"|( -k )|(tests/)', command) == [("thorough or sliced", "", "")]
-    assert int(re.findall(r"WORKBENCH_FUZZ=(\d+)", command)[0]) > 1
+    assert "WORKBENCH_FUZZ=$(TIMES) " in command and " $(ROOM) " in command
+    defaults = dict(re.findall(r"^(ROOM|TIMES) \?= (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert defaults["ROOM"] == "tests" and int(defaults["TIMES"]) > 1
 
 
 def test_whoever_takes_a_slice_is_marked() -> None:

@@ -101,6 +101,18 @@ void must_live(Warp &w, const Instruction &i, int lane, u64 address) {
     w.machine().fault(w, i, "bad_mbarrier", "an mbarrier that was made invalid before: is a barrier missing?", lane, address);
 }
 
+/// Calls f(lanes, object) for each object that lanes of the mask name, the first lane's first: what they do to one object
+/// is told of all of them at once.
+template <class Address, class F>
+void each_object(u32 mask, const Address *addresses, F &&f) {
+    while (mask != 0) {
+        const Address object = addresses[std::countr_zero(mask)];
+        const u32 lanes = mask & lanes_where([&](int lane) { return addresses[lane] == object; });
+        f(lanes, static_cast<u32>(object));
+        mask &= ~lanes;
+    }
+}
+
 /// o: address. Its bytes are free for other use afterwards.
 void invalidate(Warp &w, const Instruction &i, u32 mask) {
     u64 addresses[LANES];
@@ -112,16 +124,11 @@ void invalidate(Warp &w, const Instruction &i, u32 mask) {
 /// o: address, state before (a pair, -1: none), arrivals (-1: one), bytes to expect (-1: none). Variant 1: the thread
 /// will not come again, so that later phases expect fewer. Variant 2: in the layout of sm_80.
 void arrive(Warp &w, const Instruction &i, u32 mask) {
-    u64 addresses[LANES], before[LANES] = {};
+    u64 addresses[LANES] = {}, before[LANES] = {};
     objects_of(w, i, mask, i.o[0], addresses);
-    const auto [first, last] = span_of(mask, addresses);
-    for (Observer *o : w.machine().observers) {
-        if (first == last) {
-            o->object_arrives(w, i, mask, static_cast<u32>(first));
-            continue;
-        }
-        each_lane(mask, [&](int lane) { o->object_arrives(w, i, 1u << lane, static_cast<u32>(addresses[lane])); });
-    }
+    each_object(mask, addresses, [&](u32 lanes, u32 object) {
+        for (Observer *o : w.machine().observers) o->object_arrives(w, i, lanes, object);
+    });
     if (i.variant == 2) {
         each_lane(mask, [&](int lane) {
             std::memcpy(&before[lane], object_at(w, addresses[lane]).at, 8);
@@ -163,7 +170,7 @@ void transaction(Warp &w, const Instruction &i, u32 mask) {
 /// o: address, predicate, state of an earlier arrival (a pair) or, with variant 1, the phase's parity (a row). Holds
 /// where that phase is over.
 void test(Warp &w, const Instruction &i, u32 mask) {
-    u64 addresses[LANES];
+    u64 addresses[LANES] = {};
     objects_of(w, i, mask, i.o[0], addresses);
     const u32 *phase = w.row(i.variant == 1 ? i.o[2] : i.o[2] + LANES);
     u32 over = 0;
@@ -185,13 +192,9 @@ void test(Warp &w, const Instruction &i, u32 mask) {
         });
         look();
     }
-    for (u32 rest = over; rest != 0;) {  // the lanes that have looked at one object learn the same of it
-        const u64 object = addresses[std::countr_zero(rest)];
-        u32 lanes = 0;
-        each_lane(rest, [&](int lane) { lanes |= static_cast<u32>(addresses[lane] == object) << lane; });
-        for (Observer *o : w.machine().observers) o->object_passed(w, i, lanes, static_cast<u32>(object));
-        rest &= ~lanes;
-    }
+    each_object(over, addresses, [&](u32 lanes, u32 object) {
+        for (Observer *o : w.machine().observers) o->object_passed(w, i, lanes, object);
+    });
     w.waits_for_others = over != mask;
     write_mask(w.predicate(i.o[1]), mask, over);
 }
@@ -389,9 +392,7 @@ void arrive_together(Warp &w, const Instruction &i, u32 lanes, u32 address) {
 
 void arrive_at(Warp &w, const Flight &flight, u32 lanes) {
     const Instruction &i = w.machine().program.code[static_cast<u32>(flight.instruction)];
-    const u32 first = flight.to[std::countr_zero(lanes)];
-    if (all_hold(flight.to, lanes, first)) return arrive_together(w, i, lanes, first);
-    each_lane(lanes, [&](int lane) { arrive_together(w, i, 1u << lane, flight.to[lane]); });
+    each_object(lanes, flight.to, [&](u32 those, u32 object) { arrive_together(w, i, those, object); });
 }
 
 }  // namespace simulate

@@ -159,6 +159,22 @@ def test_tables_with_columns_of_the_wrong_kind(sound: Path, tmp_path: Path) -> N
             use(path, tmp_path / "report.html")
 
 
+@pytest.mark.parametrize("column", ["key", "operation", "variant", "machine", "backend", "status", "dtype"])
+def test_a_table_without_what_every_record_has_is_corrupt(sound: Path, tmp_path: Path, column: str) -> None:
+    path = tmp_path / "profiles" / "finished"
+    shutil.copytree(sound / "finished", path)
+    table = pq.read_table(path / "records.parquet")
+    values = table[column].to_pylist()
+    values[1] = None
+    pq.write_table(
+        table.set_column(table.column_names.index(column), column, pa.array(values)), path / "records.parquet"
+    )
+    found = read_records(list_summaries(path.parent), Filter())
+    assert found.frame.empty and len(found.problems) == 1
+    for word in ("records.parquet: corrupt", column, "is empty in 1 records"):
+        assert word in found.problems[0]
+
+
 @pytest.mark.parametrize(
     "text", [deep(5000), b'{"schema": 1e999}', b'{"schema": null}', b"null", b"[]", b'{"schema": "2"}', b"\x00"]
 )

@@ -31,6 +31,8 @@ CONNECTION.execute("SET GLOBAL parquet_metadata_cache = true")
 
 SAME = ("key", "operation", "variant", "sources", "pass", "machine", "backend", "status", "reason", "samples_s")
 TEXTS = tuple(name for name in SAME if name != "samples_s")
+REQUIRED = ("key", "operation", "variant", "machine", "backend", "status", "shape.dtype")
+"""What no record is without (store/record.py)."""
 STRUCTS: dict[str, type[BaseModel]] = {
     "error": ErrorMeasure,
     "time": Time,
@@ -124,7 +126,7 @@ def select_flat(
         "FROM (SELECT DISTINCT map_keys(axes) AS names FROM chosen)) GROUP BY axis ORDER BY min(place), axis"
     ).fetchall()
     sizes = "".join(f", axes[{_text(axis)}] AS {_name(f'shape.{axis}')}" for (axis,) in axes)
-    _refuse_odd_types(cursor)
+    _refuse_what_no_record_holds(cursor)
     return _frame(cursor.sql(f"SELECT * EXCLUDE (axes){sizes} FROM chosen").to_arrow_table())
 
 
@@ -132,11 +134,18 @@ def _listed(expressions: Mapping[str, str]) -> str:
     return ", ".join(f"{sql} AS {_name(name)}" for name, sql in expressions.items())
 
 
-def _refuse_odd_types(cursor: Cursor) -> None:
-    """ValueError where a file holds something else in place of a text."""
-    for name, kind, *_ in cursor.execute("DESCRIBE chosen").fetchall():
+def _refuse_what_no_record_holds(cursor: Cursor) -> None:
+    """ValueError where a file holds something else in place of a text, or nothing where every record has one."""
+    described = cursor.execute("DESCRIBE chosen").fetchall()
+    for name, kind, *_ in described:
         if name in TEXTS and kind != "VARCHAR":
             raise ValueError(f"column {name} is {kind}, not text")
+    if required := [name for name, *_ in described if name in REQUIRED]:
+        gaps = ", ".join(f"count(*) - count({_name(name)})" for name in required)
+        counted = cursor.execute(f"SELECT {gaps} FROM chosen").fetchall()[0]
+        for name, missing in zip(required, counted, strict=True):
+            if missing:
+                raise ValueError(f"column {name} is empty in {missing} records")
 
 
 def _frame(table: Any) -> pd.DataFrame:

@@ -30,8 +30,19 @@ from workbench.measure.ceilings import Measured
 ceilings_cpu.array_bytes = lambda cache, free: 1 << 26
 sys.stdout.buffer.write(TypeAdapter(Measured).dump_json(ceilings_cpu.measure_cpu_ceilings(0.1)))
 """
+TRIES = 5
 FOLDER = "CEILINGS_OF_THIS_SESSION"
 """The variable that tells every process of a session of tests where they are kept."""
+
+
+def measured_briefly() -> bytes:
+    """As JSON, by a process that a test which kills those of a sweep may hit: it is started anew then."""
+    for _ in range(TRIES):
+        done = subprocess.run([sys.executable, "-c", BRIEFLY], stdout=subprocess.PIPE, check=False)
+        if done.returncode >= 0:
+            break
+    done.check_returncode()
+    return done.stdout
 
 
 def remember_ceilings() -> None:
@@ -49,8 +60,7 @@ def remember_ceilings() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not known.exists():
                 if gpu_name() is None:
-                    done = subprocess.run([sys.executable, "-c", BRIEFLY], stdout=subprocess.PIPE, check=True)
-                    measured = done.stdout
+                    measured = measured_briefly()
                 else:  # it may be the GPU's that are asked for
                     measured = adapter.dump_json(call(worker, method, *arguments, timeout_s=timeout_s, returns=returns))
                 half = known.with_name("half")  # whoever is killed as it writes leaves nothing broken

@@ -42,7 +42,7 @@ bench: setup
 # reports, CSV, cache entries and options; every covering case, setting and order of blocks of every kernel, compiled for
 # every architecture; every kernel from PTX and machine code, in each dtype, for sm_89 and sm_90; every form of PTX in
 # random straight lines; every planted bug; pages at other widths, commands under other signals, and other ranks. It takes
-# hours: make fuzz ROOM=tests/store TIMES=100 has one folder or file of them, and a hundred times the mutations.
+# about an hour; make fuzz ROOM=tests/store TIMES=100 has one folder or file of them, and a hundred times the mutations.
 ROOM ?= tests
 TIMES ?= 20
 fuzz: setup

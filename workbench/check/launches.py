@@ -25,6 +25,7 @@ L1_BESIDE_SHARED = 28 << 10
 architecture from sm_80 to sm_120."""
 IN_LOCK_STEP = 40
 """Instructions per turn where caches are modelled: warps advance side by side."""
+SPILLED_SECTORS = "l1tex__t_sectors_pipe_lsu_mem_local_op_st.sum"
 TOLERANCE = 0.05
 """Of declared bytes: sectors at the edges of tensors are touched whole."""
 
@@ -126,9 +127,6 @@ def moved_bytes(figures: Mapping[str, float], plan: Plan) -> float | None:
         return None
     written = figures["dram__bytes_write.sum"] + figures.get(DIRTY, 0)
     return figures["dram__bytes_read.sum"] + written + _cleared(plan)
-
-
-SPILLED_SECTORS = "l1tex__t_sectors_pipe_lsu_mem_local_op_st.sum"
 
 
 def against_declared(figures: Mapping[str, float], plan: Plan, declared: int, cache_bytes: int | None) -> list[str]:

@@ -56,6 +56,16 @@ def scratch_path(target: Path) -> Path:
     return Path(name)
 
 
+@contextlib.contextmanager
+def scratch_file(target: Path) -> Iterator[Path]:
+    """A `scratch_path`; what was not published of it by the end is removed."""
+    scratch = scratch_path(target)
+    try:
+        yield scratch
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
 def _clear_left_over(folder: Path) -> None:
     """Removes what killed builds began to write: nothing takes so long to write."""
     for scratch in folder.glob(".*"):

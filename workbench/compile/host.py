@@ -87,13 +87,8 @@ def _precompiled(name: str, flags: tuple[str, ...]) -> Path:
     with cache.one_at_a_time(made):
         if not (cache.is_sound(made) and header.exists()):
             cache.write_message(header, text)
-            scratch = cache.scratch_path(made)
-            try:
-                if (
-                    run_compiler([*compiler, *flags, "-x", "c++-header", str(header), "-o", str(scratch)]).returncode
-                    == 0
-                ):
+            with cache.scratch_file(made) as scratch:
+                done = run_compiler([*compiler, *flags, "-x", "c++-header", str(header), "-o", str(scratch)])
+                if done.returncode == 0:
                     cache.publish(scratch, made)
-            finally:
-                scratch.unlink(missing_ok=True)
     return header

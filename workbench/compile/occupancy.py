@@ -163,13 +163,10 @@ def _calculator() -> ctypes.CDLL:
     key = cache.digest([text, header.read_bytes(), compiler_identity(compiler, FLAGS)])
     library = cache.entry(key, ".so")
     if not library.is_file():
-        scratch = cache.scratch_path(library)
-        command = [*compiler, *FLAGS, f"-I{header.parent}", str(SOURCE), "-o", str(scratch)]
-        try:
+        with cache.scratch_file(library) as scratch:
+            command = [*compiler, *FLAGS, f"-I{header.parent}", str(SOURCE), "-o", str(scratch)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise Problem(f"{SOURCE} does not compile: {done.stderr.strip()}")
             cache.publish(scratch, library)
-        finally:
-            scratch.unlink(missing_ok=True)
     return ctypes.CDLL(str(library))

@@ -42,14 +42,11 @@ def _ptx(unit: Unit, reader: SourceReader) -> Binary | CompileFailure:
     log = cache.read_text(target.with_suffix(".log"))
     if log is not None and cache.is_sound(target):
         return Binary(target, True, log)
-    scratch = cache.scratch_path(target)
-    try:
+    with cache.scratch_file(target) as scratch:
         made = _compiled(unit, reader, scratch)
         if made.code is None:
             return CompileFailure(unit, made.log)
         publish_ptx(scratch, target, made.log)
-    finally:
-        scratch.unlink(missing_ok=True)
     return Binary(target, False, made.log)
 
 

@@ -86,12 +86,9 @@ def _object(compiler: tuple[str, ...], source: Path, included: Path) -> Path:
 def _made(target: Path, command: Callable[[Path], list[str]]) -> Path:
     if cache.is_sound(target):
         return target
-    scratch = cache.scratch_path(target)
-    try:
+    with cache.scratch_file(target) as scratch:
         _run(command(scratch))
         cache.publish(scratch, target)
-    finally:
-        scratch.unlink(missing_ok=True)
     return target
 
 

@@ -8,6 +8,7 @@ of a chain when the chain's plan holds all its steps.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,23 +49,16 @@ class _Planned:
     graph: bool = False
 
     def is_part_of(self, chain: _Planned) -> bool:
-        same = self.graph == chain.graph and self.variant.pass_ == chain.variant.pass_
-        return (
-            same
-            and self.variant.operation != chain.variant.operation
-            and bool(self.steps)
-            and self.steps <= chain.steps
-        )
+        if not self.steps or self.graph != chain.graph or self.variant.pass_ != chain.variant.pass_:
+            return False
+        return self.variant.operation != chain.variant.operation and self.steps <= chain.steps
 
 
 def parts_of(catalog: Catalog, variant: Variant, dtype: str) -> tuple[Part, ...]:
     """The parts of a chain in the pipeline's order; empty for a variant that is made of nothing else."""
-    chain = _planned(catalog, variant, dtype)
-    candidates = [
-        (other.steps, other.variant)
-        for other in (_planned(catalog, other, dtype) for other in catalog)
-        if other.is_part_of(chain)
-    ]
+    plans = _plans(catalog, dtype)
+    chain = plans[variant.key]
+    candidates = [(other.steps, other.variant) for other in plans.values() if other.is_part_of(chain)]
     chosen: dict[frozenset[Signature], list[Variant]] = {}
     taken: set[Signature] = set()
     for own, other in sorted(candidates, key=lambda pair: -len(pair[0])):
@@ -80,7 +74,7 @@ def parts_of(catalog: Catalog, variant: Variant, dtype: str) -> tuple[Part, ...]
 
 def own_steps(catalog: Catalog, variant: Variant, dtype: str) -> tuple[str, ...]:
     """The functions of a chain's steps that are no part's, such as a product that feeds gates inside a scan."""
-    whole = _planned(catalog, variant, dtype).steps
+    whole = _plans(catalog, dtype)[variant.key].steps
     left = whole.difference(*(part.steps for part in parts_of(catalog, variant, dtype)))
     return tuple(sorted(step[0].__name__ if callable(step[0]) else str(step[1]) for step in left))
 
@@ -94,7 +88,7 @@ def _chains(catalog: Catalog) -> tuple[str, ...]:
     """Looks at each dtype's plans once and stops at an operation's first chain: asking `parts_of` takes seconds."""
     made: set[str] = set()
     for dtype in {dtype: None for operation in catalog.each_operation() for dtype in operation.dtypes}:
-        plans = [_planned(catalog, variant, dtype) for variant in catalog]
+        plans = _plans(catalog, dtype).values()
         for plan in plans:
             name = plan.variant.operation
             offered = name not in made and dtype in catalog.operation_of(plan.variant).dtypes
@@ -103,8 +97,9 @@ def _chains(catalog: Catalog) -> tuple[str, ...]:
     return tuple(name for name in catalog.operations if name in made)
 
 
-def _planned(catalog: Catalog, variant: Variant, dtype: str) -> _Planned:
-    return kept(("planned", catalog.roots, variant.key, dtype), lambda: _plan(catalog, variant, dtype))
+def _plans(catalog: Catalog, dtype: str) -> Mapping[str, _Planned]:
+    """By variant: kept as one, since entry by entry they would push all that pages have read out of what is kept."""
+    return kept(("plans", catalog.roots, dtype), lambda: {v.key: _plan(catalog, v, dtype) for v in catalog})
 
 
 def _plan(catalog: Catalog, variant: Variant, dtype: str) -> _Planned:

@@ -34,7 +34,7 @@ from workbench.views.flat import (
     register,
     select_flat,
     settings_json,
-)  # fmt: skip
+)
 from workbench.views.runs import RunSummary
 from workbench.views.shapes import merged, sizes_of
 

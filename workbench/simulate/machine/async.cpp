@@ -185,11 +185,7 @@ void test(Warp &w, const Instruction &i, u32 mask) {
     };
     look();
     if (over != mask) {
-        u64 looked_at = ~0ull;
-        each_lane(mask & ~over, [&](int lane) {
-            if (addresses[lane] != looked_at) land_arrivals(*w.block, static_cast<u32>(addresses[lane]));
-            looked_at = addresses[lane];
-        });
+        each_object(mask & ~over, addresses, [&](u32, u32 object) { land_arrivals(*w.block, object); });
         look();
     }
     each_object(over, addresses, [&](u32 lanes, u32 object) {
